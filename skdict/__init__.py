@@ -1,0 +1,22 @@
+"""skdict takes the hidden features out of language models, the scikit-learn way."""
+
+from skdict.activations import Activations
+from skdict.datasets import load_stories
+from skdict.decomposition import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+)
+from skdict.feature_extraction import ActivationExtractor
+from skdict.metrics import compare_dictionaries
+
+__version__ = "0.1.0.dev0"
+__all__ = [
+    "ActivationExtractor",
+    "Activations",
+    "IdentityDictionary",
+    "RandomDictionary",
+    "SparseDictionaryAutoencoder",
+    "compare_dictionaries",
+    "load_stories",
+]

@@ -1,0 +1,247 @@
+"""`skdict demo`: from texts to readable features in under a minute."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from skdict.datasets import load_stories
+from skdict.decomposition import RandomDictionary, SparseDictionaryAutoencoder
+from skdict.feature_extraction import ActivationExtractor
+from skdict.inspection import summarize_features
+from skdict.metrics import compare_dictionaries
+from skdict.models import hook_points, load_model
+
+DESCRIPTION = """\
+Read the activations of a language model on texts, learn a sparse dictionary of them, compare
+it with PCA and random directions, and show in which contexts a few of its features fire.
+
+With no option it uses the bundled model and stories, needs no network, and takes less than a
+minute on two cores. A fifth of the texts is held out; every figure printed is on those.
+"""
+SEPARATOR = "<|endoftext|>"
+SHOWN_FEATURES = 8
+FEWEST_FIRINGS = 50
+
+
+def add_parser(commands):
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "demo",
+        help="texts in, a sparse dictionary, readable features out",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME_OR_FOLDER",
+        help="a model on the Hugging Face hub or a folder (default: the bundled one)",
+    )
+    parser.add_argument(
+        "--texts",
+        metavar="FILE",
+        type=Path,
+        help=f"texts in UTF-8, separated by lines {SEPARATOR}, or else by empty lines "
+        "(default: the bundled stories)",
+    )
+    parser.add_argument(
+        "--hook-point",
+        metavar="PLACE",
+        help="where to read, such as resid_post.2: the residual stream after block 2, counted "
+        "from 0 (default: after the middle block)",
+    )
+    parser.add_argument(
+        "--n-components",
+        metavar="N",
+        type=int,
+        help="features in the dictionary (default: 4 times the model's width)",
+    )
+    parser.add_argument(
+        "--alpha",
+        metavar="A",
+        type=float,
+        default=0.1,
+        help="sparsity penalty, 0.02 to 0.5: larger means fewer features fire at once "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("skdict-demo"),
+        help="where results are written (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:0 or mps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the results as JSON, and nothing else"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    """Do it all and print what came out."""
+    clock = _Clock(silent=options.json)
+    bundled = load_stories()
+    texts = bundled.texts if options.texts is None else read_texts(options.texts)
+    model = bundled.model if options.model is None else options.model
+    extractor = ActivationExtractor(model, _hook_point(model, options), device=options.device)
+    train, test = _extract(extractor, texts, clock)
+    sae = SparseDictionaryAutoencoder(
+        options.n_components,
+        alpha=options.alpha,
+        device=options.device,
+        random_state=0,
+        verbose=not options.json,
+    ).fit(train)
+    clock.say(f"learned a dictionary of {len(sae.components_)} features")
+    whole, cut, n_active = _compare(sae, train, test)
+    clock.say("compared it with PCA and random directions")
+    summaries = _summaries(sae, test)
+    results = {
+        "model": str(options.model or "bundled"),
+        "hook_point": extractor.hook_point,
+        "alpha": options.alpha,
+        "train_shape": train.shape,
+        "test_shape": test.shape,
+        "comparison": whole.records,
+        "n_active": n_active,
+        "comparison_at_n_active": cut.records,
+        "features": [asdict(summary) for summary in summaries],
+        "seconds": clock.seconds(),
+    }
+    _write(options.out, results, summaries)
+    if options.json:
+        print(json.dumps(results, indent=1))
+    else:
+        print(f"\nOn held-out texts, each method as it is:\n\n{whole}")
+        print(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
+        _print_features(summaries)
+        _print_next_steps(options, extractor)
+
+
+def read_texts(path):
+    """Return the texts of a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it holds fewer than two texts or is not UTF-8.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--texts {path}: not UTF-8 ({error.reason}); convert it first") from error
+    parts = content.split(SEPARATOR if SEPARATOR in content else "\n\n")
+    texts = [part.strip() for part in parts if part.strip()]
+    if len(texts) < 2:
+        raise ValueError(
+            f"--texts {path}: holds {len(texts)} text; pass at least two, separated by lines "
+            f"{SEPARATOR} or by empty lines"
+        )
+    return texts
+
+
+def _hook_point(model, options):
+    if options.hook_point is not None:
+        return options.hook_point
+    from skdict._core import resolve_device
+
+    loaded, _ = load_model(model, device=resolve_device(options.device))
+    places = hook_points(loaded)
+    return places[len(places) // 2]
+
+
+def _extract(extractor, texts, clock):
+    """Return the activations of all but a fifth of the texts, and of that fifth."""
+    held_out = np.arange(len(texts)) % 5 == 4 if len(texts) >= 5 else np.arange(len(texts)) == 1
+    acts = extractor.fit_transform(texts)
+    clock.say(f"read {len(acts)} tokens of {len(texts)} texts at {extractor.hook_point}")
+    is_test = held_out[acts.documents]
+    return acts[~is_test], acts[is_test]
+
+
+def _compare(sae, train, test):
+    """Return the table of all methods as they are, one at equal L0, and that L0."""
+    methods = {
+        "sparse dictionary": sae,
+        "PCA": PCA(random_state=0).fit(train),
+        "random directions": RandomDictionary(len(sae.components_), random_state=0).fit(train),
+    }
+    whole = compare_dictionaries(methods, None, test)
+    n_active = max(1, round(whole["sparse dictionary"]["l0"]))
+    return whole, compare_dictionaries(methods, None, test, n_active=n_active), n_active
+
+
+def _summaries(sae, test):
+    """Return summaries of features drawn at random from those that fire often enough."""
+    codes = sae.transform(test)
+    counts = np.bincount(codes.indices, minlength=codes.shape[1])
+    alive = np.flatnonzero(counts >= min(FEWEST_FIRINGS, counts.max()))
+    chosen = np.random.default_rng(0).permutation(alive)[:SHOWN_FEATURES]
+    return summarize_features(codes, test, np.sort(chosen))
+
+
+def _print_features(summaries):
+    print(
+        "\nfvu: fraction of variance unexplained (0 is perfect); l0: codes that fire on a "
+        "token;\nn_dead: features that never fire; density: how often the median feature fires."
+    )
+    print(
+        f"\n{len(summaries)} features drawn at random. Tokens come with their share of the "
+        "feature's total;\ncontexts with the strength of the code at the token in brackets:\n"
+    )
+    print("\n\n".join(map(str, summaries)))
+
+
+def _print_next_steps(options, extractor):
+    model = "load_stories().model" if options.model is None else repr(str(options.model))
+    print(
+        f"""
+Written to {options.out}: results.json, features.txt
+
+Your own model and texts:
+
+  python -m skdict demo --model NAME_OR_FOLDER --texts FILE --hook-point resid_post.6
+
+The same in Python:
+
+  acts = ActivationExtractor({model}, {extractor.hook_point!r}).fit_transform(texts)
+  sae = SparseDictionaryAutoencoder(alpha={options.alpha}).fit(acts)"""
+    )
+
+
+def _write(folder, results, summaries):
+    """Write results beside their place and rename them, so that no half file is left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "results.json": json.dumps(results, indent=1) + "\n",
+        "features.txt": "\n\n".join(map(str, summaries)) + "\n",
+    }
+    for name, content in files.items():
+        beside = folder / f".{name}.part"
+        beside.write_text(content, encoding="utf-8")
+        os.replace(beside, folder / name)
+
+
+class _Clock:
+    """Says on standard error what was done, and when."""
+
+    def __init__(self, silent):
+        self._silent, self._start = silent, time.perf_counter()
+
+    def seconds(self):
+        return round(time.perf_counter() - self._start, 1)
+
+    def say(self, what):
+        if not self._silent:
+            print(f"[{self.seconds():5.1f} s] {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,30 @@
+"""The torch core: training and codes on tensors alone.
+
+Floor 1: imports torch, numpy and scipy, and no other part of skdict.
+
+Shape letters, here and nowhere else: `n` rows, `d` model width, `m` components.
+A tilde in formulas marks rows after centring and scaling.
+"""
+
+from skdict._core._batches import iter_blocks, shuffled_batches
+from skdict._core._device import resolve_device
+from skdict._core._dictionary import AffineDictionary
+from skdict._core._moments import RunningMoments
+from skdict._core._objective import DenseObjective, Parameters
+from skdict._core._sparse import iter_codes, to_csr
+from skdict._core._training import Trainer, calibrate_bias, random_parameters
+
+__all__ = [
+    "AffineDictionary",
+    "DenseObjective",
+    "Parameters",
+    "RunningMoments",
+    "Trainer",
+    "calibrate_bias",
+    "iter_blocks",
+    "iter_codes",
+    "random_parameters",
+    "resolve_device",
+    "shuffled_batches",
+    "to_csr",
+]

@@ -1,0 +1,160 @@
+"""The state of one dictionary while it is trained."""
+
+import torch
+from torch.optim.adam import adam
+
+from skdict._core._objective import DenseObjective, Parameters
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+def random_parameters(n_components, width, *, tied, generator, dtype, device):
+    """Return random unit directions and zero biases.
+
+    Drawn in float32 on the CPU and cast, so that every dtype and device starts alike.
+    An untied encoder starts as a copy of the decoder.
+    """
+    directions = torch.randn(n_components, width, generator=generator)
+    directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
+    components = directions.to(device=device, dtype=dtype)
+    encoder = components if tied else components.clone()
+    return Parameters(components, encoder, components.new_zeros(n_components))
+
+
+def calibrate_bias(parameters, sample, share):
+    """Set each bias so that its feature fires on a share of the sample's rows.
+
+    With zero biases half of all codes fire at first, and the penalty then kills features
+    that never return.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Changed in place.
+    sample : torch.Tensor of shape (n, d)
+        Rows after centring and scaling.
+    share : float
+        Between 0 and 1; at least one row of the sample fires.
+    """
+    rank = len(sample) - max(1, round(share * len(sample)))
+    # A few components at a time: the projections of all would be a dense (n, m) array.
+    for part in torch.arange(len(parameters.bias)).split(1024):
+        projections = sample @ parameters.encoder[part].T
+        parameters.bias[part] = -projections.kthvalue(max(rank, 1), dim=0).values
+
+
+class Trainer:
+    """One dictionary, its optimiser and its running sums; `step` is one batch.
+
+    Adam (Kingma and Ba, 2015) moves the parameters; rows of the components are brought back
+    to unit length after each step. Nothing in `step` waits for the device: sums stay there
+    until `read`.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Trained in place.
+    alpha : float
+        Weight of the L1 penalty.
+    learning_rate : float
+        Adam's step size.
+    batch_size : int
+        Most rows in a batch.
+    product_dtype : torch.dtype
+        What matrices are rounded to inside products.
+    moments : dict, optional
+        `moments()` of an earlier trainer, to go on where it stopped.
+    """
+
+    def __init__(
+        self, parameters, *, alpha, learning_rate, batch_size, product_dtype, moments=None
+    ):
+        self.parameters = parameters
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.n_steps = 0
+        self._objective = DenseObjective(parameters, batch_size, product_dtype)
+        tensors = parameters.tensors()
+        device = parameters.bias.device
+        self._first = [torch.zeros_like(t) for t in tensors]
+        self._second = [torch.zeros_like(t) for t in tensors]
+        # The fused kernel counts steps in one float32 a tensor, on the device.
+        self._counts = [torch.zeros((), device=device) for _ in tensors]
+        if moments is not None:
+            self._restore(moments)
+        self._last_fired = torch.zeros_like(parameters.bias, dtype=torch.int64)
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+        self.firing_counts = torch.zeros_like(self._last_fired)
+
+    @torch.no_grad()
+    def step(self, x, rate=1.0):
+        """Train on rows x (n, d), centred and scaled, at `rate` times the learning rate."""
+        sums = self._objective(x, self.parameters, self.alpha)
+        adam(
+            self.parameters.tensors(),
+            self._objective.gradients,
+            self._first,
+            self._second,
+            [],
+            self._counts,
+            fused=True,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=self.learning_rate * rate,
+            weight_decay=0.0,
+            eps=EPSILON,
+            maximize=False,
+        )
+        components = self.parameters.components
+        components /= torch.linalg.vector_norm(components, dim=1, keepdim=True)
+        self.n_steps += 1
+        self._accumulate(sums, len(x))
+
+    def _accumulate(self, sums, n):
+        self.firing_counts += sums.n_fired.long()
+        self._last_fired.masked_fill_(sums.n_fired > 0, self.n_steps)
+        self._sums[0] += n
+        self._sums[1] += sums.squared_error
+        self._sums[2] += sums.code_sum
+        self._sums[3] += sums.n_fired.sum()
+
+    def read(self, silent_steps):
+        """Return the means over rows since the last call; this waits for the device.
+
+        Parameters
+        ----------
+        silent_steps : int
+            A feature that has not fired for so many steps counts as dead.
+
+        Returns
+        -------
+        dict
+            `step`, `loss`, `squared_error` (mean over rows), `l0`, `n_dead`.
+        """
+        n, squared_error, code_sum, n_active = self._sums.tolist()
+        self._sums.zero_()
+        silent = self.n_steps - self._last_fired >= silent_steps
+        return {
+            "step": self.n_steps,
+            "loss": (squared_error + self.alpha * code_sum) / n,
+            "squared_error": squared_error / n,
+            "l0": n_active / n,
+            "n_dead": int(silent.sum()),
+        }
+
+    def moments(self):
+        """Return Adam's state as numpy arrays."""
+        return {
+            "first": [t.cpu().numpy().copy() for t in self._first],
+            "second": [t.cpu().numpy().copy() for t in self._second],
+            "n_steps": int(self._counts[0]),
+        }
+
+    def _restore(self, moments):
+        for mine, arrays in ((self._first, "first"), (self._second, "second")):
+            for tensor, array in zip(mine, moments[arrays], strict=True):
+                tensor.copy_(torch.tensor(array))
+        for count in self._counts:
+            count.fill_(moments["n_steps"])

@@ -1,0 +1,352 @@
+"""Activations of tokens that know where they come from.
+
+Floor 1: imports numpy only.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Activations", "Context"]
+
+MANIFEST = "activations.json"
+ARRAYS = ("rows", "documents", "positions", "token_ids")
+VERSION = 1
+
+
+class Context(NamedTuple):
+    """A token in the text around it; `str` marks the token.
+
+    Parameters
+    ----------
+    before : str
+        Text of the rows before.
+    token : str
+        Text of the row's own token.
+    after : str
+        Text of the rows after.
+    """
+
+    before: str
+    token: str
+    after: str
+
+    def __str__(self):
+        return f"{self.before}[{self.token}]{self.after}"
+
+
+class Activations:
+    """Rows of activations, one for each token, with the token's document, position and id.
+
+    It looks like an array of shape (n_tokens, width): scikit-learn's estimators and
+    splitters accept it. Indexing with a slice, a mask or an array of row numbers gives a
+    view that copies no rows and keeps the token table; an integer gives one row;
+    ``np.asarray`` gives all rows.
+
+    Parameters
+    ----------
+    rows : ndarray or memmap of shape (n_tokens, width), floating
+        The activations.
+    documents : array-like of int, shape (n_tokens,)
+        The text that each row comes from: what ``groups=`` wants in a `GroupKFold`. Must
+        not decrease.
+    positions : array-like of int, shape (n_tokens,)
+        The token's index in its text. Must increase within a document.
+    token_ids : array-like of int, shape (n_tokens,)
+        The token itself.
+    vocabulary : sequence of str, optional
+        The readable piece of each token id.
+    metadata : dict, optional
+        Where the rows come from (model, hook point, ...); must fit in JSON.
+
+    Raises
+    ------
+    TypeError
+        If the rows are not floating-point.
+    ValueError
+        If shapes differ or the order is not as stated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict import Activations
+    >>> acts = Activations(
+    ...     np.eye(3, dtype="float32"), documents=[0, 0, 1], positions=[1, 2, 1],
+    ...     token_ids=[0, 1, 0], vocabulary=["a", "b"],
+    ... )
+    >>> acts[acts.documents == 0].shape
+    (2, 3)
+    >>> str(acts.context(1))
+    'a[b]'
+    """
+
+    def __init__(self, rows, *, documents, positions, token_ids, vocabulary=None, metadata=None):
+        rows = rows if isinstance(rows, np.ndarray) else np.asarray(rows)
+        if rows.ndim != 2 or rows.dtype.kind != "f":
+            raise TypeError(
+                f"rows has dtype {rows.dtype} and shape {rows.shape}; pass a two-dimensional "
+                f"array of float16, float32 or float64"
+            )
+        columns = {"documents": documents, "positions": positions, "token_ids": token_ids}
+        columns = {name: _integers(name, c, len(rows)) for name, c in columns.items()}
+        _check_order(columns["documents"], columns["positions"])
+        self._base = {"rows": rows, **columns}
+        self._index = slice(0, len(rows))
+        self.vocabulary = vocabulary
+        self.metadata = dict(metadata or {})
+
+    @property
+    def shape(self):
+        """Number of rows, and width."""
+        index = self._index
+        n_rows = index.stop - index.start if isinstance(index, slice) else len(index)
+        return n_rows, self._base["rows"].shape[1]
+
+    @property
+    def dtype(self):
+        """Type of the values."""
+        return self._base["rows"].dtype
+
+    ndim = 2
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __array__(self, dtype=None, copy=None):
+        rows = self._column("rows")
+        fresh = not isinstance(self._index, slice)
+        if dtype is not None and rows.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"rows are {rows.dtype}: {dtype} needs a copy")
+            return rows.astype(dtype)
+        if copy and not fresh:
+            return rows.copy()
+        return rows
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            key, *columns = key
+            whole = all(c is Ellipsis or c == slice(None) for c in columns)
+            return self[key] if whole else np.asarray(self[key])[(..., *columns)]
+        if isinstance(key, (int, np.integer)):
+            return self._base["rows"][self._base_row(key)]
+        view = object.__new__(Activations)
+        view.__dict__.update(self.__dict__, _index=self._compose(key))
+        return view
+
+    def _compose(self, key):
+        """Return the base rows that a key into this view selects."""
+        index = self._index
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            if isinstance(index, slice) and step == 1:
+                # Stays a slice, so that reading it copies no row.
+                return slice(index.start + start, index.start + max(start, stop))
+        else:
+            key = np.asarray(key)
+            if key.dtype.kind not in "iub" and key.size:
+                raise TypeError(
+                    f"rows cannot be selected by {key.dtype}; pass a slice, whole numbers or a mask"
+                )
+            key = key if key.size else key.astype(np.intp)
+        return (np.arange(index.start, index.stop) if isinstance(index, slice) else index)[key]
+
+    def __repr__(self):
+        n_rows, width = self.shape
+        source = "".join(f", {name}={value!r}" for name, value in self.metadata.items())
+        return f"Activations({n_rows} tokens x {width}, {self.dtype}{source})"
+
+    @property
+    def documents(self):
+        """Text that each row comes from, shape (n_tokens,)."""
+        return self._column("documents")
+
+    @property
+    def positions(self):
+        """Index of each token in its text, shape (n_tokens,)."""
+        return self._column("positions")
+
+    @property
+    def token_ids(self):
+        """Token id of each row, shape (n_tokens,)."""
+        return self._column("token_ids")
+
+    def token(self, row):
+        """Return the readable piece of a row's token.
+
+        Parameters
+        ----------
+        row : int
+            Row of this view.
+
+        Returns
+        -------
+        str
+            The piece, with its leading space; ``<id>`` without a vocabulary.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
+        """
+        return self._piece(self._base_row(row))
+
+    def context(self, row, *, before=8, after=4):
+        """Return the text around a row, within its document.
+
+        Neighbours are found in the rows this view was cut from, so a view of single
+        rows still has their text.
+
+        Parameters
+        ----------
+        row : int
+            Row of this view.
+        before, after : int, default=8 and 4
+            Tokens on each side.
+
+        Returns
+        -------
+        Context
+            Text before, the token, text after.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
+        """
+        here = self._base_row(row)
+        documents = self._base["documents"]
+        first = np.searchsorted(documents, documents[here], side="left")
+        end = np.searchsorted(documents, documents[here], side="right")
+        lead = range(max(first, here - before), here)
+        trail = range(here + 1, min(end, here + 1 + after))
+        join = "".join
+        return Context(
+            join(map(self._piece, lead)), self._piece(here), join(map(self._piece, trail))
+        )
+
+    def _piece(self, base_row):
+        token_id = int(self._base["token_ids"][base_row])
+        return f"<{token_id}>" if self.vocabulary is None else self.vocabulary[token_id]
+
+    def _base_row(self, row):
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} is out of range: there are {len(self)} rows")
+        row = int(row) % len(self)
+        index = self._index
+        return index.start + row if isinstance(index, slice) else int(index[row])
+
+    def _column(self, name):
+        return self._base[name][self._index]
+
+    def save(self, folder):
+        """Write rows and token table to a folder that `load` reads.
+
+        Everything is written beside the folder first and then renamed, so that a folder
+        of this name is always whole. An earlier store of this name is replaced.
+
+        Parameters
+        ----------
+        folder : str or path
+            Where to write.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds something else.
+        """
+        folder = Path(folder)
+        if folder.exists() and not (folder / MANIFEST).exists():
+            raise FileExistsError(
+                f"{str(folder)!r} exists and is not a store of activations; choose another folder"
+            )
+        beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        for name in ARRAYS:
+            np.save(beside / f"{name}.npy", self._column(name), allow_pickle=False)
+        manifest = {
+            "format": "skdict.activations",
+            "version": VERSION,
+            "shape": self.shape,
+            "vocabulary": None if self.vocabulary is None else list(self.vocabulary),
+            "metadata": self.metadata,
+        }
+        (beside / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        if folder.exists():
+            folder.rename(old)
+        beside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder):
+        """Return the activations of a folder, with the rows mapped and not read.
+
+        Parameters
+        ----------
+        folder : str or path
+            What `save` wrote.
+
+        Returns
+        -------
+        Activations
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no store.
+        ValueError
+            If its format is another or its files do not fit together.
+        """
+        folder = Path(folder)
+        if not (folder / MANIFEST).is_file():
+            raise FileNotFoundError(
+                f"{str(folder)!r} holds no {MANIFEST}; pass a folder written by Activations.save"
+            )
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if (manifest.get("format"), manifest.get("version")) != ("skdict.activations", VERSION):
+            raise ValueError(
+                f"{str(folder)!r} has format {manifest.get('format')!r}, version "
+                f"{manifest.get('version')!r}; this skdict reads 'skdict.activations', "
+                f"version {VERSION}"
+            )
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ARRAYS
+        }
+        if list(arrays["rows"].shape) != manifest["shape"]:
+            raise ValueError(
+                f"{str(folder)!r} holds rows of shape {arrays['rows'].shape} where its manifest "
+                f"says {tuple(manifest['shape'])}; write it again"
+            )
+        table = {"vocabulary": manifest["vocabulary"], "metadata": manifest["metadata"]}
+        return cls(arrays.pop("rows"), **arrays, **table)
+
+
+def _integers(name, values, n_rows):
+    """Return one column of the token table, checked."""
+    column = np.asarray(values)
+    if column.shape != (n_rows,) or column.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} has shape {column.shape} and dtype {column.dtype}; pass {n_rows} whole "
+            f"numbers, one for each row"
+        )
+    return column
+
+
+def _check_order(documents, positions):
+    """Refuse rows whose documents are scattered or whose tokens are out of order."""
+    same = documents[1:] == documents[:-1]
+    in_order = np.where(same, positions[1:] > positions[:-1], documents[1:] > documents[:-1])
+    if not in_order.all():
+        row = int(np.argmin(in_order)) + 1
+        raise ValueError(
+            f"row {row} (document {documents[row]}, position {positions[row]}) comes after "
+            f"document {documents[row - 1]}, position {positions[row - 1]}; sort the rows by "
+            f"document, then by position"
+        )

@@ -1,0 +1,254 @@
+"""Dictionaries that learn nothing: what a learned one must beat."""
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skdict._core import AffineDictionary, iter_blocks
+from skdict._validation import (
+    check_finite,
+    check_number,
+    check_rows,
+    compute_dtype,
+)
+from skdict.decomposition._base import BaseDictionary
+from skdict.decomposition._codes import check_codes, decode_rows, encode_rows, measure_rows
+
+
+class IdentityDictionary(BaseDictionary):
+    """The neuron basis: every dimension of the rows is a feature, and codes are the rows.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_features_in_, n_features_in_)
+        The identity.
+    n_features_in_ : int
+        Width of the rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where the rows had any.
+
+    See Also
+    --------
+    RandomDictionary : Random directions in place of the axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict.decomposition import IdentityDictionary
+    >>> X = np.array([[1.0, -2.0], [0.0, 3.0]])
+    >>> bool((IdentityDictionary().fit_transform(X) == X).all())
+    True
+    """
+
+    def fit(self, X, y=None):
+        """Take the width of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        IdentityDictionary
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity.
+        """
+        X = check_rows(self, X, reset=True)
+        measure_rows(X)
+        self.components_ = np.eye(X.shape[1], dtype=compute_dtype(X))
+        return self
+
+    def transform(self, X):
+        """Return the rows as their own codes, signed and dense.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            A copy of the rows, in float64 for float64, else float32.
+
+        Raises
+        ------
+        ValueError
+            If X has another width than the rows fitted or is not finite.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return check_finite(np.array(X, dtype=compute_dtype(X)), 0)
+
+    def inverse_transform(self, X):
+        """Return codes as the rows they are.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Rows.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns than the rows fitted.
+        """
+        check_is_fitted(self)
+        codes = check_codes(X, len(self.components_), type(self).__name__)
+        return codes.copy() if isinstance(codes, np.ndarray) else codes.toarray()
+
+
+class RandomDictionary(BaseDictionary):
+    r"""Random unit directions: codes are the positive parts of projections.
+
+    .. math:: c = \mathrm{relu}((x - \mu) R^T), \qquad \hat x = \mu + g \, c R
+
+    with the rows of R drawn uniformly from the unit sphere and the one factor g fitted by
+    least squares, so that many directions do not overshoot and the baseline is no straw man.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Directions. None means 4 times the width.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the directions.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features_in_)
+        The unit directions R.
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the rows fitted.
+    gain_ : float
+        The factor g of decoding.
+    n_features_in_ : int
+        Width of the rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where the rows had any.
+
+    See Also
+    --------
+    IdentityDictionary : The axes in place of random directions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict.decomposition import RandomDictionary
+    >>> X = np.random.default_rng(0).standard_normal((200, 8))
+    >>> 0 < RandomDictionary(32, random_state=0).fit(X).score(X) < 1
+    True
+    """
+
+    def __init__(self, n_components=None, *, random_state=None):
+        self.n_components = n_components
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Draw the directions; take the mean of the rows and the gain from them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        RandomDictionary
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If `n_components` is not positive or X holds NaN or infinity.
+        TypeError
+            If a parameter is of the wrong kind or X is sparse.
+        """
+        if self.n_components is not None:
+            check_number("n_components", self.n_components, low=1, integer=True)
+        X = check_rows(self, X, reset=True)
+        width, dtype = X.shape[1], compute_dtype(X)
+        shape = (4 * width if self.n_components is None else self.n_components, width)
+        directions = check_random_state(self.random_state).standard_normal(shape)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        self.components_ = directions.astype(dtype)
+        self.mean_ = measure_rows(X).mean.astype(dtype)
+        self.gain_ = self._least_squares_gain(X, dtype)
+        return self
+
+    def _least_squares_gain(self, X, dtype):
+        """Return the g that minimises the squared error of the decoded rows."""
+        product = norm = 0.0
+        for _, block in iter_blocks(X):
+            centred = block.astype(dtype, copy=False) - self.mean_
+            rebuilt = np.maximum(centred @ self.components_.T, 0) @ self.components_
+            product += float(np.vdot(rebuilt, centred))
+            norm += float(np.vdot(rebuilt, rebuilt))
+        return product / norm if norm else 1.0
+
+    def transform(self, X):
+        """Encode rows into codes, in chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Codes, in float64 for float64, else float32; dense, for half of them are active.
+
+        Raises
+        ------
+        ValueError
+            If X has another width than the rows fitted or is not finite.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        dictionary = AffineDictionary.from_arrays(
+            components=self.components_,
+            encoder=self.components_,
+            encoder_bias=np.zeros(len(self.components_)),
+            center=self.mean_,
+            offset=self.mean_,
+            dtype=getattr(torch, compute_dtype(X).name),
+            device="cpu",
+        )
+        return encode_rows(dictionary, X, sparse_output=False)
+
+    def inverse_transform(self, X):
+        """Decode codes into rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            ``mean_ + gain_ * X @ components_``.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns than there are components.
+        """
+        check_is_fitted(self)
+        codes = check_codes(X, len(self.components_), type(self).__name__)
+        return decode_rows(codes, self.gain_ * self.components_, self.mean_)

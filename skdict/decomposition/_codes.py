@@ -1,0 +1,98 @@
+"""What every dictionary of ours does with rows and codes: encode, check, decode, measure."""
+
+import numpy as np
+import scipy.sparse
+
+from skdict._core import RunningMoments, iter_blocks, iter_codes, to_csr
+from skdict._validation import as_host_array, check_finite, compute_dtype
+
+
+def measure_rows(X):
+    """Return the moments of rows, all of them checked to be finite."""
+    moments = RunningMoments(X.shape[1])
+    for start, block in iter_blocks(X):
+        moments.update(check_finite(block, start))
+    return moments
+
+
+def encode_rows(dictionary, X, *, sparse_output):
+    """Return the codes of rows under an `AffineDictionary`, chunk by chunk.
+
+    Parameters
+    ----------
+    dictionary : AffineDictionary
+        In the dtype that `compute_dtype` names for X.
+    X : array-like of shape (n, d)
+        Checked by `check_rows`.
+    sparse_output : bool
+        Whether codes are gathered in CSR or in a dense array.
+
+    Returns
+    -------
+    csr_array or ndarray of shape (n, m)
+    """
+    dtype = compute_dtype(X)
+    blocks = (
+        check_finite(block, start).astype(dtype, copy=False) for start, block in iter_blocks(X)
+    )
+    chunks = iter_codes(dictionary, blocks)
+    n_components = len(dictionary.components)
+    if sparse_output:
+        return to_csr(chunks, n_components, dtype)
+    codes = np.empty((len(X), n_components), dtype=dtype)
+    start = 0
+    for chunk in chunks:
+        codes[start : start + len(chunk)] = chunk.cpu().numpy()
+        start += len(chunk)
+    return codes
+
+
+def check_codes(codes, n_components, name):
+    """Return codes as an array, dense or CSR, of float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If there are not `n_components` columns.
+    """
+    if scipy.sparse.issparse(codes):
+        codes = scipy.sparse.csr_array(codes)
+    else:
+        codes = np.asarray(as_host_array(codes))
+    if codes.ndim != 2 or codes.shape[1] != n_components:
+        raise ValueError(
+            f"codes have shape {codes.shape}; {name} decodes codes of shape "
+            f"(n_rows, {n_components}), as transform gives them"
+        )
+    return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float32)
+
+
+def decode_rows(codes, atoms, offset):
+    """Return ``offset + codes @ atoms`` in the dtype of the codes."""
+    rows = codes @ atoms.astype(codes.dtype, copy=False)
+    rows += offset.astype(codes.dtype, copy=False)
+    return rows
+
+
+def explained_variance(dictionary, X):
+    """Return 1 - FVU of rows under a fitted dictionary, block by block in float64.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not vary.
+    """
+    moments = RunningMoments(X.shape[1])
+    squared_error = 0.0
+    dtype = compute_dtype(X)
+    for start, block in iter_blocks(X):
+        block = check_finite(block, start).astype(dtype, copy=False)
+        moments.update(block)
+        residual = block - dictionary.inverse_transform(dictionary.transform(block))
+        squared_error += float(np.square(residual, dtype=np.float64).sum())
+    if moments.squared_deviations == 0:
+        raise ValueError(
+            f"the {moments.n_rows} rows of X do not vary, so no fraction of their variance "
+            f"is defined; pass at least two different rows"
+        )
+    return 1.0 - squared_error / moments.squared_deviations

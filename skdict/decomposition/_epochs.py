@@ -1,0 +1,127 @@
+"""Epochs of training: the schedule, the history and when to stop."""
+
+import math
+import warnings
+from functools import partial
+
+from sklearn.exceptions import ConvergenceWarning
+from tqdm.auto import tqdm
+
+MIN_STEPS = 100
+FALLING_SHARE = 0.2
+READS_PER_EPOCH = 10
+
+
+class Epochs:
+    """Trains a dictionary on one source of rows, epoch by epoch.
+
+    An epoch is one pass over the rows, or as many as make up 100 steps where the rows are
+    few. The learning rate is constant, then falls linearly to zero over the last fifth.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        What is trained.
+    rows : ScaledRows
+        What it is trained on.
+    batch_size : int
+        Rows in a batch.
+    max_iter : int
+        Most epochs.
+    tol : float or None
+        Change of FVU between epochs below which the last, falling fifth begins.
+    error_unit : float
+        FVU for a mean squared error of 1 on scaled rows.
+    verbose : int
+        Whether a progress bar is shown.
+
+    Attributes
+    ----------
+    history : list of dict
+        `step`, `loss`, `fvu`, `l0`, `n_dead`, ten times an epoch.
+    n_iter : int
+        Epochs done.
+    """
+
+    def __init__(self, trainer, rows, *, batch_size, max_iter, tol, error_unit, verbose):
+        steps_per_pass = math.ceil(len(rows) / batch_size)
+        self.trainer = trainer
+        self.history = []
+        self.n_iter = 0
+        self._draw_batches = partial(rows.batches, batch_size)
+        self._passes = math.ceil(MIN_STEPS / steps_per_pass)
+        self._steps = steps_per_pass * self._passes
+        self._rows = len(rows) * self._passes
+        self._total = self._max_iter = max_iter
+        self._tol = tol
+        self._error_unit = error_unit
+        self._epoch_fvu = []
+        self._bar = tqdm(
+            total=max_iter * self._rows, unit="row", unit_scale=True, disable=not verbose
+        )
+
+    def run(self, callbacks):
+        """Train until the last epoch, convergence or a callback's word."""
+        converged = False
+        with self._bar:
+            while self.n_iter < self._total:
+                callbacks.begin_epoch()
+                self._run_epoch()
+                stop = callbacks.end_epoch()
+                if stop:
+                    break
+                if not converged and self._has_converged():
+                    converged = True
+                    falling_from = self.n_iter / (1 - FALLING_SHARE)
+                    self._total = min(self._max_iter, math.ceil(falling_from))
+        if self._tol is not None and not converged and not stop:
+            warnings.warn(
+                f"FVU still changed by more than tol={self._tol} an epoch after "
+                f"max_iter={self._max_iter} epochs; raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def run_once(self):
+        """Train for one pass at the full learning rate."""
+        with self._bar:
+            self.trainer.firing_counts.zero_()
+            for batch in self._draw_batches():
+                self.trainer.step(batch)
+            self._read(len(batch))
+        self.n_iter += 1
+
+    def _run_epoch(self):
+        self.trainer.firing_counts.zero_()
+        first_entry, rows_here, unread = len(self.history), 0, 0
+        for _ in range(self._passes):
+            for batch in self._draw_batches():
+                left = self._total - self.n_iter - rows_here / self._rows
+                rate = min(1.0, left / (FALLING_SHARE * self._total))
+                self.trainer.step(batch, rate)
+                rows_here += len(batch)
+                unread += len(batch)
+                if unread * READS_PER_EPOCH >= self._rows or rows_here == self._rows:
+                    self._read(unread)
+                    unread = 0
+        self.n_iter += 1
+        fvu = [entry["fvu"] for entry in self.history[first_entry:]]
+        self._epoch_fvu.append(sum(fvu) / len(fvu))
+
+    def _read(self, n_rows):
+        entry = self.trainer.read(silent_steps=self._steps)
+        entry["fvu"] = entry.pop("squared_error") * self._error_unit
+        self.history.append(entry)
+        self._bar.update(n_rows)
+        self._bar.set_postfix(
+            loss=f"{entry['loss']:.4g}",
+            fvu=f"{entry['fvu']:.4g}",
+            l0=f"{entry['l0']:.1f}",
+            dead=entry["n_dead"],
+        )
+
+    def _has_converged(self):
+        if self._tol is None or len(self._epoch_fvu) < 2:
+            return False
+        before, now = self._epoch_fvu[-2:]
+        return abs(before - now) < self._tol

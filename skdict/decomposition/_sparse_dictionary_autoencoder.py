@@ -1,0 +1,463 @@
+"""The sparse dictionary autoencoder as a scikit-learn estimator."""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skdict._core import AffineDictionary, Trainer, resolve_device
+from skdict._validation import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_rows,
+    compute_dtype,
+)
+from skdict.decomposition._base import BaseDictionary
+from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
+from skdict.decomposition._codes import check_codes, decode_rows, encode_rows, measure_rows
+from skdict.decomposition._epochs import Epochs
+from skdict.decomposition._scaled_rows import ScaledRows
+from skdict.exceptions import DeadFeaturesWarning
+
+MANY_DEAD = 1 / 3
+PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
+
+
+class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
+    r"""Sparse dictionary of activations, learned by an autoencoder with an L1 penalty.
+
+    Rows :math:`x` become codes :math:`c` with few non-zeros, from which a dictionary of unit
+    directions D, the rows of ``components_``, rebuilds them. With
+    :math:`\tilde x = (x - \mu) / s`, where :math:`\mu` is the mean row and :math:`s^2` the
+    mean over rows of :math:`\|x - \mu\|^2`, the objective is
+
+    .. math::
+        \frac{1}{n} \sum_{i=1}^n \|\tilde x_i - \tilde c_i D\|_2^2
+        + \alpha \frac{1}{n} \sum_{i=1}^n \|\tilde c_i\|_1,
+        \qquad \tilde c = \mathrm{relu}(\tilde x E^T + b),
+
+    with E = D where the weights are tied: sums over the width and over the components, means
+    over rows (equation 4 of [1]_). The first term is then the fraction of variance
+    unexplained (FVU), so one alpha means the same for any layer, model and width. What is
+    fitted speaks the units of the rows given: ``codes = relu((x - mean_) @ encoder_.T +
+    encoder_bias_)`` and ``x_hat = mean_ + codes @ components_``.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Features in the dictionary. None means 4 times the width.
+    alpha : float, default=0.1
+        Weight of the L1 penalty; 0.02 to 0.5 is the useful range with `rescale=True`, and
+        rows much narrower than 64 want the upper half of it.
+        The code published with [1]_ averages the squared error over the width instead, so
+        its alphas times the width are alphas here (8.577e-4 at width 512 is 0.439), with
+        ``center=False, rescale=False, bias_init="zeros"``.
+    tied_weights : bool, default=True
+        Whether a feature is read and written along one direction.
+    center : bool, default=True
+        Whether the mean row is taken off first.
+    rescale : bool, default=True
+        Whether rows are brought to unit mean square norm for training.
+    bias_init : {"calibrated", "zeros"}, default="calibrated"
+        Where biases start: so that each feature fires on 3 % of the rows, or at zero. With
+        zeros half of all codes fire at first, and the penalty kills many features for good.
+    max_iter : int, default=10
+        Epochs: passes over the rows (with less than 100 batches, as many passes an epoch
+        as make up 100 steps).
+    tol : float or None, default=None
+        Training ends early once the FVU changes by less than this from epoch to epoch,
+        after a last stretch of falling learning rate.
+    batch_size : int, default=1024
+        Rows in a step.
+    learning_rate : float, default=3e-3
+        Step size of Adam; it falls linearly to zero over the last fifth of the steps.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        What matrices are rounded to inside products while training; parameters and sums
+        stay in the dtype of the rows. "auto" rounds nothing. `transform` never rounds.
+    warm_start : bool, default=False
+        Whether `fit` continues from the dictionary at hand.
+    sparse_output : bool, default=True
+        Whether `transform` gives a CSR array, which holds the non-zeros alone, or a dense
+        one, which `set_output` needs.
+    device : str, default="auto"
+        Where the work is done: "auto" (a CUDA GPU where there is one), "cpu", "cuda",
+        "cuda:0", "mps".
+    random_state : int, RandomState instance or None, default=None
+        Seed of the first directions and of the order of rows. One seed gives equal bits on
+        one CPU.
+    verbose : int, default=0
+        Whether a progress bar shows loss, FVU, L0 and dead features.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features_in_)
+        The dictionary: one unit direction a row, in the dtype of the rows fitted.
+    encoder_ : ndarray of shape (n_components, n_features_in_)
+        Directions that codes are read along; equal to `components_` when tied.
+    encoder_bias_ : ndarray of shape (n_components,)
+        Added before the relu, in units of the rows.
+    mean_ : ndarray of shape (n_features_in_,)
+        Taken off before encoding, added after decoding; zeros with `center=False`.
+    scale_ : float
+        Root of the mean square norm of centred rows; 1 with `rescale=False`.
+    firing_counts_ : ndarray of shape (n_components,), dtype int64
+        Rows on which each feature fired during the last epoch.
+    history_ : list of dict
+        About ten entries an epoch: `step`, and over the rows since the entry before `loss`,
+        `fvu` and `l0` (codes that fire on a row), and `n_dead` (features silent for an
+        epoch).
+    n_iter_ : int
+        Epochs done.
+    n_steps_ : int
+        Steps of Adam done.
+    n_features_in_ : int
+        Width of the rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where the rows had any.
+
+    See Also
+    --------
+    sklearn.decomposition.MiniBatchDictionaryLearning : The same aim by alternating lasso.
+    skdict.metrics.compare_dictionaries : Any dictionaries side by side.
+
+    References
+    ----------
+    .. [1] Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find
+       Highly Interpretable Features in Language Models", arXiv:2309.08600.
+
+    Examples
+    --------
+    >>> from skdict.datasets import make_sparse_features
+    >>> from skdict.decomposition import SparseDictionaryAutoencoder
+    >>> from skdict.metrics import feature_recovery
+    >>> data = make_sparse_features(5000, n_features=32, n_components=64, n_active=3,
+    ...                             random_state=0)
+    >>> sae = SparseDictionaryAutoencoder(64, alpha=0.3, max_iter=5, random_state=0).fit(data.X)
+    >>> sae.transform(data.X).shape
+    (5000, 64)
+    >>> feature_recovery(sae.components_, data.components) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        alpha=0.1,
+        tied_weights=True,
+        center=True,
+        rescale=True,
+        bias_init="calibrated",
+        max_iter=10,
+        tol=None,
+        batch_size=1024,
+        learning_rate=3e-3,
+        precision="auto",
+        warm_start=False,
+        sparse_output=True,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.tied_weights = tied_weights
+        self.center = center
+        self.rescale = rescale
+        self.bias_init = bias_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.precision = precision
+        self.warm_start = warm_start
+        self.sparse_output = sparse_output
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X, y=None):
+        """Learn the dictionary.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows: an array, a tensor, a memory map or `Activations`; the latter two are read
+            in slices. float64 is computed in float64, all else in float32.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SparseDictionaryAutoencoder
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, X holds NaN or infinity (the row is named), has
+            fewer than 2 rows or no variance, or does not fit the dictionary at hand with
+            `warm_start=True`.
+        TypeError
+            If a parameter is of the wrong kind or X is sparse.
+        """
+        self._check_params()
+        X = check_rows(self, X, reset=True, min_rows=2)
+        moments = measure_rows(X)
+        rows = self._scaled_rows(X, *self._center_and_scale(moments), compute_dtype(X))
+        start = self._continue if self.warm_start and hasattr(self, "components_") else self._begin
+        trainer = self._trainer(start(rows), len(rows))
+        error_unit = rows.scale**2 / moments.variance
+        epochs = self._epochs(trainer, rows, error_unit, max_iter=self.max_iter)
+
+        def fitted():
+            return self._fitted_attributes(trainer, epochs, rows)
+
+        callbacks = EpochCallbacks(self, X, self.max_iter, fitted)
+        epochs.run(callbacks)
+        vars(self).update(fitted(), _error_unit=error_unit)
+        vars(self).pop("_moments", None)
+        callbacks.end_fit()
+        self._warn_of_dead_features()
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Train for one pass over one block of rows, at the full learning rate.
+
+        Centre and scale are those of the first block. The optimiser's state is kept, so
+        that blocks continue one another.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SparseDictionaryAutoencoder
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if the width is not that of the first block.
+        TypeError
+            As in `fit`.
+        """
+        self._check_params()
+        first = not hasattr(self, "components_")
+        X = check_rows(self, X, reset=first, min_rows=2 if first else 1)
+        moments = measure_rows(X)
+        if first:
+            rows = self._scaled_rows(X, *self._center_and_scale(moments), compute_dtype(X))
+            self._error_unit = rows.scale**2 / moments.variance
+            before = {"history_": [], "n_iter_": 0, "n_steps_": 0, "_moments": None}
+        else:
+            rows = self._scaled_rows(
+                X,
+                self.mean_,
+                self.scale_,
+                self.components_.dtype,
+                steps_before=self.n_steps_,
+            )
+            before = {"_moments": None} | vars(self)
+        parameters = self._begin(rows) if first else self._continue(rows)
+        trainer = self._trainer(parameters, len(rows), before["_moments"])
+        trainer.n_steps = before["n_steps_"]
+        epochs = self._epochs(trainer, rows, self._error_unit, max_iter=1)
+        epochs.run_once()
+        fitted = self._fitted_attributes(trainer, epochs, rows)
+        fitted["history_"] = before["history_"] + fitted["history_"]
+        fitted["n_iter_"] += before["n_iter_"]
+        vars(self).update(fitted, _moments=trainer.moments())
+        return self
+
+    def transform(self, X):
+        """Encode rows into codes, in chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as in `fit`.
+
+        Returns
+        -------
+        csr_array or ndarray of shape (n_samples, n_components)
+            Codes in units of the rows and their dtype (float64 for float64, else float32);
+            dense with `sparse_output=False`. A row's codes do not depend on other rows.
+
+        Raises
+        ------
+        ValueError
+            If X has another width than the rows fitted, or holds NaN or infinity.
+        TypeError
+            If X is sparse.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        dictionary = self._dictionary(compute_dtype(X))
+        return encode_rows(dictionary, X, sparse_output=self.sparse_output)
+
+    def inverse_transform(self, X):
+        """Decode codes into rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            ``mean_ + X @ components_``.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns than there are components.
+        """
+        check_is_fitted(self)
+        codes = check_codes(X, len(self.components_), type(self).__name__)
+        return decode_rows(codes, self.components_, self.mean_)
+
+    def _check_params(self):
+        if self.n_components is not None:
+            check_number("n_components", self.n_components, low=1, integer=True)
+        check_number(
+            "alpha", self.alpha, low=0, hint="0.02 to 0.5 is the useful range on rescaled rows"
+        )
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_number("batch_size", self.batch_size, low=1, integer=True)
+        check_number("learning_rate", self.learning_rate, above=0)
+        if self.tol is not None:
+            check_number("tol", self.tol, low=0)
+        check_choice("bias_init", self.bias_init, ("calibrated", "zeros"))
+        check_choice("precision", self.precision, tuple(PRODUCT_DTYPES))
+        for name in ("tied_weights", "center", "rescale", "warm_start", "sparse_output"):
+            check_flag(name, getattr(self, name))
+        resolve_device(self.device)
+
+    def _center_and_scale(self, moments):
+        """Return the mean row and the scale that training works with."""
+        if moments.squared_deviations == 0:
+            raise ValueError(
+                f"all {moments.n_rows} rows of X are equal, so there is nothing to learn; "
+                f"pass rows that vary"
+            )
+        mean = moments.mean if self.center else np.zeros_like(moments.mean)
+        mean_square = moments.variance if self.center else moments.mean_square
+        return mean, float(np.sqrt(mean_square)) if self.rescale else 1.0
+
+    def _scaled_rows(self, X, mean, scale, dtype, *, steps_before=0):
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        # Blocks of a partial fit are each shuffled in another order.
+        return ScaledRows(
+            X,
+            mean,
+            scale,
+            dtype=dtype,
+            device=resolve_device(self.device),
+            seed=seed + steps_before,
+        )
+
+    def _begin(self, rows):
+        """Return new parameters."""
+        return rows.random_start(
+            4 * len(rows.mean) if self.n_components is None else self.n_components,
+            tied=self.tied_weights,
+            calibrated=self.bias_init == "calibrated",
+        )
+
+    def _continue(self, rows):
+        """Return the parameters of the dictionary at hand."""
+        shape = (self.n_components or len(self.components_), len(rows.mean))
+        tied = np.array_equal(self.encoder_, self.components_)
+        if shape != self.components_.shape or (self.tied_weights and not tied):
+            raise ValueError(
+                f"the dictionary at hand has components_ of shape {self.components_.shape}, "
+                f"{'tied' if tied else 'untied'}; n_components, width and tied_weights "
+                f"now ask for {shape}, {'tied' if self.tied_weights else 'untied'}: "
+                f"set warm_start=False to start anew"
+            )
+        return rows.continued_start(self, tied=self.tied_weights)
+
+    def _trainer(self, parameters, n_rows, moments=None):
+        dtype = parameters.bias.dtype
+        product_dtype = PRODUCT_DTYPES[self.precision] or dtype
+        if product_dtype != dtype and dtype == torch.float64:
+            raise ValueError(
+                "precision='bfloat16' would round float64 rows to 8 bits; pass float32 rows or "
+                "precision='auto'"
+            )
+        return Trainer(
+            parameters,
+            alpha=self.alpha,
+            learning_rate=self.learning_rate,
+            batch_size=min(self.batch_size, n_rows),
+            product_dtype=product_dtype,
+            moments=moments,
+        )
+
+    def _epochs(self, trainer, rows, error_unit, *, max_iter):
+        return Epochs(
+            trainer,
+            rows,
+            batch_size=self.batch_size,
+            max_iter=max_iter,
+            tol=self.tol,
+            error_unit=error_unit,
+            verbose=self.verbose,
+        )
+
+    def _fitted_attributes(self, trainer, epochs, rows):
+        """Return what the estimator holds if training stops now, in units of the rows."""
+        parameters = trainer.parameters
+        components = parameters.components.cpu().numpy().copy()
+        tied = parameters.tied
+        return {
+            "components_": components,
+            "encoder_": components.copy() if tied else parameters.encoder.cpu().numpy().copy(),
+            "encoder_bias_": parameters.bias.cpu().numpy() * components.dtype.type(rows.scale),
+            "mean_": np.asarray(rows.mean, dtype=components.dtype),
+            "scale_": rows.scale,
+            "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
+            "history_": list(epochs.history),
+            "n_iter_": epochs.n_iter,
+            "n_steps_": trainer.n_steps,
+        }
+
+    def _dictionary(self, dtype):
+        """Return the fitted dictionary as tensors."""
+        return AffineDictionary.from_arrays(
+            components=self.components_,
+            encoder=self.encoder_,
+            encoder_bias=self.encoder_bias_,
+            center=self.mean_,
+            offset=self.mean_,
+            dtype=getattr(torch, np.dtype(dtype).name),
+            device=resolve_device(self.device),
+        )
+
+    def _warn_of_dead_features(self):
+        dead = np.count_nonzero(self.firing_counts_ == 0)
+        total = len(self.firing_counts_)
+        if dead <= MANY_DEAD * total:
+            return
+        if self.bias_init == "zeros":
+            cause, cure = "biases that start at zero", "pass bias_init='calibrated'"
+        elif self.history_[-1]["l0"] < 1:
+            cause, cure = f"too large a penalty (alpha={self.alpha})", "lower alpha"
+        else:
+            cause, cure = "more components than these rows can use", "lower n_components or alpha"
+        warnings.warn(
+            f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "
+            f"{cause}: {cure}",
+            DeadFeaturesWarning,
+            stacklevel=3,
+        )

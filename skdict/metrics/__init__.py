@@ -1,0 +1,27 @@
+"""Judging dictionaries: arrays in, numbers out; and any dictionaries side by side.
+
+Floor 2, beside `decomposition`, whose dictionaries it judges and whom it may import.
+"""
+
+from skdict.metrics._codes import dead_features, firing_density, l0
+from skdict.metrics._compare import ComparisonTable, compare_dictionaries
+from skdict.metrics._reconstruction import fvu
+from skdict.metrics._similarity import (
+    feature_recovery,
+    matched_cosine_similarity,
+    max_cosine_similarity,
+    mean_max_cosine_similarity,
+)
+
+__all__ = [
+    "ComparisonTable",
+    "compare_dictionaries",
+    "dead_features",
+    "feature_recovery",
+    "firing_density",
+    "fvu",
+    "l0",
+    "matched_cosine_similarity",
+    "max_cosine_similarity",
+    "mean_max_cosine_similarity",
+]

@@ -1,0 +1,111 @@
+"""How sparse codes are, and which features fire."""
+
+import numpy as np
+import scipy.sparse
+
+from skdict._validation import as_host_array, check_number
+
+
+def l0(codes):
+    """Return the mean number of non-zero codes on a row.
+
+    Parameters
+    ----------
+    codes : {array-like, sparse matrix} of shape (n_samples, n_components)
+        Codes of any sign.
+
+    Returns
+    -------
+    float
+        Between 0 and `n_components`.
+
+    Raises
+    ------
+    ValueError
+        If the codes are not two-dimensional or have no row.
+
+    Examples
+    --------
+    >>> from skdict.metrics import l0
+    >>> l0([[0.0, 2.0], [1.0, -1.0]])
+    1.5
+    """
+    counts, n_rows = firing_counts(codes)
+    return float(counts.sum() / n_rows)
+
+
+def firing_density(codes):
+    """Return the share of rows on which each feature fires.
+
+    Parameters
+    ----------
+    codes : {array-like, sparse matrix} of shape (n_samples, n_components)
+        Codes of any sign.
+
+    Returns
+    -------
+    ndarray of shape (n_components,)
+        Shares between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the codes are not two-dimensional or have no row.
+
+    Examples
+    --------
+    >>> from skdict.metrics import firing_density
+    >>> firing_density([[0.0, 2.0], [1.0, -1.0]]).tolist()
+    [0.5, 1.0]
+    """
+    counts, n_rows = firing_counts(codes)
+    return counts / n_rows
+
+
+def dead_features(codes, *, min_count=1):
+    """Return which features fire on fewer than `min_count` rows.
+
+    Parameters
+    ----------
+    codes : {array-like, sparse matrix} of shape (n_samples, n_components)
+        Codes of any sign.
+    min_count : int, default=1
+        Rows that a living feature fires on; Cunningham et al. (2023) count features with
+        more than 10, ``min_count=11``.
+
+    Returns
+    -------
+    ndarray of shape (n_components,), dtype bool
+        True for dead features.
+
+    Raises
+    ------
+    ValueError
+        If `min_count` is below 1, or the codes are not two-dimensional or have no row.
+    TypeError
+        If `min_count` is not a whole number.
+
+    Examples
+    --------
+    >>> from skdict.metrics import dead_features
+    >>> dead_features([[0.0, 2.0], [0.0, -1.0]]).tolist()
+    [True, False]
+    """
+    check_number("min_count", min_count, low=1, integer=True)
+    return firing_counts(codes)[0] < min_count
+
+
+def firing_counts(codes):
+    """Return the rows on which each feature fires, shape (n_components,), and all rows."""
+    codes = as_host_array(codes)
+    if not scipy.sparse.issparse(codes):
+        codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[0] == 0:
+        raise ValueError(
+            f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"
+        )
+    if scipy.sparse.issparse(codes):
+        codes = scipy.sparse.csr_array(codes)
+        fired = codes.indices[codes.data != 0]
+        return np.bincount(fired, minlength=codes.shape[1]), codes.shape[0]
+    return np.count_nonzero(codes, axis=0), codes.shape[0]

@@ -1,0 +1,206 @@
+"""Any dictionaries side by side, in one table."""
+
+import html
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skdict._core import RunningMoments, iter_blocks
+from skdict._validation import as_host_array, check_finite, check_number, compute_dtype
+from skdict.decomposition import dictionary_atoms, dictionary_offset
+from skdict.metrics._codes import firing_counts
+
+
+class ComparisonTable:
+    """Measures of dictionaries, one record each; `print` shows a table.
+
+    Parameters
+    ----------
+    records : list of dict
+        One for each dictionary, with equal keys.
+
+    Attributes
+    ----------
+    records : list of dict
+        The measures.
+    """
+
+    def __init__(self, records):
+        self.records = records
+
+    def __getitem__(self, name):
+        """Return the record of the dictionary of this name."""
+        for record in self.records:
+            if record["dictionary"] == name:
+                return record
+        names = ", ".join(repr(record["dictionary"]) for record in self.records)
+        raise KeyError(f"{name!r} is not in the table; there are {names}")
+
+    def __len__(self):
+        return len(self.records)
+
+    def to_frame(self):
+        """Return the table as a data frame; this needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by dictionary.
+        """
+        import pandas as pd
+
+        return pd.DataFrame.from_records(self.records, index="dictionary")
+
+    def __str__(self):
+        rows = self._cells()
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        head, *body = self._cells()
+        lines = ["<tr>" + "".join(f"<th>{html.escape(c)}</th>" for c in head) + "</tr>"]
+        lines += ["<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in body]
+        return "<table>" + "".join(lines) + "</table>"
+
+    def _cells(self):
+        head = list(self.records[0])
+        shown = [
+            [f"{v:.4g}" if isinstance(v, float) else str(v) for v in record.values()]
+            for record in self.records
+        ]
+        return [head, *shown]
+
+
+def compare_dictionaries(dictionaries, train, test, *, n_active=None):
+    """Measure dictionaries on the same rows.
+
+    Parameters
+    ----------
+    dictionaries : dict of str to estimator
+        Anything with `components_`, `transform` and `inverse_transform` once fitted. Fitted
+        ones are used as they are; of unfitted ones a clone is fitted on `train`.
+    train : array-like of shape (n_samples, n_features) or None
+        Rows to fit on; None if all are fitted.
+    test : array-like of shape (n_samples, n_features)
+        Rows to measure on.
+    n_active : int or None, default=None
+        If given, each row keeps only its so many strongest codes, ranked by absolute code
+        times the length of its atom, so that methods compare at equal sparsity.
+
+    Returns
+    -------
+    ComparisonTable
+        For each dictionary `n_components`; `fvu`, the fraction of variance unexplained;
+        `l0`, non-zero codes a row; `n_dead`, features that fire on no row; `density`, the
+        median share of rows that a feature fires on.
+
+    Raises
+    ------
+    TypeError
+        If an estimator is no dictionary.
+    ValueError
+        If there is no dictionary, one is unfitted and `train` is None, `n_active` is below
+        1, or the test rows do not vary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> from skdict.decomposition import IdentityDictionary
+    >>> from skdict.metrics import compare_dictionaries
+    >>> X = np.random.default_rng(0).standard_normal((100, 4))
+    >>> methods = {"pca": PCA(2), "neurons": IdentityDictionary()}
+    >>> print(compare_dictionaries(methods, X, X, n_active=4))
+    dictionary  n_components     fvu  l0  n_dead  density
+    pca                    2  0.4006   2       0        1
+    neurons                4       0   4       0        1
+    """
+    if not isinstance(dictionaries, dict) or not dictionaries:
+        raise ValueError(
+            f"dictionaries is {dictionaries!r}; pass a dict of names to dictionaries, with at "
+            f"least one"
+        )
+    if n_active is not None:
+        check_number("n_active", n_active, low=1, integer=True)
+    records = []
+    for name, dictionary in dictionaries.items():
+        fitted = _fitted(name, dictionary, train)
+        records.append({"dictionary": name, **_measure(fitted, test, n_active)})
+    return ComparisonTable(records)
+
+
+def _fitted(name, dictionary, train):
+    try:
+        check_is_fitted(dictionary)
+    except NotFittedError:
+        if train is None:
+            raise ValueError(
+                f"{name!r} is not fitted; pass rows to fit it on as train, or a fitted one"
+            ) from None
+        return clone(dictionary).fit(train)
+    return dictionary
+
+
+def _measure(dictionary, X, n_active):
+    """Return the measures of one dictionary in one pass over the rows."""
+    X = as_host_array(X)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    atoms, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
+    lengths = np.linalg.norm(atoms, axis=1)
+    moments, squared_error = RunningMoments(X.shape[1]), 0.0
+    counts = np.zeros(len(atoms), dtype=np.int64)
+    for start, block in iter_blocks(X):
+        block = check_finite(block, start).astype(compute_dtype(X), copy=False)
+        moments.update(block)
+        codes = dictionary.transform(block)
+        if n_active is not None:
+            codes = keep_strongest(codes, n_active, lengths)
+        counts += firing_counts(codes)[0]
+        residual = block - (codes @ atoms + offset)
+        squared_error += float(np.square(residual, dtype=np.float64).sum())
+    if moments.squared_deviations == 0:
+        raise ValueError(
+            f"the {moments.n_rows} test rows do not vary, so FVU is not defined; pass rows that do"
+        )
+    return {
+        "n_components": len(atoms),
+        "fvu": squared_error / moments.squared_deviations,
+        "l0": float(counts.sum() / moments.n_rows),
+        "n_dead": int((counts == 0).sum()),
+        "density": float(np.median(counts) / moments.n_rows),
+    }
+
+
+def keep_strongest(codes, k, lengths):
+    """Return codes with the k strongest of each row, by |code| times atom length."""
+    if scipy.sparse.issparse(codes):
+        return _keep_strongest_sparse(scipy.sparse.csr_array(codes), k, lengths)
+    kept = np.zeros_like(codes)
+    k = min(k, codes.shape[1])
+    strongest = np.argpartition(-np.abs(codes) * lengths, k - 1, axis=1)[:, :k]
+    np.put_along_axis(kept, strongest, np.take_along_axis(codes, strongest, axis=1), axis=1)
+    return kept
+
+
+def _keep_strongest_sparse(codes, k, lengths):
+    strength = np.abs(codes.data) * lengths[codes.indices]
+    row_lengths = np.diff(codes.indptr)
+    rows = np.repeat(np.arange(codes.shape[0]), row_lengths)
+    order = np.lexsort((-strength, rows))
+    rank = np.arange(codes.nnz) - codes.indptr[rows]
+    kept = np.sort(order[rank < k])
+    pointers = np.concatenate([[0], np.cumsum(np.minimum(row_lengths, k))])
+    parts = codes.data[kept], codes.indices[kept], pointers
+    return scipy.sparse.csr_array(parts, shape=codes.shape)

@@ -1,0 +1,58 @@
+"""How much of the rows a reconstruction misses."""
+
+import numpy as np
+
+from skdict._core import RunningMoments, iter_blocks
+from skdict._validation import as_host_array
+
+
+def fvu(X, X_hat):
+    r"""Return the fraction of variance unexplained.
+
+    .. math:: \mathrm{FVU} = \frac{\sum_i \|x_i - \hat x_i\|^2}{\sum_i \|x_i - \mu\|^2}
+
+    with both sums over all rows, in float64, block by block, and :math:`\mu` the mean of X:
+    1 minus scikit-learn's ``r2_score(..., multioutput="variance_weighted")``.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows: an array, a memory map or `Activations`.
+    X_hat : array-like of shape (n_samples, n_features)
+        Their reconstruction.
+
+    Returns
+    -------
+    float
+        0 for a perfect reconstruction, 1 for the mean row.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or the rows of X do not vary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict.metrics import fvu
+    >>> X = np.array([[0.0, 1.0], [2.0, 1.0]])
+    >>> fvu(X, X), fvu(X, np.ones((2, 2)))
+    (0.0, 1.0)
+    """
+    X, X_hat = (a if hasattr(a, "shape") else np.asarray(a) for a in map(as_host_array, (X, X_hat)))
+    if X.shape != X_hat.shape or len(X.shape) != 2:
+        raise ValueError(
+            f"X has shape {tuple(X.shape)} and X_hat {tuple(X_hat.shape)}; pass two arrays of "
+            f"one shape (n_rows, width)"
+        )
+    moments, squared_error = RunningMoments(X.shape[1]), 0.0
+    for start, block in iter_blocks(X):
+        moments.update(block)
+        rebuilt = np.asarray(X_hat[start : start + len(block)], dtype=np.float64)
+        squared_error += float(np.square(block - rebuilt).sum())
+    if moments.squared_deviations == 0:
+        raise ValueError(
+            f"the {moments.n_rows} rows of X do not vary, so FVU is not defined; pass at "
+            f"least two different rows"
+        )
+    return squared_error / moments.squared_deviations

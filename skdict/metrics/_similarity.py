@@ -1,0 +1,160 @@
+"""How alike the directions of two dictionaries are."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.preprocessing import normalize
+
+from skdict._validation import as_host_array, check_number
+
+CHUNK_ROWS = 4096
+
+
+def max_cosine_similarity(components, reference):
+    """Return, for each row of `components`, its largest cosine with any row of `reference`.
+
+    Parameters
+    ----------
+    components : array-like of shape (m, n_features)
+        Directions, of any length.
+    reference : array-like of shape (k, n_features)
+        Directions, of any length.
+
+    Returns
+    -------
+    ndarray of shape (m,), dtype float64
+        Signed cosines; a zero row has cosine 0 with everything.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ or either has no row.
+
+    Examples
+    --------
+    >>> from skdict.metrics import max_cosine_similarity
+    >>> max_cosine_similarity([[2.0, 0.0], [0.0, -1.0]], [[1.0, 0.0]]).tolist()
+    [1.0, 0.0]
+    """
+    components, reference = _unit_rows(components, reference)
+    parts = range(0, len(components), CHUNK_ROWS)
+    return np.concatenate(
+        [(components[i : i + CHUNK_ROWS] @ reference.T).max(axis=1) for i in parts]
+    )
+
+
+def mean_max_cosine_similarity(components, reference):
+    """Return the mean over rows of `components` of their best cosine with `reference` (MMCS).
+
+    It is not symmetric: against a planted truth, ``(components, truth)`` asks whether what
+    was learned is true, ``(truth, components)`` whether what is true was learned.
+
+    Parameters
+    ----------
+    components : array-like of shape (m, n_features)
+        Directions.
+    reference : array-like of shape (k, n_features)
+        Directions.
+
+    Returns
+    -------
+    float
+        Between -1 and 1; 1 if each row has its like in `reference`.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ or either has no row.
+
+    References
+    ----------
+    Sharkey, Braun and Millidge (2022), "Taking features out of superposition with sparse
+    autoencoders".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict.metrics import mean_max_cosine_similarity
+    >>> mean_max_cosine_similarity(np.eye(3), np.eye(3))
+    1.0
+    """
+    return float(max_cosine_similarity(components, reference).mean())
+
+
+def matched_cosine_similarity(components, reference):
+    """Return the cosines of the best one-to-one matching (Hungarian).
+
+    Parameters
+    ----------
+    components : array-like of shape (m, n_features)
+        Directions.
+    reference : array-like of shape (k, n_features)
+        Directions.
+
+    Returns
+    -------
+    ndarray of shape (min(m, k),), dtype float64
+        The matched cosines, in the order of the smaller dictionary's rows.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ or either has no row.
+
+    Examples
+    --------
+    >>> from skdict.metrics import matched_cosine_similarity
+    >>> matched_cosine_similarity([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
+    [1.0, 0.0]
+    """
+    components, reference = _unit_rows(components, reference)
+    cosines = components @ reference.T
+    if len(components) > len(reference):
+        cosines = cosines.T
+    return cosines[linear_sum_assignment(cosines, maximize=True)]
+
+
+def feature_recovery(components, truth, *, threshold=0.9):
+    """Return the share of planted features that some learned direction matches.
+
+    Parameters
+    ----------
+    components : array-like of shape (m, n_features)
+        Learned directions.
+    truth : array-like of shape (k, n_features)
+        Planted directions.
+    threshold : float, default=0.9
+        Smallest cosine that counts as a match, in [-1, 1].
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ, either has no row, or the threshold is no cosine.
+    TypeError
+        If the threshold is not a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict.metrics import feature_recovery
+    >>> feature_recovery(np.eye(4)[:3], np.eye(4))
+    0.75
+    """
+    check_number("threshold", threshold, low=-1, high=1)
+    return float((max_cosine_similarity(truth, components) >= threshold).mean())
+
+
+def _unit_rows(*matrices):
+    """Return both sets of directions in float64 and of unit length."""
+    arrays = [np.asarray(as_host_array(matrix), dtype=np.float64) for matrix in matrices]
+    shapes = [array.shape for array in arrays]
+    if any(len(s) != 2 or s[0] == 0 for s in shapes) or shapes[0][1] != shapes[1][1]:
+        raise ValueError(
+            f"directions have shapes {shapes[0]} and {shapes[1]}; pass two arrays of shape "
+            f"(n_directions, width) with one width"
+        )
+    return [normalize(array) for array in arrays]

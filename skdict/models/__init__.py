@@ -1,0 +1,20 @@
+"""Hugging Face models: loading them, naming places in them, reading there.
+
+Floor 1: imports torch and transformers, no scikit-learn and no other part of skdict.
+transformers itself is imported when a model is loaded, not before.
+"""
+
+from skdict.models._hook_points import find_module, hook_points
+from skdict.models._hooks import capture
+from skdict.models._loading import describe_model, load_model
+from skdict.models._tokens import encode_texts, readable_pieces
+
+__all__ = [
+    "capture",
+    "describe_model",
+    "encode_texts",
+    "find_module",
+    "hook_points",
+    "load_model",
+    "readable_pieces",
+]

@@ -1,0 +1,88 @@
+"""The demo runs, writes what it says and refuses bad input politely."""
+
+import json
+
+import pytest
+
+from skdict import load_stories
+from skdict.__main__ import main
+from skdict._cli.demo import read_texts
+
+
+@pytest.fixture
+def few_texts(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("\n<|endoftext|>\n".join(load_stories().texts[:60]), encoding="utf-8")
+    return path
+
+
+def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = ["--texts", few_texts, "--out", out, "--n-components", 64, "--alpha", 0.05]
+    assert main(["demo", *map(str, options)]) == 0
+    shown, progress = capsys.readouterr()
+    for words in ("sparse dictionary", "PCA", "random directions", "strongest codes", "feature "):
+        assert words in shown
+    assert "read " in progress
+    results = json.loads((out / "results.json").read_text())
+    sae = results["comparison"][0]
+    assert 0 < sae["fvu"] < 0.6
+    assert sae["n_components"] == 64
+    assert results["comparison_at_n_active"][0]["l0"] <= results["n_active"]
+    assert len(results["features"]) == 8
+    assert (out / "features.txt").read_text().count("feature ") == 8
+    assert sorted(p.name for p in out.iterdir()) == ["features.txt", "results.json"]
+
+
+def test_json_and_nothing_else(few_texts, tmp_path, capsys):
+    options = ["--texts", few_texts, "--out", tmp_path, "--hook-point", "resid_post.0", "--json"]
+    assert main(["demo", *map(str, options)]) == 0
+    shown, progress = capsys.readouterr()
+    assert json.loads(shown)["hook_point"] == "resid_post.0"
+    assert progress == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "./nowhere"], "no such folder"),
+        (["--texts", "nowhere.txt"], "nowhere.txt"),
+        (["--hook-point", "resid_post.7"], "'resid_post.0' to 'resid_post.3'"),
+        (["--alpha", "-1"], "alpha=-1.0"),
+        (["--device", "gpu"], "device='gpu'"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(few_texts, tmp_path, capsys, options, message):
+    base = ["demo", "--texts", str(few_texts), "--out", str(tmp_path / "out")]
+    assert main([*base, *options]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("skdict: error: ")
+    assert message in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_and_version(capsys):
+    for arguments in (["--help"], ["demo", "--help"], ["--version"]):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert "python -m skdict demo" in shown
+    assert "sparsity penalty" in shown
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 2
+
+
+def test_texts_are_separated_by_lines_or_paragraphs(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("one\n\none more\n<|endoftext|>\ntwo\n", encoding="utf-8")
+    assert read_texts(path) == ["one\n\none more", "two"]
+    path.write_text("one\nline\n\n\ntwo\n", encoding="utf-8")
+    assert read_texts(path) == ["one\nline", "two"]
+    path.write_text("only one")
+    with pytest.raises(ValueError, match="pass at least two"):
+        read_texts(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        read_texts(path)

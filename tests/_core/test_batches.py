@@ -1,0 +1,74 @@
+"""Shuffled batches give every row once, from anything that slices."""
+
+import numpy as np
+import pytest
+import torch
+
+from skdict import Activations
+from skdict._core import _batches, iter_blocks, shuffled_batches
+
+
+def rows_of(n, d=3):
+    return np.arange(n * d, dtype=np.float32).reshape(n, d)
+
+
+def draw(rows, batch_size, seed=0, **options):
+    generator = torch.Generator().manual_seed(seed)
+    settings = {"dtype": torch.float32, "device": torch.device("cpu")} | options
+    return list(shuffled_batches(rows, batch_size, generator=generator, **settings))
+
+
+@pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 5000])
+@pytest.mark.parametrize("block_bytes", [64, 20_000, 64 * 2**20])
+def test_every_row_once(n, block_bytes, monkeypatch):
+    monkeypatch.setattr(_batches, "BLOCK_BYTES", block_bytes)
+    batches = draw(rows_of(n), 100)
+    gathered = torch.cat(batches).numpy()
+    np.testing.assert_array_equal(gathered[np.argsort(gathered[:, 0])], rows_of(n))
+    assert max(map(len, batches)) <= 100
+
+
+def test_no_batch_of_leftovers():
+    assert [len(b) for b in draw(rows_of(1025), 1024)] == [513, 512]
+
+
+def test_order_is_shuffled_and_follows_the_generator():
+    first, again, other = (torch.cat(draw(rows_of(3000), 64, seed=s)).numpy() for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert abs(np.corrcoef(first[:, 0], np.arange(3000))[0, 1]) < 0.1
+
+
+def test_blocks_are_prepared_once():
+    calls = []
+
+    def prepare(block):
+        calls.append(len(block))
+        return block * 2
+
+    gathered = torch.cat(draw(rows_of(500), 50, prepare=prepare))
+    assert calls == [500]
+    assert gathered.sum().item() == 2 * rows_of(500).sum()
+
+
+def test_memory_maps_half_precision_and_activations(tmp_path):
+    rows = rows_of(700).astype(np.float16) / 100
+    np.save(tmp_path / "rows.npy", rows)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    acts = Activations(
+        mapped,
+        documents=np.arange(700) // 10,
+        positions=np.arange(700) % 10,
+        token_ids=np.zeros(700, int),
+    )
+    expected = np.sort(rows[:, 0].astype(np.float32))
+    for source in (mapped, acts, acts[:]):
+        gathered = torch.cat(draw(source, 64))
+        assert gathered.dtype == torch.float32
+        np.testing.assert_array_equal(np.sort(gathered[:, 0].numpy()), expected)
+
+
+def test_blocks_in_order_cover_all_rows():
+    blocks = list(iter_blocks(rows_of(1000), block_bytes=8 * 3 * 300))
+    assert [start for start, _ in blocks] == [0, 300, 600, 900]
+    np.testing.assert_array_equal(np.concatenate([b for _, b in blocks]), rows_of(1000))

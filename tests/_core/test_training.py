@@ -1,0 +1,135 @@
+"""The trainer is Adam on the objective, with rows kept at unit length."""
+
+import pytest
+import torch
+
+from skdict._core import Parameters, Trainer, calibrate_bias, random_parameters
+
+
+def new_parameters(tied=True, m=12, d=6, dtype=torch.float64):
+    return random_parameters(
+        m,
+        d,
+        tied=tied,
+        generator=torch.Generator().manual_seed(0),
+        dtype=dtype,
+        device=torch.device("cpu"),
+    )
+
+
+def batches(count, n=20, d=6, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(n, d, generator=generator, dtype=dtype) for _ in range(count)]
+
+
+def new_trainer(parameters, moments=None):
+    return Trainer(
+        parameters,
+        alpha=0.1,
+        learning_rate=1e-2,
+        batch_size=20,
+        product_dtype=parameters.bias.dtype,
+        moments=moments,
+    )
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_steps_equal_torch_adam_on_the_normalised_loss(tied):
+    trainer = new_trainer(new_parameters(tied))
+    start = new_parameters(tied)
+    raw = start.components.clone().requires_grad_()
+    encoder = raw if tied else start.encoder.clone().requires_grad_()
+    bias = start.bias.clone().requires_grad_()
+    weights = [raw, bias] if tied else [raw, encoder, bias]
+    adam = torch.optim.Adam(weights, lr=1e-2)
+    for x in batches(30):
+        trainer.step(x)
+        unit = raw / raw.norm(dim=1, keepdim=True)
+        codes = torch.relu(x @ (unit if tied else encoder).T + bias)
+        loss = (x - codes @ unit).square().sum(1).mean() + 0.1 * codes.sum(1).mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        with torch.no_grad():
+            raw /= raw.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(trainer.parameters.components, raw.detach(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(trainer.parameters.bias, bias.detach(), rtol=1e-5, atol=1e-7)
+    if not tied:
+        torch.testing.assert_close(trainer.parameters.encoder, encoder.detach())
+
+
+def test_rows_stay_unit():
+    trainer = new_trainer(new_parameters(dtype=torch.float32))
+    for x in batches(20, dtype=torch.float32):
+        trainer.step(x)
+    lengths = trainer.parameters.components.norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(12), atol=1e-6, rtol=0)
+
+
+def test_moments_continue_where_they_stopped():
+    data = batches(10)
+    whole = new_trainer(new_parameters())
+    for x in data:
+        whole.step(x)
+    first = new_trainer(new_parameters())
+    for x in data[:5]:
+        first.step(x)
+    second = new_trainer(first.parameters, first.moments())
+    for x in data[5:]:
+        second.step(x)
+    assert torch.equal(whole.parameters.components, second.parameters.components)
+    assert torch.equal(whole.parameters.bias, second.parameters.bias)
+
+
+def test_read_gives_means_since_the_last_read():
+    trainer = new_trainer(new_parameters())
+    x = batches(1)[0]
+    components, bias = trainer.parameters.components.clone(), trainer.parameters.bias.clone()
+    codes = torch.relu(x @ components.T + bias)
+    trainer.step(x)
+    entry = trainer.read(silent_steps=1)
+    assert entry["step"] == 1
+    assert entry["l0"] == pytest.approx((codes > 0).sum().item() / len(x))
+    error = (x - codes @ components).square().sum(1).mean().item()
+    assert entry["squared_error"] == pytest.approx(error)
+    assert entry["loss"] == pytest.approx(error + 0.1 * codes.sum(1).mean().item())
+    assert trainer.firing_counts.tolist() == (codes > 0).sum(0).tolist()
+    trainer.step(x)
+    assert trainer.read(silent_steps=1)["squared_error"] < error
+
+
+def test_a_silent_feature_counts_as_dead_after_so_many_steps():
+    parameters = new_parameters()
+    parameters.bias[3] = -1e3
+    trainer = new_trainer(parameters)
+    for x in batches(4):
+        trainer.step(x)
+    assert trainer.read(silent_steps=4)["n_dead"] == 1
+    trainer.step(batches(1)[0])
+    assert trainer.read(silent_steps=10)["n_dead"] == 0
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.5])
+def test_calibrated_biases_fire_on_the_share(share):
+    parameters = new_parameters(m=40)
+    sample = batches(1, n=1000)[0]
+    calibrate_bias(parameters, sample, share)
+    fired = (sample @ parameters.components.T + parameters.bias > 0).double().mean(0)
+    torch.testing.assert_close(fired, torch.full((40,), share, dtype=torch.float64))
+
+
+def test_calibration_on_few_rows_still_fires():
+    parameters = new_parameters(m=40)
+    sample = batches(1, n=5)[0]
+    calibrate_bias(parameters, sample, 0.03)
+    assert (sample @ parameters.components.T + parameters.bias > 0).sum(0).tolist() == [1] * 40
+
+
+def test_random_parameters_are_alike_in_every_dtype():
+    single, double = new_parameters(dtype=torch.float32), new_parameters(dtype=torch.float64)
+    torch.testing.assert_close(single.components.double(), double.components)
+    assert isinstance(single, Parameters)
+    assert single.tied
+    untied = new_parameters(tied=False)
+    assert not untied.tied
+    assert torch.equal(untied.encoder, untied.components)

@@ -1,0 +1,117 @@
+"""The table agrees with measures taken one by one, for ours and scikit-learn's."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA, FastICA
+from sklearn.random_projection import GaussianRandomProjection
+
+from skdict import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+    compare_dictionaries,
+)
+from skdict.datasets import make_sparse_features
+from skdict.metrics import fvu, l0
+from skdict.metrics._compare import keep_strongest
+
+
+@pytest.fixture(scope="module")
+def data():
+    X = make_sparse_features(3000, n_features=16, n_components=32, n_active=2, random_state=0).X
+    return X[:2000], X[2000:]
+
+
+@pytest.fixture(scope="module")
+def methods():
+    return {
+        "sae": SparseDictionaryAutoencoder(32, random_state=0, max_iter=5),
+        "pca": PCA(8),
+        "ica": FastICA(8, random_state=0, whiten="unit-variance"),
+        "projection": GaussianRandomProjection(8, compute_inverse_components=True, random_state=0),
+        "random": RandomDictionary(32, random_state=0),
+        "neurons": IdentityDictionary(),
+    }
+
+
+def test_measures_agree_with_the_functions(data, methods):
+    train, test = data
+    table = compare_dictionaries(methods, train, test)
+    assert [record["dictionary"] for record in table.records] == list(methods)
+    for name, method in methods.items():
+        fitted = method.fit(train)
+        codes = fitted.transform(test)
+        record = table[name]
+        assert record["fvu"] == pytest.approx(fvu(test, fitted.inverse_transform(codes)), abs=1e-5)
+        assert record["l0"] == pytest.approx(l0(codes))
+        assert record["n_components"] == codes.shape[1]
+
+
+def test_unfitted_ones_are_cloned_and_fitted_ones_kept(data):
+    train, test = data
+    unfitted, fitted = PCA(3), PCA(3).fit(test)
+    table = compare_dictionaries({"a": unfitted, "b": fitted}, train, test)
+    assert not hasattr(unfitted, "components_")
+    assert table["b"]["fvu"] < table["a"]["fvu"]
+
+
+def test_equal_sparsity_keeps_the_strongest(data, methods):
+    train, test = data
+    table = compare_dictionaries(methods, train, test, n_active=2)
+    assert all(record["l0"] <= 2 for record in table.records)
+    pca = PCA(8).fit(train)
+    codes = pca.transform(test)
+    weakest = np.argsort(-np.abs(codes), axis=1)[:, 2:]
+    np.put_along_axis(codes, weakest, 0, axis=1)
+    assert table["pca"]["fvu"] == pytest.approx(fvu(test, pca.inverse_transform(codes)), rel=1e-4)
+    assert table["sae"]["fvu"] < table["pca"]["fvu"] < table["random"]["fvu"]
+
+
+def test_strength_counts_the_length_of_the_atom(data):
+    train, _ = data
+    # Whitening makes all codes alike in size: only atom lengths tell what matters.
+    plain = PCA(8).fit(train)
+    whitened = PCA(8, whiten=True).fit(train)
+    table = compare_dictionaries({"a": plain, "b": whitened}, None, train, n_active=3)
+    assert table["a"]["fvu"] == pytest.approx(table["b"]["fvu"], rel=1e-4)
+
+
+def test_dense_and_sparse_codes_are_cut_alike():
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((200, 12)) * (rng.random((200, 12)) < 0.5)
+    lengths = rng.random(12)
+    dense = keep_strongest(codes, 3, lengths)
+    sparse = keep_strongest(scipy.sparse.csr_array(codes), 3, lengths)
+    np.testing.assert_array_equal(sparse.toarray(), dense)
+    assert np.count_nonzero(dense, axis=1).max() == 3
+    np.testing.assert_array_equal(keep_strongest(codes, 50, lengths), codes)
+    strength = np.sort(np.abs(codes) * lengths, axis=1)[:, -3:]
+    np.testing.assert_allclose(np.sort(np.abs(dense) * lengths, axis=1)[:, -3:], strength)
+
+
+def test_table_shows_itself(data):
+    _, test = data
+    table = compare_dictionaries({"pca": PCA(2), "<b>": IdentityDictionary()}, test, test)
+    assert str(table).splitlines()[0].split() == list(table.records[0])
+    assert "&lt;b&gt;" in table._repr_html_()
+    assert len(table) == 2
+    pytest.importorskip("pandas")
+    assert list(table.to_frame().index) == ["pca", "<b>"]
+    with pytest.raises(KeyError, match="there are 'pca'"):
+        table["ica"]
+
+
+def test_bad_input(data):
+    train, test = data
+    with pytest.raises(ValueError, match="pass a dict"):
+        compare_dictionaries([], train, test)
+    with pytest.raises(ValueError, match="'pca' is not fitted; pass rows"):
+        compare_dictionaries({"pca": PCA(2)}, None, test)
+    with pytest.raises(ValueError, match="n_active=0"):
+        compare_dictionaries({"pca": PCA(2)}, train, test, n_active=0)
+    with pytest.raises(TypeError, match="KMeans has no components_"):
+        compare_dictionaries({"kmeans": KMeans(2, n_init=1)}, train, test)
+    with pytest.raises(ValueError, match="do not vary"):
+        compare_dictionaries({"pca": PCA(2)}, train, test[:1])

@@ -1,0 +1,50 @@
+"""FVU agrees with scikit-learn and known answers."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from sklearn.metrics import r2_score
+
+from skdict.metrics import fvu
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((500, 6)) @ rng.standard_normal((6, 6)) + 10
+
+
+def test_equals_scikit_learn(rows):
+    rebuilt = rows + np.random.default_rng(1).standard_normal(rows.shape)
+    expected = 1 - r2_score(rows, rebuilt, multioutput="variance_weighted")
+    assert fvu(rows, rebuilt) == pytest.approx(expected, rel=1e-12)
+
+
+def test_known_answers(rows):
+    assert fvu(rows, rows) == 0
+    assert fvu(rows, np.broadcast_to(rows.mean(0), rows.shape)) == pytest.approx(1)
+    pca = PCA(2).fit(rows)
+    rebuilt = pca.inverse_transform(pca.transform(rows))
+    assert fvu(rows, rebuilt) == pytest.approx(1 - pca.explained_variance_ratio_.sum())
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_scale_offset_rotation_and_order_do_not_matter(rows, scale):
+    rng = np.random.default_rng(1)
+    rebuilt = rows + rng.standard_normal(rows.shape)
+    rotation = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    order = rng.permutation(len(rows))
+    moved = [scale * (a[order] @ rotation) + 100 * scale for a in (rows, rebuilt)]
+    assert fvu(*moved) == pytest.approx(fvu(rows, rebuilt), rel=1e-9)
+
+
+def test_tensors(rows):
+    assert fvu(torch.tensor(rows), torch.tensor(rows + 1)) == pytest.approx(fvu(rows, rows + 1))
+
+
+def test_bad_input(rows):
+    with pytest.raises(ValueError, match=r"\(500, 6\) and X_hat \(499, 6\)"):
+        fvu(rows, rows[1:])
+    with pytest.raises(ValueError, match="do not vary"):
+        fvu(rows[:1], rows[:1])

@@ -1,0 +1,173 @@
+"""Activations look like an array and remember tokens."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from skdict import Activations
+
+
+@pytest.fixture
+def acts():
+    rng = np.random.default_rng(0)
+    return Activations(
+        rng.standard_normal((10, 4), dtype=np.float32),
+        documents=[0, 0, 0, 0, 1, 1, 1, 3, 3, 3],
+        positions=[1, 2, 3, 4, 1, 2, 3, 1, 2, 3],
+        token_ids=[0, 1, 2, 0, 1, 1, 1, 2, 0, 2],
+        vocabulary=["a", " b", "c"],
+        metadata={"hook_point": "resid_post.1"},
+    )
+
+
+def rows_of(acts):
+    return np.asarray(acts)
+
+
+def test_looks_like_an_array(acts):
+    assert acts.shape == (10, 4)
+    assert len(acts) == 10
+    assert acts.ndim == 2
+    assert acts.dtype == np.float32
+    assert rows_of(acts[2]).shape == (4,)
+    assert np.asarray(acts, dtype=np.float64).dtype == np.float64
+    assert "10 tokens x 4" in repr(acts)
+    assert "resid_post.1" in repr(acts)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(2, 8),
+        slice(None, None, 3),
+        slice(5, 2),
+        np.array([7, 0, 0, -1]),
+        np.arange(10) % 2 == 0,
+        [1, 2],
+        (np.array([3, 1]), Ellipsis),
+        (slice(1, 4), slice(None)),
+    ],
+)
+def test_views_keep_rows_and_table_together(acts, key):
+    view = acts[key]
+    assert isinstance(view, Activations)
+    plain = key[0] if isinstance(key, tuple) else key
+    np.testing.assert_array_equal(rows_of(view), rows_of(acts)[plain])
+    for name in ("documents", "positions", "token_ids"):
+        np.testing.assert_array_equal(getattr(view, name), getattr(acts, name)[plain])
+
+
+def test_views_of_views(acts):
+    view = acts[2:9][np.array([5, 1, 3])][1:]
+    np.testing.assert_array_equal(rows_of(view), rows_of(acts)[[3, 5]])
+    np.testing.assert_array_equal(view.positions, [4, 2])
+    np.testing.assert_array_equal(rows_of(acts[3:][2:4]), rows_of(acts)[5:7])
+
+
+def test_columns_give_plain_arrays(acts):
+    np.testing.assert_array_equal(acts[1:3, 2], rows_of(acts)[1:3, 2])
+    np.testing.assert_array_equal(acts[np.array([4, 0]), :2], rows_of(acts)[[4, 0], :2])
+
+
+def test_slices_copy_no_rows(acts):
+    assert np.shares_memory(np.asarray(acts[2:5]), np.asarray(acts))
+    assert not np.shares_memory(np.array(acts), np.asarray(acts))
+
+
+def test_context_stays_in_the_document_even_in_a_view(acts):
+    assert str(acts.context(2)) == "a b[c]a"
+    assert str(acts.context(2, before=1, after=0)) == " b[c]"
+    assert str(acts.context(4)) == "[ b] b b"
+    single = acts[np.array([8])]
+    assert str(single.context(0)) == "c[a]c"
+    assert single.token(0) == "a"
+    assert str(acts.context(-1)) == "ca[c]"
+
+
+def test_without_vocabulary_pieces_are_ids():
+    acts = Activations(np.eye(2), documents=[0, 0], positions=[0, 1], token_ids=[7, 9])
+    assert str(acts.context(1)) == "<7>[<9>]"
+
+
+def test_scikit_learn_takes_it(acts):
+    scores = cross_val_score(
+        PCA(1), acts, groups=acts.documents, cv=GroupKFold(3), error_score="raise"
+    )
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(PCA(2).fit(acts).mean_, rows_of(acts).mean(0), rtol=1e-5)
+
+
+def test_save_and_load(acts, tmp_path):
+    acts.save(tmp_path / "store")
+    loaded = Activations.load(tmp_path / "store")
+    np.testing.assert_array_equal(rows_of(loaded), rows_of(acts))
+    np.testing.assert_array_equal(loaded.documents, acts.documents)
+    assert str(loaded.context(2)) == str(acts.context(2))
+    assert loaded.metadata == acts.metadata
+    assert isinstance(loaded._base["rows"], np.memmap)
+    assert [p.name for p in tmp_path.iterdir()] == ["store"]
+    acts[acts.documents == 1].save(tmp_path / "store")
+    assert Activations.load(tmp_path / "store").shape == (3, 4)
+
+
+def test_pickle(acts):
+    again = pickle.loads(pickle.dumps(acts[3:6]))
+    np.testing.assert_array_equal(rows_of(again), rows_of(acts)[3:6])
+
+
+def test_save_refuses_other_folders(acts, tmp_path):
+    (tmp_path / "precious").write_text("data")
+    with pytest.raises(FileExistsError, match="not a store of activations"):
+        acts.save(tmp_path)
+    assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_load_says_what_is_wrong(acts, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"activations\.json"):
+        Activations.load(tmp_path)
+    acts.save(tmp_path / "store")
+    manifest = tmp_path / "store" / "activations.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"version": 99}))
+    with pytest.raises(ValueError, match="version 99"):
+        Activations.load(tmp_path / "store")
+    manifest.write_text(json.dumps(content | {"shape": [5, 4]}))
+    with pytest.raises(ValueError, match=r"manifest\s+says \(5, 4\)"):
+        Activations.load(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"rows": np.zeros((2, 2), int)}, TypeError, "float16, float32 or float64"),
+        ({"rows": np.zeros(2)}, TypeError, "two-dimensional"),
+        ({"documents": [0]}, ValueError, "pass 2 whole numbers"),
+        ({"token_ids": [0.5, 1.0]}, ValueError, "token_ids"),
+        ({"documents": [1, 0]}, ValueError, "sort the rows"),
+        ({"positions": [1, 1]}, ValueError, "row 1"),
+    ],
+)
+def test_bad_tables(change, error, message):
+    table = {
+        "rows": np.zeros((2, 2)),
+        "documents": [0, 0],
+        "positions": [0, 1],
+        "token_ids": [0, 0],
+    } | change
+    with pytest.raises(error, match=message):
+        Activations(table.pop("rows"), **table)
+
+
+@pytest.mark.parametrize("key", [10, -11])
+def test_rows_out_of_range(acts, key):
+    with pytest.raises(IndexError, match="there are 10 rows"):
+        acts[key]
+
+
+def test_rows_by_float(acts):
+    with pytest.raises(TypeError, match="whole numbers or a mask"):
+        acts[np.array([0.5])]

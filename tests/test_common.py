@@ -1,0 +1,28 @@
+"""scikit-learn's own checks, with no expected failure."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdict.decomposition import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+)
+from skdict.feature_extraction import ActivationExtractor
+
+ESTIMATORS = [
+    SparseDictionaryAutoencoder(max_iter=2),
+    SparseDictionaryAutoencoder(max_iter=2, tied_weights=False, sparse_output=False),
+    IdentityDictionary(),
+    RandomDictionary(),
+    ActivationExtractor("no-such-model", "resid_post.0"),
+]
+
+
+# Dead features are the rule on the handful of rows of these checks.
+@pytest.mark.filterwarnings("ignore::skdict.exceptions.DeadFeaturesWarning")
+# An estimator on texts is told about the checks that need numbers.
+@pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(ESTIMATORS)
+def test_sklearn_checks(estimator, check):
+    check(estimator)

@@ -1,0 +1,75 @@
+"""Imports go down only: each part of the house may use the floors below it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skdict
+
+ROOT = Path(skdict.__file__).parent
+BELOW = {
+    "exceptions": set(),
+    "activations": set(),
+    "_core": set(),
+    "models": set(),
+    "_validation": {"activations"},
+    "datasets": {"_validation"},
+    "decomposition": {"_core", "_validation", "activations", "exceptions"},
+    "feature_extraction": {"_core", "_validation", "activations", "models"},
+    "metrics": {"_core", "_validation", "activations", "decomposition"},
+    "inspection": {"_core", "_validation", "activations", "decomposition", "metrics"},
+}
+OUTSIDE = {
+    "activations": {"numpy"},
+    "_core": {"torch", "numpy", "scipy"},
+    "models": {"torch", "transformers", "safetensors"},
+    "datasets": {"sklearn", "numpy", "scipy"},
+}
+STANDARD = {
+    "collections",
+    "contextlib",
+    "dataclasses",
+    "functools",
+    "json",
+    "os",
+    "pathlib",
+    "re",
+    "shutil",
+    "typing",
+}
+
+
+def imports_of(path):
+    """Return the dotted names that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def files_of(part):
+    folder = ROOT / part
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{part}.py"]
+
+
+@pytest.mark.parametrize("part", BELOW)
+def test_imports_go_down(part):
+    for path in files_of(part):
+        for name in imports_of(path):
+            package, *inner = name.split(".")
+            if package == "skdict" and inner:
+                assert inner[0] in BELOW[part] | {part}, f"{path.name} imports {name}"
+            elif part in OUTSIDE:
+                assert package in OUTSIDE[part] | STANDARD, f"{path.name} imports {name}"
+
+
+def test_every_part_has_a_floor():
+    parts = {p.stem for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert parts - {"__init__", "__main__", "_cli"} == set(BELOW)
+
+
+def test_no_part_is_large():
+    for path in ROOT.rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
