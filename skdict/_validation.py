@@ -6,7 +6,7 @@ Floor 1: imports scikit-learn and `skdict.activations`; tensors are known by the
 import numbers
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from skdict.activations import Activations
 
@@ -86,6 +86,22 @@ def is_sliced(X):
     return isinstance(X, (np.memmap, Activations))
 
 
+def as_rows(X):
+    """Return rows that slice to arrays of floats, with no estimator to remember their width.
+
+    Raises
+    ------
+    ValueError
+        For wrong shapes, complex numbers or text.
+    TypeError
+        For sparse matrices.
+    """
+    X = as_host_array(X)
+    if is_sliced(X) and X.ndim == 2 and X.dtype.kind == "f":
+        return X
+    return check_array(X, dtype=(np.float32, np.float64), ensure_all_finite=False)
+
+
 def check_rows(estimator, X, *, reset, min_rows=1):
     """Return rows that slice to arrays of float32 or float64, and set or check the width.
 
@@ -163,10 +179,9 @@ def check_texts(texts):
         raise ValueError(
             f"texts has {texts.ndim} dimensions; pass a list or a one-dimensional array of texts"
         )
-    try:
-        texts = list(texts)
-    except TypeError as error:
-        raise TypeError(f"texts is {type(texts).__name__}; pass a list of texts") from error
+    if not hasattr(texts, "__len__") or not hasattr(texts, "__iter__"):
+        raise TypeError(f"texts is {type(texts).__name__}; pass a list of texts, such as list(...)")
+    texts = list(texts)
     if not texts:
         raise ValueError("texts is empty (0 texts); pass at least one text")
     for index, text in enumerate(texts):

@@ -59,7 +59,8 @@ class Activations:
     token_ids : array-like of int, shape (n_tokens,)
         The token itself.
     vocabulary : sequence of str, optional
-        The readable piece of each token id.
+        The readable piece of each token id; bytes of characters that are split over tokens
+        stand in it as lone surrogates, as ``bytes.decode(errors="surrogateescape")`` has them.
     metadata : dict, optional
         Where the rows come from (model, hook point, ...); must fit in JSON.
 
@@ -129,14 +130,24 @@ class Activations:
 
     def __getitem__(self, key):
         if isinstance(key, tuple):
-            key, *columns = key
-            whole = all(c is Ellipsis or c == slice(None) for c in columns)
-            return self[key] if whole else np.asarray(self[key])[(..., *columns)]
+            return self._by_row_and_column(key)
         if isinstance(key, (int, np.integer)):
             return self._base["rows"][self._base_row(key)]
         view = object.__new__(Activations)
         view.__dict__.update(self.__dict__, _index=self._compose(key))
         return view
+
+    def _by_row_and_column(self, key):
+        """Return a view where all columns are asked for, else a plain array."""
+        every_column = len(key) == 2 and (
+            key[1] is Ellipsis or (isinstance(key[1], slice) and key[1] == slice(None))
+        )
+        if every_column and key[0] is not Ellipsis and key[0] is not None:
+            return self[key[0]]
+        if len(key) == 2 and isinstance(key[0], slice):
+            # Rows first, so that no other row is read.
+            return np.asarray(self[key[0]])[:, key[1]]
+        return np.asarray(self)[key]
 
     def _compose(self, key):
         """Return the base rows that a key into this view selects."""
@@ -148,9 +159,10 @@ class Activations:
                 return slice(index.start + start, index.start + max(start, stop))
         else:
             key = np.asarray(key)
-            if key.dtype.kind not in "iub" and key.size:
+            if key.ndim != 1 or (key.dtype.kind not in "iub" and key.size):
                 raise TypeError(
-                    f"rows cannot be selected by {key.dtype}; pass a slice, whole numbers or a mask"
+                    f"rows cannot be selected by {key.dtype} of shape {key.shape}; pass a slice, "
+                    f"a list of whole numbers or a mask"
                 )
             key = key if key.size else key.astype(np.intp)
         return (np.arange(index.start, index.stop) if isinstance(index, slice) else index)[key]
@@ -193,7 +205,7 @@ class Activations:
         IndexError
             If there is no such row.
         """
-        return self._piece(self._base_row(row))
+        return _readable(self._piece(self._base_row(row)))
 
     def context(self, row, *, before=8, after=4):
         """Return the text around a row, within its document.
@@ -224,10 +236,8 @@ class Activations:
         end = np.searchsorted(documents, documents[here], side="right")
         lead = range(max(first, here - before), here)
         trail = range(here + 1, min(end, here + 1 + after))
-        join = "".join
-        return Context(
-            join(map(self._piece, lead)), self._piece(here), join(map(self._piece, trail))
-        )
+        parts = ("".join(map(self._piece, part)) for part in (lead, [here], trail))
+        return Context(*map(_readable, parts))
 
     def _piece(self, base_row):
         token_id = int(self._base["token_ids"][base_row])
@@ -264,19 +274,21 @@ class Activations:
             raise FileExistsError(
                 f"{str(folder)!r} exists and is not a store of activations; choose another folder"
             )
+        manifest = json.dumps(
+            {
+                "format": "skdict.activations",
+                "version": VERSION,
+                "shape": self.shape,
+                "vocabulary": None if self.vocabulary is None else list(self.vocabulary),
+                "metadata": self.metadata,
+            }
+        )
         beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         for name in ARRAYS:
             np.save(beside / f"{name}.npy", self._column(name), allow_pickle=False)
-        manifest = {
-            "format": "skdict.activations",
-            "version": VERSION,
-            "shape": self.shape,
-            "vocabulary": None if self.vocabulary is None else list(self.vocabulary),
-            "metadata": self.metadata,
-        }
-        (beside / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        (beside / MANIFEST).write_text(manifest, encoding="utf-8")
         old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
         if folder.exists():
             folder.rename(old)
@@ -326,6 +338,11 @@ class Activations:
             )
         table = {"vocabulary": manifest["vocabulary"], "metadata": manifest["metadata"]}
         return cls(arrays.pop("rows"), **arrays, **table)
+
+
+def _readable(text):
+    """Return text with the bytes of split characters put together, or marked as unreadable."""
+    return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
 def _integers(name, values, n_rows):

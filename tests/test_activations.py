@@ -73,6 +73,22 @@ def test_columns_give_plain_arrays(acts):
     np.testing.assert_array_equal(acts[np.array([4, 0]), :2], rows_of(acts)[[4, 0], :2])
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        (slice(None), np.array([0, 2])),
+        ([0, 1], [2, 3]),
+        (slice(None), None),
+        (Ellipsis, 1),
+        (slice(2, 4), slice(1, 3)),
+        (3, 2),
+        (np.array([1, 5]), 0),
+    ],
+)
+def test_rows_and_columns_are_those_of_numpy(acts, key):
+    np.testing.assert_array_equal(acts[key], rows_of(acts)[key])
+
+
 def test_slices_copy_no_rows(acts):
     assert np.shares_memory(np.asarray(acts[2:5]), np.asarray(acts))
     assert not np.shares_memory(np.array(acts), np.asarray(acts))
@@ -168,6 +184,14 @@ def test_rows_out_of_range(acts, key):
         acts[key]
 
 
-def test_rows_by_float(acts):
+@pytest.mark.parametrize("key", [np.array([0.5]), np.array(3), [[1, 2]], Ellipsis])
+def test_other_keys(acts, key):
     with pytest.raises(TypeError, match="whole numbers or a mask"):
-        acts[np.array([0.5])]
+        acts[key]
+
+
+def test_metadata_that_is_not_json_writes_nothing(acts, tmp_path):
+    acts.metadata["model"] = object()
+    with pytest.raises(TypeError, match="JSON"):
+        acts.save(tmp_path / "store")
+    assert list(tmp_path.iterdir()) == []

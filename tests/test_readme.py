@@ -16,6 +16,11 @@ def test_the_python_example_runs():
     assert names["codes"].shape[1] == 512
 
 
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)(.*?)\)", README):
+        assert (ROOT / target).exists(), target
+
+
 def test_the_two_commands_are_those_of_ci():
     test_command = re.search(r'^python3 -m venv .*\[test\]".*pytest$', README, re.MULTILINE)[0]
     assert test_command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

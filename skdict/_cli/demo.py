@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.decomposition import PCA
 
+from skdict._core import resolve_device
+from skdict._validation import check_number
 from skdict.datasets import load_stories
 from skdict.decomposition import RandomDictionary, SparseDictionaryAutoencoder
 from skdict.feature_extraction import ActivationExtractor
@@ -78,7 +80,7 @@ def add_parser(commands):
         help="where results are written (default: %(default)s)",
     )
     parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:0 or mps (default: %(default)s)"
+        "--device", default="auto", help="auto, cpu, cuda or cuda:0 (default: %(default)s)"
     )
     parser.add_argument(
         "--json", action="store_true", help="print the results as JSON, and nothing else"
@@ -88,6 +90,7 @@ def add_parser(commands):
 
 def run(options):
     """Do it all and print what came out."""
+    _check(options)
     clock = _Clock(silent=options.json)
     bundled = load_stories()
     texts = bundled.texts if options.texts is None else read_texts(options.texts)
@@ -124,7 +127,16 @@ def run(options):
         print(f"\nOn held-out texts, each method as it is:\n\n{whole}")
         print(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
         _print_features(summaries)
-        _print_next_steps(options, extractor)
+        _print_next_steps(options, extractor, len(sae.components_))
+
+
+def _check(options):
+    """Refuse what would fail only after minutes of work."""
+    check_number("--alpha", options.alpha, low=0, hint="0.02 to 0.5 is the useful range")
+    if options.n_components is not None:
+        check_number("--n-components", options.n_components, low=1, integer=True)
+    if options.out.exists() and not options.out.is_dir():
+        raise ValueError(f"--out {options.out} is a file; pass a folder, there or to be made")
 
 
 def read_texts(path):
@@ -132,13 +144,15 @@ def read_texts(path):
 
     Raises
     ------
-    OSError
-        If it cannot be read.
     ValueError
-        If it holds fewer than two texts or is not UTF-8.
+        If it cannot be read, holds fewer than two texts or is not UTF-8.
     """
     try:
         content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"--texts {path}: {error.strerror.lower()}; pass a file of texts in UTF-8"
+        ) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"--texts {path}: not UTF-8 ({error.reason}); convert it first") from error
     parts = content.split(SEPARATOR if SEPARATOR in content else "\n\n")
@@ -154,8 +168,6 @@ def read_texts(path):
 def _hook_point(model, options):
     if options.hook_point is not None:
         return options.hook_point
-    from skdict._core import resolve_device
-
     loaded, _ = load_model(model, device=resolve_device(options.device))
     places = hook_points(loaded)
     return places[len(places) // 2]
@@ -203,7 +215,7 @@ def _print_features(summaries):
     print("\n\n".join(map(str, summaries)))
 
 
-def _print_next_steps(options, extractor):
+def _print_next_steps(options, extractor, n_components):
     model = "load_stories().model" if options.model is None else repr(str(options.model))
     print(
         f"""
@@ -213,10 +225,10 @@ Your own model and texts:
 
   python -m skdict demo --model NAME_OR_FOLDER --texts FILE --hook-point resid_post.6
 
-The same in Python:
+In Python:
 
   acts = ActivationExtractor({model}, {extractor.hook_point!r}).fit_transform(texts)
-  sae = SparseDictionaryAutoencoder(alpha={options.alpha}).fit(acts)"""
+  sae = SparseDictionaryAutoencoder({n_components}, alpha={options.alpha}).fit(acts)"""
     )
 
 

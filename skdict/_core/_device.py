@@ -13,19 +13,14 @@ def resolve_device(device):
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    accepted = "accepted are 'auto', 'cpu', 'cuda', 'cuda:<number>' and 'mps'"
+    accepted = "accepted are 'auto', 'cpu', 'cuda' and 'cuda:<number>'"
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"device={device!r} is not a device; {accepted}") from error
-    if resolved.type not in ("cpu", "cuda", "mps"):
+    if resolved.type not in ("cpu", "cuda"):
         raise ValueError(f"device={device!r} is not supported; {accepted}")
-    present = {
-        "cpu": True,
-        "cuda": (resolved.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not present[resolved.type]:
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device={device!r} is not present on this machine; use device='auto' for the "
             f"best there is, or device='cpu'"

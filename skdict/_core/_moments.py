@@ -32,13 +32,14 @@ class RunningMoments:
             return self
         # Shifted by the first row: the mean of equal rows is then exactly that row.
         block_mean = block[0] + (block - block[0]).mean(axis=0)
-        deviations = (block - block_mean).ravel()
-        step = block_mean - self.mean if self.n_rows else block_mean * 0
         if self.n_rows == 0:
             self.mean = block_mean
-        total = self.n_rows + n_new
-        self.squared_deviations += float(deviations @ deviations)
-        self.squared_deviations += float(step @ step) * self.n_rows * n_new / total
+        step, total = block_mean - self.mean, self.n_rows + n_new
+        # Extreme rows overflow to infinity, which is for the caller to judge.
+        with np.errstate(over="ignore"):
+            within = np.square(block - block_mean).sum()
+            between = (step @ step) * self.n_rows * n_new / total
+        self.squared_deviations += float(within + between)
         self.mean = self.mean + step * (n_new / total)
         self.n_rows = total
         return self

@@ -3,7 +3,7 @@
 import torch
 from torch.optim.adam import adam
 
-from skdict._core._objective import DenseObjective, Parameters
+from skdict._core._objective import Objective, Parameters
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -35,13 +35,18 @@ def calibrate_bias(parameters, sample, share):
     sample : torch.Tensor of shape (n, d)
         Rows after centring and scaling.
     share : float
-        Between 0 and 1; at least one row of the sample fires.
+        Between 0 and 1; at least one row of the sample fires, whatever rows are equal.
     """
     rank = len(sample) - max(1, round(share * len(sample)))
     # A few components at a time: the projections of all would be a dense (n, m) array.
     for part in torch.arange(len(parameters.bias)).split(1024):
         projections = sample @ parameters.encoder[part].T
-        parameters.bias[part] = -projections.kthvalue(max(rank, 1), dim=0).values
+        threshold = projections.kthvalue(max(rank, 1), dim=0).values
+        # Where the largest projection is that of many equal rows, the next one below it.
+        largest = projections.amax(dim=0)
+        below = projections.masked_fill(projections >= largest, -torch.inf).amax(dim=0)
+        tied = (threshold >= largest) & below.isfinite()
+        parameters.bias[part] = -torch.where(tied, below, threshold)
 
 
 class Trainer:
@@ -74,7 +79,7 @@ class Trainer:
         self.alpha = alpha
         self.learning_rate = learning_rate
         self.n_steps = 0
-        self._objective = DenseObjective(parameters, batch_size, product_dtype)
+        self._objective = Objective(parameters, batch_size, product_dtype)
         tensors = parameters.tensors()
         device = parameters.bias.device
         self._first = [torch.zeros_like(t) for t in tensors]

@@ -1,10 +1,30 @@
 """What our dictionaries share."""
 
+from contextlib import contextmanager
+
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_rows
 from skdict.decomposition._codes import explained_variance
+
+
+@contextmanager
+def width_restored_on_error(estimator):
+    """Give a fitted estimator its width and column names back where a refit fails.
+
+    They are set when rows are checked, everything else once training is done: a fit that fails
+    or is interrupted then leaves the fitted estimator as it was.
+    """
+    names = ("n_features_in_", "feature_names_in_")
+    before = {name: value for name, value in vars(estimator).items() if name in names}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
 
 
 class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -31,7 +51,8 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             If X has another width than the rows fitted, is not finite or does not vary.
         """
         check_is_fitted(self)
-        return explained_variance(self, check_rows(self, X, reset=False))
+        X = check_rows(self, X, reset=False)
+        return explained_variance(X, self._encode, self.inverse_transform)
 
     @property
     def _n_features_out(self):

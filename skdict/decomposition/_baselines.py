@@ -12,7 +12,7 @@ from skdict._validation import (
     check_rows,
     compute_dtype,
 )
-from skdict.decomposition._base import BaseDictionary
+from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._codes import check_codes, decode_rows, encode_rows, measure_rows
 
 
@@ -61,8 +61,9 @@ class IdentityDictionary(BaseDictionary):
         ValueError
             If X holds NaN or infinity.
         """
-        X = check_rows(self, X, reset=True)
-        measure_rows(X)
+        with width_restored_on_error(self):
+            X = check_rows(self, X, reset=True)
+            measure_rows(X)
         self.components_ = np.eye(X.shape[1], dtype=compute_dtype(X))
         return self
 
@@ -85,7 +86,9 @@ class IdentityDictionary(BaseDictionary):
             If X has another width than the rows fitted or is not finite.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        return self._encode(check_rows(self, X, reset=False))
+
+    def _encode(self, X):
         return check_finite(np.array(X, dtype=compute_dtype(X)), 0)
 
     def inverse_transform(self, X):
@@ -180,13 +183,15 @@ class RandomDictionary(BaseDictionary):
         """
         if self.n_components is not None:
             check_number("n_components", self.n_components, low=1, integer=True)
-        X = check_rows(self, X, reset=True)
+        with width_restored_on_error(self):
+            X = check_rows(self, X, reset=True)
+            moments = measure_rows(X)
         width, dtype = X.shape[1], compute_dtype(X)
         shape = (4 * width if self.n_components is None else self.n_components, width)
         directions = check_random_state(self.random_state).standard_normal(shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         self.components_ = directions.astype(dtype)
-        self.mean_ = measure_rows(X).mean.astype(dtype)
+        self.mean_ = moments.mean.astype(dtype)
         self.gain_ = self._least_squares_gain(X, dtype)
         return self
 
@@ -219,7 +224,9 @@ class RandomDictionary(BaseDictionary):
             If X has another width than the rows fitted or is not finite.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        return self._encode(check_rows(self, X, reset=False))
+
+    def _encode(self, X):
         dictionary = AffineDictionary.from_arrays(
             components=self.components_,
             encoder=self.components_,

@@ -74,8 +74,8 @@ def decode_rows(codes, atoms, offset):
     return rows
 
 
-def explained_variance(dictionary, X):
-    """Return 1 - FVU of rows under a fitted dictionary, block by block in float64.
+def explained_variance(X, encode, decode):
+    """Return 1 - FVU of checked rows under encode and decode, block by block in float64.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def explained_variance(dictionary, X):
     for start, block in iter_blocks(X):
         block = check_finite(block, start).astype(dtype, copy=False)
         moments.update(block)
-        residual = block - dictionary.inverse_transform(dictionary.transform(block))
+        residual = block - decode(encode(block))
         squared_error += float(np.square(residual, dtype=np.float64).sum())
     if moments.squared_deviations == 0:
         raise ValueError(

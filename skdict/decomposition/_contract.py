@@ -5,6 +5,44 @@ import numpy as np
 CHUNK_ROWS = 1024
 
 
+def check_is_dictionary(estimator):
+    """Refuse an estimator that is no fitted dictionary.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Anything; of a Pipeline, the last step counts.
+
+    Returns
+    -------
+    estimator
+        The dictionary itself: the estimator, or the last step of the Pipeline.
+
+    Raises
+    ------
+    TypeError
+        If `components_`, `transform` or `inverse_transform` is missing; the message says which.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from skdict.decomposition import check_is_dictionary
+    >>> check_is_dictionary(KMeans())
+    Traceback (most recent call last):
+    ...
+    TypeError: KMeans has no components_, inverse_transform: a dictionary is a fitted estimator...
+    """
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    needed = ("components_", "transform", "inverse_transform")
+    missing = [name for name in needed if not hasattr(last, name)]
+    if missing:
+        raise TypeError(
+            f"{type(last).__name__} has no {', '.join(missing)}: a dictionary is a fitted "
+            f"estimator with components_, transform and inverse_transform"
+        )
+    return last
+
+
 def dictionary_atoms(dictionary):
     """Return the decoding directions of any fitted dictionary.
 
@@ -25,6 +63,8 @@ def dictionary_atoms(dictionary):
     ------
     TypeError
         If the estimator has no `components_` or no `inverse_transform`.
+    ValueError
+        If it does not decode by a sum of atoms (as after a nonlinear step of a Pipeline).
 
     Examples
     --------
@@ -35,14 +75,27 @@ def dictionary_atoms(dictionary):
     >>> bool(np.allclose(dictionary_atoms(pca), pca.components_))
     True
     """
-    components = _components(dictionary)
+    components = check_is_dictionary(dictionary).components_
     n_components, dtype = len(components), components.dtype
     offset = dictionary_offset(dictionary)
     atoms = []
     for start in range(0, n_components, CHUNK_ROWS):
         units = np.eye(min(CHUNK_ROWS, n_components - start), n_components, start, dtype=dtype)
         atoms.append(dictionary.inverse_transform(units) - offset)
-    return np.concatenate(atoms)
+    atoms = np.concatenate(atoms)
+    _check_affine(dictionary, atoms, offset)
+    return atoms
+
+
+def _check_affine(dictionary, atoms, offset):
+    """Refuse a dictionary that decodes a sum of codes to something else than a sum of atoms."""
+    codes = 1 + np.arange(len(atoms), dtype=atoms.dtype)[None] / len(atoms)
+    rebuilt = dictionary.inverse_transform(codes) - offset
+    if not np.allclose(rebuilt, codes @ atoms, rtol=1e-3, atol=1e-3 * np.abs(atoms).max()):
+        raise ValueError(
+            f"{type(dictionary).__name__} does not decode by a sum of atoms, so it has no "
+            f"decoding directions; leave nonlinear steps out of the Pipeline that it ends"
+        )
 
 
 def dictionary_offset(dictionary):
@@ -72,18 +125,6 @@ def dictionary_offset(dictionary):
     >>> bool(np.allclose(dictionary_offset(pca), pca.mean_))
     True
     """
-    components = _components(dictionary)
+    components = check_is_dictionary(dictionary).components_
     nothing = np.zeros((1, len(components)), dtype=components.dtype)
     return dictionary.inverse_transform(nothing)[0]
-
-
-def _components(dictionary):
-    """Return `components_` of a dictionary, or of the last step of a Pipeline."""
-    last = dictionary[-1] if hasattr(dictionary, "steps") else dictionary
-    for name in ("components_", "inverse_transform"):
-        if not hasattr(last, name):
-            raise TypeError(
-                f"{type(last).__name__} has no {name}: a dictionary is a fitted estimator with "
-                f"components_, transform and inverse_transform"
-            )
-    return last.components_

@@ -34,6 +34,8 @@ class Epochs:
         FVU for a mean squared error of 1 on scaled rows.
     verbose : int
         Whether a progress bar is shown.
+    min_steps : int, default=100
+        Fewest steps in an epoch.
 
     Attributes
     ----------
@@ -43,13 +45,15 @@ class Epochs:
         Epochs done.
     """
 
-    def __init__(self, trainer, rows, *, batch_size, max_iter, tol, error_unit, verbose):
+    def __init__(
+        self, trainer, rows, *, batch_size, max_iter, tol, error_unit, verbose, min_steps=MIN_STEPS
+    ):
         steps_per_pass = math.ceil(len(rows) / batch_size)
         self.trainer = trainer
         self.history = []
         self.n_iter = 0
         self._draw_batches = partial(rows.batches, batch_size)
-        self._passes = math.ceil(MIN_STEPS / steps_per_pass)
+        self._passes = math.ceil(min_steps / steps_per_pass)
         self._steps = steps_per_pass * self._passes
         self._rows = len(rows) * self._passes
         self._total = self._max_iter = max_iter
@@ -88,7 +92,7 @@ class Epochs:
             self.trainer.firing_counts.zero_()
             for batch in self._draw_batches():
                 self.trainer.step(batch)
-            self._read(len(batch))
+            self._read(self._rows)
         self.n_iter += 1
 
     def _run_epoch(self):

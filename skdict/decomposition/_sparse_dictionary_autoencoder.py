@@ -1,7 +1,5 @@
 """The sparse dictionary autoencoder as a scikit-learn estimator."""
 
-import warnings
-
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
@@ -15,14 +13,13 @@ from skdict._validation import (
     check_rows,
     compute_dtype,
 )
-from skdict.decomposition._base import BaseDictionary
+from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdict.decomposition._codes import check_codes, decode_rows, encode_rows, measure_rows
+from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._epochs import Epochs
 from skdict.decomposition._scaled_rows import ScaledRows
-from skdict.exceptions import DeadFeaturesWarning
 
-MANY_DEAD = 1 / 3
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -76,7 +73,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Step size of Adam; it falls linearly to zero over the last fifth of the steps.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         What matrices are rounded to inside products while training; parameters and sums
-        stay in the dtype of the rows. "auto" rounds nothing. `transform` never rounds.
+        stay in the dtype of the rows. With "bfloat16" each product is rounded too. "auto"
+        rounds nothing. `transform` never rounds.
     warm_start : bool, default=False
         Whether `fit` continues from the dictionary at hand.
     sparse_output : bool, default=True
@@ -84,7 +82,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         one, which `set_output` needs.
     device : str, default="auto"
         Where the work is done: "auto" (a CUDA GPU where there is one), "cpu", "cuda",
-        "cuda:0", "mps".
+        "cuda:0".
     random_state : int, RandomState instance or None, default=None
         Seed of the first directions and of the order of rows. One seed gives equal bits on
         one CPU.
@@ -199,19 +197,25 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Raises
         ------
         ValueError
-            If a parameter is out of range, X holds NaN or infinity (the row is named), has
-            fewer than 2 rows or no variance, or does not fit the dictionary at hand with
-            `warm_start=True`.
+            If a parameter is out of range; if X holds NaN or infinity (the row is named), has
+            fewer than 2 rows, no variance or extreme values, or does not fit the dictionary at
+            hand with `warm_start=True`; if training diverges.
         TypeError
             If a parameter is of the wrong kind or X is sparse.
         """
         self._check_params()
-        X = check_rows(self, X, reset=True, min_rows=2)
-        moments = measure_rows(X)
-        rows = self._scaled_rows(X, *self._center_and_scale(moments), compute_dtype(X))
+        with width_restored_on_error(self):
+            X = check_rows(self, X, reset=True, min_rows=2)
+            self._fit(X)
+        warn_of_dead_features(
+            self.firing_counts_, self.history_[-1]["l0"], self.alpha, self.bias_init
+        )
+        return self
+
+    def _fit(self, X):
+        rows, error_unit = self._scaled_rows(X, measure_rows(X))
         start = self._continue if self.warm_start and hasattr(self, "components_") else self._begin
         trainer = self._trainer(start(rows), len(rows))
-        error_unit = rows.scale**2 / moments.variance
         epochs = self._epochs(trainer, rows, error_unit, max_iter=self.max_iter)
 
         def fitted():
@@ -222,8 +226,6 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         vars(self).update(fitted(), _error_unit=error_unit)
         vars(self).pop("_moments", None)
         callbacks.end_fit()
-        self._warn_of_dead_features()
-        return self
 
     def partial_fit(self, X, y=None):
         """Train for one pass over one block of rows, at the full learning rate.
@@ -251,32 +253,35 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             As in `fit`.
         """
         self._check_params()
-        first = not hasattr(self, "components_")
-        X = check_rows(self, X, reset=first, min_rows=2 if first else 1)
-        moments = measure_rows(X)
-        if first:
-            rows = self._scaled_rows(X, *self._center_and_scale(moments), compute_dtype(X))
-            self._error_unit = rows.scale**2 / moments.variance
-            before = {"history_": [], "n_iter_": 0, "n_steps_": 0, "_moments": None}
-        else:
-            rows = self._scaled_rows(
-                X,
-                self.mean_,
-                self.scale_,
-                self.components_.dtype,
-                steps_before=self.n_steps_,
-            )
-            before = {"_moments": None} | vars(self)
-        parameters = self._begin(rows) if first else self._continue(rows)
-        trainer = self._trainer(parameters, len(rows), before["_moments"])
-        trainer.n_steps = before["n_steps_"]
-        epochs = self._epochs(trainer, rows, self._error_unit, max_iter=1)
+        with width_restored_on_error(self):
+            if hasattr(self, "components_"):
+                self._fit_next_block(check_rows(self, X, reset=False))
+            else:
+                self._fit_first_block(check_rows(self, X, reset=True, min_rows=2))
+        return self
+
+    def _fit_first_block(self, X):
+        rows, error_unit = self._scaled_rows(X, measure_rows(X))
+        trainer = self._trainer(self._begin(rows), len(rows))
+        self._fit_block(rows, trainer, error_unit)
+
+    def _fit_next_block(self, X):
+        measure_rows(X)
+        # Every block is shuffled in another order.
+        seed = self._draw_seed() + self.n_steps_
+        rows = self._rows(X, self.mean_, self.scale_, self.components_.dtype, seed)
+        history, n_iter = self.history_, self.n_iter_
+        trainer = self._trainer(self._continue(rows), len(rows), getattr(self, "_moments", None))
+        trainer.n_steps = self.n_steps_
+        self._fit_block(rows, trainer, self._error_unit)
+        self.history_ = history + self.history_
+        self.n_iter_ += n_iter
+
+    def _fit_block(self, rows, trainer, error_unit):
+        epochs = self._epochs(trainer, rows, error_unit, max_iter=1, min_steps=1)
         epochs.run_once()
         fitted = self._fitted_attributes(trainer, epochs, rows)
-        fitted["history_"] = before["history_"] + fitted["history_"]
-        fitted["n_iter_"] += before["n_iter_"]
-        vars(self).update(fitted, _moments=trainer.moments())
-        return self
+        vars(self).update(fitted, _error_unit=error_unit, _moments=trainer.moments())
 
     def transform(self, X):
         """Encode rows into codes, in chunks.
@@ -300,9 +305,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             If X is sparse.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        dictionary = self._dictionary(compute_dtype(X))
-        return encode_rows(dictionary, X, sparse_output=self.sparse_output)
+        return self._encode(check_rows(self, X, reset=False))
 
     def inverse_transform(self, X):
         """Decode codes into rows.
@@ -326,6 +329,19 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         codes = check_codes(X, len(self.components_), type(self).__name__)
         return decode_rows(codes, self.components_, self.mean_)
 
+    def _encode(self, X):
+        """Return the codes of checked rows."""
+        dictionary = AffineDictionary.from_arrays(
+            components=self.components_,
+            encoder=self.encoder_,
+            encoder_bias=self.encoder_bias_,
+            center=self.mean_,
+            offset=self.mean_,
+            dtype=getattr(torch, compute_dtype(X).name),
+            device=resolve_device(self.device),
+        )
+        return encode_rows(dictionary, X, sparse_output=self.sparse_output)
+
     def _check_params(self):
         if self.n_components is not None:
             check_number("n_components", self.n_components, low=1, integer=True)
@@ -343,28 +359,30 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             check_flag(name, getattr(self, name))
         resolve_device(self.device)
 
-    def _center_and_scale(self, moments):
-        """Return the mean row and the scale that training works with."""
-        if moments.squared_deviations == 0:
+    def _scaled_rows(self, X, moments):
+        """Return rows by their own centre and scale, and the FVU of a unit squared error."""
+        mean = moments.mean if self.center else np.zeros_like(moments.mean)
+        mean_square = moments.variance if self.center else moments.mean_square
+        if moments.squared_deviations == 0 and (moments.mean == X[0]).all():
             raise ValueError(
                 f"all {moments.n_rows} rows of X are equal, so there is nothing to learn; "
                 f"pass rows that vary"
             )
-        mean = moments.mean if self.center else np.zeros_like(moments.mean)
-        mean_square = moments.variance if self.center else moments.mean_square
-        return mean, float(np.sqrt(mean_square)) if self.rescale else 1.0
+        if not np.finfo(np.float32).tiny < mean_square < np.finfo(np.float64).max:
+            raise ValueError(
+                f"the mean square norm of the rows, {mean_square:.3g}, is beyond what can be "
+                f"computed with; multiply X by a constant that brings it near 1"
+            )
+        scale = float(np.sqrt(mean_square)) if self.rescale else 1.0
+        rows = self._rows(X, mean, scale, compute_dtype(X), self._draw_seed())
+        return rows, scale**2 / moments.variance
 
-    def _scaled_rows(self, X, mean, scale, dtype, *, steps_before=0):
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        # Blocks of a partial fit are each shuffled in another order.
-        return ScaledRows(
-            X,
-            mean,
-            scale,
-            dtype=dtype,
-            device=resolve_device(self.device),
-            seed=seed + steps_before,
-        )
+    def _draw_seed(self):
+        return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+
+    def _rows(self, X, mean, scale, dtype, seed):
+        device = resolve_device(self.device)
+        return ScaledRows(X, mean, scale, dtype=dtype, device=device, seed=seed)
 
     def _begin(self, rows):
         """Return new parameters."""
@@ -383,11 +401,16 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
                 f"the dictionary at hand has components_ of shape {self.components_.shape}, "
                 f"{'tied' if tied else 'untied'}; n_components, width and tied_weights "
                 f"now ask for {shape}, {'tied' if self.tied_weights else 'untied'}: "
-                f"set warm_start=False to start anew"
+                f"start anew with a clone of the estimator, or by fit with warm_start=False"
             )
         return rows.continued_start(self, tied=self.tied_weights)
 
     def _trainer(self, parameters, n_rows, moments=None):
+        if moments is not None and len(moments["first"]) != len(parameters.tensors()):
+            raise ValueError(
+                f"tied_weights={self.tied_weights} is not what the blocks before were fitted "
+                f"with; start anew with a clone of the estimator"
+            )
         dtype = parameters.bias.dtype
         product_dtype = PRODUCT_DTYPES[self.precision] or dtype
         if product_dtype != dtype and dtype == torch.float64:
@@ -404,26 +427,31 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             moments=moments,
         )
 
-    def _epochs(self, trainer, rows, error_unit, *, max_iter):
+    def _epochs(self, trainer, rows, error_unit, **options):
         return Epochs(
             trainer,
             rows,
             batch_size=self.batch_size,
-            max_iter=max_iter,
             tol=self.tol,
             error_unit=error_unit,
             verbose=self.verbose,
+            **options,
         )
 
     def _fitted_attributes(self, trainer, epochs, rows):
         """Return what the estimator holds if training stops now, in units of the rows."""
         parameters = trainer.parameters
         components = parameters.components.cpu().numpy().copy()
-        tied = parameters.tied
+        bias = parameters.bias.cpu().numpy() * components.dtype.type(rows.scale)
+        if not (np.isfinite(components).all() and np.isfinite(bias).all()):
+            raise ValueError(
+                f"training diverged: components are no longer finite; lower learning_rate (it "
+                f"is {self.learning_rate})"
+            )
         return {
             "components_": components,
-            "encoder_": components.copy() if tied else parameters.encoder.cpu().numpy().copy(),
-            "encoder_bias_": parameters.bias.cpu().numpy() * components.dtype.type(rows.scale),
+            "encoder_": parameters.encoder.cpu().numpy().copy(),
+            "encoder_bias_": bias,
             "mean_": np.asarray(rows.mean, dtype=components.dtype),
             "scale_": rows.scale,
             "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
@@ -431,33 +459,3 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             "n_iter_": epochs.n_iter,
             "n_steps_": trainer.n_steps,
         }
-
-    def _dictionary(self, dtype):
-        """Return the fitted dictionary as tensors."""
-        return AffineDictionary.from_arrays(
-            components=self.components_,
-            encoder=self.encoder_,
-            encoder_bias=self.encoder_bias_,
-            center=self.mean_,
-            offset=self.mean_,
-            dtype=getattr(torch, np.dtype(dtype).name),
-            device=resolve_device(self.device),
-        )
-
-    def _warn_of_dead_features(self):
-        dead = np.count_nonzero(self.firing_counts_ == 0)
-        total = len(self.firing_counts_)
-        if dead <= MANY_DEAD * total:
-            return
-        if self.bias_init == "zeros":
-            cause, cure = "biases that start at zero", "pass bias_init='calibrated'"
-        elif self.history_[-1]["l0"] < 1:
-            cause, cure = f"too large a penalty (alpha={self.alpha})", "lower alpha"
-        else:
-            cause, cure = "more components than these rows can use", "lower n_components or alpha"
-        warnings.warn(
-            f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "
-            f"{cause}: {cure}",
-            DeadFeaturesWarning,
-            stacklevel=3,
-        )

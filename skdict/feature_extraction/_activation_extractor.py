@@ -11,6 +11,7 @@ from skdict.models import (
     capture,
     describe_model,
     encode_texts,
+    evaluation_mode,
     find_module,
     load_model,
     readable_pieces,
@@ -38,7 +39,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         "resid_post.2" is the residual stream after block 2, counted from 0; or the path of a
         module, as in ``model.named_modules()``.
     max_length : int, default=256
-        Tokens read of a text, special ones included; the rest is left out.
+        Tokens read of a text, special ones included, or as many as the model's context holds
+        if that is less; the rest is left out.
     batch_size : int, default=32
         Texts in a forward pass.
     skip_first : int, default=1
@@ -47,8 +49,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     dtype : {"float32", "float16"}, default="float32"
         Of the rows. float16 is refused where a value does not fit.
     device : str, default="auto"
-        Where the model runs: "auto" (a CUDA GPU where there is one), "cpu", "cuda",
-        "cuda:0", "mps".
+        Where a model given by name or folder runs: "auto" (a CUDA GPU where there is one),
+        "cpu", "cuda", "cuda:0". A loaded model stays where it is.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
 
@@ -142,14 +144,16 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         """
         texts = check_texts(X)
         model, tokenizer, module = self._load()
-        token_lists = encode_texts(tokenizer, texts, self.max_length)
+        context = getattr(model.config, "max_position_embeddings", None) or self.max_length
+        token_lists = encode_texts(tokenizer, texts, min(self.max_length, context))
         lengths = np.array([max(0, len(ids) - self.skip_first) for ids in token_lists])
         if lengths.sum() == 0:
             raise ValueError(
                 f"no text has a token after the first skip_first={self.skip_first}; pass longer "
                 f"texts or lower skip_first"
             )
-        rows = self._run(model, module, token_lists, lengths)
+        with evaluation_mode(model):
+            rows = self._run(model, module, token_lists, lengths)
         parts = [np.arange(self.skip_first, self.skip_first + n) for n in lengths]
         kept = [ids[self.skip_first :] for ids in token_lists]
         return Activations(
@@ -169,6 +173,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         batches = [
             by_length[i : i + self.batch_size] for i in range(0, len(by_length), self.batch_size)
         ]
+        _check_module(model, module, token_lists[int(lengths.argmax())][:3])
         rows = None
         for batch in batches:
             chosen = [token_lists[i] for i in batch if lengths[i]]
@@ -238,11 +243,18 @@ def _forward(model, module, token_lists):
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
     with capture(module) as outputs:
         model(input_ids=ids.to(device), attention_mask=mask.to(device), **options)
-    hidden = outputs[0] if outputs else None
-    if hidden is None or hidden.shape[:2] != ids.shape:
+    return outputs[0] if outputs else None
+
+
+def _check_module(model, module, tokens):
+    """Refuse a module that does not give one row for each token of each text.
+
+    Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
+    """
+    hidden = _forward(model, module, [tokens, tokens])
+    if hidden is None or hidden.ndim != 3 or hidden.shape[:2] != (2, len(tokens)):
         got = "nothing" if hidden is None else f"shape {tuple(hidden.shape)}"
         raise ValueError(
-            f"the module at this hook point gave {got} where (texts, tokens, width) = "
-            f"({len(ids)}, {longest}, ...) is needed; choose a module that runs once for each token"
+            f"the module at this hook point gave {got} where (2, {len(tokens)}, width) is due for "
+            f"2 texts of {len(tokens)} tokens; choose a module that runs once for each token"
         )
-    return hidden

@@ -9,8 +9,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._core import RunningMoments, iter_blocks
-from skdict._validation import as_host_array, check_finite, check_number, compute_dtype
-from skdict.decomposition import dictionary_atoms, dictionary_offset
+from skdict._validation import as_rows, check_finite, check_number, compute_dtype
+from skdict.decomposition import check_is_dictionary, dictionary_atoms
 from skdict.metrics._codes import firing_counts
 
 
@@ -109,10 +109,10 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None):
     Raises
     ------
     TypeError
-        If an estimator is no dictionary.
+        If an estimator is no dictionary, or the rows are sparse.
     ValueError
         If there is no dictionary, one is unfitted and `train` is None, `n_active` is below
-        1, or the test rows do not vary.
+        1, or the test rows do not vary, are not finite or not two-dimensional.
 
     Examples
     --------
@@ -155,27 +155,26 @@ def _fitted(name, dictionary, train):
 
 def _measure(dictionary, X, n_active):
     """Return the measures of one dictionary in one pass over the rows."""
-    X = as_host_array(X)
-    X = X if hasattr(X, "shape") else np.asarray(X)
-    atoms, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
-    lengths = np.linalg.norm(atoms, axis=1)
-    moments, squared_error = RunningMoments(X.shape[1]), 0.0
-    counts = np.zeros(len(atoms), dtype=np.int64)
+    check_is_dictionary(dictionary)
+    X = as_rows(X)
+    lengths = n_active and np.linalg.norm(dictionary_atoms(dictionary), axis=1)
+    moments, squared_error, counts = RunningMoments(X.shape[1]), 0.0, 0
     for start, block in iter_blocks(X):
         block = check_finite(block, start).astype(compute_dtype(X), copy=False)
         moments.update(block)
         codes = dictionary.transform(block)
+        codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
         if n_active is not None:
             codes = keep_strongest(codes, n_active, lengths)
-        counts += firing_counts(codes)[0]
-        residual = block - (codes @ atoms + offset)
+        counts = counts + firing_counts(codes)[0]
+        residual = block - np.asarray(dictionary.inverse_transform(codes))
         squared_error += float(np.square(residual, dtype=np.float64).sum())
     if moments.squared_deviations == 0:
         raise ValueError(
             f"the {moments.n_rows} test rows do not vary, so FVU is not defined; pass rows that do"
         )
     return {
-        "n_components": len(atoms),
+        "n_components": len(counts),
         "fvu": squared_error / moments.squared_deviations,
         "l0": float(counts.sum() / moments.n_rows),
         "n_dead": int((counts == 0).sum()),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdict._core import RunningMoments, iter_blocks
-from skdict._validation import as_host_array
+from skdict._validation import as_rows, check_finite
 
 
 def fvu(X, X_hat):
@@ -29,7 +29,7 @@ def fvu(X, X_hat):
     Raises
     ------
     ValueError
-        If the shapes differ or the rows of X do not vary.
+        If the shapes differ, a value is not finite or the rows of X do not vary.
 
     Examples
     --------
@@ -39,16 +39,17 @@ def fvu(X, X_hat):
     >>> fvu(X, X), fvu(X, np.ones((2, 2)))
     (0.0, 1.0)
     """
-    X, X_hat = (a if hasattr(a, "shape") else np.asarray(a) for a in map(as_host_array, (X, X_hat)))
-    if X.shape != X_hat.shape or len(X.shape) != 2:
+    X, X_hat = as_rows(X), as_rows(X_hat)
+    if X.shape != X_hat.shape:
         raise ValueError(
             f"X has shape {tuple(X.shape)} and X_hat {tuple(X_hat.shape)}; pass two arrays of "
             f"one shape (n_rows, width)"
         )
     moments, squared_error = RunningMoments(X.shape[1]), 0.0
     for start, block in iter_blocks(X):
-        moments.update(block)
+        moments.update(check_finite(block, start))
         rebuilt = np.asarray(X_hat[start : start + len(block)], dtype=np.float64)
+        check_finite(rebuilt, start, "X_hat")
         squared_error += float(np.square(block - rebuilt).sum())
     if moments.squared_deviations == 0:
         raise ValueError(

@@ -6,13 +6,14 @@ transformers itself is imported when a model is loaded, not before.
 
 from skdict.models._hook_points import find_module, hook_points
 from skdict.models._hooks import capture
-from skdict.models._loading import describe_model, load_model
+from skdict.models._loading import describe_model, evaluation_mode, load_model
 from skdict.models._tokens import encode_texts, readable_pieces
 
 __all__ = [
     "capture",
     "describe_model",
     "encode_texts",
+    "evaluation_mode",
     "find_module",
     "hook_points",
     "load_model",

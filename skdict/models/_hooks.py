@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+import torch
+
 
 class _EndOfForward(BaseException):
     """Leaves a forward pass once everything wanted is read.
@@ -26,13 +28,16 @@ def capture(module):
     ------
     list of torch.Tensor
         Filled with one output when the model has run; a copy, because some models go on to
-        write into theirs.
+        write into theirs. Stays empty if the output is no tensor.
     """
     outputs = []
 
     def read(module, args, output):
+        # Whole models give a mapping that unpacks to a tuple.
+        output = output.to_tuple() if hasattr(output, "to_tuple") else output
         hidden = output[0] if isinstance(output, tuple) else output
-        outputs.append(hidden.detach().clone())
+        if torch.is_tensor(hidden):
+            outputs.append(hidden.detach().clone())
         raise _EndOfForward
 
     handle = module.register_forward_hook(read)

@@ -11,17 +11,17 @@ ACCEPTED = (
 
 
 def load_model(model, *, device, revision=None):
-    """Return a model, on the device and in evaluation mode, and its tokenizer.
+    """Return a model and its tokenizer.
 
-    Names and folders are loaded once per process, in float32. A loaded pair is moved to
-    the device and otherwise used as it is.
+    Names and folders are loaded once per process, in float32 and evaluation mode, on the
+    device. A loaded pair is given back as it is, where it is.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Which model.
     device : torch.device
-        Where it runs.
+        Where a model given by name or folder runs.
     revision : str, optional
         Branch, tag or commit on the hub.
 
@@ -39,16 +39,27 @@ def load_model(model, *, device, revision=None):
         If `model` is of another kind.
     """
     if isinstance(model, (str, Path)):
-        return _load(str(model), str(device), revision, _stamp(model))
+        name = str(Path(model).expanduser()) if str(model).startswith("~") else str(model)
+        return _load(name, str(device), revision, _stamp(name))
     if not isinstance(model, tuple) or len(model) != 2 or not hasattr(model[0], "forward"):
         raise TypeError(f"model is {type(model).__name__}; {ACCEPTED}")
-    loaded, tokenizer = model
-    return loaded.to(device).eval(), tokenizer
+    return model
 
 
 def describe_model(model):
     """Return what names a model in a record: its name or folder, or its class."""
     return str(model) if isinstance(model, (str, Path)) else type(model[0]).__name__
+
+
+@contextmanager
+def evaluation_mode(model):
+    """Run a model without dropout, and leave it in the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _stamp(model):
@@ -61,7 +72,7 @@ def _stamp(model):
 
 @lru_cache(maxsize=4)
 def _load(name, device, revision, stamp):
-    is_path = Path(name).is_absolute() or name.startswith((".", "~"))
+    is_path = Path(name).is_absolute() or name.startswith(".")
     if stamp is None and is_path:
         raise FileNotFoundError(f"model={name!r}: there is no such folder; {ACCEPTED}")
     if stamp is not None and not (Path(name) / "config.json").is_file():

@@ -1,5 +1,9 @@
 """Texts become token ids, and ids become readable pieces."""
 
+import re
+
+BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+
 
 def encode_texts(tokenizer, texts, max_length):
     """Return the token ids of each text, cut to `max_length`.
@@ -15,17 +19,25 @@ def readable_pieces(tokenizer):
     """Return the text of every token id, with its leading space.
 
     Byte-level and SentencePiece vocabularies mark spaces in different ways; here a space is
-    a space.
+    a space. The bytes of a character that is split over tokens become lone surrogates, so that
+    joined pieces can be put together again.
     """
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    decoder = getattr(backend, "decoder", None)
+    byte_level = "ByteLevel" in repr(getattr(backend, "decoder", None))
+    byte_of = {sign: byte for byte, sign in bytes_to_unicode().items()} if byte_level else {}
+    special = set(tokenizer.all_special_tokens)
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    return [_readable(token, decoder) for token in tokens]
+    return ["" if t is None else t if t in special else _readable(t, byte_of) for t in tokens]
 
 
-def _readable(token, decoder):
-    if token is None:
-        return ""
-    if "\u2581" in token:
-        return token.replace("\u2581", " ")
-    return decoder.decode([token]) if decoder is not None else token
+def _readable(token, byte_of):
+    if byte_of and all(sign in byte_of for sign in token):
+        return _decode(bytes(byte_of[sign] for sign in token))
+    byte = BYTE.fullmatch(token)
+    return _decode(bytes([int(byte[1], 16)])) if byte else token.replace("\u2581", " ")
+
+
+def _decode(raw):
+    return raw.decode("utf-8", errors="surrogateescape")

@@ -46,9 +46,11 @@ def test_json_and_nothing_else(few_texts, tmp_path, capsys):
     ("options", "message"),
     [
         (["--model", "./nowhere"], "no such folder"),
-        (["--texts", "nowhere.txt"], "nowhere.txt"),
+        (["--texts", "nowhere.txt"], "no such file or directory; pass a file of texts"),
+        (["--n-components", "0"], "--n-components=0"),
+        (["--out", __file__], "is a file; pass a folder"),
         (["--hook-point", "resid_post.7"], "'resid_post.0' to 'resid_post.3'"),
-        (["--alpha", "-1"], "alpha=-1.0"),
+        (["--alpha", "-1"], "--alpha=-1.0"),
         (["--device", "gpu"], "device='gpu'"),
     ],
 )

@@ -125,6 +125,16 @@ def test_calibration_on_few_rows_still_fires():
     assert (sample @ parameters.components.T + parameters.bias > 0).sum(0).tolist() == [1] * 40
 
 
+def test_calibration_fires_where_rows_are_equal():
+    parameters = new_parameters(m=40)
+    sample = batches(1, n=8)[0].repeat_interleave(100, dim=0)
+    calibrate_bias(parameters, sample, 0.03)
+    fired = (sample @ parameters.components.T + parameters.bias > 0).sum(0)
+    assert fired.tolist() == [100] * 40
+    calibrate_bias(parameters, sample[:50], 0.03)
+    assert parameters.bias.isfinite().all()
+
+
 def test_random_parameters_are_alike_in_every_dtype():
     single, double = new_parameters(dtype=torch.float32), new_parameters(dtype=torch.float64)
     torch.testing.assert_close(single.components.double(), double.components)

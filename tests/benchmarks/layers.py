@@ -26,9 +26,10 @@ def read(path, max_characters):
     pieces = []
     for text in texts:
         while len(text) > max_characters:
-            end = text.rfind(" ", 0, max_characters)
+            end = text.rfind(" ", 1, max_characters)
+            end = end if end > 0 else max_characters
             pieces.append(text[:end])
-            text = text[end + 1 :]
+            text = text[end:].strip()
         pieces.append(text)
     return pieces
 

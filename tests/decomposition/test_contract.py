@@ -5,7 +5,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, PCA, FastICA, TruncatedSVD
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 
 from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
@@ -40,3 +40,5 @@ def test_what_is_no_dictionary_is_refused():
     X = np.random.default_rng(0).random((20, 4))
     with pytest.raises(TypeError, match="KMeans has no components_"):
         dictionary_atoms(KMeans(2, n_init=1).fit(X))
+    with pytest.raises(ValueError, match="leave nonlinear steps out"):
+        dictionary_atoms(make_pipeline(PowerTransformer(), PCA(3)).fit(X))

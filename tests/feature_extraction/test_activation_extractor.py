@@ -81,6 +81,11 @@ def test_texts_are_cut_and_context_is_readable(pair):
     assert acts.metadata["hook_point"] == "resid_post.0"
 
 
+def test_texts_longer_than_the_context_are_cut_to_it(pair):
+    acts = ActivationExtractor(pair, "resid_post.0").transform(["abcdefgh" * 20])
+    assert acts.positions[-1] == 63
+
+
 def test_half_precision_rows(pair):
     single = ActivationExtractor(pair, "resid_post.1").transform(TEXTS)
     half = ActivationExtractor(pair, "resid_post.1", dtype="float16").transform(TEXTS)
@@ -114,6 +119,19 @@ def test_clones_share_a_loaded_model_and_pickles_drop_it(pair):
     with pytest.raises(ValueError, match=r"set_params\(model=\.\.\.\)"):
         again.fit(TEXTS)
     again.set_params(model=pair).fit(TEXTS)
+
+
+def test_parameters_and_texts_are_left_alone(pair):
+    # scikit-learn's checks skip estimators on texts, so this much is checked here.
+    options = {"model": pair, "hook_point": "resid_post.0", "max_length": 7}
+    extractor = ActivationExtractor(**options).set_params(batch_size=2)
+    before, texts = extractor.get_params(), list(TEXTS)
+    fitted_with = vars(extractor).copy()
+    extractor.fit(texts).transform(texts)
+    assert extractor.get_params() == before
+    assert vars(extractor) == fitted_with
+    assert texts == TEXTS
+    ActivationExtractor(None, -1, max_length="x", dtype={})
 
 
 def test_in_a_pipeline_and_a_search_over_texts():
@@ -162,6 +180,7 @@ def test_pandas_texts(pair):
         (["a", 3], TypeError, r"texts\[1\] is int"),
         ([["a"]], TypeError, r"texts\[0\] is list"),
         (None, TypeError, "NoneType"),
+        ((text for text in TEXTS), TypeError, "generator"),
         (np.array([["a", "b"]]), ValueError, "2 dimensions"),
     ],
 )
@@ -199,8 +218,16 @@ def test_texts_with_no_token_left(pair):
 def test_a_module_that_is_no_row_of_tokens(pair):
     model, _ = pair
     path = next(n for n, m in model.named_modules() if n.endswith(("rotary_emb", "wpe")))
-    with pytest.raises(ValueError, match="choose a module that runs once for each token"):
-        ActivationExtractor(pair, path).transform(TEXTS)
+    for texts in (TEXTS, TEXTS[:1]):
+        with pytest.raises(ValueError, match="choose a module that runs once for each token"):
+            ActivationExtractor(pair, path).transform(texts)
+
+
+def test_a_whole_model_gives_its_last_hidden_state(pair):
+    model, _ = pair
+    path = next(name for name, module in model.named_modules() if module is model.base_model)
+    acts = ActivationExtractor(pair, path, skip_first=0).transform(TEXTS[:1])
+    np.testing.assert_allclose(np.asarray(acts), states(pair, TEXTS[0], 2), atol=2e-6)
 
 
 def test_the_real_model(shared_data):

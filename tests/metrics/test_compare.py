@@ -5,6 +5,8 @@ import pytest
 import scipy.sparse
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA, FastICA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer
 from sklearn.random_projection import GaussianRandomProjection
 
 from skdict import (
@@ -78,6 +80,23 @@ def test_strength_counts_the_length_of_the_atom(data):
     assert table["a"]["fvu"] == pytest.approx(table["b"]["fvu"], rel=1e-4)
 
 
+def test_data_frames(data):
+    pd = pytest.importorskip("pandas")
+    train, test = map(pd.DataFrame, data)
+    pca = PCA(3).fit(train.to_numpy()).set_output(transform="pandas")
+    framed = compare_dictionaries({"pca": pca}, None, test, n_active=2)["pca"]
+    plain = compare_dictionaries({"pca": PCA(3)}, data[0], data[1], n_active=2)["pca"]
+    assert framed["fvu"] == pytest.approx(plain["fvu"])
+
+
+def test_nonlinear_decoding_is_measured_as_it_is_and_has_no_atoms(data):
+    train, _ = data
+    pipeline = make_pipeline(PowerTransformer(), PCA(16)).fit(train)
+    assert compare_dictionaries({"pipeline": pipeline}, None, train)["pipeline"]["fvu"] < 1e-6
+    with pytest.raises(ValueError, match="does not decode by a sum of atoms"):
+        compare_dictionaries({"pipeline": pipeline}, None, train, n_active=2)
+
+
 def test_dense_and_sparse_codes_are_cut_alike():
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((200, 12)) * (rng.random((200, 12)) < 0.5)
@@ -112,6 +131,12 @@ def test_bad_input(data):
     with pytest.raises(ValueError, match="n_active=0"):
         compare_dictionaries({"pca": PCA(2)}, train, test, n_active=0)
     with pytest.raises(TypeError, match="KMeans has no components_"):
+        compare_dictionaries({"kmeans": KMeans(2, n_init=1)}, train, test, n_active=1)
+    with pytest.raises(TypeError, match="KMeans has no components_"):
         compare_dictionaries({"kmeans": KMeans(2, n_init=1)}, train, test)
+    with pytest.raises(ValueError, match="2D array"):
+        compare_dictionaries({"pca": PCA(2)}, train, test[0])
+    with pytest.raises(TypeError, match="[Ss]parse"):
+        compare_dictionaries({"pca": PCA(2)}, train, scipy.sparse.csr_array(test))
     with pytest.raises(ValueError, match="do not vary"):
         compare_dictionaries({"pca": PCA(2)}, train, test[:1])

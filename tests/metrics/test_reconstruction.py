@@ -46,5 +46,10 @@ def test_tensors(rows):
 def test_bad_input(rows):
     with pytest.raises(ValueError, match=r"\(500, 6\) and X_hat \(499, 6\)"):
         fvu(rows, rows[1:])
+    rows[3, 1] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN: first at row 3, column 1"):
+        fvu(rows, rows)
+    with pytest.raises(ValueError, match="Input X_hat contains NaN"):
+        fvu(np.nan_to_num(rows), rows)
     with pytest.raises(ValueError, match="do not vary"):
         fvu(rows[:1], rows[:1])

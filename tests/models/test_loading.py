@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skdict import load_stories
-from skdict.models import load_model
+from skdict.models import evaluation_mode, load_model
 
 CPU = torch.device("cpu")
 
@@ -40,11 +40,21 @@ def test_loaded_pairs_are_used_as_they_are(tiny_model, byte_tokenizer):
     assert tokenizer is byte_tokenizer
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_mode_is_left_as_it_was(tiny_model, training):
+    tiny_model.train(training)
+    with evaluation_mode(tiny_model):
+        assert not tiny_model.training
+    assert tiny_model.training == training
+    tiny_model.eval()
+
+
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
         ("./no/such/folder", FileNotFoundError, "there is no such folder; pass the name"),
         ("/no/such/folder", FileNotFoundError, "there is no such folder"),
+        ("~/no/such/folder", FileNotFoundError, "there is no such folder"),
         ("no-such-name/anywhere", ValueError, "could not be loaded .*; pass the name"),
         (3, TypeError, r"model is int; pass .* a pair \(model, tokenizer\)"),
         ((1, 2), TypeError, "a pair"),

@@ -1,8 +1,9 @@
 """Pieces are readable and spaces are spaces, for byte-level and SentencePiece vocabularies."""
 
+import pytest
 from transformers import AutoTokenizer
 
-from skdict import load_stories
+from skdict import ActivationExtractor, load_stories
 from skdict.models import encode_texts, readable_pieces
 
 
@@ -14,6 +15,17 @@ def test_byte_level_pieces_join_to_the_text():
     ids = encode_texts(tokenizer, [text], 100)[0]
     assert "".join(pieces[i] for i in ids[1:]) == text
     assert " Lily" in pieces
+
+
+@pytest.mark.parametrize("name", ["bundled", "stories260K"])
+def test_split_characters_are_put_together_in_context(name, request):
+    folder = load_stories().model
+    if name == "stories260K":
+        folder = request.getfixturevalue("shared_data") / name
+    text = "They said \u201chi\u201d: na\u00efve \u732b."
+    acts = ActivationExtractor(folder, "resid_post.0").transform([text])
+    context = acts.context(len(acts) - 1, before=200)
+    assert (context.before + context.token).strip() == text
 
 
 def test_sentencepiece_pieces_join_to_the_text(shared_data):
