@@ -7,6 +7,7 @@ from skdict.decomposition import (
     IdentityDictionary,
     RandomDictionary,
     SparseDictionaryAutoencoder,
+    TopKDictionary,
 )
 from skdict.feature_extraction import ActivationExtractor
 
@@ -15,6 +16,8 @@ ESTIMATORS = [
     SparseDictionaryAutoencoder(max_iter=2, tied_weights=False, sparse_output=False),
     IdentityDictionary(),
     RandomDictionary(),
+    TopKDictionary(IdentityDictionary(), k=3),
+    TopKDictionary(RandomDictionary(random_state=0), k=2, split_sign=True, gain=True),
     ActivationExtractor("no-such-model", "resid_post.0"),
 ]
 

@@ -1,8 +1,9 @@
 """A dictionary as frozen tensors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 
 
@@ -36,12 +37,9 @@ class AffineDictionary:
     nonlinearity: Callable[[torch.Tensor], torch.Tensor] = torch.relu
 
     @classmethod
-    def from_arrays(cls, *, dtype, device, nonlinearity=torch.relu, **arrays):
+    def from_arrays(cls, *, dtype, device, **fields):
         """Return a dictionary whose tensors are copies of numpy arrays."""
-        tensors = {
-            name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()
-        }
-        return cls(nonlinearity=nonlinearity, **tensors)
+        return cls(**_as_tensors(fields, dtype, device))
 
     def encode(self, x):
         """Return the codes of rows: (..., d) to (..., m)."""
@@ -55,5 +53,62 @@ class AffineDictionary:
 
     def to(self, *args, **kwargs):
         """Return the dictionary with every tensor moved as `torch.Tensor.to` would."""
-        names = ("components", "encoder", "encoder_bias", "center", "offset")
-        return replace(self, **{n: getattr(self, n).to(*args, **kwargs) for n in names})
+        return _moved(self, args, kwargs)
+
+
+@dataclass(frozen=True)
+class HostDictionary:
+    """A dictionary that decodes on its device and encodes on the host.
+
+    For dictionaries whose codes solve a problem for each row: no matrix gives them.
+
+    Parameters
+    ----------
+    components : torch.Tensor of shape (m, d)
+        The decoding directions.
+    offset : torch.Tensor of shape (d,)
+        What is added after decoding.
+    transform : callable
+        Rows as a numpy array (n, d) to codes (n, m).
+    """
+
+    components: torch.Tensor
+    offset: torch.Tensor
+    transform: Callable
+
+    @classmethod
+    def from_arrays(cls, *, dtype, device, **fields):
+        """Return a dictionary whose tensors are copies of numpy arrays."""
+        return cls(**_as_tensors(fields, dtype, device))
+
+    def encode(self, x):
+        """Return the codes of rows: (..., d) to (..., m), by way of the host; no gradient."""
+        rows = x.detach().reshape(-1, x.shape[-1]).cpu().numpy()
+        codes = self.transform(rows)
+        codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
+        return torch.from_numpy(codes).to(x).reshape(*x.shape[:-1], -1)
+
+    def decode(self, codes):
+        """Return the rows that codes stand for: (..., m) to (..., d)."""
+        return codes @ self.components + self.offset
+
+    def to(self, *args, **kwargs):
+        """Return the dictionary with every tensor moved as `torch.Tensor.to` would."""
+        return _moved(self, args, kwargs)
+
+
+def _as_tensors(values, dtype, device):
+    """Return fields with each numpy array turned into a tensor of its own."""
+    return {
+        name: torch.tensor(value, dtype=dtype, device=device)
+        if isinstance(value, np.ndarray)
+        else value
+        for name, value in values.items()
+    }
+
+
+def _moved(dictionary, args, kwargs):
+    """Return a copy of a dataclass with its tensors moved."""
+    values = ((field.name, getattr(dictionary, field.name)) for field in fields(dictionary))
+    moved = {name: v.to(*args, **kwargs) for name, v in values if torch.is_tensor(v)}
+    return replace(dictionary, **moved)

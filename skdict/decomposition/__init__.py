@@ -10,12 +10,16 @@ from skdict.decomposition._contract import (
     dictionary_offset,
 )
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
+from skdict.decomposition._to_torch import to_torch
+from skdict.decomposition._topk_dictionary import TopKDictionary
 
 __all__ = [
     "IdentityDictionary",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
+    "TopKDictionary",
     "check_is_dictionary",
     "dictionary_atoms",
     "dictionary_offset",
+    "to_torch",
 ]

@@ -229,14 +229,20 @@ class RandomDictionary(BaseDictionary):
     def _encode(self, X):
         dictionary = AffineDictionary.from_arrays(
             components=self.components_,
-            encoder=self.components_,
-            encoder_bias=np.zeros(len(self.components_)),
-            center=self.mean_,
             offset=self.mean_,
+            **self._encoding_arrays(),
             dtype=getattr(torch, compute_dtype(X).name),
             device="cpu",
         )
         return encode_rows(dictionary, X, sparse_output=False)
+
+    def _encoding_arrays(self):
+        return {
+            "center": self.mean_,
+            "encoder": self.components_,
+            "encoder_bias": np.zeros_like(self.components_[:, 0]),
+            "nonlinearity": torch.relu,
+        }
 
     def inverse_transform(self, X):
         """Decode codes into rows.

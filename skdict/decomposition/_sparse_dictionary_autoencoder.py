@@ -333,14 +333,20 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         """Return the codes of checked rows."""
         dictionary = AffineDictionary.from_arrays(
             components=self.components_,
-            encoder=self.encoder_,
-            encoder_bias=self.encoder_bias_,
-            center=self.mean_,
             offset=self.mean_,
+            **self._encoding_arrays(),
             dtype=getattr(torch, compute_dtype(X).name),
             device=resolve_device(self.device),
         )
         return encode_rows(dictionary, X, sparse_output=self.sparse_output)
+
+    def _encoding_arrays(self):
+        return {
+            "center": self.mean_,
+            "encoder": self.encoder_,
+            "encoder_bias": self.encoder_bias_,
+            "nonlinearity": torch.relu,
+        }
 
     def _check_params(self):
         if self.n_components is not None:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdict._core import RunningMoments, iter_blocks
 from skdict._validation import as_rows, check_finite, check_number, compute_dtype
 from skdict.decomposition import check_is_dictionary, dictionary_atoms
+from skdict.decomposition._topk_dictionary import keep_strongest
 from skdict.metrics._codes import firing_counts
 
 
@@ -180,26 +181,3 @@ def _measure(dictionary, X, n_active):
         "n_dead": int((counts == 0).sum()),
         "density": float(np.median(counts) / moments.n_rows),
     }
-
-
-def keep_strongest(codes, k, lengths):
-    """Return codes with the k strongest of each row, by |code| times atom length."""
-    if scipy.sparse.issparse(codes):
-        return _keep_strongest_sparse(scipy.sparse.csr_array(codes), k, lengths)
-    kept = np.zeros_like(codes)
-    k = min(k, codes.shape[1])
-    strongest = np.argpartition(-np.abs(codes) * lengths, k - 1, axis=1)[:, :k]
-    np.put_along_axis(kept, strongest, np.take_along_axis(codes, strongest, axis=1), axis=1)
-    return kept
-
-
-def _keep_strongest_sparse(codes, k, lengths):
-    strength = np.abs(codes.data) * lengths[codes.indices]
-    row_lengths = np.diff(codes.indptr)
-    rows = np.repeat(np.arange(codes.shape[0]), row_lengths)
-    order = np.lexsort((-strength, rows))
-    rank = np.arange(codes.nnz) - codes.indptr[rows]
-    kept = np.sort(order[rank < k])
-    pointers = np.concatenate([[0], np.cumsum(np.minimum(row_lengths, k))])
-    parts = codes.data[kept], codes.indices[kept], pointers
-    return scipy.sparse.csr_array(parts, shape=codes.shape)

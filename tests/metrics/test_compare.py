@@ -17,7 +17,6 @@ from skdict import (
 )
 from skdict.datasets import make_sparse_features
 from skdict.metrics import fvu, l0
-from skdict.metrics._compare import keep_strongest
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +94,6 @@ def test_nonlinear_decoding_is_measured_as_it_is_and_has_no_atoms(data):
     assert compare_dictionaries({"pipeline": pipeline}, None, train)["pipeline"]["fvu"] < 1e-6
     with pytest.raises(ValueError, match="does not decode by a sum of atoms"):
         compare_dictionaries({"pipeline": pipeline}, None, train, n_active=2)
-
-
-def test_dense_and_sparse_codes_are_cut_alike():
-    rng = np.random.default_rng(0)
-    codes = rng.standard_normal((200, 12)) * (rng.random((200, 12)) < 0.5)
-    lengths = rng.random(12)
-    dense = keep_strongest(codes, 3, lengths)
-    sparse = keep_strongest(scipy.sparse.csr_array(codes), 3, lengths)
-    np.testing.assert_array_equal(sparse.toarray(), dense)
-    assert np.count_nonzero(dense, axis=1).max() == 3
-    np.testing.assert_array_equal(keep_strongest(codes, 50, lengths), codes)
-    strength = np.sort(np.abs(codes) * lengths, axis=1)[:, -3:]
-    np.testing.assert_allclose(np.sort(np.abs(dense) * lengths, axis=1)[:, -3:], strength)
 
 
 def test_table_shows_itself(data):

@@ -1,0 +1,141 @@
+"""Any fitted dictionary as frozen tensors, for hooks inside models and for torch users."""
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from skdict._core import AffineDictionary, HostDictionary, resolve_device
+from skdict._validation import check_choice
+from skdict.decomposition._contract import (
+    check_is_dictionary,
+    dictionary_atoms,
+    dictionary_offset,
+)
+from skdict.decomposition._topk_dictionary import TopKDictionary
+
+TOLERANCE = 1e-3
+
+
+def to_torch(dictionary, *, device="auto", dtype="float32"):
+    """Return a fitted dictionary as tensors with `encode` and `decode`.
+
+    Ours, and all that encode by one matrix (PCA, FastICA, TruncatedSVD, random projections,
+    and Pipelines of scalers, PCA and any of these), become tensors whole, so that rows never
+    leave the device. A dictionary that solves a problem for each row (NMF,
+    MiniBatchDictionaryLearning) decodes there, but encodes on the host by its own `transform`.
+
+    Parameters
+    ----------
+    dictionary : estimator
+        Fitted; a Pipeline may end in one.
+    device : str, default="auto"
+        "auto" (a CUDA GPU where there is one), "cpu", "cuda", "cuda:0".
+    dtype : {"float32", "float64"}, default="float32"
+        Of the tensors.
+
+    Returns
+    -------
+    AffineDictionary or HostDictionary
+        With ``encode(x)``, (..., n_features) to (..., n_components), ``decode(codes)`` and
+        ``to(device)``.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no dictionary.
+    ValueError
+        If it does not decode by a sum of atoms, or the device is not there.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from sklearn.decomposition import PCA
+    >>> from skdict.decomposition import to_torch
+    >>> X = np.random.default_rng(0).standard_normal((50, 4)).astype("float32")
+    >>> pca = to_torch(PCA(2).fit(X), device="cpu")
+    >>> pca.encode(torch.from_numpy(X)).shape
+    torch.Size([50, 2])
+    """
+    check_is_dictionary(dictionary)
+    check_choice("dtype", dtype, ("float32", "float64"))
+    tensors = {"dtype": getattr(torch, dtype), "device": resolve_device(device)}
+    components, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
+    encoding = _encoding(dictionary, offset)
+    if encoding is None:
+        return HostDictionary.from_arrays(
+            components=components,
+            offset=offset,
+            # Some solvers take rows of the dtype that they were fitted on and no other.
+            transform=lambda rows: dictionary.transform(rows.astype(offset.dtype)),
+            **tensors,
+        )
+    return AffineDictionary.from_arrays(components=components, offset=offset, **encoding, **tensors)
+
+
+def _encoding(dictionary, center):
+    """Return center, encoder, bias and nonlinearity of a dictionary; None if not of that form."""
+    last = check_is_dictionary(dictionary)
+    if isinstance(last, TopKDictionary):
+        own = _topk_encoding(last)
+    elif hasattr(last, "_encoding_arrays"):
+        own = last._encoding_arrays()
+    else:
+        return _probed(dictionary.transform, center)
+    if own is None or last is dictionary or len(dictionary.steps) == 1:
+        return own
+    before = _probed(dictionary[:-1].transform, center)
+    if before is None:
+        return None
+    move = before["encoder_bias"] - own["center"]
+    return own | {
+        "center": center,
+        "encoder": own["encoder"] @ before["encoder"],
+        "encoder_bias": own["encoder_bias"] + own["encoder"] @ move,
+    }
+
+
+def _probed(transform, center):
+    """Return the affine form of a transform, from its values around a row; None if not affine."""
+    center = np.asarray(center)
+    around = np.concatenate([center[None], center + np.eye(len(center), dtype=center.dtype)])
+    values = _dense(transform(around))
+    encoder = (values[1:] - values[0]).T
+    # Sums of many columns show a transform that solves a problem for each row; they are
+    # positive where the centre is zero, because some of those accept nothing else.
+    far = center + 10 * np.random.default_rng(0).random((8, len(center)))
+    expected = values[0] + (far - center) @ encoder.T
+    atol = TOLERANCE * np.abs(expected).max()
+    got = _dense(transform(far.astype(center.dtype)))
+    if not np.allclose(got, expected, rtol=TOLERANCE, atol=atol):
+        return None
+    return {
+        "center": center,
+        "encoder": encoder,
+        "encoder_bias": values[0],
+        "nonlinearity": _identity,
+    }
+
+
+def _dense(codes):
+    return codes.toarray() if scipy.sparse.issparse(codes) else np.asarray(codes)
+
+
+def _identity(codes):
+    return codes
+
+
+def _topk_encoding(topk):
+    inner = _encoding(topk.dictionary_, topk.offset_)
+    if inner is None:
+        return None
+    activate, lengths = inner["nonlinearity"], torch.from_numpy(topk._lengths)
+
+    def strongest(projections):
+        codes = activate(projections)
+        if topk.split_sign:
+            codes = torch.cat([codes.relu(), (-codes).relu()], dim=-1)
+        strength = codes.abs() * lengths.to(codes)
+        kept = strength.topk(min(topk.k, codes.shape[-1]), dim=-1).indices
+        return torch.zeros_like(codes).scatter(-1, kept, codes.gather(-1, kept))
+
+    return inner | {"nonlinearity": strongest}

@@ -1,0 +1,234 @@
+"""One list of dictionaries, ours and scikit-learn's, and what holds for every one of them."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.decomposition import (
+    NMF,
+    PCA,
+    FastICA,
+    IncrementalPCA,
+    MiniBatchDictionaryLearning,
+    TruncatedSVD,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer, StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
+
+from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
+from skdict._core import AffineDictionary, HostDictionary
+from skdict.decomposition import (
+    TopKDictionary,
+    check_is_dictionary,
+    dictionary_atoms,
+    dictionary_offset,
+    to_torch,
+)
+
+WIDTH = 6
+
+
+def sae(**options):
+    return SparseDictionaryAutoencoder(10, max_iter=1, random_state=0, **options)
+
+
+OURS = {
+    "sae": sae(),
+    "untied sae": sae(tied_weights=False),
+    "dense sae": sae(sparse_output=False),
+    "identity": IdentityDictionary(),
+    "random": RandomDictionary(9, random_state=0),
+    "top-k pca": TopKDictionary(PCA(5), 2),
+    "top-k sae": TopKDictionary(sae(), 2),
+    "top-k random, gain": TopKDictionary(RandomDictionary(9, random_state=0), 3, gain=True),
+    "top-k ica, split": TopKDictionary(FastICA(5, random_state=0), 2, split_sign=True, gain=True),
+}
+THEIRS = {
+    "pca": PCA(4),
+    "whitened pca": PCA(4, whiten=True),
+    "incremental pca": IncrementalPCA(4),
+    "ica": FastICA(4, random_state=0, whiten="unit-variance", max_iter=1000),
+    "nmf": NMF(4, random_state=0, max_iter=2000),
+    "svd": TruncatedSVD(4, random_state=0),
+    "dictionary learning": MiniBatchDictionaryLearning(8, random_state=0, max_iter=20),
+    "projection": GaussianRandomProjection(4, compute_inverse_components=True, random_state=0),
+}
+PIPELINES = {
+    "scaler, sae": make_pipeline(StandardScaler(), sae()),
+    "scaler, pca, sae": make_pipeline(StandardScaler(), PCA(5), sae()),
+    "pca, top-k": make_pipeline(PCA(5), TopKDictionary(sae(), 3)),
+    "scaler, pca": make_pipeline(StandardScaler(), PCA(3)),
+    "pipeline of one": make_pipeline(sae()),
+}
+# These solve a problem for each row, so no matrix encodes.
+ON_THE_HOST = {"nmf", "dictionary learning"}
+ALL = OURS | THEIRS | PIPELINES
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).random((200, WIDTH), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    return {name: clone(dictionary).fit(rows) for name, dictionary in ALL.items()}
+
+
+def dense(codes):
+    return codes.toarray() if scipy.sparse.issparse(codes) else np.asarray(codes)
+
+
+every = pytest.mark.parametrize("name", ALL)
+ours = pytest.mark.parametrize("name", OURS)
+
+
+@every
+def test_it_is_a_dictionary_with_matching_shapes(name, fitted, rows):
+    dictionary = fitted[name]
+    last = check_is_dictionary(dictionary)
+    codes = dictionary.transform(rows)
+    assert codes.shape == (len(rows), len(last.components_))
+    assert dictionary.inverse_transform(codes).shape == rows.shape
+    assert dictionary_atoms(dictionary).shape == (codes.shape[1], WIDTH)
+    assert dictionary_offset(dictionary).shape == (WIDTH,)
+
+
+@every
+def test_decoding_is_codes_times_atoms_plus_offset(name, fitted, rows):
+    dictionary = fitted[name]
+    codes = dictionary.transform(rows)
+    expected = dense(codes) @ dictionary_atoms(dictionary) + dictionary_offset(dictionary)
+    np.testing.assert_allclose(dictionary.inverse_transform(codes), expected, atol=1e-4)
+
+
+@every
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tensors_equal_arrays(name, fitted, rows, dtype):
+    dictionary = fitted[name]
+    tensors = to_torch(dictionary, device="cpu", dtype=dtype)
+    assert isinstance(tensors, HostDictionary if name in ON_THE_HOST else AffineDictionary)
+    x = torch.from_numpy(rows.astype(dtype))
+    codes = tensors.encode(x)
+    assert codes.dtype == x.dtype
+    np.testing.assert_allclose(codes.numpy(), dense(dictionary.transform(rows)), atol=2e-4)
+    rebuilt = dictionary.inverse_transform(dictionary.transform(rows))
+    np.testing.assert_allclose(tensors.decode(codes).numpy(), rebuilt, atol=2e-4)
+
+
+@every
+def test_tensors_take_leading_axes_and_move(name, fitted, rows):
+    tensors = to_torch(fitted[name], device="cpu")
+    x = torch.from_numpy(rows[:12])
+    stacked = tensors.encode(x.reshape(3, 4, WIDTH))
+    torch.testing.assert_close(stacked.reshape(12, -1), tensors.encode(x), atol=1e-5, rtol=1e-4)
+    moved = tensors.to(torch.float64)
+    assert moved.decode(moved.encode(x.double())).dtype == torch.float64
+
+
+@every
+def test_copies_are_bit_equal(name, fitted, rows, tmp_path):
+    dictionary = fitted[name]
+    codes = dense(dictionary.transform(rows))
+    joblib.dump(dictionary, tmp_path / "dictionary.joblib")
+    copies = [
+        pickle.loads(pickle.dumps(dictionary)),
+        joblib.load(tmp_path / "dictionary.joblib"),
+        joblib.load(tmp_path / "dictionary.joblib", mmap_mode="r"),
+    ]
+    for copy in copies:
+        # Loaded arrays are aligned in another way, which some products of theirs show.
+        atol = 1e-12 if name in THEIRS else 0
+        np.testing.assert_allclose(dense(copy.transform(rows)), codes, rtol=0, atol=atol)
+    again = clone(dictionary).fit(rows)
+    np.testing.assert_allclose(dense(again.transform(rows)), codes, atol=1e-6)
+
+
+@every
+def test_a_wrong_width_is_refused(name, fitted, rows):
+    with pytest.raises(ValueError, match=f"{WIDTH} features"):
+        fitted[name].transform(rows[:, :4])
+
+
+@every
+def test_rows_do_not_depend_on_their_batch(name, fitted, rows):
+    dictionary = fitted[name]
+    whole = dense(dictionary.transform(rows))
+    alone = np.vstack([dense(dictionary.transform(rows[i : i + 1])) for i in range(0, 200, 40)])
+    # Each row's own arithmetic, to rounding; scikit-learn's solvers stop by a tolerance.
+    atol = 1e-2 if name in ON_THE_HOST else 2e-6
+    np.testing.assert_allclose(alone, whole[::40], atol=atol)
+    if name in OURS:
+        np.testing.assert_array_equal(alone != 0, whole[::40] != 0)
+
+
+@every
+def test_sparse_codes_decode_as_dense_ones(name, fitted, rows):
+    dictionary = fitted[name]
+    codes = dense(dictionary.transform(rows))
+    if name in OURS:
+        sparse = dictionary.inverse_transform(scipy.sparse.csr_array(codes))
+        np.testing.assert_allclose(sparse, dictionary.inverse_transform(codes), atol=1e-5)
+
+
+@ours
+@pytest.mark.parametrize(
+    "change",
+    [
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        torch.from_numpy,
+        lambda X: torch.from_numpy(X).requires_grad_(),
+        lambda X: np.broadcast_to(X, X.shape),
+    ],
+    ids=["fortran", "strided", "tensor", "gradient", "read-only"],
+)
+def test_rows_of_every_kind(name, fitted, rows, change):
+    expected = dense(fitted[name].transform(rows))
+    np.testing.assert_array_equal(dense(fitted[name].transform(change(rows.copy()))), expected)
+
+
+@ours
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_rows(name, fitted, rows, dtype):
+    half = torch.from_numpy(rows).to(dtype)
+    expected = dense(fitted[name].transform(half.float().numpy()))
+    np.testing.assert_array_equal(dense(fitted[name].transform(half)), expected)
+
+
+@ours
+def test_float64_is_honest(name, rows):
+    X = rows.astype(np.float64)
+    double, single = clone(OURS[name]).fit(X), clone(OURS[name]).fit(rows)
+    assert double.transform(X).dtype == double.components_.dtype == np.float64
+    assert single.transform(rows).dtype == single.components_.dtype == np.float32
+    once, again = (double.inverse_transform(double.transform(x)) for x in (X, X.copy()))
+    np.testing.assert_array_equal(once, again)
+    atoms, offset = dictionary_atoms(double), dictionary_offset(double)
+    expected = dense(double.transform(X)) @ atoms + offset
+    np.testing.assert_allclose(once, expected, atol=1e-12)
+
+
+@ours
+def test_names_of_features(name, fitted):
+    names = fitted[name].get_feature_names_out()
+    assert len(names) == len(set(names)) == len(fitted[name].components_)
+
+
+def test_what_is_no_dictionary_is_refused(rows):
+    kmeans = KMeans(2, n_init=1).fit(rows)
+    for function in (check_is_dictionary, dictionary_atoms, dictionary_offset, to_torch):
+        with pytest.raises(TypeError, match="KMeans has no components_, inverse_transform"):
+            function(kmeans)
+    nonlinear = make_pipeline(PowerTransformer(), PCA(3)).fit(rows)
+    for function in (dictionary_atoms, to_torch):
+        with pytest.raises(ValueError, match="leave nonlinear steps out"):
+            function(nonlinear)
+    with pytest.raises(ValueError, match="'float32', 'float64'"):
+        to_torch(PCA(2).fit(rows), dtype="float16")
