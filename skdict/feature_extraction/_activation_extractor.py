@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from skdict._core import resolve_device
 from skdict._validation import check_choice, check_number, check_texts
 from skdict.activations import Activations
+from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.models import (
     capture,
     describe_model,
@@ -38,6 +39,9 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     hook_point : str
         "resid_post.2" is the residual stream after block 2, counted from 0; or the path of a
         module, as in ``model.named_modules()``.
+    pooling : {"max", "mean", "last"} or None, default=None
+        If given, the rows of a text become one: what a classifier with one label for each
+        text needs. The result is then a plain array.
     max_length : int, default=256
         Tokens read of a text, special ones included, or as many as the model's context holds
         if that is less; the rest is left out.
@@ -76,6 +80,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         model,
         hook_point,
         *,
+        pooling=None,
         max_length=256,
         batch_size=32,
         skip_first=1,
@@ -85,6 +90,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     ):
         self.model = model
         self.hook_point = hook_point
+        self.pooling = pooling
         self.max_length = max_length
         self.batch_size = batch_size
         self.skip_first = skip_first
@@ -130,8 +136,9 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Activations of shape (n_tokens, width)
-            A text whose tokens are all among the first `skip_first` gives no row.
+        Activations of shape (n_tokens, width) or ndarray of shape (n_texts, width)
+            A text whose tokens are all among the first `skip_first` gives no row, and cannot
+            be pooled.
 
         Raises
         ------
@@ -154,11 +161,14 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             )
         with evaluation_mode(model):
             rows = self._run(model, module, token_lists, lengths)
+        documents = np.repeat(np.arange(len(texts)), lengths)
+        if self.pooling is not None:
+            return pool_rows(rows, documents, len(texts), self.pooling)
         parts = [np.arange(self.skip_first, self.skip_first + n) for n in lengths]
         kept = [ids[self.skip_first :] for ids in token_lists]
         return Activations(
             rows,
-            documents=np.repeat(np.arange(len(texts)), lengths),
+            documents=documents,
             positions=np.concatenate(parts),
             token_ids=np.concatenate(kept).astype(np.int32),
             vocabulary=readable_pieces(tokenizer),
@@ -202,6 +212,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("skip_first", self.skip_first, low=0, integer=True)
         check_choice("dtype", self.dtype, DTYPES)
+        check_choice("pooling", self.pooling, (None, *POOLINGS))
         if self.model is None:
             raise ValueError(
                 "model is None: a pickle does not keep a loaded model; "

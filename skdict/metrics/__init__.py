@@ -6,6 +6,7 @@ Floor 2, beside `decomposition`, whose dictionaries it judges and whom it may im
 from skdict.metrics._codes import dead_features, firing_density, l0
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._reconstruction import fvu
+from skdict.metrics._scorer import DictionaryScorer, knee, nearest_l0, sparsest_within
 from skdict.metrics._similarity import (
     feature_recovery,
     matched_cosine_similarity,
@@ -15,13 +16,17 @@ from skdict.metrics._similarity import (
 
 __all__ = [
     "ComparisonTable",
+    "DictionaryScorer",
     "compare_dictionaries",
     "dead_features",
     "feature_recovery",
     "firing_density",
     "fvu",
+    "knee",
     "l0",
     "matched_cosine_similarity",
     "max_cosine_similarity",
     "mean_max_cosine_similarity",
+    "nearest_l0",
+    "sparsest_within",
 ]

@@ -2,17 +2,12 @@
 
 import html
 
-import numpy as np
-import scipy.sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._core import RunningMoments, iter_blocks
-from skdict._validation import as_rows, check_finite, check_number, compute_dtype
-from skdict.decomposition import check_is_dictionary, dictionary_atoms
-from skdict.decomposition._topk_dictionary import keep_strongest
-from skdict.metrics._codes import firing_counts
+from skdict._validation import check_number
+from skdict.metrics._measure import measure_dictionary
 
 
 class ComparisonTable:
@@ -138,7 +133,7 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None):
     records = []
     for name, dictionary in dictionaries.items():
         fitted = _fitted(name, dictionary, train)
-        records.append({"dictionary": name, **_measure(fitted, test, n_active)})
+        records.append({"dictionary": name, **measure_dictionary(fitted, test, n_active)})
     return ComparisonTable(records)
 
 
@@ -152,32 +147,3 @@ def _fitted(name, dictionary, train):
             ) from None
         return clone(dictionary).fit(train)
     return dictionary
-
-
-def _measure(dictionary, X, n_active):
-    """Return the measures of one dictionary in one pass over the rows."""
-    check_is_dictionary(dictionary)
-    X = as_rows(X)
-    lengths = n_active and np.linalg.norm(dictionary_atoms(dictionary), axis=1)
-    moments, squared_error, counts = RunningMoments(X.shape[1]), 0.0, 0
-    for start, block in iter_blocks(X):
-        block = check_finite(block, start).astype(compute_dtype(X), copy=False)
-        moments.update(block)
-        codes = dictionary.transform(block)
-        codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
-        if n_active is not None:
-            codes = keep_strongest(codes, n_active, lengths)
-        counts = counts + firing_counts(codes)[0]
-        residual = block - np.asarray(dictionary.inverse_transform(codes))
-        squared_error += float(np.square(residual, dtype=np.float64).sum())
-    if moments.squared_deviations == 0:
-        raise ValueError(
-            f"the {moments.n_rows} test rows do not vary, so FVU is not defined; pass rows that do"
-        )
-    return {
-        "n_components": len(counts),
-        "fvu": squared_error / moments.squared_deviations,
-        "l0": float(counts.sum() / moments.n_rows),
-        "n_dead": int((counts == 0).sum()),
-        "density": float(np.median(counts) / moments.n_rows),
-    }

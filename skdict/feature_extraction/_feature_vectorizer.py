@@ -1,0 +1,175 @@
+"""Texts to the features of a dictionary, one row for each text."""
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skdict._validation import check_choice, check_texts
+from skdict.feature_extraction._pooling import POOLINGS, pool_rows
+
+
+class FeatureVectorizer(TransformerMixin, BaseEstimator):
+    """Turn each text into one row of pooled codes: its sparse features.
+
+    The step to put before a classifier with one label for each text, as a `TfidfVectorizer`
+    would be.
+
+    Parameters
+    ----------
+    extractor : ActivationExtractor
+        Texts to activations, one row for each token.
+    dictionary : estimator
+        Activations to codes. A fitted one is used as it is; of an unfitted one a clone is
+        fitted on the activations of the texts.
+    pooling : {"max", "mean", "last"}, default="max"
+        How the codes of a text's tokens become one row.
+
+    Attributes
+    ----------
+    extractor_ : ActivationExtractor
+        The extractor used.
+    dictionary_ : estimator
+        The fitted dictionary.
+
+    See Also
+    --------
+    ActivationExtractor : With ``pooling=``, one row of activations for each text.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdict import ActivationExtractor, SparseDictionaryAutoencoder, load_stories
+    >>> from skdict.feature_extraction import FeatureVectorizer
+    >>> stories = load_stories()
+    >>> texts = ["Lily saw a big dog.", "Tom ate the red apple.", "A dog ran.", "She ate."] * 3
+    >>> vectorizer = FeatureVectorizer(
+    ...     ActivationExtractor(stories.model, "resid_post.1"),
+    ...     SparseDictionaryAutoencoder(64, max_iter=1, random_state=0),
+    ... )
+    >>> classifier = make_pipeline(vectorizer, LogisticRegression()).fit(texts, [1, 0, 1, 0] * 3)
+    >>> classifier.score(texts, [1, 0, 1, 0] * 3)
+    1.0
+    """
+
+    def __init__(self, extractor, dictionary, *, pooling="max"):
+        self.extractor = extractor
+        self.dictionary = dictionary
+        self.pooling = pooling
+
+    def fit(self, X, y=None):
+        """Fit the dictionary on the activations of texts, unless it is fitted.
+
+        Parameters
+        ----------
+        X : list of str
+            Texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        FeatureVectorizer
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If `pooling` is none of those named, or a text is empty.
+        TypeError
+            If X is no list of strings.
+        """
+        self._fit(check_texts(X))
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit on texts and return their features; the model runs once.
+
+        Parameters
+        ----------
+        X : list of str
+            Texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        csr_array or ndarray of shape (n_texts, n_components)
+            As `transform`.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, or if a text has no token left to pool.
+        TypeError
+            As in `fit`.
+        """
+        texts = check_texts(X)
+        return self._pool(self._fit(texts), len(texts))
+
+    def transform(self, X):
+        """Return the pooled codes of texts.
+
+        Parameters
+        ----------
+        X : list of str
+            Texts.
+
+        Returns
+        -------
+        csr_array or ndarray of shape (n_texts, n_components)
+            One row for each text, sparse where the dictionary's codes are.
+
+        Raises
+        ------
+        ValueError
+            If a text is empty or has no token left to pool.
+        TypeError
+            If X is no list of strings.
+        """
+        check_is_fitted(self)
+        texts = check_texts(X)
+        return self._pool(self.extractor_.transform(texts), len(texts))
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str of shape (n_components,)
+            The dictionary's own names.
+        """
+        check_is_fitted(self)
+        return self.dictionary_.get_feature_names_out()
+
+    def _fit(self, texts):
+        check_choice("pooling", self.pooling, POOLINGS)
+        extractor = clone(self.extractor)
+        activations = extractor.fit_transform(texts)
+        try:
+            check_is_fitted(self.dictionary)
+            dictionary = self.dictionary
+        except NotFittedError:
+            dictionary = clone(self.dictionary).fit(activations)
+        self.extractor_, self.dictionary_ = extractor, dictionary
+        return activations
+
+    def _pool(self, activations, n_texts):
+        codes = self.dictionary_.transform(activations)
+        codes = scipy.sparse.csr_array(codes) if scipy.sparse.issparse(codes) else np.asarray(codes)
+        return pool_rows(codes, activations.documents, n_texts, self.pooling)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags

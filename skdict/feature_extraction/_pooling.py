@@ -1,0 +1,65 @@
+"""Rows of tokens become one row for each text."""
+
+import numpy as np
+import scipy.sparse
+
+POOLINGS = ("max", "mean", "last")
+
+
+def pool_rows(rows, documents, n_documents, pooling):
+    """Return one row for each document, from the rows of its tokens.
+
+    Parameters
+    ----------
+    rows : ndarray or csr_array of shape (n_tokens, width)
+        Rows of a document stand together.
+    documents : ndarray of shape (n_tokens,)
+        The document of each row, not decreasing.
+    n_documents : int
+        Documents there are.
+    pooling : {"max", "mean", "last"}
+        How the rows of a document become one.
+
+    Returns
+    -------
+    ndarray or csr_array of shape (n_documents, width)
+        Sparse for sparse rows.
+
+    Raises
+    ------
+    ValueError
+        If a document has no row.
+    """
+    counts = np.bincount(documents, minlength=n_documents)
+    if not counts.all():
+        raise ValueError(
+            f"texts[{int(counts.argmin())}] has no token left to pool; leave such short texts out "
+            f"or lower skip_first"
+        )
+    ends = np.cumsum(counts)
+    if pooling == "last":
+        return rows[ends - 1]
+    if scipy.sparse.issparse(rows):
+        return _pool_sparse(rows, documents, counts, pooling)
+    reduce = np.maximum if pooling == "max" else np.add
+    pooled = reduce.reduceat(rows, ends - counts, axis=0)
+    return pooled if pooling == "max" else pooled / counts[:, None].astype(rows.dtype)
+
+
+def _pool_sparse(rows, documents, counts, pooling):
+    width = rows.shape[1]
+    if pooling == "mean":
+        shares = (1 / counts[documents]).astype(rows.dtype)
+        each = np.arange(len(documents))
+        weights = scipy.sparse.csr_array((shares, (documents, each)))
+        return scipy.sparse.csr_array(weights @ rows)
+    owner = np.repeat(documents.astype(np.int64), np.diff(rows.indptr))
+    cells, group = np.unique(owner * width + rows.indices, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    sizes = np.bincount(group, minlength=len(cells))
+    values = np.maximum.reduceat(rows.data[order], np.cumsum(sizes) - sizes) if len(cells) else []
+    # A code that is absent from some row is zero there.
+    absent = sizes < counts[cells // width]
+    values = np.where(absent, np.maximum(values, 0), values).astype(rows.dtype)
+    place = cells // width, cells % width
+    return scipy.sparse.csr_array((values, place), shape=(len(counts), width))

@@ -1,0 +1,55 @@
+"""The measures of one dictionary, in one pass over the rows."""
+
+import numpy as np
+import scipy.sparse
+
+from skdict._core import RunningMoments, iter_blocks
+from skdict._validation import as_rows, check_finite, compute_dtype
+from skdict.decomposition import check_is_dictionary, dictionary_atoms
+from skdict.decomposition._topk_dictionary import keep_strongest
+from skdict.metrics._codes import firing_counts
+
+
+def measure_dictionary(dictionary, X, n_active=None):
+    """Return the measures of a fitted dictionary on rows, each row encoded once.
+
+    Parameters
+    ----------
+    dictionary : estimator
+        Fitted; a Pipeline may end in one.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    n_active : int or None, default=None
+        If given, the so many strongest codes of each row are kept.
+
+    Returns
+    -------
+    dict
+        `n_components`, `fvu`, `l0`, `n_dead` (features that fire on no row), `density` (the
+        median share of rows that a feature fires on).
+    """
+    check_is_dictionary(dictionary)
+    X = as_rows(X)
+    lengths = n_active and np.linalg.norm(dictionary_atoms(dictionary), axis=1)
+    moments, squared_error, counts = RunningMoments(X.shape[1]), 0.0, 0
+    for start, block in iter_blocks(X):
+        block = check_finite(block, start).astype(compute_dtype(X), copy=False)
+        moments.update(block)
+        codes = dictionary.transform(block)
+        codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
+        if n_active is not None:
+            codes = keep_strongest(codes, n_active, lengths)
+        counts = counts + firing_counts(codes)[0]
+        residual = block - np.asarray(dictionary.inverse_transform(codes))
+        squared_error += float(np.square(residual, dtype=np.float64).sum())
+    if moments.squared_deviations == 0:
+        raise ValueError(
+            f"the {moments.n_rows} test rows do not vary, so FVU is not defined; pass rows that do"
+        )
+    return {
+        "n_components": len(counts),
+        "fvu": squared_error / moments.squared_deviations,
+        "l0": float(counts.sum() / moments.n_rows),
+        "n_dead": int((counts == 0).sum()),
+        "density": float(np.median(counts) / moments.n_rows),
+    }

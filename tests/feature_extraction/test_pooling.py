@@ -1,0 +1,43 @@
+"""Pooling equals a plain loop over documents, dense or sparse."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from skdict.feature_extraction._pooling import pool_rows
+
+DOCUMENTS = np.array([0, 0, 0, 1, 2, 2])
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((6, 8)) * (rng.random((6, 8)) < 0.5)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("pooling", ["max", "mean", "last"])
+def test_equal_to_a_loop(rows, pooling, kind):
+    plain = {
+        "max": lambda part: part.max(axis=0),
+        "mean": lambda part: part.mean(axis=0),
+        "last": lambda part: part[-1],
+    }[pooling]
+    expected = np.stack([plain(rows[DOCUMENTS == d]) for d in range(3)])
+    pooled = pool_rows(kind(rows), DOCUMENTS, 3, pooling)
+    assert scipy.sparse.issparse(pooled) == (kind is scipy.sparse.csr_array)
+    pooled = pooled.toarray() if scipy.sparse.issparse(pooled) else pooled
+    np.testing.assert_allclose(pooled, expected)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean"])
+def test_no_code_at_all(pooling):
+    empty = scipy.sparse.csr_array((6, 8))
+    pooled = pool_rows(empty, DOCUMENTS, 3, pooling)
+    assert pooled.shape == (3, 8)
+    assert pooled.nnz == 0
+
+
+def test_a_document_without_rows(rows):
+    with pytest.raises(ValueError, match=r"texts\[3\] has no token left"):
+        pool_rows(rows, DOCUMENTS, 4, "max")
