@@ -10,40 +10,85 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
-COMMON = {"vocab_size": 300, "max_position_embeddings": 64}
+SHAPE = {
+    "vocab_size": 300,
+    "max_position_embeddings": 64,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+}
+GROUPED = SHAPE | {"num_key_value_heads": 1, "pad_token_id": 0}
+GEMMA = GROUPED | {"head_dim": 8}
 FAMILIES = {
-    "gpt_neox": lambda: GPTNeoXForCausalLM(
-        GPTNeoXConfig(
+    "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**SHAPE)),
+    "gpt2": lambda: GPT2LMHeadModel(
+        GPT2Config(vocab_size=300, n_positions=64, n_embd=16, n_inner=32, n_layer=3, n_head=2)
+    ),
+    "llama": lambda: LlamaForCausalLM(LlamaConfig(**GROUPED)),
+    "mistral": lambda: MistralForCausalLM(MistralConfig(**GROUPED)),
+    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**GROUPED)),
+    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**GEMMA)),
+    "gemma2": lambda: Gemma2ForCausalLM(Gemma2Config(**GEMMA)),
+    "gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA)),
+    "phi": lambda: PhiForCausalLM(PhiConfig(**SHAPE, pad_token_id=0)),
+    "opt": lambda: OPTForCausalLM(
+        OPTConfig(
+            vocab_size=300,
+            max_position_embeddings=64,
             hidden_size=16,
-            intermediate_size=32,
+            ffn_dim=32,
             num_hidden_layers=3,
             num_attention_heads=2,
-            **COMMON,
+            word_embed_proj_dim=16,
         )
     ),
-    "gpt2": lambda: GPT2LMHeadModel(
-        GPT2Config(vocab_size=300, n_positions=64, n_embd=16, n_layer=3, n_head=2)
-    ),
-    "llama": lambda: LlamaForCausalLM(
-        LlamaConfig(
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=3,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            **COMMON,
+    "bert": lambda: BertModel(BertConfig(**SHAPE)),
+    "distilbert": lambda: DistilBertModel(
+        DistilBertConfig(
+            vocab_size=300,
+            max_position_embeddings=64,
+            dim=16,
+            hidden_dim=32,
+            n_layers=3,
+            n_heads=2,
         )
     ),
 }
+
+
+def build(family):
+    """Return a random model of a family: three blocks of width 16."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return FAMILIES[family]().eval()
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +111,13 @@ def byte_tokenizer():
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>")
 
 
-@pytest.fixture(scope="session", params=list(FAMILIES))
+@pytest.fixture(scope="session", params=["gpt_neox", "gpt2", "llama"])
 def tiny_model(request):
-    """A random model of each family, three blocks of width 16."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return FAMILIES[request.param]().eval()
+    """A random model of each of three families."""
+    return build(request.param)
+
+
+@pytest.fixture(scope="session", params=list(FAMILIES))
+def any_family(request):
+    """A family, and a random model of it."""
+    return request.param, build(request.param)

@@ -169,7 +169,7 @@ def _hook_point(model, options):
     if options.hook_point is not None:
         return options.hook_point
     loaded, _ = load_model(model, device=resolve_device(options.device))
-    places = hook_points(loaded)
+    places = [name for name in hook_points(loaded) if name.startswith("resid_post")]
     return places[len(places) // 2]
 
 

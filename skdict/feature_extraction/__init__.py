@@ -3,7 +3,7 @@
 Floor 2: imports `models`, `activations`, `_core`, scikit-learn.
 """
 
-from skdict.feature_extraction._activation_extractor import ActivationExtractor
+from skdict.feature_extraction._activation_extractor import ActivationExtractor, extract_activations
 from skdict.feature_extraction._feature_vectorizer import FeatureVectorizer
 
-__all__ = ["ActivationExtractor", "FeatureVectorizer"]
+__all__ = ["ActivationExtractor", "FeatureVectorizer", "extract_activations"]

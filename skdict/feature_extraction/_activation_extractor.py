@@ -1,24 +1,9 @@
 """Texts to the activations of a language model, one row for each token."""
 
-import numpy as np
-import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skdict._core import resolve_device
-from skdict._validation import check_choice, check_number, check_texts
-from skdict.activations import Activations
-from skdict.feature_extraction._pooling import POOLINGS, pool_rows
-from skdict.models import (
-    capture,
-    describe_model,
-    encode_texts,
-    evaluation_mode,
-    find_module,
-    load_model,
-    readable_pieces,
-)
-
-DTYPES = ("float32", "float16")
+from skdict._validation import check_texts
+from skdict.feature_extraction._extraction import Reading
 
 
 class ActivationExtractor(TransformerMixin, BaseEstimator):
@@ -37,8 +22,12 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         and folders are loaded in float32, once per process; loaded models are used as they
         are, shared by clones and dropped by pickles.
     hook_point : str
-        "resid_post.2" is the residual stream after block 2, counted from 0; or the path of a
-        module, as in ``model.named_modules()``.
+        "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
+        counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
+        "attn_heads.2" the attention heads joined, before the output projection; "mlp_act.2" the
+        hidden activations of the MLP. Or the path of a module, as in
+        ``model.named_modules()``. Parts of a block are found by structure and verified on
+        first use: they must add up to what the block does.
     pooling : {"max", "mean", "last"} or None, default=None
         If given, the rows of a text become one: what a classifier with one label for each
         text needs. The result is then a plain array.
@@ -123,7 +112,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             If the model's folder does not exist.
         """
         check_texts(X)
-        self._load()
+        self._reading().check()
         return self
 
     def transform(self, X):
@@ -149,78 +138,11 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         FileNotFoundError
             As in `fit`.
         """
-        texts = check_texts(X)
-        model, tokenizer, module = self._load()
-        context = getattr(model.config, "max_position_embeddings", None) or self.max_length
-        token_lists = encode_texts(tokenizer, texts, min(self.max_length, context))
-        lengths = np.array([max(0, len(ids) - self.skip_first) for ids in token_lists])
-        if lengths.sum() == 0:
-            raise ValueError(
-                f"no text has a token after the first skip_first={self.skip_first}; pass longer "
-                f"texts or lower skip_first"
-            )
-        with evaluation_mode(model):
-            rows = self._run(model, module, token_lists, lengths)
-        documents = np.repeat(np.arange(len(texts)), lengths)
-        if self.pooling is not None:
-            return pool_rows(rows, documents, len(texts), self.pooling)
-        parts = [np.arange(self.skip_first, self.skip_first + n) for n in lengths]
-        kept = [ids[self.skip_first :] for ids in token_lists]
-        return Activations(
-            rows,
-            documents=documents,
-            positions=np.concatenate(parts),
-            token_ids=np.concatenate(kept).astype(np.int32),
-            vocabulary=readable_pieces(tokenizer),
-            metadata={"model": describe_model(self.model), "hook_point": self.hook_point},
-        )
+        return self._reading().run(X)[self.hook_point]
 
-    @torch.inference_mode()
-    def _run(self, model, module, token_lists, lengths):
-        """Return the rows of all texts; texts of like length share a forward pass."""
-        ends = np.cumsum(lengths)
-        by_length = np.argsort(lengths, kind="stable")[::-1]
-        batches = [
-            by_length[i : i + self.batch_size] for i in range(0, len(by_length), self.batch_size)
-        ]
-        _check_module(model, module, token_lists[int(lengths.argmax())][:3])
-        rows = None
-        for batch in batches:
-            chosen = [token_lists[i] for i in batch if lengths[i]]
-            if not chosen:
-                continue
-            hidden = _forward(model, module, chosen)
-            if rows is None:
-                rows = np.empty((ends[-1], hidden.shape[-1]), dtype=self.dtype)
-            for i, values in zip(batch, hidden, strict=False):
-                kept = values[self.skip_first : len(token_lists[i])]
-                rows[ends[i] - lengths[i] : ends[i]] = self._to_array(kept)
-        return rows
-
-    def _to_array(self, values):
-        array = values.float().cpu().numpy()
-        if self.dtype == "float16" and np.abs(array).max() > np.finfo(np.float16).max:
-            raise ValueError(
-                f"dtype='float16' cannot hold an activation of {np.abs(array).max():.3g} at "
-                f"{self.hook_point!r} (at most 65504); use dtype='float32'"
-            )
-        return array
-
-    def _load(self):
-        """Return model, tokenizer and the module that is read."""
-        for name in ("max_length", "batch_size"):
-            check_number(name, getattr(self, name), low=1, integer=True)
-        check_number("skip_first", self.skip_first, low=0, integer=True)
-        check_choice("dtype", self.dtype, DTYPES)
-        check_choice("pooling", self.pooling, (None, *POOLINGS))
-        if self.model is None:
-            raise ValueError(
-                "model is None: a pickle does not keep a loaded model; "
-                "set_params(model=...) to give it back, or pass a name or folder"
-            )
-        device = resolve_device(self.device)
-        model, tokenizer = load_model(self.model, device=device, revision=self.revision)
-        return model, tokenizer, find_module(model, self.hook_point)
+    def _reading(self):
+        options = self.get_params(deep=False)
+        return Reading(hook_points=(options.pop("hook_point"),), **options)
 
     def __sklearn_clone__(self):
         # A plain clone would copy a loaded model; clones share it.
@@ -242,30 +164,51 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _forward(model, module, token_lists):
-    """Return the module's output on right-padded texts, (texts, tokens, width)."""
-    longest = max(map(len, token_lists))
-    ids = torch.zeros(len(token_lists), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, tokens in enumerate(token_lists):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, : len(tokens)] = 1
-    device = next(model.parameters()).device
-    options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
-    with capture(module) as outputs:
-        model(input_ids=ids.to(device), attention_mask=mask.to(device), **options)
-    return outputs[0] if outputs else None
+def extract_activations(model, hook_points, texts, **options):
+    """Read several places of a model in one pass over texts.
 
+    Parameters
+    ----------
+    model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
+        As in `ActivationExtractor`.
+    hook_points : list of str
+        As `hook_point` of `ActivationExtractor`.
+    texts : list of str
+        Texts.
+    **options : dict
+        Other parameters of `ActivationExtractor`.
 
-def _check_module(model, module, tokens):
-    """Refuse a module that does not give one row for each token of each text.
+    Returns
+    -------
+    dict of str to Activations
+        For each hook point what `ActivationExtractor` would give.
 
-    Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
+    Raises
+    ------
+    ValueError
+        As `ActivationExtractor`, and if there is no hook point or one is named twice.
+    TypeError
+        As `ActivationExtractor`, and if `hook_points` is one string.
+
+    Examples
+    --------
+    >>> from skdict.datasets import load_stories
+    >>> from skdict.feature_extraction import extract_activations
+    >>> both = extract_activations(load_stories().model, ["mlp_act.1", "resid_post.1"], ["Hi Tom."])
+    >>> {name: acts.shape for name, acts in both.items()}
+    {'mlp_act.1': (3, 384), 'resid_post.1': (3, 128)}
     """
-    hidden = _forward(model, module, [tokens, tokens])
-    if hidden is None or hidden.ndim != 3 or hidden.shape[:2] != (2, len(tokens)):
-        got = "nothing" if hidden is None else f"shape {tuple(hidden.shape)}"
-        raise ValueError(
-            f"the module at this hook point gave {got} where (2, {len(tokens)}, width) is due for "
-            f"2 texts of {len(tokens)} tokens; choose a module that runs once for each token"
+    if isinstance(hook_points, str):
+        raise TypeError(f"hook_points is one string; pass a list, such as [{hook_points!r}]")
+    hook_points = tuple(hook_points)
+    if not hook_points or len(set(hook_points)) < len(hook_points):
+        raise ValueError(f"hook_points={list(hook_points)}; pass at least one name, each once")
+    defaults = ActivationExtractor(model, None).get_params(deep=False)
+    unknown = set(options) - (set(defaults) - {"model", "hook_point"})
+    if unknown:
+        raise TypeError(
+            f"{sorted(unknown)} are no options; there are "
+            f"{sorted(set(defaults) - {'model', 'hook_point'})}"
         )
+    del defaults["hook_point"]
+    return Reading(hook_points=hook_points, **(defaults | options)).run(texts)

@@ -4,18 +4,21 @@ Floor 1: imports torch and transformers, no scikit-learn and no other part of sk
 transformers itself is imported when a model is loaded, not before.
 """
 
-from skdict.models._hook_points import find_module, hook_points
+from skdict.models._hook_points import HookPoint, find_hook_point, hook_points
 from skdict.models._hooks import capture
 from skdict.models._loading import describe_model, evaluation_mode, load_model
 from skdict.models._tokens import encode_texts, readable_pieces
+from skdict.models._verification import verify_hook_points
 
 __all__ = [
+    "HookPoint",
     "capture",
     "describe_model",
     "encode_texts",
     "evaluation_mode",
-    "find_module",
+    "find_hook_point",
     "hook_points",
     "load_model",
     "readable_pieces",
+    "verify_hook_points",
 ]

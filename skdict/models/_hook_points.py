@@ -1,54 +1,119 @@
-"""Names of places in a model, and the modules whose output is read there."""
+"""Names of places in a model, and the modules whose input or output is read there."""
 
 import re
 from collections import deque
+from typing import NamedTuple
 
 from torch import nn
 
-BLOCK_OUTPUT = re.compile(r"resid_post\.(\d+)")
+NAMED = re.compile(r"(resid_pre|resid_post|attn_out|attn_heads|mlp_out|mlp_act)\.(\d+)")
+KINDS = ("resid_pre", "resid_post", "attn_out", "attn_heads", "mlp_out", "mlp_act")
 
 
-def find_module(model, hook_point):
-    """Return the module whose output is what a hook point names.
+class HookPoint(NamedTuple):
+    """A place in a model.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module there.
+    side : {"input", "output"}
+        What is read of it.
+    """
+
+    module: nn.Module
+    side: str
+
+
+def find_hook_point(model, name):
+    """Return the place that a name means.
 
     Parameters
     ----------
     model : PreTrainedModel
         Any transformer with a list of blocks, or any model for module paths.
-    hook_point : str
-        "resid_post.2" is the residual stream after block 2, counted from 0; anything else
-        is the path of a module as in ``model.named_modules()``.
+    name : str
+        "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
+        counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
+        "attn_heads.2" the attention heads joined, before the output projection; "mlp_act.2" the
+        hidden activations of the MLP. Anything else is the path of a module as in
+        ``model.named_modules()``, whose output is read.
 
     Returns
     -------
-    torch.nn.Module
+    HookPoint
 
     Raises
     ------
     TypeError
-        If `hook_point` is not a string.
+        If the name is not a string.
     ValueError
         If there is no such place; the message lists what there is.
     """
-    if not isinstance(hook_point, str):
+    if not isinstance(name, str):
         raise TypeError(
-            f"hook_point is {type(hook_point).__name__}; pass a string such as 'resid_post.2'"
+            f"hook_point is {type(name).__name__}; pass a string such as 'resid_post.2'"
         )
-    match = BLOCK_OUTPUT.fullmatch(hook_point)
+    match = NAMED.fullmatch(name)
     if match is None:
-        return _by_path(model, hook_point)
-    blocks = _find_blocks(model)
-    if int(match[1]) >= len(blocks):
+        return HookPoint(_by_path(model, name), "output")
+    kind, index = match[1], int(match[2])
+    blocks = find_blocks(model)
+    if index >= len(blocks):
         raise ValueError(
-            f"hook_point={hook_point!r} not found; this model has 'resid_post.0' to "
-            f"'resid_post.{len(blocks) - 1}'"
+            f"hook_point={name!r} not found; this model has '{kind}.0' to "
+            f"'{kind}.{len(blocks) - 1}'"
         )
-    return blocks[int(match[1])]
+    return place_in_block(model, blocks[index], kind)
 
 
 def hook_points(model):
-    """Return the names of the places that can be read without a module path, in order."""
-    return [f"resid_post.{block}" for block in range(len(_find_blocks(model)))]
+    """Return the names of all places of a model that have one, block by block."""
+    return [f"{kind}.{block}" for block in range(len(find_blocks(model))) for kind in KINDS]
+
+
+def place_in_block(model, block, kind):
+    """Return a place of a block.
+
+    Parts are found by structure, so that families need no table: attention is the first
+    child of that name that multiplies matrices; what it ends with writes to the residual
+    stream, and so does what ends the rest of the block.
+    """
+    if kind in ("resid_pre", "resid_post"):
+        return HookPoint(block, "input" if kind == "resid_pre" else "output")
+    attention = _attention(model, block)
+    inside = set(attention.modules())
+    part = "attn" if kind.startswith("attn") else "mlp"
+    last = [m for m in block.modules() if _multiplies(m) and (m in inside) == (part == "attn")][-1:]
+    if not last:
+        raise ValueError(
+            f"hook_point={kind!r}: {type(block).__name__} has no linear module outside its "
+            f"attention; name the module to read by its path"
+        )
+    if kind in ("attn_heads", "mlp_act"):
+        return HookPoint(last[0], "input")
+    # With a norm behind each part (Gemma 2 and 3), what it gives is what is added.
+    if hasattr(block, "post_feedforward_layernorm"):
+        norm = "post_attention_layernorm" if part == "attn" else "post_feedforward_layernorm"
+        return HookPoint(getattr(block, norm), "output")
+    return HookPoint(last[0], "output")
+
+
+def _attention(model, block):
+    for name, child in block.named_children():
+        if "attn" in name or "attention" in name:
+            if any(_multiplies(module) for module in child.modules()):
+                return child
+    children = ", ".join(name for name, _ in block.named_children())
+    raise ValueError(
+        f"{type(model).__name__} has no attention in its blocks that could be found (their parts "
+        f"are {children}); name the module to read by its path"
+    )
+
+
+def _multiplies(module):
+    # GPT-2 multiplies by a class of its own.
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
 def _by_path(model, path):
@@ -58,12 +123,12 @@ def _by_path(model, path):
     names = [name for name in modules if name]
     shown = ", ".join(names[:40]) + (f", ... ({len(names)} in all)" if len(names) > 40 else "")
     raise ValueError(
-        f"hook_point={path!r} not found; pass 'resid_post.<block>' or the path of a module; "
-        f"this model has {shown}"
+        f"hook_point={path!r} not found; pass {', '.join(KINDS)} with '.<block>', or the path of "
+        f"a module; this model has {shown}"
     )
 
 
-def _find_blocks(model):
+def find_blocks(model):
     """Return the list of transformer blocks: the shallowest of as many modules as layers.
 
     Structure in place of names, so that families need no table; breadth first, because

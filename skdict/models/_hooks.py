@@ -1,6 +1,6 @@
-"""Reading the output of a module while the model runs."""
+"""Reading what goes through modules while the model runs."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -13,37 +13,52 @@ class _EndOfForward(BaseException):
 
 
 @contextmanager
-def capture(module):
-    """Read a module's output and stop the forward pass there.
+def capture(points, *, stop=True):
+    """Read places of a model while it runs.
 
-    Run the model inside the block; whatever follows the module is skipped, and what it
-    gave is in the list. The hook is gone when the block ends, however it ends.
+    Run the model inside the block; what was read is in the dict. The hooks are gone when the
+    block ends, however it ends.
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Whose output is read; of a tuple, the first item.
+    points : dict of str to HookPoint
+        Where to read.
+    stop : bool, default=True
+        Whether the forward pass ends once all places have been read.
 
     Yields
     ------
-    list of torch.Tensor
-        Filled with one output when the model has run; a copy, because some models go on to
-        write into theirs. Stays empty if the output is no tensor.
+    dict of str to torch.Tensor
+        Filled when the model has run, with copies, because some models go on to write into
+        their tensors. A place that gives no tensor is left out.
     """
-    outputs = []
+    values, waiting = {}, set(points)
 
-    def read(module, args, output):
+    def keep(name, value):
         # Whole models give a mapping that unpacks to a tuple.
-        output = output.to_tuple() if hasattr(output, "to_tuple") else output
-        hidden = output[0] if isinstance(output, tuple) else output
-        if torch.is_tensor(hidden):
-            outputs.append(hidden.detach().clone())
-        raise _EndOfForward
+        value = value.to_tuple() if hasattr(value, "to_tuple") else value
+        value = value[0] if isinstance(value, tuple) else value
+        if torch.is_tensor(value):
+            values[name] = value.detach().clone()
+        waiting.discard(name)
+        if stop and not waiting:
+            raise _EndOfForward
 
-    handle = module.register_forward_hook(read)
-    try:
-        yield outputs
-    except _EndOfForward:
-        pass
-    finally:
-        handle.remove()
+    with ExitStack() as stack:
+        for name, point in points.items():
+            handle = _register(point, lambda value, name=name: keep(name, value))
+            stack.callback(handle.remove)
+        try:
+            yield values
+        except _EndOfForward:
+            pass
+
+
+def _register(point, keep):
+    if point.side == "output":
+        return point.module.register_forward_hook(lambda module, args, output: keep(output))
+
+    def before(module, args, kwargs):
+        keep(args[0] if args else kwargs["hidden_states"])
+
+    return point.module.register_forward_pre_hook(before, with_kwargs=True)

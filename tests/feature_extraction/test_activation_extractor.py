@@ -10,6 +10,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
 
 from skdict import ActivationExtractor, Activations, SparseDictionaryAutoencoder, load_stories
+from skdict.feature_extraction import extract_activations
+from skdict.models import hook_points
 
 TEXTS = ["abcdefgh", "xy", "hello there, world", "abc"]
 
@@ -53,6 +55,44 @@ def test_module_paths_are_read_too(pair):
         model(torch.tensor([tokenizer("abcd")["input_ids"]]))
     handle.remove()
     np.testing.assert_allclose(np.asarray(acts), seen[0][0].numpy(), atol=1e-6)
+
+
+def test_every_family_and_place_gives_rows(any_family, byte_tokenizer):
+    _, model = any_family
+    names = hook_points(model)
+    together = extract_activations((model, byte_tokenizer), names, TEXTS, batch_size=3)
+    assert set(together) == set(names)
+    for name in names:
+        alone = ActivationExtractor((model, byte_tokenizer), name, batch_size=1).transform(TEXTS)
+        assert alone.shape == together[name].shape
+        np.testing.assert_allclose(np.asarray(together[name]), np.asarray(alone), atol=5e-6)
+        assert together[name].metadata["hook_point"] == name
+        assert str(together[name].context(1)) == "b[c]defg"
+
+
+def test_several_places_take_one_pass(pair):
+    model, _ = pair
+    passes = []
+    handle = model.register_forward_pre_hook(lambda *_: passes.append(1))
+    extract_activations(pair, ["mlp_out.0"], TEXTS)
+    one = len(passes)
+    extract_activations(pair, ["mlp_out.0", "attn_out.2", "resid_pre.1"], TEXTS)
+    handle.remove()
+    assert len(passes) <= 2 * one
+
+
+@pytest.mark.parametrize(
+    ("hook_points", "options", "error", "message"),
+    [
+        ("resid_post.0", {}, TypeError, r"such as \['resid_post.0'\]"),
+        ([], {}, ValueError, "at least one name"),
+        (["resid_pre.0", "resid_pre.0"], {}, ValueError, "each once"),
+        (["resid_pre.0"], {"layer": 3}, TypeError, r"\['layer'\] are no options; there are"),
+    ],
+)
+def test_bad_requests_for_several_places(pair, hook_points, options, error, message):
+    with pytest.raises(error, match=message):
+        extract_activations(pair, hook_points, TEXTS, **options)
 
 
 def test_a_text_has_the_same_rows_alone_and_in_company(pair):

@@ -1,52 +1,63 @@
-"""A captured output is the module's, and no hook is left behind."""
+"""What is captured is the module's own, and no hook is left behind."""
 
 import pytest
 import torch
 
-from skdict.models import capture, find_module
+from skdict.models import capture, find_hook_point
 
 IDS = torch.arange(1, 9)[None]
 
 
-@torch.no_grad()
-def test_captured_outputs_are_transformers_own_hidden_states(tiny_model):
-    states = tiny_model(IDS, output_hidden_states=True).hidden_states
-    for block in range(3):
-        with capture(find_module(tiny_model, f"resid_post.{block}")) as outputs:
-            tiny_model(IDS)
-        assert len(outputs) == 1
-        if block < 2:
-            assert torch.equal(outputs[0], states[block + 1])
-        else:
-            # transformers' last entry is after the final norm; the hook's is before.
-            norm = next(
-                module
-                for name, module in tiny_model.base_model.named_children()
-                if name in ("final_layer_norm", "ln_f", "norm")
-            )
-            assert not torch.allclose(outputs[0], states[3])
-            torch.testing.assert_close(norm(outputs[0]), states[3])
+def points(model, *names):
+    return {name: find_hook_point(model, name) for name in names}
 
 
 @torch.no_grad()
 def test_later_modules_do_not_run(tiny_model):
     ran = []
-    last = find_module(tiny_model, "resid_post.2")
+    last = find_hook_point(tiny_model, "resid_post.2").module
     handle = last.register_forward_hook(lambda *_: ran.append("last"))
-    with capture(find_module(tiny_model, "resid_post.0")):
+    with capture(points(tiny_model, "resid_post.0", "mlp_out.1")) as values:
+        tiny_model(IDS)
+    assert set(values) == {"resid_post.0", "mlp_out.1"}
+    assert ran == []
+    with capture(points(tiny_model, "resid_post.0"), stop=False):
         tiny_model(IDS)
     handle.remove()
-    assert ran == []
+    assert ran == ["last"]
 
 
 @torch.no_grad()
 def test_hooks_are_removed_whatever_happens(tiny_model):
-    module = find_module(tiny_model, "resid_post.1")
+    wanted = points(tiny_model, "resid_post.1", "resid_pre.1")
+    module = wanted["resid_post.1"].module
     before = tiny_model(IDS).logits
-    hooks = dict(module._forward_hooks)
-    with capture(module):
+    hooks = dict(module._forward_hooks), dict(module._forward_pre_hooks)
+    with capture(wanted):
         tiny_model(IDS)
-    with pytest.raises(RuntimeError, match="elsewhere"), capture(module):
+    with pytest.raises(RuntimeError, match="elsewhere"), capture(wanted):
         raise RuntimeError("elsewhere")
-    assert dict(module._forward_hooks) == hooks
+    assert (dict(module._forward_hooks), dict(module._forward_pre_hooks)) == hooks
     assert torch.equal(tiny_model(IDS).logits, before)
+
+
+@torch.no_grad()
+def test_copies_are_taken(tiny_model):
+    wanted = points(tiny_model, "resid_post.0")
+    handle = find_hook_point(tiny_model, "resid_post.1").module.register_forward_pre_hook(
+        lambda module, args: args[0].mul_(0) if args else None
+    )
+    with capture(wanted, stop=False) as values:
+        tiny_model(IDS)
+    handle.remove()
+    assert values["resid_post.0"].any()
+
+
+@torch.no_grad()
+def test_what_is_no_tensor_is_left_out(tiny_model):
+    module = tiny_model.base_model
+    handle = module.register_forward_hook(lambda *_: ("no tensor",))
+    with capture(points(tiny_model, next(iter(dict(tiny_model.named_children()))))) as values:
+        tiny_model(IDS)
+    handle.remove()
+    assert values == {}

@@ -1,0 +1,158 @@
+"""Running a model on texts and gathering what is read at some of its places."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skdict._core import resolve_device
+from skdict._validation import check_choice, check_number, check_texts
+from skdict.activations import Activations
+from skdict.feature_extraction._pooling import POOLINGS, pool_rows
+from skdict.models import (
+    capture,
+    describe_model,
+    encode_texts,
+    evaluation_mode,
+    find_hook_point,
+    load_model,
+    readable_pieces,
+    verify_hook_points,
+)
+
+DTYPES = ("float32", "float16")
+
+
+@dataclass
+class Reading:
+    """What is read, of which model, and how: the parameters of `ActivationExtractor`."""
+
+    model: object
+    hook_points: tuple
+    pooling: str | None
+    max_length: int
+    batch_size: int
+    skip_first: int
+    dtype: str
+    device: str
+    revision: str | None
+
+    def check(self):
+        """Refuse parameters that are out of range; load the model and find the places."""
+        for name in ("max_length", "batch_size"):
+            check_number(name, getattr(self, name), low=1, integer=True)
+        check_number("skip_first", self.skip_first, low=0, integer=True)
+        check_choice("dtype", self.dtype, DTYPES)
+        check_choice("pooling", self.pooling, (None, *POOLINGS))
+        if self.model is None:
+            raise ValueError(
+                "model is None: a pickle does not keep a loaded model; "
+                "set_params(model=...) to give it back, or pass a name or folder"
+            )
+        device = resolve_device(self.device)
+        model, tokenizer = load_model(self.model, device=device, revision=self.revision)
+        points = {name: find_hook_point(model, name) for name in self.hook_points}
+        return model, tokenizer, points
+
+    def run(self, texts):
+        """Return the rows of texts, for each place."""
+        texts = check_texts(texts)
+        model, tokenizer, points = self.check()
+        context = getattr(model.config, "max_position_embeddings", None) or self.max_length
+        token_lists = encode_texts(tokenizer, texts, min(self.max_length, context))
+        lengths = np.array([max(0, len(ids) - self.skip_first) for ids in token_lists])
+        if lengths.sum() == 0:
+            raise ValueError(
+                f"no text has a token after the first skip_first={self.skip_first}; pass longer "
+                f"texts or lower skip_first"
+            )
+        with evaluation_mode(model):
+            _check_places(model, points, token_lists[int(lengths.argmax())][:8])
+            rows = self._gather(model, points, token_lists, lengths)
+        documents = np.repeat(np.arange(len(texts)), lengths)
+        if self.pooling is not None:
+            return {
+                name: pool_rows(part, documents, len(texts), self.pooling)
+                for name, part in rows.items()
+            }
+        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        table = {
+            "documents": documents,
+            "positions": np.arange(len(documents)) - starts + self.skip_first,
+            "token_ids": np.concatenate([ids[self.skip_first :] for ids in token_lists]).astype(
+                np.int32
+            ),
+            "vocabulary": readable_pieces(tokenizer),
+        }
+        source = {"model": describe_model(self.model)}
+        return {
+            name: Activations(part, **table, metadata=source | {"hook_point": name})
+            for name, part in rows.items()
+        }
+
+    @torch.inference_mode()
+    def _gather(self, model, points, token_lists, lengths):
+        """Return the rows of all texts; texts of like length share a forward pass."""
+        ends = np.cumsum(lengths)
+        by_length = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+        rows = {}
+        for start in range(0, len(by_length), self.batch_size):
+            batch = by_length[start : start + self.batch_size]
+            hidden = _forward(model, points, [token_lists[i] for i in batch])
+            for name, values in hidden.items():
+                shape = ends[-1], values.shape[-1]
+                target = rows.setdefault(name, np.empty(shape, dtype=self.dtype))
+                for i, value in zip(batch, values, strict=True):
+                    kept = value[self.skip_first : len(token_lists[i])]
+                    target[ends[i] - lengths[i] : ends[i]] = self._to_array(kept, name)
+        return rows
+
+    def _to_array(self, values, name):
+        array = values.float().cpu().numpy()
+        if self.dtype == "float16" and np.abs(array).max() > np.finfo(np.float16).max:
+            raise ValueError(
+                f"dtype='float16' cannot hold an activation of {np.abs(array).max():.3g} at "
+                f"{name!r} (at most 65504); use dtype='float32'"
+            )
+        return array
+
+
+def _forward(model, points, token_lists):
+    """Return what is read on right-padded texts, (texts, tokens, width) for each place."""
+    longest = max(map(len, token_lists))
+    ids = torch.zeros(len(token_lists), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, tokens in enumerate(token_lists):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        mask[row, : len(tokens)] = 1
+    device = next(model.parameters()).device
+    options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
+    with capture(points) as values:
+        model(input_ids=ids.to(device), attention_mask=mask.to(device), **options)
+    # Some models flatten texts and tokens inside a block.
+    flat = len(token_lists) * longest
+    return {
+        name: value.reshape(*ids.shape, -1) if value.shape[0] == flat and value.ndim == 2 else value
+        for name, value in values.items()
+    }
+
+
+@torch.inference_mode()
+def _check_places(model, points, tokens):
+    """Refuse places that do not give one row for each token of each text.
+
+    Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
+    """
+    hidden = _forward(model, points, [tokens, tokens])
+    for name in points:
+        value = hidden.get(name)
+        if value is None or value.ndim != 3 or value.shape[:2] != (2, len(tokens)):
+            got = "nothing" if value is None else f"shape {tuple(value.shape)}"
+            raise ValueError(
+                f"the module at hook_point={name!r} gave {got} where (2, {len(tokens)}, width) is "
+                f"due for 2 texts of {len(tokens)} tokens; choose a module that runs once for "
+                f"each token"
+            )
+        if name.startswith(("attn_", "mlp_")):
+            device = next(model.parameters()).device
+            verify_hook_points(model, torch.tensor([tokens], device=device))
