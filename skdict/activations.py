@@ -1,15 +1,15 @@
 """Activations of tokens that know where they come from.
 
-Floor 1: imports numpy only.
+Floor 1: imports numpy and `_files`.
 """
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from skdict._files import whole_folder
 
 __all__ = ["Activations", "Context"]
 
@@ -269,11 +269,6 @@ class Activations:
         FileExistsError
             If the folder holds something else.
         """
-        folder = Path(folder)
-        if folder.exists() and not (folder / MANIFEST).exists():
-            raise FileExistsError(
-                f"{str(folder)!r} exists and is not a store of activations; choose another folder"
-            )
         manifest = json.dumps(
             {
                 "format": "skdict.activations",
@@ -283,17 +278,10 @@ class Activations:
                 "metadata": self.metadata,
             }
         )
-        beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        for name in ARRAYS:
-            np.save(beside / f"{name}.npy", self._column(name), allow_pickle=False)
-        (beside / MANIFEST).write_text(manifest, encoding="utf-8")
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-        if folder.exists():
-            folder.rename(old)
-        beside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with whole_folder(folder, MANIFEST, "a store of activations") as beside:
+            for name in ARRAYS:
+                np.save(beside / f"{name}.npy", self._column(name), allow_pickle=False)
+            (beside / MANIFEST).write_text(manifest, encoding="utf-8")
 
     @classmethod
     def load(cls, folder):

@@ -11,7 +11,8 @@ import skdict
 ROOT = Path(skdict.__file__).parent
 BELOW = {
     "exceptions": set(),
-    "activations": set(),
+    "_files": set(),
+    "activations": {"_files"},
     "_core": set(),
     "models": set(),
     "_validation": {"activations"},
@@ -19,9 +20,11 @@ BELOW = {
     "decomposition": {"_core", "_validation", "activations", "exceptions"},
     "feature_extraction": {"_core", "_validation", "activations", "models"},
     "metrics": {"_core", "_validation", "activations", "decomposition"},
+    "io": {"_files", "_validation", "decomposition"},
     "inspection": {"_core", "_validation", "activations", "decomposition", "metrics"},
 }
 OUTSIDE = {
+    "_files": set(),
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy"},
     "models": {"torch", "transformers", "safetensors"},

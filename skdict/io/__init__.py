@@ -1,0 +1,8 @@
+"""Keeping dictionaries: our own files, and those of others.
+
+Floor 4: imports `decomposition`. Nothing that is loaded runs code.
+"""
+
+from skdict.io._dictionary import load_dictionary, save_dictionary
+
+__all__ = ["load_dictionary", "save_dictionary"]

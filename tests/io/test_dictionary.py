@@ -1,0 +1,145 @@
+"""What is saved is what is loaded, and what is damaged is refused."""
+
+import hashlib
+import json
+import pickle
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+
+from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
+from skdict.io import load_dictionary, save_dictionary
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).standard_normal((200, 6)) + 2
+
+
+def fit(rows, **options):
+    return SparseDictionaryAutoencoder(10, max_iter=2, random_state=0, **options).fit(rows)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SparseDictionaryAutoencoder(10, max_iter=2, random_state=0),
+        SparseDictionaryAutoencoder(10, max_iter=2, tied_weights=False, sparse_output=False),
+        RandomDictionary(9, random_state=0),
+        IdentityDictionary(),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_loading_gives_back_what_was_saved(estimator, dtype, rows, tmp_path):
+    rows = rows.astype(dtype)
+    fitted = estimator.fit(rows)
+    metadata = {"model": "stories", "hook_point": "resid_post.2"}
+    save_dictionary(fitted, tmp_path / "saved", metadata=metadata)
+    again = load_dictionary(tmp_path / "saved")
+    assert type(again) is type(fitted)
+    assert again.get_params() == fitted.get_params()
+    assert again.metadata_ == metadata
+    codes = [
+        np.asarray(getattr(c, "toarray", lambda c=c: c)())
+        for c in (fitted.transform(rows), again.transform(rows))
+    ]
+    np.testing.assert_array_equal(*codes)
+    assert codes[1].dtype == dtype
+    assert again.score(rows) == fitted.score(rows)
+    assert sorted(p.name for p in (tmp_path / "saved").iterdir()) == [
+        "dictionary.json",
+        "dictionary.safetensors",
+    ]
+    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+
+
+def test_training_goes_on_from_a_loaded_dictionary(rows, tmp_path):
+    sae = fit(rows)
+    save_dictionary(sae, tmp_path / "sae")
+    again = load_dictionary(tmp_path / "sae")
+    assert again.history_ == sae.history_
+    np.testing.assert_array_equal(
+        again.partial_fit(rows).components_, sae.partial_fit(rows).components_
+    )
+
+
+def test_feature_names_are_kept(rows, tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(rows, columns=list("abcdef"))
+    save_dictionary(fit(frame), tmp_path / "sae")
+    again = load_dictionary(tmp_path / "sae")
+    assert list(again.feature_names_in_) == list("abcdef")
+    with pytest.raises(ValueError, match="feature names"):
+        again.transform(frame[list("fedcba")])
+
+
+def test_an_earlier_dictionary_is_replaced_and_other_folders_are_not(rows, tmp_path):
+    save_dictionary(fit(rows), tmp_path / "sae")
+    save_dictionary(fit(rows, alpha=0.2), tmp_path / "sae")
+    assert load_dictionary(tmp_path / "sae").alpha == 0.2
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("data")
+    with pytest.raises(FileExistsError, match="is not a saved dictionary"):
+        save_dictionary(fit(rows), tmp_path / "precious")
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "data"
+
+
+def test_what_cannot_be_saved(rows, tmp_path):
+    with pytest.raises(TypeError, match=r"PCA cannot be saved as tensors; .* joblib\.dump"):
+        save_dictionary(PCA(2).fit(rows), tmp_path / "pca")
+    with pytest.raises(NotFittedError):
+        save_dictionary(SparseDictionaryAutoencoder(), tmp_path / "sae")
+    with pytest.raises(ValueError, match="'skdict', 'saelens'"):
+        save_dictionary(fit(rows), tmp_path / "sae", format="pickle")
+    with pytest.raises(TypeError, match="JSON"):
+        save_dictionary(fit(rows), tmp_path / "sae", metadata={"model": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+class Bomb:
+    """Would run code if anything unpickled it."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+def test_damage_is_told_and_nothing_is_run(rows, tmp_path):
+    folder = tmp_path / "sae"
+    save_dictionary(fit(rows), folder)
+    manifest, tensors = folder / "dictionary.json", folder / "dictionary.safetensors"
+    whole, numbers = manifest.read_text(), tensors.read_bytes()
+
+    def refuse(match, error=ValueError):
+        with pytest.raises(error, match=match):
+            load_dictionary(folder)
+        manifest.write_text(whole)
+        tensors.write_bytes(numbers)
+
+    tensors.write_bytes(numbers[:-7])
+    refuse("truncated, changed or missing")
+    tensors.write_bytes(numbers[:-1] + bytes([numbers[-1] ^ 1]))
+    refuse("truncated, changed or missing")
+    tensors.unlink()
+    refuse("truncated, changed or missing")
+    tensors.write_bytes(pickle.dumps(Bomb()))
+    refuse("truncated, changed or missing")
+    manifest.write_text(whole[: len(whole) // 2])
+    refuse("is not JSON")
+    manifest.write_text("[1]")
+    refuse("holds list where an object is due")
+    content = json.loads(whole)
+    for change in ({"version": 2}, {"format": "other"}, {"class": "Bomb"}):
+        manifest.write_text(json.dumps(content | change))
+        refuse("this skdict reads 'skdict.dictionary', version 1")
+    fewer = save({"mean_": np.zeros(6)})
+    tensors.write_bytes(fewer)
+    manifest.write_text(json.dumps(content | {"sha256": hashlib.sha256(fewer).hexdigest()}))
+    refuse("lacks components_")
+    manifest.write_text(json.dumps(content | {"params": {"alpha": 0.1, "size": 3}}))
+    refuse("size")
+    manifest.unlink()
+    with pytest.raises(FileNotFoundError, match="neither dictionary.json nor cfg.json"):
+        load_dictionary(folder)
