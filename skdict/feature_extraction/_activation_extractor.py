@@ -1,8 +1,10 @@
 """Texts to the activations of a language model, one row for each token."""
 
+from itertools import islice
+
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skdict._validation import check_texts
+from skdict._validation import check_number, check_texts
 from skdict.feature_extraction._extraction import Reading
 
 
@@ -46,6 +48,10 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         "cpu", "cuda", "cuda:0". A loaded model stays where it is.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
+    cache_dir : str, path or None, default=None
+        Folder in which the rows of each text are kept, named by the content of model,
+        tokenizer, options and text: folds and candidates of a search, and later runs, then
+        read them from there, and no text goes through the model twice.
 
     See Also
     --------
@@ -76,6 +82,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         dtype="float32",
         device="auto",
         revision=None,
+        cache_dir=None,
     ):
         self.model = model
         self.hook_point = hook_point
@@ -86,6 +93,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         self.dtype = dtype
         self.device = device
         self.revision = revision
+        self.cache_dir = cache_dir
 
     def fit(self, X, y=None):
         """Check parameters and texts; nothing is learned.
@@ -139,6 +147,38 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             As in `fit`.
         """
         return self._reading().run(X)[self.hook_point]
+
+    def iter_transform(self, X, *, chunk_size=256):
+        """Run the model on texts some at a time, for more rows than memory holds.
+
+        Parameters
+        ----------
+        X : iterable of str
+            Texts; a generator is read as needed.
+        chunk_size : int, default=256
+            Texts in a chunk.
+
+        Yields
+        ------
+        Activations of shape (n_tokens, width)
+            The rows of the next texts; documents count on from chunk to chunk.
+
+        Raises
+        ------
+        ValueError
+            As in `transform`, and if `chunk_size` is below 1.
+        TypeError
+            As in `transform`.
+        FileNotFoundError
+            As in `fit`.
+        """
+        check_number("chunk_size", chunk_size, low=1, integer=True)
+        if isinstance(X, str):
+            check_texts(X)
+        texts, n_before, reading = iter(X), 0, self._reading()
+        while chunk := list(islice(texts, chunk_size)):
+            yield reading.run(chunk, first_document=n_before)[self.hook_point]
+            n_before += len(chunk)
 
     def _reading(self):
         options = self.get_params(deep=False)

@@ -1,6 +1,7 @@
 """Running a model on texts and gathering what is read at some of its places."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from skdict._core import resolve_device
 from skdict._validation import check_choice, check_number, check_texts
 from skdict.activations import Activations
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
+from skdict.feature_extraction._row_cache import RowCache, fingerprint
 from skdict.models import (
     capture,
     describe_model,
@@ -36,6 +38,7 @@ class Reading:
     dtype: str
     device: str
     revision: str | None
+    cache_dir: object
 
     def check(self):
         """Refuse parameters that are out of range; load the model and find the places."""
@@ -54,8 +57,8 @@ class Reading:
         points = {name: find_hook_point(model, name) for name in self.hook_points}
         return model, tokenizer, points
 
-    def run(self, texts):
-        """Return the rows of texts, for each place."""
+    def run(self, texts, *, first_document=0):
+        """Return the rows of texts, for each place; documents count from `first_document`."""
         texts = check_texts(texts)
         model, tokenizer, points = self.check()
         context = getattr(model.config, "max_position_embeddings", None) or self.max_length
@@ -67,8 +70,10 @@ class Reading:
                 f"texts or lower skip_first"
             )
         with evaluation_mode(model):
-            _check_places(model, points, token_lists[int(lengths.argmax())][:8])
-            rows = self._gather(model, points, token_lists, lengths)
+            if self.cache_dir is None:
+                rows = self._gather(model, points, token_lists, lengths)
+            else:
+                rows = self._gather_cached(model, tokenizer, points, texts, token_lists, lengths)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
@@ -77,7 +82,7 @@ class Reading:
             }
         starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
         table = {
-            "documents": documents,
+            "documents": documents + first_document,
             "positions": np.arange(len(documents)) - starts + self.skip_first,
             "token_ids": np.concatenate([ids[self.skip_first :] for ids in token_lists]).astype(
                 np.int32
@@ -90,9 +95,34 @@ class Reading:
             for name, part in rows.items()
         }
 
+    def _gather_cached(self, model, tokenizer, points, texts, token_lists, lengths):
+        """Return the rows of all texts, run the model on new ones alone and keep theirs."""
+        settings = {name: getattr(self, name) for name in ("max_length", "skip_first", "dtype")}
+        source = fingerprint(model, tokenizer, keep=isinstance(self.model, (str, Path)))
+        cache = RowCache(self.cache_dir, source, settings)
+        known = {name: [cache.load(text, name) for text in texts] for name in points}
+        new = [
+            i
+            for i, n in enumerate(lengths)
+            if n and any(rows[i] is None for rows in known.values())
+        ]
+        if new:
+            chosen = [token_lists[i] for i in new]
+            fresh = self._gather(model, points, chosen, lengths[new])
+            ends = np.cumsum(lengths[new])
+            for name, rows in fresh.items():
+                for i, end in zip(new, ends, strict=True):
+                    known[name][i] = rows[end - lengths[i] : end]
+                    cache.store(texts[i], name, known[name][i])
+        return {
+            name: np.concatenate([part for part, n in zip(rows, lengths, strict=True) if n])
+            for name, rows in known.items()
+        }
+
     @torch.inference_mode()
     def _gather(self, model, points, token_lists, lengths):
         """Return the rows of all texts; texts of like length share a forward pass."""
+        _check_places(model, points, token_lists[int(lengths.argmax())][:8])
         ends = np.cumsum(lengths)
         by_length = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
         rows = {}
