@@ -5,7 +5,7 @@ Floor 2, beside `decomposition`, whose dictionaries it judges and whom it may im
 
 from skdict.metrics._codes import dead_features, firing_density, l0
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
-from skdict.metrics._reconstruction import fvu
+from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer, knee, nearest_l0, sparsest_within
 from skdict.metrics._similarity import (
     feature_recovery,
@@ -13,12 +13,21 @@ from skdict.metrics._similarity import (
     max_cosine_similarity,
     mean_max_cosine_similarity,
 )
+from skdict.metrics._stability import (
+    capacity,
+    code_correlation,
+    dictionary_similarity,
+    stability,
+)
 
 __all__ = [
     "ComparisonTable",
     "DictionaryScorer",
+    "capacity",
+    "code_correlation",
     "compare_dictionaries",
     "dead_features",
+    "dictionary_similarity",
     "feature_recovery",
     "firing_density",
     "fvu",
@@ -28,5 +37,7 @@ __all__ = [
     "max_cosine_similarity",
     "mean_max_cosine_similarity",
     "nearest_l0",
+    "reconstruction_bias",
     "sparsest_within",
+    "stability",
 ]

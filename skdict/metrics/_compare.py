@@ -79,7 +79,7 @@ class ComparisonTable:
         return [head, *shown]
 
 
-def compare_dictionaries(dictionaries, train, test, *, n_active=None):
+def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1):
     """Measure dictionaries on the same rows.
 
     Parameters
@@ -94,21 +94,25 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None):
     n_active : int or None, default=None
         If given, each row keeps only its so many strongest codes, ranked by absolute code
         times the length of its atom, so that methods compare at equal sparsity.
+    n_seeds : int, default=1
+        Fits of each unfitted dictionary that has a `random_state`, with the seeds 0, 1, ...;
+        measures are then means over seeds.
 
     Returns
     -------
     ComparisonTable
         For each dictionary `n_components`; `fvu`, the fraction of variance unexplained;
         `l0`, non-zero codes a row; `n_dead`, features that fire on no row; `density`, the
-        median share of rows that a feature fires on.
+        median share of rows that a feature fires on. With several seeds also `fvu_spread`,
+        half the range of the FVU over them.
 
     Raises
     ------
     TypeError
         If an estimator is no dictionary, or the rows are sparse.
     ValueError
-        If there is no dictionary, one is unfitted and `train` is None, `n_active` is below
-        1, or the test rows do not vary, are not finite or not two-dimensional.
+        If there is no dictionary, one is unfitted and `train` is None, `n_active` or `n_seeds`
+        is below 1, or the test rows do not vary, are not finite or not two-dimensional.
 
     Examples
     --------
@@ -130,14 +134,23 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None):
         )
     if n_active is not None:
         check_number("n_active", n_active, low=1, integer=True)
+    check_number("n_seeds", n_seeds, low=1, integer=True)
     records = []
     for name, dictionary in dictionaries.items():
-        fitted = _fitted(name, dictionary, train)
-        records.append({"dictionary": name, **measure_dictionary(fitted, test, n_active)})
+        runs = [
+            measure_dictionary(fitted, test, n_active)
+            for fitted in _fitted(name, dictionary, train, n_seeds)
+        ]
+        record = {"dictionary": name} | {key: _mean(run[key] for run in runs) for key in runs[0]}
+        if n_seeds > 1:
+            errors = [run["fvu"] for run in runs]
+            record["fvu_spread"] = (max(errors) - min(errors)) / 2
+        records.append(record)
     return ComparisonTable(records)
 
 
-def _fitted(name, dictionary, train):
+def _fitted(name, dictionary, train, n_seeds):
+    """Yield the fitted dictionary, or one for each seed where there is anything random."""
     try:
         check_is_fitted(dictionary)
     except NotFittedError:
@@ -145,5 +158,16 @@ def _fitted(name, dictionary, train):
             raise ValueError(
                 f"{name!r} is not fitted; pass rows to fit it on as train, or a fitted one"
             ) from None
-        return clone(dictionary).fit(train)
-    return dictionary
+        if n_seeds == 1 or "random_state" not in dictionary.get_params():
+            yield clone(dictionary).fit(train)
+            return
+        for seed in range(n_seeds):
+            yield clone(dictionary).set_params(random_state=seed).fit(train)
+    else:
+        yield dictionary
+
+
+def _mean(values):
+    """Return the mean of values; a whole number stays one where they agree."""
+    values = list(values)
+    return values[0] if len(set(values)) == 1 else sum(values) / len(values)

@@ -35,7 +35,7 @@ def max_cosine_similarity(components, reference):
     >>> max_cosine_similarity([[2.0, 0.0], [0.0, -1.0]], [[1.0, 0.0]]).tolist()
     [1.0, 0.0]
     """
-    components, reference = _unit_rows(components, reference)
+    components, reference = unit_rows(components, reference)
     parts = range(0, len(components), CHUNK_ROWS)
     return np.concatenate(
         [(components[i : i + CHUNK_ROWS] @ reference.T).max(axis=1) for i in parts]
@@ -106,7 +106,7 @@ def matched_cosine_similarity(components, reference):
     >>> matched_cosine_similarity([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
     [1.0, 0.0]
     """
-    components, reference = _unit_rows(components, reference)
+    components, reference = unit_rows(components, reference)
     cosines = components @ reference.T
     if len(components) > len(reference):
         cosines = cosines.T
@@ -148,13 +148,13 @@ def feature_recovery(components, truth, *, threshold=0.9):
     return float((max_cosine_similarity(truth, components) >= threshold).mean())
 
 
-def _unit_rows(*matrices):
-    """Return both sets of directions in float64 and of unit length."""
+def unit_rows(*matrices):
+    """Return sets of directions of one width in float64 and of unit length."""
     arrays = [np.asarray(as_host_array(matrix), dtype=np.float64) for matrix in matrices]
     shapes = [array.shape for array in arrays]
-    if any(len(s) != 2 or s[0] == 0 for s in shapes) or shapes[0][1] != shapes[1][1]:
+    if any(len(s) != 2 or s[0] == 0 for s in shapes) or len({s[1] for s in shapes}) > 1:
         raise ValueError(
-            f"directions have shapes {shapes[0]} and {shapes[1]}; pass two arrays of shape "
+            f"directions have shapes {' and '.join(map(str, shapes))}; pass arrays of shape "
             f"(n_directions, width) with one width"
         )
     return [normalize(array) for array in arrays]

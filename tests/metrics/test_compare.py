@@ -58,6 +58,22 @@ def test_unfitted_ones_are_cloned_and_fitted_ones_kept(data):
     assert table["b"]["fvu"] < table["a"]["fvu"]
 
 
+def test_several_seeds(data):
+    train, test = data
+    methods = {"random": RandomDictionary(32), "pca": PCA(3).fit(train)}
+    table = compare_dictionaries(methods, train, test, n_seeds=3)
+    each = [fvu_of(RandomDictionary(32, random_state=s).fit(train), test) for s in range(3)]
+    assert table["random"]["fvu"] == pytest.approx(np.mean(each), rel=1e-5)
+    assert table["random"]["fvu_spread"] == pytest.approx(np.ptp(each) / 2, rel=1e-4)
+    assert table["pca"]["fvu_spread"] == 0
+    with pytest.raises(ValueError, match="n_seeds=0"):
+        compare_dictionaries(methods, train, test, n_seeds=0)
+
+
+def fvu_of(dictionary, X):
+    return fvu(X, dictionary.inverse_transform(dictionary.transform(X)))
+
+
 def test_equal_sparsity_keeps_the_strongest(data, methods):
     train, test = data
     table = compare_dictionaries(methods, train, test, n_active=2)

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
 
-from skdict.metrics import fvu
+from skdict.metrics import fvu, reconstruction_bias
 
 
 @pytest.fixture
@@ -41,6 +41,16 @@ def test_scale_offset_rotation_and_order_do_not_matter(rows, scale):
 
 def test_tensors(rows):
     assert fvu(torch.tensor(rows), torch.tensor(rows + 1)) == pytest.approx(fvu(rows, rows + 1))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
+def test_bias_is_the_factor_of_shrinkage(rows, factor):
+    mean = rows.mean(0)
+    shrunk = mean + factor * (rows - mean)
+    assert reconstruction_bias(rows, shrunk) == pytest.approx(factor)
+    best = mean + (shrunk - mean) / reconstruction_bias(rows, shrunk)
+    assert fvu(rows, best) == pytest.approx(0, abs=1e-12)
+    assert np.isnan(reconstruction_bias(rows, np.broadcast_to(mean, rows.shape)))
 
 
 def test_bad_input(rows):
