@@ -1,7 +1,11 @@
 """Warnings that skdict raises."""
 
-__all__ = ["DeadFeaturesWarning"]
+__all__ = ["DeadFeaturesWarning", "OutlierWarning"]
 
 
 class DeadFeaturesWarning(UserWarning):
     """Many features of a fitted dictionary never fire."""
+
+
+class OutlierWarning(UserWarning):
+    """Few dimensions or positions of activations would swamp all others."""

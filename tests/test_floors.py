@@ -18,7 +18,7 @@ BELOW = {
     "_validation": {"activations"},
     "datasets": {"_validation"},
     "decomposition": {"_core", "_validation", "activations", "exceptions"},
-    "feature_extraction": {"_core", "_validation", "activations", "models"},
+    "feature_extraction": {"_core", "_validation", "activations", "exceptions", "models"},
     "metrics": {"_core", "_validation", "activations", "decomposition"},
     "io": {"_files", "_validation", "decomposition"},
     "inspection": {"_core", "_validation", "activations", "decomposition", "metrics"},

@@ -135,7 +135,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         -------
         Activations of shape (n_tokens, width) or ndarray of shape (n_texts, width)
             A text whose tokens are all among the first `skip_first` gives no row, and cannot
-            be pooled.
+            be pooled. An `OutlierWarning` tells of a dimension with more than half of the
+            variance and of positions with more than 5 times the median norm.
 
         Raises
         ------

@@ -9,6 +9,7 @@ import torch
 from skdict._core import resolve_device
 from skdict._validation import check_choice, check_number, check_texts
 from skdict.activations import Activations
+from skdict.feature_extraction._outliers import warn_of_outliers
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.feature_extraction._row_cache import RowCache, fingerprint
 from skdict.models import (
@@ -90,10 +91,13 @@ class Reading:
             "vocabulary": readable_pieces(tokenizer),
         }
         source = {"model": describe_model(self.model)}
-        return {
+        result = {
             name: Activations(part, **table, metadata=source | {"hook_point": name})
             for name, part in rows.items()
         }
+        for name, activations in result.items():
+            warn_of_outliers(activations, name)
+        return result
 
     def _gather_cached(self, model, tokenizer, points, texts, token_lists, lengths):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""

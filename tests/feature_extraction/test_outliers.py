@@ -1,0 +1,53 @@
+"""What swamps all else is told, with what to do; what does not is passed over."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from skdict import ActivationExtractor, Activations, load_stories
+from skdict.exceptions import OutlierWarning
+from skdict.feature_extraction._outliers import warn_of_outliers
+
+
+def activations(change=lambda rows: rows):
+    rows = np.random.default_rng(0).standard_normal((40, 8)).astype("float32") + 3
+    positions = np.tile(np.arange(1, 11), 4)
+    return Activations(
+        change(rows),
+        documents=np.repeat(np.arange(4), 10),
+        positions=positions,
+        token_ids=np.zeros(40, int),
+    )
+
+
+def test_ordinary_rows_are_passed_over():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_outliers(activations(), "resid_post.1")
+        # A large mean alone is taken off by centring.
+        warn_of_outliers(activations(lambda rows: rows + 40 * np.eye(8)[2]), "here")
+        warn_of_outliers(activations(lambda rows: rows * 0), "here")
+
+
+def test_a_dimension_with_most_of_the_variance():
+    with pytest.warns(OutlierWarning, match=r"dimension 2 holds 9\d% .*put a StandardScaler"):
+        warn_of_outliers(activations(lambda rows: rows * [1, 1, 9, 1, 1, 1, 1, 1]), "here")
+
+
+def test_a_position_with_a_huge_norm():
+    def sink(rows):
+        rows[::10] *= 20
+        return rows
+
+    with pytest.warns(OutlierWarning, match=r"positions 1 of 'here' .*skip_first=2"):
+        warn_of_outliers(activations(sink), "here")
+
+
+def test_the_bundled_model_has_none_even_at_the_first_position():
+    stories = load_stories()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OutlierWarning)
+        for skip_first in (0, 1):
+            extractor = ActivationExtractor(stories.model, "resid_post.2", skip_first=skip_first)
+            extractor.transform(stories.texts[:20])
