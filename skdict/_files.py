@@ -3,6 +3,7 @@
 Floor 1: imports the standard library only.
 """
 
+import glob
 import os
 import shutil
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ def whole_folder(folder, manifest, what):
         If there is something else of this name.
     """
     folder = Path(folder)
+    restore_interrupted(folder)
     if folder.exists() and not (folder / manifest).is_file():
         raise FileExistsError(f"{str(folder)!r} exists and is not {what}; choose another folder")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
@@ -47,3 +49,15 @@ def whole_folder(folder, manifest, what):
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def restore_interrupted(folder):
+    """Give a folder its name back if a process died between moving the old and the new one.
+
+    Folders cannot be exchanged in one step everywhere, so for a moment neither has the name.
+    """
+    folder = Path(folder)
+    if not folder.exists() and folder.parent.is_dir():
+        moved = sorted(folder.parent.glob(f".{glob.escape(folder.name)}.*.old"))
+        if moved:
+            moved[-1].rename(folder)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdict._files import whole_folder
+from skdict._files import restore_interrupted, whole_folder
 
 __all__ = ["Activations", "Context"]
 
@@ -304,6 +304,7 @@ class Activations:
             If its format is another or its files do not fit together.
         """
         folder = Path(folder)
+        restore_interrupted(folder)
         if not (folder / MANIFEST).is_file():
             raise FileNotFoundError(
                 f"{str(folder)!r} holds no {MANIFEST}; pass a folder written by Activations.save"

@@ -43,8 +43,8 @@ def warn_of_outliers(activations, hook_point):
     outliers = positions[ratio > LARGEST_RATIO]
     if len(outliers) and len(positions) > 2:
         _warn(
-            f"positions {', '.join(map(str, outliers[:5]))} of {hook_point!r} have a mean norm of up "
-            f"to {ratio.max():.0f} times the median; leave them out (skip_first="
+            f"positions {', '.join(map(str, outliers[:5]))} of {hook_point!r} have a mean norm of "
+            f"up to {ratio.max():.0f} times the median; leave them out (skip_first="
             f"{int(outliers.max()) + 1} where they come first), or they will set mean and scale"
         )
 

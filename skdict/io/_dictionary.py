@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import load, save
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._files import whole_folder
+from skdict._files import restore_interrupted, whole_folder
 from skdict._validation import check_choice
 from skdict.decomposition import (
     IdentityDictionary,
@@ -129,6 +129,7 @@ def load_dictionary(folder):
         or it is an architecture that has no counterpart here.
     """
     folder = Path(folder)
+    restore_interrupted(folder)
     if (folder / _saelens.CONFIG).is_file():
         return _saelens.read(folder)
     if not (folder / MANIFEST).is_file():
