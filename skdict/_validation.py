@@ -6,7 +6,8 @@ Floor 1: imports scikit-learn and `skdict.activations`; tensors are known by the
 import numbers
 
 import numpy as np
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skdict.activations import Activations
 
@@ -69,6 +70,15 @@ def check_flag(name, value):
     """Refuse a value that is neither true nor false (`TypeError`)."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}={value!r} is not accepted: pass True or False")
+
+
+def is_fitted(estimator):
+    """Whether an estimator is fitted."""
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
 
 
 def as_host_array(X):

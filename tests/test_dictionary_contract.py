@@ -18,7 +18,12 @@ from sklearn.decomposition import (
     TruncatedSVD,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    PowerTransformer,
+    StandardScaler,
+)
 from sklearn.random_projection import GaussianRandomProjection
 
 from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
@@ -219,6 +224,41 @@ def test_float64_is_honest(name, rows):
 def test_names_of_features(name, fitted):
     names = fitted[name].get_feature_names_out()
     assert len(names) == len(set(names)) == len(fitted[name].components_)
+
+
+def test_a_large_mean_does_not_cancel_the_atoms():
+    rows = np.random.default_rng(0).standard_normal((500, 64), dtype=np.float32)
+    rows[:, 3] += 3000
+    sae = SparseDictionaryAutoencoder(max_iter=1, random_state=0).fit(rows)
+    np.testing.assert_allclose(dictionary_atoms(sae), sae.components_, atol=1e-6)
+    tensors = to_torch(sae, device="cpu")
+    x = torch.from_numpy(rows)
+    codes = tensors.encode(x).numpy()
+    np.testing.assert_allclose(codes, sae.transform(rows).toarray(), atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        FunctionTransformer(np.abs, inverse_func=np.positive),
+        MinMaxScaler(clip=True),
+    ],
+)
+def test_steps_that_bend_or_clip_are_not_taken_for_affine(bent):
+    rows = 100 * np.random.default_rng(0).standard_normal((200, WIDTH)).astype(np.float32)
+    pipeline = make_pipeline(bent, PCA(3)).fit(rows)
+    tensors = to_torch(pipeline, device="cpu")
+    assert isinstance(tensors, HostDictionary)
+    far = torch.from_numpy(3 * rows)
+    np.testing.assert_allclose(
+        tensors.encode(far).numpy(), pipeline.transform(3 * rows), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_host_dictionaries_take_half_precision(fitted, rows):
+    tensors = to_torch(fitted["nmf"], device="cpu")
+    for dtype in (torch.float16, torch.bfloat16):
+        assert tensors.decode(tensors.encode(torch.from_numpy(rows).to(dtype))).shape == (200, 6)
 
 
 def test_what_is_no_dictionary_is_refused(rows):

@@ -1,5 +1,6 @@
 """A folder is always whole, whenever a process dies."""
 
+import os
 import random
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdict import Activations
-from skdict._files import whole_folder
+from skdict import Activations, _files
+from skdict._files import restore_interrupted, whole_folder
 
 SAVE_FOR_EVER = """
 import sys, numpy as np
@@ -60,9 +61,51 @@ def test_dying_between_the_renames_loses_nothing(tmp_path, monkeypatch, fatal):
         with whole_folder(tmp_path / "store", "manifest", "a store") as beside:
             (beside / "manifest").write_text("new")
     monkeypatch.undo()
+    # The process that wrote is this one; once it is gone, the old folder gets its name back.
+    monkeypatch.setattr(_files, "_is_alive", lambda pid: False)
     with pytest.raises(FileNotFoundError, match=r"holds no activations\.json"):
         Activations.load(tmp_path / "store")
     assert (tmp_path / "store" / "manifest").read_text() == "old"
+
+
+def dead_pid():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def leave(tmp_path, name, kind, content):
+    """Make what a process that died left."""
+    folder = tmp_path / f".{name}.{dead_pid()}.{'0' * 32}.{kind}"
+    folder.mkdir()
+    (folder / "manifest").write_text(content)
+    return folder
+
+
+def test_what_the_dead_left_is_cleared_and_others_are_left_alone(tmp_path):
+    theirs = leave(tmp_path, "store.v2", "old", "another store")
+    stale = leave(tmp_path, "store", "part", "half")
+    alive = tmp_path / f".store.{os.getpid()}.{'1' * 32}.part"
+    alive.mkdir()
+    with whole_folder(tmp_path / "store", "manifest", "a store") as beside:
+        (beside / "manifest").write_text("new")
+    assert (tmp_path / "store" / "manifest").read_text() == "new"
+    assert theirs.exists()
+    assert alive.exists()
+    assert not stale.exists()
+    restore_interrupted(tmp_path / "store.v2")
+    assert (tmp_path / "store.v2" / "manifest").read_text() == "another store"
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "manifest").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for content in ("new", "newer"):
+        with whole_folder(tmp_path / "link", "manifest", "a store") as beside:
+            (beside / "manifest").write_text(content)
+        assert (tmp_path / "real" / "manifest").read_text() == content
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -83,7 +83,8 @@ class HostDictionary:
 
     def encode(self, x):
         """Return the codes of rows: (..., d) to (..., m), by way of the host; no gradient."""
-        rows = x.detach().reshape(-1, x.shape[-1]).cpu().numpy()
+        x = x.detach().to(self.components)
+        rows = x.reshape(-1, x.shape[-1]).cpu().numpy()
         codes = self.transform(rows)
         codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
         return torch.from_numpy(codes).to(x).reshape(*x.shape[:-1], -1)

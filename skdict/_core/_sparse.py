@@ -5,6 +5,7 @@ import scipy.sparse
 import torch
 
 CHUNK_ROWS = 256
+GATHER_VALUES = 2**24
 MOST_NARROW = np.iinfo(np.int32).max
 
 
@@ -43,17 +44,45 @@ def to_csr(code_chunks, n_components, dtype):
 
     Indices take 32 bits while the number of non-zeros fits, 64 beyond.
     """
-    columns, values, row_lengths = [], [], []
+    columns, values, row_lengths = _Gathered(np.int32), _Gathered(dtype), []
     for codes in code_chunks:
         rows_at, columns_at = codes.nonzero(as_tuple=True)
-        columns.append(columns_at.to(torch.int32).cpu().numpy())
+        columns.append(columns_at.cpu().numpy())
         values.append(codes[rows_at, columns_at].cpu().numpy())
         row_lengths.append(torch.bincount(rows_at, minlength=len(codes)).cpu().numpy())
     pointers = np.concatenate([[0], np.cumsum(np.concatenate(row_lengths))])
     index_dtype = np.int32 if pointers[-1] <= MOST_NARROW else np.int64
     parts = (
-        np.concatenate(values).astype(dtype, copy=False),
-        np.concatenate(columns).astype(index_dtype, copy=False),
+        values.joined(),
+        columns.joined().astype(index_dtype, copy=False),
         pointers.astype(index_dtype),
     )
     return scipy.sparse.csr_array(parts, shape=(len(pointers) - 1, n_components))
+
+
+class _Gathered:
+    """Values that arrive bit by bit, kept in few large blocks.
+
+    Many small arrays kept between large temporary ones would leave holes in the heap that
+    nothing fits into: many times the memory of the values themselves.
+    """
+
+    def __init__(self, dtype):
+        self._dtype, self._full, self._filled = dtype, [], 0
+        self._block = np.empty(GATHER_VALUES, dtype)
+
+    def append(self, array):
+        while len(array):
+            part = array[: GATHER_VALUES - self._filled]
+            self._block[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            array = array[len(part) :]
+            if self._filled == GATHER_VALUES:
+                self._full.append(self._block)
+                self._block, self._filled = np.empty(GATHER_VALUES, self._dtype), 0
+
+    def joined(self):
+        """Return all values as one array, and let go of the blocks."""
+        whole = np.concatenate([*self._full, self._block[: self._filled]])
+        self._full = self._block = None
+        return whole

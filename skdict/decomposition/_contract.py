@@ -33,6 +33,11 @@ def check_is_dictionary(estimator):
     TypeError: KMeans has no components_, inverse_transform: a dictionary is a fitted estimator...
     """
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if last is not estimator and not hasattr(estimator, "inverse_transform"):
+        raise TypeError(
+            "a step of the Pipeline has no inverse_transform, so it does not decode; leave out the "
+            "steps that make rows, as in pipeline[1:]"
+        )
     needed = ("components_", "transform", "inverse_transform")
     missing = [name for name in needed if not hasattr(last, name)]
     if missing:
@@ -57,7 +62,7 @@ def dictionary_atoms(dictionary):
     Returns
     -------
     ndarray of shape (n_components, n_features)
-        The atoms, in the dtype that `inverse_transform` gives.
+        The atoms, in the dtype of `components_`.
 
     Raises
     ------
@@ -76,21 +81,22 @@ def dictionary_atoms(dictionary):
     True
     """
     components = check_is_dictionary(dictionary).components_
-    n_components, dtype = len(components), components.dtype
-    offset = dictionary_offset(dictionary)
+    n_components = len(components)
+    offset = _decode(dictionary, np.zeros((1, n_components)))[0]
     atoms = []
     for start in range(0, n_components, CHUNK_ROWS):
-        units = np.eye(min(CHUNK_ROWS, n_components - start), n_components, start, dtype=dtype)
-        atoms.append(dictionary.inverse_transform(units) - offset)
+        # float64, because a large offset would cancel the atoms in less.
+        units = np.eye(min(CHUNK_ROWS, n_components - start), n_components, start)
+        atoms.append(_decode(dictionary, units) - offset)
     atoms = np.concatenate(atoms)
     _check_affine(dictionary, atoms, offset)
-    return atoms
+    return atoms.astype(components.dtype)
 
 
 def _check_affine(dictionary, atoms, offset):
     """Refuse a dictionary that decodes a sum of codes to something else than a sum of atoms."""
-    codes = 1 + np.arange(len(atoms), dtype=atoms.dtype)[None] / len(atoms)
-    rebuilt = dictionary.inverse_transform(codes) - offset
+    codes = 1 + np.arange(len(atoms))[None] / len(atoms)
+    rebuilt = _decode(dictionary, codes) - offset
     if not np.allclose(rebuilt, codes @ atoms, rtol=1e-3, atol=1e-3 * np.abs(atoms).max()):
         raise ValueError(
             f"{type(dictionary).__name__} does not decode by a sum of atoms, so it has no "
@@ -126,5 +132,9 @@ def dictionary_offset(dictionary):
     True
     """
     components = check_is_dictionary(dictionary).components_
-    nothing = np.zeros((1, len(components)), dtype=components.dtype)
-    return dictionary.inverse_transform(nothing)[0]
+    return _decode(dictionary, np.zeros((1, len(components))))[0].astype(components.dtype)
+
+
+def _decode(dictionary, codes):
+    """Return rows for float64 codes, in float64 where the dictionary has it."""
+    return np.asarray(dictionary.inverse_transform(codes), dtype=np.float64)

@@ -224,7 +224,9 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         callbacks = EpochCallbacks(self, X, self.max_iter, fitted)
         epochs.run(callbacks)
         vars(self).update(fitted(), _error_unit=error_unit)
-        vars(self).pop("_moments", None)
+        # What an earlier training left: its optimiser, and where loaded rows came from.
+        for name in ("_moments", "metadata_"):
+            vars(self).pop(name, None)
         callbacks.end_fit()
 
     def partial_fit(self, X, y=None):

@@ -100,14 +100,18 @@ def _probed(transform, center):
     around = np.concatenate([center[None], center + np.eye(len(center), dtype=center.dtype)])
     values = _dense(transform(around))
     encoder = (values[1:] - values[0]).T
-    # Sums of many columns show a transform that solves a problem for each row; they are
-    # positive where the centre is zero, because some of those accept nothing else.
-    far = center + 10 * np.random.default_rng(0).random((8, len(center)))
-    expected = values[0] + (far - center) @ encoder.T
-    atol = TOLERANCE * np.abs(expected).max()
-    got = _dense(transform(far.astype(center.dtype)))
-    if not np.allclose(got, expected, rtol=TOLERANCE, atol=atol):
-        return None
+    # Sums of many columns, of both signs and any size, show what bends, clips or solves a
+    # problem for each row; some of the latter refuse negative rows.
+    noise = np.random.default_rng(0).uniform(-1, 1, (8, len(center)))
+    for size in (1.0, 10.0, 1e3, 1e5):
+        far = (center + size * noise).astype(center.dtype)
+        expected = values[0] + (far - center) @ encoder.T
+        try:
+            got = _dense(transform(far))
+        except ValueError:
+            return None
+        if not np.allclose(got, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max()):
+            return None
     return {
         "center": center,
         "encoder": encoder,

@@ -3,11 +3,17 @@
 import numpy as np
 import scipy.sparse
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._core import iter_blocks
-from skdict._validation import check_choice, check_flag, check_number, check_rows, compute_dtype
+from skdict._validation import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_rows,
+    compute_dtype,
+    is_fitted,
+)
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._codes import check_codes, decode_rows, measure_rows
 from skdict.decomposition._contract import dictionary_atoms, dictionary_offset
@@ -173,16 +179,19 @@ class TopKDictionary(BaseDictionary):
         codes = check_codes(X, len(self.components_), type(self).__name__)
         return decode_rows(codes, self.components_, self.offset_)
 
+    def __sklearn_clone__(self):
+        # A plain clone would unfit a fitted dictionary, and a search would fit it again.
+        params = self.get_params(deep=False)
+        if self.prefit is False or not is_fitted(self.dictionary):
+            params["dictionary"] = clone(self.dictionary)
+        return type(self)(**params)
+
     def _fitted_dictionary(self, X):
-        if self.prefit is False:
-            return clone(self.dictionary).fit(X)
-        try:
+        if self.prefit is True:
             check_is_fitted(self.dictionary)
-        except NotFittedError:
-            if self.prefit is True:
-                raise
-            return clone(self.dictionary).fit(X)
-        return self.dictionary
+        if self.prefit is not False and is_fitted(self.dictionary):
+            return self.dictionary
+        return clone(self.dictionary).fit(X)
 
     def _least_squares_gain(self, X):
         """Return the factor that minimises the squared error of the decoded rows."""

@@ -151,7 +151,7 @@ class Reading:
         return array
 
 
-def _forward(model, points, token_lists):
+def _forward(model, points, token_lists, *, stop=True):
     """Return what is read on right-padded texts, (texts, tokens, width) for each place."""
     longest = max(map(len, token_lists))
     ids = torch.zeros(len(token_lists), longest, dtype=torch.long)
@@ -161,7 +161,7 @@ def _forward(model, points, token_lists):
         mask[row, : len(tokens)] = 1
     device = next(model.parameters()).device
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
-    with capture(points) as values:
+    with capture(points, stop=stop) as values:
         model(input_ids=ids.to(device), attention_mask=mask.to(device), **options)
     # Some models flatten texts and tokens inside a block.
     flat = len(token_lists) * longest
@@ -177,7 +177,8 @@ def _check_places(model, points, tokens):
 
     Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
     """
-    hidden = _forward(model, points, [tokens, tokens])
+    # To the end of the pass, so that a module that runs again is seen to.
+    hidden = _forward(model, points, [tokens, tokens], stop=False)
     for name in points:
         value = hidden.get(name)
         if value is None or value.ndim != 3 or value.shape[:2] != (2, len(tokens)):

@@ -3,10 +3,9 @@
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._validation import check_choice, check_texts
+from skdict._validation import check_choice, check_texts, is_fitted
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 
 
@@ -152,11 +151,15 @@ class FeatureVectorizer(TransformerMixin, BaseEstimator):
     def _fit(self, texts):
         check_choice("pooling", self.pooling, POOLINGS)
         extractor = clone(self.extractor)
+        if extractor.pooling is not None:
+            raise ValueError(
+                f"the extractor has pooling={extractor.pooling!r}, which leaves no tokens to "
+                f"encode; pass an extractor with pooling=None, and pooling to FeatureVectorizer"
+            )
         activations = extractor.fit_transform(texts)
-        try:
-            check_is_fitted(self.dictionary)
+        if is_fitted(self.dictionary):
             dictionary = self.dictionary
-        except NotFittedError:
+        else:
             dictionary = clone(self.dictionary).fit(activations)
         self.extractor_, self.dictionary_ = extractor, dictionary
         return activations
@@ -165,6 +168,14 @@ class FeatureVectorizer(TransformerMixin, BaseEstimator):
         codes = self.dictionary_.transform(activations)
         codes = scipy.sparse.csr_array(codes) if scipy.sparse.issparse(codes) else np.asarray(codes)
         return pool_rows(codes, activations.documents, n_texts, self.pooling)
+
+    def __sklearn_clone__(self):
+        # A plain clone would unfit a fitted dictionary, and a search would fit it again.
+        params = self.get_params(deep=False)
+        params["extractor"] = clone(self.extractor)
+        if not is_fitted(self.dictionary):
+            params["dictionary"] = clone(self.dictionary)
+        return type(self)(**params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -41,9 +41,11 @@ def pool_rows(rows, documents, n_documents, pooling):
         return rows[ends - 1]
     if scipy.sparse.issparse(rows):
         return _pool_sparse(rows, documents, counts, pooling)
-    reduce = np.maximum if pooling == "max" else np.add
-    pooled = reduce.reduceat(rows, ends - counts, axis=0)
-    return pooled if pooling == "max" else pooled / counts[:, None].astype(rows.dtype)
+    if pooling == "max":
+        return np.maximum.reduceat(rows, ends - counts, axis=0)
+    # float16 sums would overflow, and lose what they add long before.
+    sums = np.add.reduceat(rows, ends - counts, axis=0, dtype=np.float64)
+    return (sums / counts[:, None]).astype(rows.dtype)
 
 
 def _pool_sparse(rows, documents, counts, pooling):

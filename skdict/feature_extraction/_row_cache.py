@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import uuid
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -50,7 +51,7 @@ class RowCache:
         """Keep the rows of a document."""
         path = self.path(text, hook_point)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.part")
+        beside = path.with_suffix(f".{uuid.uuid4().hex}.part")
         try:
             with beside.open("wb") as file:
                 np.save(file, rows, allow_pickle=False)

@@ -42,12 +42,13 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     folder : str or path
         Where to write.
     format : {"skdict", "saelens"}, default="skdict"
-        "skdict" keeps everything, parameters and history included: numbers in safetensors,
-        the rest in JSON. "saelens" is the directory that SAELens 6 reads as a standard
+        "skdict" keeps what `transform` and `fit` need, parameters and history: numbers in
+        safetensors, the rest in JSON; only the optimiser's state, with which `partial_fit` goes on,
+        is left out. "saelens" is the directory that SAELens 6 reads as a standard
         autoencoder; it keeps encoder and decoder alone.
     metadata : dict, optional
         Where the rows came from, such as ``acts.metadata`` (`model`, `hook_point`); must fit
-        in JSON.
+        in JSON. By default what a loaded dictionary came with.
 
     Raises
     ------
@@ -80,7 +81,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         )
     check_is_fitted(dictionary)
     if format == "saelens":
-        _saelens.write(dictionary, folder, metadata or {})
+        metadata = getattr(dictionary, "metadata_", {}) if metadata is None else metadata
+        _saelens.write(dictionary, folder, metadata)
         return
     arrays, plain = _split_state(dictionary)
     tensors = save(arrays)
@@ -90,7 +92,7 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         "class": name,
         "params": _plain_params(dictionary),
         "fitted": plain,
-        "metadata": dict(metadata or {}),
+        "metadata": dict(getattr(dictionary, "metadata_", {}) if metadata is None else metadata),
         "sha256": hashlib.sha256(tensors).hexdigest(),
         "versions": {
             "python": platform.python_version(),
@@ -139,10 +141,12 @@ def load_dictionary(folder):
         )
     manifest = read_json(folder / MANIFEST)
     found = manifest.get("format"), manifest.get("version"), manifest.get("class")
-    if found[:2] != (FORMAT, VERSION) or found[2] not in CLASSES:
+    whole = all(isinstance(manifest.get(key), dict) for key in ("params", "fitted", "metadata"))
+    if found[:2] != (FORMAT, VERSION) or str(found[2]) not in CLASSES or not whole:
         raise ValueError(
             f"{str(folder)!r} says format {found[0]!r}, version {found[1]!r}, class {found[2]!r}; "
-            f"this skdict reads {FORMAT!r}, version {VERSION}, classes {', '.join(CLASSES)}"
+            f"this skdict reads {FORMAT!r}, version {VERSION}, classes {', '.join(CLASSES)}, "
+            f"with params, fitted and metadata"
         )
     content = (folder / TENSORS).read_bytes() if (folder / TENSORS).is_file() else b""
     if hashlib.sha256(content).hexdigest() != manifest.get("sha256"):

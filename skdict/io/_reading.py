@@ -3,7 +3,7 @@
 import json
 
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.torch import load
 
 
 def read_json(path):
@@ -18,9 +18,10 @@ def read_json(path):
 
 
 def read_tensors(path):
-    """Return the arrays in a safetensors file, or say that it is none."""
+    """Return the arrays in a safetensors file, half precision as float32, or say it is none."""
     try:
-        return load(path.read_bytes())
+        tensors = load(path.read_bytes())
+        return {k: (t if t.itemsize > 2 else t.float()).numpy() for k, t in tensors.items()}
     except (SafetensorError, FileNotFoundError) as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as safetensors ({error}); pickles are never loaded"

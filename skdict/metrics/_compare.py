@@ -104,7 +104,7 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
         For each dictionary `n_components`; `fvu`, the fraction of variance unexplained;
         `l0`, non-zero codes a row; `n_dead`, features that fire on no row; `density`, the
         median share of rows that a feature fires on. With several seeds also `fvu_spread`,
-        half the range of the FVU over them.
+        half the range of the FVU over them; nan where nothing is random, or fitted already.
 
     Raises
     ------
@@ -144,7 +144,8 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
         record = {"dictionary": name} | {key: _mean(run[key] for run in runs) for key in runs[0]}
         if n_seeds > 1:
             errors = [run["fvu"] for run in runs]
-            record["fvu_spread"] = (max(errors) - min(errors)) / 2
+            spread = (max(errors) - min(errors)) / 2
+            record["fvu_spread"] = spread if len(runs) > 1 else float("nan")
         records.append(record)
     return ComparisonTable(records)
 
@@ -158,11 +159,12 @@ def _fitted(name, dictionary, train, n_seeds):
             raise ValueError(
                 f"{name!r} is not fitted; pass rows to fit it on as train, or a fitted one"
             ) from None
-        if n_seeds == 1 or "random_state" not in dictionary.get_params():
+        named = [key for key in dictionary.get_params() if key.split("__")[-1] == "random_state"]
+        if n_seeds == 1 or not named:
             yield clone(dictionary).fit(train)
             return
         for seed in range(n_seeds):
-            yield clone(dictionary).set_params(random_state=seed).fit(train)
+            yield clone(dictionary).set_params(**dict.fromkeys(named, seed)).fit(train)
     else:
         yield dictionary
 

@@ -24,7 +24,8 @@ def reconstruction_bias(X, X_hat):
     Returns
     -------
     float
-        1 for a perfect reconstruction; nan where reconstructions are all the mean.
+        1 for a perfect reconstruction; nan where reconstructions are all the mean, or have
+        nothing in common with the rows.
 
     Raises
     ------
@@ -42,11 +43,12 @@ def reconstruction_bias(X, X_hat):
     X, X_hat, moments = _measured(X, X_hat)
     norm = product = 0.0
     for start, block in iter_blocks(X):
-        rebuilt = np.asarray(X_hat[start : start + len(block)], dtype=np.float64) - moments.mean
+        rebuilt = np.asarray(X_hat[start : start + len(block)], dtype=np.float64)
+        rebuilt = check_finite(rebuilt, start, "X_hat") - moments.mean
         norm += float(np.vdot(rebuilt, rebuilt))
         product += float(np.vdot(rebuilt, block - moments.mean))
     is_mean = norm <= 1e-12 * moments.squared_deviations
-    return float("nan") if is_mean else norm / product
+    return float("nan") if is_mean or product == 0 else norm / product
 
 
 def fvu(X, X_hat):

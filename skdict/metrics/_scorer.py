@@ -87,7 +87,11 @@ def split_rows(estimator, X):
         If the last step of a Pipeline is no dictionary.
     """
     steps = getattr(estimator, "steps", [])
-    making = [i for i, (_, step) in enumerate(steps) if not hasattr(step, "inverse_transform")]
+    making = [
+        i
+        for i, (_, step) in enumerate(steps)
+        if step not in (None, "passthrough") and not hasattr(step, "inverse_transform")
+    ]
     if not making or making[-1] == len(steps) - 1:
         return estimator, X
     first = making[-1] + 1

@@ -31,6 +31,11 @@ def capture(points, *, stop=True):
     dict of str to torch.Tensor
         Filled when the model has run, with copies, because some models go on to write into
         their tensors. A place that gives no tensor is left out.
+
+    Raises
+    ------
+    ValueError
+        If a place is passed more than once before all are read: which of its values is meant?
     """
     values, waiting = {}, set(points)
 
@@ -38,6 +43,11 @@ def capture(points, *, stop=True):
         # Whole models give a mapping that unpacks to a tuple.
         value = value.to_tuple() if hasattr(value, "to_tuple") else value
         value = value[0] if isinstance(value, tuple) else value
+        if name not in waiting:
+            raise ValueError(
+                f"hook_point={name!r} is a module that runs more than once in a forward pass; "
+                f"choose one that runs once"
+            )
         if torch.is_tensor(value):
             values[name] = value.detach().clone()
         waiting.discard(name)

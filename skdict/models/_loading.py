@@ -54,12 +54,13 @@ def describe_model(model):
 @contextmanager
 def evaluation_mode(model):
     """Run a model without dropout, and leave it in the mode it was in."""
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module, training in modes.items():
+            module.training = training
 
 
 def _stamp(model):

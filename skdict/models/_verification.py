@@ -49,7 +49,13 @@ def _verify_block(model, block, token_ids):
         model(input_ids=token_ids)
     if len({"resid_pre", "resid_post", "attn_out", "mlp_out"} & set(values)) == 4:
         shape = values["resid_pre"].shape
-        values = {key: v.reshape(shape) for key, v in values.items() if v.numel() == shape.numel()}
+        rounding = torch.finfo(values["resid_pre"].dtype).eps
+        values = {
+            key: value.float().reshape(shape)
+            for key, value in values.items()
+            if value.numel() == shape.numel()
+        }
+        values["tolerance"] = max(TOLERANCE, 4 * rounding)
         if _adds_up(values) or _adds_up_behind_norms(values, len(norms)):
             return
     parts = ", ".join(name for name, _ in block.named_modules() if name)
@@ -64,7 +70,8 @@ def _adds_up(values):
     if not {"attn_out", "mlp_out"} <= set(values):
         return False
     added = values["attn_out"] + values["mlp_out"]
-    return _close(values["resid_pre"] + added, values["resid_post"], added)
+    scale = torch.maximum(added.abs().max(), values["resid_post"].abs().max())
+    return _close(values["resid_pre"] + added, values["resid_post"], scale, values)
 
 
 def _adds_up_behind_norms(values, n_norms):
@@ -73,16 +80,16 @@ def _adds_up_behind_norms(values, n_norms):
     both = [n for n in range(n_norms) if (n, "input") in values and (n, "output") in values]
     middle = values["resid_pre"] + values["attn_out"]
     for first in both:
-        if not _close(values[first, "input"], middle, middle):
+        if not _close(values[first, "input"], middle, middle, values):
             continue
         end = values[first, "output"] + values["mlp_out"]
         for last in both:
-            if _close(values[last, "input"], end, end) and _close(
-                values[last, "output"], values["resid_post"], values["resid_post"]
+            if _close(values[last, "input"], end, end, values) and _close(
+                values[last, "output"], values["resid_post"], values["resid_post"], values
             ):
                 return True
     return False
 
 
-def _close(left, right, scale):
-    return bool((left - right).abs().max() <= TOLERANCE * scale.abs().max())
+def _close(left, right, scale, values):
+    return bool((left - right).abs().max() <= values["tolerance"] * scale.abs().max())

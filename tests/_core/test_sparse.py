@@ -49,6 +49,14 @@ def test_codes_of_a_row_do_not_depend_on_its_batch(dictionary, rows):
     np.testing.assert_array_equal(backwards, whole)
 
 
+def test_values_are_gathered_over_many_blocks(dictionary, rows, monkeypatch):
+    whole = encode(dictionary, rows)
+    monkeypatch.setattr(_sparse, "GATHER_VALUES", 37)
+    again = encode(dictionary, rows)
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+
+
 def test_blocks_may_be_cut_anywhere(dictionary, rows):
     whole = encode(dictionary, rows)
     parts = encode(dictionary, rows[:3], rows[3:600], rows[600:])

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 
 from skdict import RandomDictionary, SparseDictionaryAutoencoder
 from skdict.decomposition import TopKDictionary
@@ -72,6 +74,18 @@ def test_fitted_ones_are_used_and_unfitted_ones_cloned(rows):
     np.testing.assert_allclose(again.mean_, rows.mean(0))
     with pytest.raises(NotFittedError):
         TopKDictionary(unfitted, 2, prefit=True).fit(rows)
+
+
+def test_clones_and_searches_keep_a_fitted_dictionary(rows):
+    pca = PCA(4).fit(rows[:50])
+    for prefit in ("auto", True):
+        topk = TopKDictionary(pca, 2, prefit=prefit)
+        assert clone(topk).fit(rows).dictionary_ is pca
+        search = GridSearchCV(topk, {"k": [1, 2]}, cv=2, error_score="raise").fit(rows)
+        assert search.best_params_ == {"k": 2}
+        assert search.best_estimator_.dictionary_ is pca
+    assert clone(TopKDictionary(pca, 2, prefit=False)).dictionary is not pca
+    assert clone(TopKDictionary(PCA(4), 2)).fit(rows).dictionary_ is not pca
 
 
 def test_fewer_active_codes_than_k(rows):

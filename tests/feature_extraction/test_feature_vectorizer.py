@@ -75,6 +75,8 @@ def test_fitted_dictionaries_are_used_as_they_are(vectorizer, stories):
     assert features.shape == (4, 5)
     assert isinstance(features, np.ndarray)
     assert clone(vectorizer).fit(stories.texts[:20]).dictionary_ is not vectorizer.dictionary
+    kept = clone(FeatureVectorizer(vectorizer.extractor, pca)).fit(stories.texts[:3])
+    assert kept.dictionary_ is pca
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean", "last"])
@@ -94,6 +96,9 @@ def test_pooled_activations(stories, pooling):
 
 
 def test_bad_input(vectorizer, stories):
+    pooled = clone(vectorizer).set_params(extractor__pooling="max")
+    with pytest.raises(ValueError, match="leaves no tokens to encode"):
+        pooled.fit(stories.texts[:3])
     with pytest.raises(ValueError, match="'max', 'mean', 'last'"):
         clone(vectorizer).set_params(pooling="sum").fit(stories.texts[:2])
     with pytest.raises(ValueError, match="None, 'max', 'mean', 'last'"):

@@ -38,6 +38,12 @@ def test_no_code_at_all(pooling):
     assert pooled.nnz == 0
 
 
+def test_half_precision_means_do_not_overflow():
+    pooled = pool_rows(np.full((200, 2), 500, dtype=np.float16), np.zeros(200, int), 1, "mean")
+    assert pooled.dtype == np.float16
+    assert pooled.tolist() == [[500, 500]]
+
+
 def test_a_document_without_rows(rows):
     with pytest.raises(ValueError, match=r"texts\[3\] has no token left"):
         pool_rows(rows, DOCUMENTS, 4, "max")

@@ -56,6 +56,14 @@ def test_loading_gives_back_what_was_saved(estimator, dtype, rows, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
 
 
+def test_metadata_lasts_until_the_next_fit(rows, tmp_path):
+    save_dictionary(fit(rows), tmp_path / "a", metadata={"model": "m"})
+    loaded = load_dictionary(tmp_path / "a")
+    save_dictionary(loaded, tmp_path / "b")
+    assert load_dictionary(tmp_path / "b").metadata_ == {"model": "m"}
+    assert not hasattr(loaded.fit(rows), "metadata_")
+
+
 def test_training_goes_on_from_a_loaded_dictionary(rows, tmp_path):
     sae = fit(rows)
     save_dictionary(sae, tmp_path / "sae")
@@ -131,7 +139,8 @@ def test_damage_is_told_and_nothing_is_run(rows, tmp_path):
     manifest.write_text("[1]")
     refuse("holds list where an object is due")
     content = json.loads(whole)
-    for change in ({"version": 2}, {"format": "other"}, {"class": "Bomb"}):
+    changes = ({"version": 2}, {"format": "other"}, {"class": "Bomb"}, {"class": []})
+    for change in (*changes, {"params": None}, {"fitted": 3}):
         manifest.write_text(json.dumps(content | change))
         refuse("this skdict reads 'skdict.dictionary', version 1")
     fewer = save({"mean_": np.zeros(6)})

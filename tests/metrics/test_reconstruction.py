@@ -51,6 +51,10 @@ def test_bias_is_the_factor_of_shrinkage(rows, factor):
     best = mean + (shrunk - mean) / reconstruction_bias(rows, shrunk)
     assert fvu(rows, best) == pytest.approx(0, abs=1e-12)
     assert np.isnan(reconstruction_bias(rows, np.broadcast_to(mean, rows.shape)))
+    assert np.isnan(reconstruction_bias([[1.0, 0], [-1.0, 0]], [[0.0, 1], [0.0, -1]]))
+    shrunk[2, 3] = np.nan
+    with pytest.raises(ValueError, match="Input X_hat contains NaN: first at row 2"):
+        reconstruction_bias(rows, shrunk)
 
 
 def test_bad_input(rows):

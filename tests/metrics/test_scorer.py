@@ -101,6 +101,12 @@ def test_any_dictionary_and_pipeline(rows):
         assert scores["test_fvu"][1] == pytest.approx(fvu(rows[1500:], rebuilt), rel=1e-3)
 
 
+def test_steps_that_are_switched_off_change_nothing(rows):
+    plain = make_pipeline(StandardScaler(), PCA(4)).fit(rows)
+    switched = make_pipeline(StandardScaler(), "passthrough", PCA(4)).fit(rows)
+    assert DictionaryScorer()(plain, rows) == DictionaryScorer()(switched, rows)
+
+
 RESULTS = {
     "mean_test_fvu": np.array([0.05, 0.10, 0.30, 0.70, 1.0]),
     "mean_test_l0": np.array([40.0, 10.0, 5.0, 2.0, 0.0]),

@@ -1,5 +1,7 @@
 """Names lead to the right places in every family, or to a list of what there is."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -126,6 +128,13 @@ def test_every_family_adds_up(any_family):
     names = hook_points(model)
     assert len(names) == 18
     assert names[0] == "resid_pre.0"
+
+
+def test_lower_precision_adds_up_too(any_family):
+    _, model = any_family
+    lower = copy.deepcopy(model).to(torch.bfloat16)
+    with torch.no_grad():
+        verify_hook_points(lower, IDS)
 
 
 def test_a_block_that_does_something_else_is_refused(tiny_model):

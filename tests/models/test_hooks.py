@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skdict.models import capture, find_hook_point
+from skdict.models import HookPoint, capture, find_hook_point
 
 IDS = torch.arange(1, 9)[None]
 
@@ -39,6 +39,14 @@ def test_hooks_are_removed_whatever_happens(tiny_model):
         raise RuntimeError("elsewhere")
     assert (dict(module._forward_hooks), dict(module._forward_pre_hooks)) == hooks
     assert torch.equal(tiny_model(IDS).logits, before)
+
+
+@torch.no_grad()
+def test_a_module_that_runs_twice_is_refused():
+    block = torch.nn.Linear(4, 4)
+    wanted = {"block": HookPoint(block, "output")}
+    with pytest.raises(ValueError, match="runs more than once"), capture(wanted, stop=False):
+        block(block(torch.zeros(1, 4)))
 
 
 @torch.no_grad()
