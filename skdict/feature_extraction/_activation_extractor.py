@@ -162,7 +162,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         Yields
         ------
         Activations of shape (n_tokens, width)
-            The rows of the next texts; documents count on from chunk to chunk.
+            The rows of the next texts; documents count on from chunk to chunk. A chunk whose
+            texts are all too short to give a row is passed over.
 
         Raises
         ------
@@ -178,7 +179,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             check_texts(X)
         texts, n_before, reading = iter(X), 0, self._reading()
         while chunk := list(islice(texts, chunk_size)):
-            yield reading.run(chunk, first_document=n_before)[self.hook_point]
+            if reading.has_rows(chunk):
+                yield reading.run(chunk, first_document=n_before)[self.hook_point]
             n_before += len(chunk)
 
     def _reading(self):

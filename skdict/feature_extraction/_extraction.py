@@ -62,9 +62,7 @@ class Reading:
         """Return the rows of texts, for each place; documents count from `first_document`."""
         texts = check_texts(texts)
         model, tokenizer, points = self.check()
-        context = getattr(model.config, "max_position_embeddings", None) or self.max_length
-        token_lists = encode_texts(tokenizer, texts, min(self.max_length, context))
-        lengths = np.array([max(0, len(ids) - self.skip_first) for ids in token_lists])
+        token_lists, lengths = self._encode(model, tokenizer, texts)
         if lengths.sum() == 0:
             raise ValueError(
                 f"no text has a token after the first skip_first={self.skip_first}; pass longer "
@@ -98,6 +96,17 @@ class Reading:
         for name, activations in result.items():
             warn_of_outliers(activations, name)
         return result
+
+    def has_rows(self, texts):
+        """Whether any of the texts is long enough to give a row."""
+        model, tokenizer, _ = self.check()
+        return self._encode(model, tokenizer, check_texts(texts))[1].any()
+
+    def _encode(self, model, tokenizer, texts):
+        """Return the tokens of each text, and how many rows they give."""
+        context = getattr(model.config, "max_position_embeddings", None) or self.max_length
+        token_lists = encode_texts(tokenizer, texts, min(self.max_length, context))
+        return token_lists, np.array([max(0, len(ids) - self.skip_first) for ids in token_lists])
 
     def _gather_cached(self, model, tokenizer, points, texts, token_lists, lengths):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""

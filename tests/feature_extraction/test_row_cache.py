@@ -135,6 +135,12 @@ def test_chunks_are_the_whole(pair):
     assert len(chunks) == 3
     np.testing.assert_allclose(np.concatenate([np.asarray(c) for c in chunks]), whole, atol=2e-6)
     np.testing.assert_array_equal(np.concatenate([c.documents for c in chunks]), whole.documents)
+    extractor = ActivationExtractor(pair, "resid_post.1", skip_first=3)
+    documents = [
+        chunk.documents[0]
+        for chunk in extractor.iter_transform(["abcdefg", "a", "hijklmn"], chunk_size=1)
+    ]
+    assert documents == [0, 2]
     with pytest.raises(ValueError, match="chunk_size=0"):
         next(extractor.iter_transform(TEXTS, chunk_size=0))
     with pytest.raises(TypeError, match="pass a list"):
