@@ -44,13 +44,13 @@ def to_csr(code_chunks, n_components, dtype):
 
     Indices take 32 bits while the number of non-zeros fits, 64 beyond.
     """
-    columns, values, row_lengths = _Gathered(np.int32), _Gathered(dtype), []
+    columns, values, row_lengths = map(_Gathered, (np.int32, dtype, np.int64))
     for codes in code_chunks:
         rows_at, columns_at = codes.nonzero(as_tuple=True)
         columns.append(columns_at.cpu().numpy())
         values.append(codes[rows_at, columns_at].cpu().numpy())
         row_lengths.append(torch.bincount(rows_at, minlength=len(codes)).cpu().numpy())
-    pointers = np.concatenate([[0], np.cumsum(np.concatenate(row_lengths))])
+    pointers = np.concatenate([[0], np.cumsum(row_lengths.joined())])
     index_dtype = np.int32 if pointers[-1] <= MOST_NARROW else np.int64
     parts = (
         values.joined(),
