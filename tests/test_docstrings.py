@@ -57,8 +57,8 @@ def public_names():
             if inspect.isclass(thing):
                 names |= {
                     f"{home}.{member}"
-                    for member, value in vars(thing).items()
-                    if not member.startswith("_") and inspect.isfunction(value)
+                    for member, value in inspect.getmembers(thing, inspect.isfunction)
+                    if not member.startswith("_") and value.__module__.startswith("skdict.")
                 }
     return sorted(names)
 

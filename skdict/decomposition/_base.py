@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_rows
-from skdict.decomposition._codes import explained_variance
+from skdict.decomposition._codes import check_codes, explained_variance
 
 
 @contextmanager
@@ -28,7 +28,53 @@ def width_restored_on_error(estimator):
 
 
 class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What follows from `components_`, `transform` and `inverse_transform`."""
+    """What follows from `components_`, `_encode` (checked rows) and `_decode` (checked codes)."""
+
+    def transform(self, X):
+        """Encode rows into codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows: an array, a tensor, a memory map or `Activations`; the latter two are read
+            in slices.
+
+        Returns
+        -------
+        csr_array or ndarray of shape (n_samples, n_components)
+            Codes in units of the rows, in float64 for float64, else float32; sparse where most
+            are zero. A row's codes do not depend on other rows.
+
+        Raises
+        ------
+        ValueError
+            If X has another width than the rows fitted, or holds NaN or infinity.
+        TypeError
+            If X is sparse.
+        """
+        check_is_fitted(self)
+        return self._encode(check_rows(self, X, reset=False))
+
+    def inverse_transform(self, X):
+        """Decode codes into rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Rows, in the dtype of the codes.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns than there are components.
+        """
+        check_is_fitted(self)
+        return self._decode(check_codes(X, len(self.components_), type(self).__name__))
 
     def score(self, X, y=None):
         """Return the fraction of variance explained, 1 - FVU.

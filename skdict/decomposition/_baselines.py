@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skdict._core import AffineDictionary, iter_blocks
 from skdict._validation import (
@@ -13,7 +12,7 @@ from skdict._validation import (
     compute_dtype,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._codes import check_codes, decode_rows, encode_rows, measure_rows
+from skdict.decomposition._codes import decode_rows, encode_rows, measure_rows
 
 
 class IdentityDictionary(BaseDictionary):
@@ -67,50 +66,10 @@ class IdentityDictionary(BaseDictionary):
         self.components_ = np.eye(X.shape[1], dtype=compute_dtype(X))
         return self
 
-    def transform(self, X):
-        """Return the rows as their own codes, signed and dense.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            A copy of the rows, in float64 for float64, else float32.
-
-        Raises
-        ------
-        ValueError
-            If X has another width than the rows fitted or is not finite.
-        """
-        check_is_fitted(self)
-        return self._encode(check_rows(self, X, reset=False))
-
     def _encode(self, X):
         return check_finite(np.array(X, dtype=compute_dtype(X)), 0)
 
-    def inverse_transform(self, X):
-        """Return codes as the rows they are.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            Rows.
-
-        Raises
-        ------
-        ValueError
-            If X has another number of columns than the rows fitted.
-        """
-        check_is_fitted(self)
-        codes = check_codes(X, len(self.components_), type(self).__name__)
+    def _decode(self, codes):
         return codes.copy() if isinstance(codes, np.ndarray) else codes.toarray()
 
 
@@ -205,27 +164,6 @@ class RandomDictionary(BaseDictionary):
             norm += float(np.vdot(rebuilt, rebuilt))
         return product / norm if norm else 1.0
 
-    def transform(self, X):
-        """Encode rows into codes, in chunks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-            Codes, in float64 for float64, else float32; dense, for half of them are active.
-
-        Raises
-        ------
-        ValueError
-            If X has another width than the rows fitted or is not finite.
-        """
-        check_is_fitted(self)
-        return self._encode(check_rows(self, X, reset=False))
-
     def _encode(self, X):
         dictionary = AffineDictionary.from_arrays(
             components=self.components_,
@@ -244,24 +182,5 @@ class RandomDictionary(BaseDictionary):
             "nonlinearity": torch.relu,
         }
 
-    def inverse_transform(self, X):
-        """Decode codes into rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            ``mean_ + gain_ * X @ components_``.
-
-        Raises
-        ------
-        ValueError
-            If X has another number of columns than there are components.
-        """
-        check_is_fitted(self)
-        codes = check_codes(X, len(self.components_), type(self).__name__)
+    def _decode(self, codes):
         return decode_rows(codes, self.gain_ * self.components_, self.mean_)

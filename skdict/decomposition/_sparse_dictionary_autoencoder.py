@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skdict._core import AffineDictionary, Trainer, resolve_device
 from skdict._validation import (
@@ -15,7 +14,7 @@ from skdict._validation import (
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
-from skdict.decomposition._codes import check_codes, decode_rows, encode_rows, measure_rows
+from skdict.decomposition._codes import decode_rows, encode_rows, measure_rows
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._epochs import Epochs
 from skdict.decomposition._scaled_rows import ScaledRows
@@ -285,52 +284,6 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         fitted = self._fitted_attributes(trainer, epochs, rows)
         vars(self).update(fitted, _error_unit=error_unit, _moments=trainer.moments())
 
-    def transform(self, X):
-        """Encode rows into codes, in chunks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows, as in `fit`.
-
-        Returns
-        -------
-        csr_array or ndarray of shape (n_samples, n_components)
-            Codes in units of the rows and their dtype (float64 for float64, else float32);
-            dense with `sparse_output=False`. A row's codes do not depend on other rows.
-
-        Raises
-        ------
-        ValueError
-            If X has another width than the rows fitted, or holds NaN or infinity.
-        TypeError
-            If X is sparse.
-        """
-        check_is_fitted(self)
-        return self._encode(check_rows(self, X, reset=False))
-
-    def inverse_transform(self, X):
-        """Decode codes into rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            ``mean_ + X @ components_``.
-
-        Raises
-        ------
-        ValueError
-            If X has another number of columns than there are components.
-        """
-        check_is_fitted(self)
-        codes = check_codes(X, len(self.components_), type(self).__name__)
-        return decode_rows(codes, self.components_, self.mean_)
-
     def _encode(self, X):
         """Return the codes of checked rows."""
         dictionary = AffineDictionary.from_arrays(
@@ -341,6 +294,9 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             device=resolve_device(self.device),
         )
         return encode_rows(dictionary, X, sparse_output=self.sparse_output)
+
+    def _decode(self, codes):
+        return decode_rows(codes, self.components_, self.mean_)
 
     def _encoding_arrays(self):
         return {

@@ -15,7 +15,7 @@ from skdict._validation import (
     is_fitted,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._codes import check_codes, decode_rows, measure_rows
+from skdict.decomposition._codes import decode_rows, measure_rows
 from skdict.decomposition._contract import dictionary_atoms, dictionary_offset
 
 
@@ -125,27 +125,6 @@ class TopKDictionary(BaseDictionary):
         self.components_ *= self.components_.dtype.type(self.gain_)
         return self
 
-    def transform(self, X):
-        """Encode rows and keep the strongest codes of each.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        csr_array of shape (n_samples, n_components)
-            At most k codes a row.
-
-        Raises
-        ------
-        ValueError
-            If X has another width than the rows fitted or is not finite.
-        """
-        check_is_fitted(self)
-        return self._encode(check_rows(self, X, reset=False))
-
     def _encode(self, X):
         parts = []
         for _, block in iter_blocks(X):
@@ -157,26 +136,7 @@ class TopKDictionary(BaseDictionary):
             parts.append(scipy.sparse.csr_array(keep_strongest(codes, self.k, self._lengths)))
         return scipy.sparse.vstack(parts, format="csr")
 
-    def inverse_transform(self, X):
-        """Decode codes into rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            ``offset_ + X @ components_``.
-
-        Raises
-        ------
-        ValueError
-            If X has another number of columns than there are components.
-        """
-        check_is_fitted(self)
-        codes = check_codes(X, len(self.components_), type(self).__name__)
+    def _decode(self, codes):
         return decode_rows(codes, self.components_, self.offset_)
 
     def __sklearn_clone__(self):
