@@ -1,5 +1,6 @@
 """The state of one dictionary while it is trained."""
 
+import numpy as np
 import torch
 from torch.optim.adam import adam
 
@@ -155,6 +156,64 @@ class Trainer:
             "first": [t.cpu().numpy().copy() for t in self._first],
             "second": [t.cpu().numpy().copy() for t in self._second],
             "n_steps": int(self._counts[0]),
+        }
+
+    def state(self):
+        """Return all that training goes on from, as numpy arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            What `restore` takes: parameters, Adam's state, counters and running sums, and how
+            many codes were active last, on which the order of sums depends.
+        """
+        arrays = {name: t.cpu().numpy().copy() for name, t in self._state_tensors().items()}
+        arrays["n_steps"] = np.array(self.n_steps)
+        arrays["share_active"] = np.array(self._objective._share_active)
+        return arrays
+
+    def restore(self, state):
+        """Take up the `state` of a trainer of the same shape.
+
+        Raises
+        ------
+        ValueError
+            If arrays are missing, or have another shape or dtype.
+        """
+        tensors = self._state_tensors()
+        scalars = {"n_steps": np.array(0), "share_active": np.array(1.0)}
+        due = {k: t.cpu().numpy() for k, t in tensors.items()} | scalars
+        for name, like in due.items():
+            array = state.get(name)
+            if array is None or (array.shape, array.dtype) != (like.shape, like.dtype):
+                found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
+                raise ValueError(
+                    f"the state of training holds {found} as {name!r} where {like.dtype} of shape "
+                    f"{like.shape} is due; start the training anew"
+                )
+        for name, tensor in tensors.items():
+            tensor.copy_(torch.tensor(state[name]))
+        self.n_steps = int(state["n_steps"])
+        self._objective._share_active = float(state["share_active"])
+
+    def _state_tensors(self):
+        encoder = () if self.parameters.tied else ("encoder",)
+        names = ("components", *encoder, "bias")
+        groups = {
+            "parameters": self.parameters.tensors(),
+            "first": self._first,
+            "second": self._second,
+            "counts": self._counts,
+        }
+        tensors = {
+            f"{group}.{name}": tensor
+            for group, members in groups.items()
+            for name, tensor in zip(names, members, strict=True)
+        }
+        return tensors | {
+            "last_fired": self._last_fired,
+            "firing_counts": self.firing_counts,
+            "sums": self._sums,
         }
 
     def _restore(self, moments):

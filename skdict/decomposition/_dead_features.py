@@ -36,5 +36,5 @@ def warn_of_dead_features(firing_counts, l0, alpha, bias_init):
         f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "
         f"{cause}: {cure}",
         DeadFeaturesWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -4,6 +4,8 @@ import math
 import warnings
 from functools import partial
 
+import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
@@ -52,6 +54,7 @@ class Epochs:
         self.trainer = trainer
         self.history = []
         self.n_iter = 0
+        self._generator = rows.generator
         self._draw_batches = partial(rows.batches, batch_size)
         self._passes = math.ceil(min_steps / steps_per_pass)
         self._steps = steps_per_pass * self._passes
@@ -60,30 +63,45 @@ class Epochs:
         self._tol = tol
         self._error_unit = error_unit
         self._epoch_fvu = []
+        self._converged = False
         self._bar = tqdm(
             total=max_iter * self._rows, unit="row", unit_scale=True, disable=not verbose
         )
 
-    def run(self, callbacks):
-        """Train until the last epoch, convergence or a callback's word."""
-        converged = False
+    def run(self, callbacks, checkpoint=None):
+        """Train until the last epoch, convergence or a callback's word.
+
+        Parameters
+        ----------
+        callbacks : EpochCallbacks
+            Told of each epoch.
+        checkpoint : checkpoint, optional
+            Its `load()` gives the arrays and the plain values of an earlier run to go on from,
+            or None; its `save(arrays, plain)` is called after each epoch.
+        """
+        earlier = checkpoint and checkpoint.load()
+        if earlier:
+            self._restore(*earlier)
+        stop = False
         with self._bar:
-            while self.n_iter < self._total:
+            while self.n_iter < self._total and not stop:
                 callbacks.begin_epoch()
                 self._run_epoch()
                 stop = callbacks.end_epoch()
-                if stop:
-                    break
-                if not converged and self._has_converged():
-                    converged = True
+                if not stop and not self._converged and self._has_converged():
+                    self._converged = True
                     falling_from = self.n_iter / (1 - FALLING_SHARE)
                     self._total = min(self._max_iter, math.ceil(falling_from))
-        if self._tol is not None and not converged and not stop:
+                if stop:
+                    self._total = self.n_iter
+                if checkpoint:
+                    checkpoint.save(*self._state())
+        if self._tol is not None and not self._converged and not stop:
             warnings.warn(
                 f"FVU still changed by more than tol={self._tol} an epoch after "
                 f"max_iter={self._max_iter} epochs; raise max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
 
     def run_once(self):
@@ -94,6 +112,26 @@ class Epochs:
                 self.trainer.step(batch)
             self._read(self._rows)
         self.n_iter += 1
+
+    def _state(self):
+        """Return what a later run goes on from: arrays, and what fits in JSON."""
+        arrays = self.trainer.state() | {"generator": self._generator.get_state().numpy()}
+        plain = {
+            "n_iter": self.n_iter,
+            "total": self._total,
+            "converged": self._converged,
+            "epoch_fvu": self._epoch_fvu,
+            "history": self.history,
+        }
+        return arrays, plain
+
+    def _restore(self, arrays, plain):
+        self.trainer.restore(arrays)
+        self._generator.set_state(torch.from_numpy(np.array(arrays["generator"])))
+        self.n_iter, self._total = plain["n_iter"], plain["total"]
+        self._converged = plain["converged"]
+        self._epoch_fvu, self.history = plain["epoch_fvu"], plain["history"]
+        self._bar.update(self.n_iter * self._rows)
 
     def _run_epoch(self):
         self.trainer.firing_counts.zero_()

@@ -26,13 +26,18 @@ class ScaledRows:
         Of the batches.
     seed : int
         Of everything random.
+
+    Attributes
+    ----------
+    generator : torch.Generator
+        On the CPU; the order of rows to come follows from its state.
     """
 
     def __init__(self, rows, mean, scale, *, dtype, device, seed):
         self.mean, self.scale = mean, scale
         self._rows = rows
         self._tensors = {"dtype": getattr(torch, np.dtype(dtype).name), "device": device}
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
         self._center = torch.tensor(mean, **self._tensors)
 
     def __len__(self):
@@ -43,7 +48,7 @@ class ScaledRows:
         return shuffled_batches(
             self._rows,
             batch_size,
-            generator=self._generator,
+            generator=self.generator,
             prepare=lambda block: block.sub_(self._center).div_(self.scale),
             **self._tensors,
         )
@@ -54,7 +59,7 @@ class ScaledRows:
             n_components,
             len(self.mean),
             tied=tied,
-            generator=self._generator,
+            generator=self.generator,
             **self._tensors,
         )
         if calibrated:

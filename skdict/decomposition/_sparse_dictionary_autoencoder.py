@@ -202,16 +202,24 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         TypeError
             If a parameter is of the wrong kind or X is sparse.
         """
+        return self._fit_with(X, checkpoint=None)
+
+    @with_callbacks
+    def _fit_from_checkpoint(self, X, checkpoint):
+        """Fit as `fit` does, on from a checkpoint, which is written after each epoch."""
+        return self._fit_with(X, checkpoint)
+
+    def _fit_with(self, X, checkpoint):
         self._check_params()
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True, min_rows=2)
-            self._fit(X)
+            self._fit_rows(X, checkpoint)
         warn_of_dead_features(
             self.firing_counts_, self.history_[-1]["l0"], self.alpha, self.bias_init
         )
         return self
 
-    def _fit(self, X):
+    def _fit_rows(self, X, checkpoint):
         rows, error_unit = self._scaled_rows(X, measure_rows(X))
         start = self._continue if self.warm_start and hasattr(self, "components_") else self._begin
         trainer = self._trainer(start(rows), len(rows))
@@ -221,7 +229,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             return self._fitted_attributes(trainer, epochs, rows)
 
         callbacks = EpochCallbacks(self, X, self.max_iter, fitted)
-        epochs.run(callbacks)
+        epochs.run(callbacks, checkpoint)
         vars(self).update(fitted(), _error_unit=error_unit)
         # What an earlier training left: its optimiser, and where loaded rows came from.
         for name in ("_moments", "metadata_"):
