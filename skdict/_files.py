@@ -1,4 +1,4 @@
-"""Folders that are always whole.
+"""Folders and files that are always whole.
 
 Floor 1: imports the standard library only.
 """
@@ -33,26 +33,58 @@ def whole_folder(folder, manifest, what):
     ------
     FileExistsError
         If there is something else of this name.
+    OSError
+        If something cannot be written; what was there before is then untouched.
     """
     folder = Path(folder).resolve()
     restore_interrupted(folder)
     if folder.exists() and not (folder / manifest).is_file():
         raise FileExistsError(f"{str(folder)!r} exists and is not {what}; choose another folder")
-    beside, old = (_name_beside(folder, kind) for kind in ("part", "old"))
-    beside.mkdir(parents=True)
+    beside, old = (name_beside(folder, kind) for kind in ("part", "old"))
     try:
+        beside.mkdir(parents=True)
         yield beside
         if folder.exists():
             folder.rename(old)
         beside.rename(folder)
+    except OSError as error:
+        raise _explained(error, folder) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def replace_file(path, content):
+    """Write a file in one step: readers see the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder is made if need be.
+    content : bytes
+        What it is to hold.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is then untouched.
+    """
+    restore_interrupted(path)
+    beside = name_beside(path, "part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        raise _explained(error, path) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def restore_interrupted(folder):
-    """Clear up after processes that died while they wrote a folder.
+    """Clear up after processes that died while they wrote a folder or file of this name.
 
     Folders cannot be exchanged in one step everywhere, so for a moment neither the old nor the
     new one has the name: then the old one gets it back. What else the dead left is removed.
@@ -62,19 +94,28 @@ def restore_interrupted(folder):
     if not folder.parent.is_dir():
         return
     found = [(p, pattern.fullmatch(p.name)) for p in folder.parent.iterdir()]
-    dead = [(p, m[2]) for p, m in found if m and not _is_alive(int(m[1]))]
+    dead = [(p, m[2]) for p, m in found if m and not is_alive(int(m[1]))]
     moved = [p for p, kind in dead if kind == "old"]
     if moved and not folder.exists():
         max(moved, key=lambda p: p.stat().st_mtime_ns).rename(folder)
     for path, _ in dead:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
 
 
-def _name_beside(folder, kind):
-    return folder.with_name(f".{folder.name}.{os.getpid()}.{uuid.uuid4().hex}.{kind}")
+def remove_leftovers(folder):
+    """Remove what dead processes left half written inside a folder, whatever its name."""
+    for path in Path(folder).iterdir():
+        match = re.fullmatch(r"\..+\.(\d+)\.[0-9a-f]{32}\.part", path.name)
+        if match and not is_alive(int(match[1])):
+            _remove(path)
 
 
-def _is_alive(pid):
+def name_beside(path, kind):
+    """Return a name beside a path that no other process uses and that names this one."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}.{kind}")
+
+
+def is_alive(pid):
     """Whether a process of this number runs here; our own number counts as alive."""
     try:
         os.kill(pid, 0)
@@ -83,3 +124,20 @@ def _is_alive(pid):
     except PermissionError:
         return True
     return True
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _explained(error, path):
+    """Return an error that names what could not be written; those that say it already stay."""
+    if isinstance(error, FileExistsError) or "could not be written" in str(error):
+        return error
+    return OSError(
+        f"{str(path)!r} could not be written ({error}); what was there before is untouched: free "
+        f"disk space, or choose another place"
+    )

@@ -1,21 +1,17 @@
 """Activations of tokens that know where they come from.
 
-Floor 1: imports numpy and `_files`.
+Floor 1: imports numpy, `_files` and `_store`.
 """
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from skdict._files import restore_interrupted, whole_folder
+from skdict._files import restore_interrupted
+from skdict._store import ActivationsWriter, ShardedRows, open_store, store_digest, write_whole
 
-__all__ = ["Activations", "Context"]
-
-MANIFEST = "activations.json"
-ARRAYS = ("rows", "documents", "positions", "token_ids")
-VERSION = 1
+__all__ = ["Activations", "ActivationsWriter", "Context", "store_digest"]
 
 
 class Context(NamedTuple):
@@ -86,7 +82,7 @@ class Activations:
     """
 
     def __init__(self, rows, *, documents, positions, token_ids, vocabulary=None, metadata=None):
-        rows = rows if isinstance(rows, np.ndarray) else np.asarray(rows)
+        rows = rows if isinstance(rows, (np.ndarray, ShardedRows)) else np.asarray(rows)
         if rows.ndim != 2 or rows.dtype.kind != "f":
             raise TypeError(
                 f"rows has dtype {rows.dtype} and shape {rows.shape}; pass a two-dimensional "
@@ -257,7 +253,8 @@ class Activations:
         """Write rows and token table to a folder that `load` reads.
 
         Everything is written beside the folder first and then renamed, so that a folder
-        of this name is always whole. An earlier store of this name is replaced.
+        of this name is always whole. An earlier store of this name is replaced. Rows that come
+        some at a time are written by `ActivationsWriter`.
 
         Parameters
         ----------
@@ -268,65 +265,43 @@ class Activations:
         ------
         FileExistsError
             If the folder holds something else.
+        OSError
+            If it cannot be written, as on a full disk; an earlier store is then untouched.
+        TypeError
+            If the metadata do not fit in JSON.
         """
-        manifest = json.dumps(
-            {
-                "format": "skdict.activations",
-                "version": VERSION,
-                "shape": self.shape,
-                "vocabulary": None if self.vocabulary is None else list(self.vocabulary),
-                "metadata": self.metadata,
-            }
-        )
-        with whole_folder(folder, MANIFEST, "a store of activations") as beside:
-            for name in ARRAYS:
-                np.save(beside / f"{name}.npy", self._column(name), allow_pickle=False)
-            (beside / MANIFEST).write_text(manifest, encoding="utf-8")
+        write_whole(self, folder)
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, *, verify=False):
         """Return the activations of a folder, with the rows mapped and not read.
 
         Parameters
         ----------
         folder : str or path
-            What `save` wrote.
+            What `save` or `ActivationsWriter` wrote.
+        verify : bool, default=False
+            Whether all rows are read once and compared with the hashes in the manifest.
+            Otherwise sizes, the token table and both ends of each file of rows are checked.
 
         Returns
         -------
         Activations
+            Pickles of it keep the paths of the rows, not the rows.
 
         Raises
         ------
         FileNotFoundError
-            If there is no store.
+            If there is no store, or a file of it is missing.
         ValueError
-            If its format is another or its files do not fit together.
+            If the store is unfinished, of another format or version, or a file of it is
+            truncated, changed, or that of another shard or store.
         """
         folder = Path(folder)
         restore_interrupted(folder)
-        if not (folder / MANIFEST).is_file():
-            raise FileNotFoundError(
-                f"{str(folder)!r} holds no {MANIFEST}; pass a folder written by Activations.save"
-            )
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if (manifest.get("format"), manifest.get("version")) != ("skdict.activations", VERSION):
-            raise ValueError(
-                f"{str(folder)!r} has format {manifest.get('format')!r}, version "
-                f"{manifest.get('version')!r}; this skdict reads 'skdict.activations', "
-                f"version {VERSION}"
-            )
-        arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ARRAYS
-        }
-        if list(arrays["rows"].shape) != manifest["shape"]:
-            raise ValueError(
-                f"{str(folder)!r} holds rows of shape {arrays['rows'].shape} where its manifest "
-                f"says {tuple(manifest['shape'])}; write it again"
-            )
+        rows, columns, manifest = open_store(folder, verify=verify)
         table = {"vocabulary": manifest["vocabulary"], "metadata": manifest["metadata"]}
-        return cls(arrays.pop("rows"), **arrays, **table)
+        return cls(rows, **columns, **table)
 
 
 def _readable(text):

@@ -62,7 +62,7 @@ def test_dying_between_the_renames_loses_nothing(tmp_path, monkeypatch, fatal):
             (beside / "manifest").write_text("new")
     monkeypatch.undo()
     # The process that wrote is this one; once it is gone, the old folder gets its name back.
-    monkeypatch.setattr(_files, "_is_alive", lambda pid: False)
+    monkeypatch.setattr(_files, "is_alive", lambda pid: False)
     with pytest.raises(FileNotFoundError, match=r"holds no activations\.json"):
         Activations.load(tmp_path / "store")
     assert (tmp_path / "store" / "manifest").read_text() == "old"

@@ -12,7 +12,8 @@ ROOT = Path(skdict.__file__).parent
 BELOW = {
     "exceptions": set(),
     "_files": set(),
-    "activations": {"_files"},
+    "_store": {"_files"},
+    "activations": {"_files", "_store"},
     "_core": set(),
     "models": set(),
     "_validation": {"activations"},
@@ -20,11 +21,12 @@ BELOW = {
     "decomposition": {"_core", "_validation", "activations", "exceptions"},
     "feature_extraction": {"_core", "_validation", "activations", "exceptions", "models"},
     "metrics": {"_core", "_validation", "activations", "decomposition"},
-    "io": {"_files", "_validation", "decomposition"},
+    "io": {"_core", "_files", "_validation", "decomposition"},
     "inspection": {"_core", "_validation", "activations", "decomposition", "metrics"},
 }
 OUTSIDE = {
     "_files": set(),
+    "_store": {"numpy"},
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy"},
     "models": {"torch", "transformers", "safetensors"},

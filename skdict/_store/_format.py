@@ -1,0 +1,199 @@
+"""The format of a store: its manifest and the files of a shard."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from skdict._files import replace_file
+
+MANIFEST = "activations.json"
+FORMAT, VERSION = "skdict.activations", 2
+COLUMNS = ("documents", "positions", "token_ids")
+FILES = ("rows.npy", *(f"{name}.npy" for name in COLUMNS))
+DTYPES = ("float16", "float32", "float64")
+END_BYTES = 4096
+HASH = re.compile("[0-9a-f]{64}")
+
+
+def shard_name(number):
+    """Return the name of a shard's folder."""
+    return f"{number:05d}"
+
+
+def write_shard(folder, rows, columns):
+    """Write the arrays of a shard into a folder and return what the manifest says of it."""
+    np.save(folder / "rows.npy", rows, allow_pickle=False)
+    for name in COLUMNS:
+        column = columns[name]
+        small = np.can_cast(np.min_scalar_type(_largest(column)), np.int32)
+        column = column.astype(np.int32) if small else column
+        np.save(folder / f"{name}.npy", column, allow_pickle=False)
+    return {
+        "n_rows": len(rows),
+        "sha256": {name: hash_file(folder / name) for name in FILES},
+        "rows_ends": hash_ends(folder / "rows.npy"),
+    }
+
+
+def hash_file(path):
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_ends(path):
+    """Return the SHA-256 of a file's first and last 4 KiB: what tells files apart at once."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(END_BYTES))
+        file.seek(max(0, path.stat().st_size - END_BYTES))
+        digest.update(file.read(END_BYTES))
+    return digest.hexdigest()
+
+
+def new_manifest(*, complete, source=None):
+    """Return the manifest of a store that has no shard yet."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "complete": complete,
+        "dtype": None,
+        "width": None,
+        "shards": [],
+        "source": source,
+        "metadata": {},
+        "vocabulary": None,
+    }
+
+
+def write_manifest(folder, manifest):
+    """Replace the manifest of a store in one step."""
+    replace_file(Path(folder) / MANIFEST, json.dumps(manifest).encode())
+
+
+def read_manifest(folder):
+    """Return the manifest of a store, whole or not, checked in itself.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is no JSON, of another format or version, or does not say what it has to.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(folder)!r} holds no {MANIFEST}; pass a folder written by Activations.save"
+        )
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not JSON ({error}); write the store again") from error
+    found = manifest if isinstance(manifest, dict) else {}
+    if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
+        raise ValueError(
+            f"{str(folder)!r} has format {found.get('format')!r}, version "
+            f"{found.get('version')!r}; this skdict reads {FORMAT!r}, version {VERSION}: write "
+            f"the store again"
+        )
+    for name, is_right in _RULES.items():
+        if not is_right(manifest.get(name), manifest):
+            raise ValueError(
+                f"{str(path)!r} holds a {name!r} that no store has; write the store again"
+            )
+    return manifest
+
+
+def store_digest(folder):
+    """Return the hash of all rows and tokens of a store.
+
+    Stores with equal digests hold equal rows in equal shards, whether or not their writing
+    was interrupted. Read from the manifest alone: ``Activations.load(folder, verify=True)``
+    checks that the files are those it was written for.
+
+    Parameters
+    ----------
+    folder : str or path
+        A whole store, as `Activations.save` or `ActivationsWriter` wrote it.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no store.
+    ValueError
+        If its manifest is damaged or of another version, or the store is unfinished.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from skdict.activations import Activations, store_digest
+    >>> acts = Activations(np.eye(2), documents=[0, 0], positions=[0, 1], token_ids=[7, 9])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     acts.save(folder + "/a")
+    ...     acts.save(folder + "/b")
+    ...     store_digest(folder + "/a") == store_digest(folder + "/b")
+    True
+    """
+    manifest = read_manifest(folder)
+    check_complete(folder, manifest)
+    shards = [[s["n_rows"], [s["sha256"][name] for name in FILES]] for s in manifest["shards"]]
+    content = [manifest["dtype"], manifest["width"], manifest["vocabulary"], shards]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def check_complete(folder, manifest):
+    """Refuse a store whose writing was not finished."""
+    if not manifest["complete"]:
+        n_rows = sum(shard["n_rows"] for shard in manifest["shards"])
+        raise ValueError(
+            f"{str(folder)!r} is unfinished: {n_rows} rows in {len(manifest['shards'])} shards are "
+            f"written; start what wrote it again with the same settings, and it goes on from there"
+        )
+
+
+def _largest(column):
+    """Return a whole number that takes as many bytes as the widest in a column."""
+    return max(abs(int(column.min())), abs(int(column.max()))) if len(column) else 0
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_hash(value):
+    return isinstance(value, str) and HASH.fullmatch(value) is not None
+
+
+def _are_shards(shards, manifest):
+    return isinstance(shards, list) and all(
+        isinstance(shard, dict)
+        # Names are not free: one could lead out of the folder.
+        and shard.get("name") == shard_name(number)
+        and _is_count(shard.get("n_rows"))
+        and _is_count(shard.get("next_document"))
+        and isinstance(shard.get("sha256"), dict)
+        and all(_is_hash(shard["sha256"].get(name)) for name in FILES)
+        and _is_hash(shard.get("rows_ends"))
+        for number, shard in enumerate(shards)
+    )
+
+
+_RULES = {
+    "complete": lambda value, _: isinstance(value, bool),
+    "shards": _are_shards,
+    "dtype": lambda value, m: value in DTYPES or not (value or m["shards"] or m["complete"]),
+    "width": lambda value, m: _is_count(value) or not (value or m["shards"] or m["complete"]),
+    "metadata": lambda value, _: isinstance(value, dict),
+    "source": lambda value, _: value is None or isinstance(value, dict),
+    "vocabulary": lambda value, _: (
+        value is None or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+    ),
+}

@@ -1,0 +1,110 @@
+"""Reading a store: every file is checked before any row is believed."""
+
+import numpy as np
+
+from skdict._store._format import (
+    COLUMNS,
+    FILES,
+    check_complete,
+    hash_ends,
+    hash_file,
+    read_manifest,
+)
+from skdict._store._sharded_rows import ShardedRows
+
+
+def open_store(folder, *, verify):
+    """Return the rows, mapped, the columns and the manifest of a whole store.
+
+    Always checked are sizes, shapes and dtypes of all files, the hashes of the token table, and
+    of both ends of the rows; with `verify` the hashes of all rows.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    verify : bool
+        Whether all rows are read once and compared with their hash.
+
+    Returns
+    -------
+    rows : ShardedRows of shape (n, d)
+        The rows.
+    columns : dict of str to ndarray of shape (n,)
+        Documents, positions and token ids.
+    manifest : dict
+        What else the store says of itself.
+    """
+    manifest = read_manifest(folder)
+    check_complete(folder, manifest)
+    shards = manifest["shards"]
+    columns = {name: [] for name in COLUMNS}
+    for shard in shards:
+        arrays = {name: _open(folder, shard, name) for name in FILES}
+        _check_shapes(folder, shard, arrays, manifest)
+        _check_hashes(folder, shard, verify)
+        for name in COLUMNS:
+            columns[name].append(arrays[f"{name}.npy"])
+    rows = ShardedRows(
+        [folder / shard["name"] / "rows.npy" for shard in shards],
+        [shard["n_rows"] for shard in shards],
+        manifest["width"],
+        manifest["dtype"],
+    )
+    return rows, {name: _join(parts) for name, parts in columns.items()}, manifest
+
+
+def _open(folder, shard, name):
+    path = folder / shard["name"] / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(path)!r} is missing though the manifest of the store lists it; put it back, or "
+            f"write the store again"
+        )
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{str(path)!r} is truncated or no array of numbers ({error}); pickles are never "
+            f"loaded: write the store again"
+        ) from error
+    if not isinstance(array, np.memmap) or path.stat().st_size != array.offset + array.nbytes:
+        raise ValueError(
+            f"{str(path)!r} is not one array of numbers to its end; write the store again"
+        )
+    return array
+
+
+def _check_shapes(folder, shard, arrays, manifest):
+    n_rows = shard["n_rows"]
+    for name, array in arrays.items():
+        rows = name == "rows.npy"
+        shape = (n_rows, manifest["width"]) if rows else (n_rows,)
+        fits = array.dtype == manifest["dtype"] if rows else array.dtype.kind in "iu"
+        if array.shape != shape or not fits:
+            raise ValueError(
+                f"{str(folder / shard['name'] / name)!r} holds {array.dtype} of shape "
+                f"{array.shape} where the manifest says {shape}"
+                f"{' of ' + manifest['dtype'] if rows else ''}; write the store again"
+            )
+
+
+def _check_hashes(folder, shard, verify):
+    for name in FILES:
+        path = folder / shard["name"] / name
+        if name == "rows.npy" and not verify:
+            same = hash_ends(path) == shard["rows_ends"]
+        else:
+            same = hash_file(path) == shard["sha256"][name]
+        if not same:
+            raise ValueError(
+                f"{str(path)!r} is not the file that the manifest was written for: it was changed, "
+                f"or is that of another shard or store; put it back, or write the store again"
+            )
+
+
+def _join(parts):
+    """Return one column of all shards; that of a single one stays mapped."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0, np.int32)

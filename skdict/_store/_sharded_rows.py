@@ -1,0 +1,108 @@
+"""Rows that lie in several files and look like one array."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+
+# Each map holds a file open, and processes may hold few.
+MOST_OPEN = 64
+
+
+class ShardedRows:
+    """Read-only rows of shape (n, d) in files mapped when they are needed.
+
+    A slice within one file is a view of it and copies nothing; other slices and arrays of row
+    numbers are gathered. Pickles keep the paths and not the rows.
+
+    Parameters
+    ----------
+    paths : list of path
+        Files in the npy format, in order.
+    lengths : list of int
+        Rows in each.
+    width : int
+        Columns in all.
+    dtype : numpy dtype
+        Of all.
+    """
+
+    ndim = 2
+
+    def __init__(self, paths, lengths, width, dtype):
+        self._paths = [str(Path(path).resolve()) for path in paths]
+        self._states = [_state(path) for path in self._paths]
+        self._starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        self._maps = OrderedDict()
+        self.shape = int(self._starts[-1]), width
+        self.dtype = np.dtype(dtype)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getstate__(self):
+        return vars(self) | {"_maps": OrderedDict()}
+
+    def __array__(self, dtype=None, copy=None):
+        rows = self[:]
+        fresh = not isinstance(rows, np.memmap)
+        if dtype is not None and rows.dtype != dtype:
+            return rows.astype(dtype)
+        return rows.copy() if copy and not fresh else rows
+
+    def __getitem__(self, key):
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            if step == 1:
+                return self._slice(start, max(start, stop))
+            return self._gather(np.arange(start, stop, step))
+        key = np.asarray(key)
+        if key.dtype == bool:
+            return self._gather(np.flatnonzero(key))
+        outside = (key < -len(self)) | (key >= len(self))
+        if outside.any():
+            raise IndexError(f"row {key[outside][0]} is out of range: there are {len(self)} rows")
+        key = np.where(key < 0, key + len(self), key)
+        return self._gather(key[None])[0] if key.ndim == 0 else self._gather(key)
+
+    def _slice(self, start, stop):
+        first = self._shard_of(start) if start < len(self) else len(self._paths) - 1
+        begin = self._starts[first]
+        if stop <= self._starts[first + 1]:
+            return self._map(first)[start - begin : stop - begin]
+        rows = np.empty((stop - start, self.shape[1]), self.dtype)
+        end = 0
+        for shard in range(first, self._shard_of(stop - 1) + 1):
+            begin = self._starts[shard]
+            part = self._map(shard)[max(start - begin, 0) : stop - begin]
+            rows[end : end + len(part)] = part
+            end += len(part)
+        return rows
+
+    def _gather(self, indices):
+        rows = np.empty((len(indices), self.shape[1]), self.dtype)
+        shards = self._shard_of(indices)
+        for shard in np.unique(shards):
+            here = shards == shard
+            rows[here] = self._map(shard)[indices[here] - self._starts[shard]]
+        return rows
+
+    def _shard_of(self, row):
+        return np.searchsorted(self._starts, row, side="right") - 1
+
+    def _map(self, shard):
+        shard = int(shard)
+        if shard not in self._maps:
+            path = self._paths[shard]
+            if _state(path) != self._states[shard]:
+                raise ValueError(f"{path!r} has changed since it was loaded; load the store again")
+            self._maps[shard] = np.load(path, mmap_mode="r", allow_pickle=False)
+            if len(self._maps) > MOST_OPEN:
+                self._maps.popitem(last=False)
+        return self._maps[shard]
+
+
+def _state(path):
+    """Return what changes when a file is written anew, or None where there is none."""
+    path = Path(path)
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
