@@ -5,7 +5,7 @@ from itertools import islice
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skdict._validation import check_number, check_texts
-from skdict.feature_extraction._extraction import Reading
+from skdict.feature_extraction._extraction import NoRowsError, Reading
 
 
 class ActivationExtractor(TransformerMixin, BaseEstimator):
@@ -22,7 +22,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Name on the Hugging Face hub, folder, or a loaded model with its tokenizer. Names
         and folders are loaded in float32, once per process; loaded models are used as they
-        are, shared by clones and dropped by pickles.
+        are, shared by clones and dropped by pickles. Any torch module that takes token ids
+        will do as the model, with hook points by module path.
     hook_point : str
         "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
         counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
@@ -34,13 +35,23 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         If given, the rows of a text become one: what a classifier with one label for each
         text needs. The result is then a plain array.
     max_length : int, default=256
-        Tokens read of a text, special ones included, or as many as the model's context holds
-        if that is less; the rest is left out.
+        Tokens that the model reads together, special ones included, or as many as its context
+        holds if that is less.
     batch_size : int, default=32
         Texts in a forward pass.
     skip_first : int, default=1
-        Positions left out at the start of each text. The first is an attention sink in most
-        models: its huge norm would set mean and scale of all rows.
+        Positions left out at the start of each text, or of each window of a text that is read
+        in several. The first is an attention sink in most models: its huge norm would set mean
+        and scale of all rows.
+    skip_special_tokens : bool, default=False
+        Whether special tokens give no row: those that the tokenizer adds, and those of
+        ``tokenizer.all_special_ids`` wherever they stand. The model reads them all the same.
+    long_texts : {"truncate", "split", "raise"}, default="truncate"
+        What becomes of a text of more than `max_length` tokens. "truncate" cuts it and keeps
+        the tokenizer's special tokens around what is left, as the tokenizer itself would.
+        "split" reads it in several windows, with the special tokens around each; every token of
+        the text is read once, positions are those in the whole text, and the special tokens
+        between windows give no row. "raise" refuses it, with its number of tokens.
     dtype : {"float32", "float16"}, default="float32"
         Of the rows. float16 is refused where a value does not fit.
     device : str, default="auto"
@@ -79,6 +90,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         max_length=256,
         batch_size=32,
         skip_first=1,
+        skip_special_tokens=False,
+        long_texts="truncate",
         dtype="float32",
         device="auto",
         revision=None,
@@ -90,6 +103,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         self.max_length = max_length
         self.batch_size = batch_size
         self.skip_first = skip_first
+        self.skip_special_tokens = skip_special_tokens
+        self.long_texts = long_texts
         self.dtype = dtype
         self.device = device
         self.revision = revision
@@ -134,14 +149,15 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         Returns
         -------
         Activations of shape (n_tokens, width) or ndarray of shape (n_texts, width)
-            A text whose tokens are all among the first `skip_first` gives no row, and cannot
-            be pooled. An `OutlierWarning` tells of a dimension with more than half of the
-            variance and of positions with more than 5 times the median norm.
+            A text whose tokens are all left out gives no row, and cannot be pooled. An
+            `OutlierWarning` tells of a dimension with more than half of the variance and of
+            positions with more than 5 times the median norm.
 
         Raises
         ------
         ValueError
-            As in `fit`; if no text gives a row; if float16 overflows.
+            As in `fit`; if no text gives a row; if float16 overflows; if a text is too long
+            and `long_texts` is "raise", or `max_length` has no room beside the special tokens.
         TypeError
             As in `fit`.
         FileNotFoundError
@@ -179,8 +195,12 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             check_texts(X)
         texts, n_before, reading = iter(X), 0, self._reading()
         while chunk := list(islice(texts, chunk_size)):
-            if reading.has_rows(chunk):
-                yield reading.run(chunk, first_document=n_before)[self.hook_point]
+            try:
+                rows = reading.run(chunk, first_document=n_before)[self.hook_point]
+            except NoRowsError:
+                pass
+            else:
+                yield rows
             n_before += len(chunk)
 
     def _reading(self):

@@ -7,23 +7,33 @@ import numpy as np
 import torch
 
 from skdict._core import resolve_device
-from skdict._validation import check_choice, check_number, check_texts
+from skdict._validation import check_choice, check_flag, check_number, check_texts
 from skdict.activations import Activations
+from skdict.feature_extraction._forward_pass import (
+    batches_of_like_length,
+    check_places,
+    context_length,
+    forward,
+)
 from skdict.feature_extraction._outliers import warn_of_outliers
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.feature_extraction._row_cache import RowCache, fingerprint
+from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
-    capture,
     describe_model,
     encode_texts,
     evaluation_mode,
     find_hook_point,
     load_model,
     readable_pieces,
-    verify_hook_points,
+    special_ids,
 )
 
 DTYPES = ("float32", "float16")
+
+
+class NoRowsError(ValueError):
+    """No text gives a row."""
 
 
 @dataclass
@@ -36,6 +46,8 @@ class Reading:
     max_length: int
     batch_size: int
     skip_first: int
+    skip_special_tokens: bool
+    long_texts: str
     dtype: str
     device: str
     revision: str | None
@@ -46,6 +58,8 @@ class Reading:
         for name in ("max_length", "batch_size"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("skip_first", self.skip_first, low=0, integer=True)
+        check_flag("skip_special_tokens", self.skip_special_tokens)
+        check_choice("long_texts", self.long_texts, LONG_TEXTS)
         check_choice("dtype", self.dtype, DTYPES)
         check_choice("pooling", self.pooling, (None, *POOLINGS))
         if self.model is None:
@@ -62,30 +76,30 @@ class Reading:
         """Return the rows of texts, for each place; documents count from `first_document`."""
         texts = check_texts(texts)
         model, tokenizer, points = self.check()
-        token_lists, lengths = self._encode(model, tokenizer, texts)
-        if lengths.sum() == 0:
-            raise ValueError(
-                f"no text has a token after the first skip_first={self.skip_first}; pass longer "
+        windows = self._windows(model, tokenizer, texts, first_document)
+        lengths = np.array([sum(len(window.kept) for window in part) for part in windows])
+        if not lengths.any():
+            kind = "token that is not special" if self.skip_special_tokens else "token"
+            raise NoRowsError(
+                f"no text has a {kind} after the first skip_first={self.skip_first}; pass longer "
                 f"texts or lower skip_first"
             )
         with evaluation_mode(model):
             if self.cache_dir is None:
-                rows = self._gather(model, points, token_lists, lengths)
+                rows = self._gather(model, points, windows)
             else:
-                rows = self._gather_cached(model, tokenizer, points, texts, token_lists, lengths)
+                rows = self._gather_cached(model, tokenizer, points, texts, windows)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
                 name: pool_rows(part, documents, len(texts), self.pooling)
                 for name, part in rows.items()
             }
-        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        every = [window for part in windows for window in part]
         table = {
             "documents": documents + first_document,
-            "positions": np.arange(len(documents)) - starts + self.skip_first,
-            "token_ids": np.concatenate([ids[self.skip_first :] for ids in token_lists]).astype(
-                np.int32
-            ),
+            "positions": np.concatenate([w.positions for w in every]),
+            "token_ids": np.concatenate([w.ids[w.kept] for w in every]).astype(np.int32),
             "vocabulary": readable_pieces(tokenizer),
         }
         source = {"model": describe_model(self.model)}
@@ -97,22 +111,27 @@ class Reading:
             warn_of_outliers(activations, name)
         return result
 
-    def has_rows(self, texts):
-        """Whether any of the texts is long enough to give a row."""
-        model, tokenizer, _ = self.check()
-        return self._encode(model, tokenizer, check_texts(texts))[1].any()
+    def _windows(self, model, tokenizer, texts, first_document):
+        """Return the windows of each text."""
+        options = {
+            "max_length": min(self.max_length, context_length(model) or self.max_length),
+            "long_texts": self.long_texts,
+            "skip_first": self.skip_first,
+            "left_out": special_ids(tokenizer) if self.skip_special_tokens else None,
+        }
+        encoded = encode_texts(tokenizer, texts)
+        return [
+            read_in_windows(text, first_document + i, **options) for i, text in enumerate(encoded)
+        ]
 
-    def _encode(self, model, tokenizer, texts):
-        """Return the tokens of each text, and how many rows they give."""
-        context = getattr(model.config, "max_position_embeddings", None) or self.max_length
-        token_lists = encode_texts(tokenizer, texts, min(self.max_length, context))
-        return token_lists, np.array([max(0, len(ids) - self.skip_first) for ids in token_lists])
-
-    def _gather_cached(self, model, tokenizer, points, texts, token_lists, lengths):
+    def _gather_cached(self, model, tokenizer, points, texts, windows):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""
-        settings = {name: getattr(self, name) for name in ("max_length", "skip_first", "dtype")}
+        names = ("max_length", "skip_first", "long_texts", "dtype")
+        settings = {name: getattr(self, name) for name in names}
+        settings["left_out"] = special_ids(tokenizer) if self.skip_special_tokens else None
         source = fingerprint(model, tokenizer, keep=isinstance(self.model, (str, Path)))
         cache = RowCache(self.cache_dir, source, settings)
+        lengths = [sum(len(window.kept) for window in part) for part in windows]
         known = {name: [cache.load(text, name) for text in texts] for name in points}
         new = [
             i
@@ -120,9 +139,8 @@ class Reading:
             if n and any(rows[i] is None for rows in known.values())
         ]
         if new:
-            chosen = [token_lists[i] for i in new]
-            fresh = self._gather(model, points, chosen, lengths[new])
-            ends = np.cumsum(lengths[new])
+            fresh = self._gather(model, points, [windows[i] for i in new])
+            ends = np.cumsum([lengths[i] for i in new])
             for name, rows in fresh.items():
                 for i, end in zip(new, ends, strict=True):
                     known[name][i] = rows[end - lengths[i] : end]
@@ -133,21 +151,21 @@ class Reading:
         }
 
     @torch.inference_mode()
-    def _gather(self, model, points, token_lists, lengths):
-        """Return the rows of all texts; texts of like length share a forward pass."""
-        _check_places(model, points, token_lists[int(lengths.argmax())][:8])
-        ends = np.cumsum(lengths)
-        by_length = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    def _gather(self, model, points, windows):
+        """Return the rows of all texts; windows of like length share a forward pass."""
+        reading = [window for part in windows for window in part if len(window.kept)]
+        ends = np.cumsum([len(window.kept) for window in reading])
+        lengths = np.array([len(window.ids) for window in reading])
+        check_places(model, points, reading[int(lengths.argmax())].ids[:8])
         rows = {}
-        for start in range(0, len(by_length), self.batch_size):
-            batch = by_length[start : start + self.batch_size]
-            hidden = _forward(model, points, [token_lists[i] for i in batch])
+        for batch in batches_of_like_length(model, lengths, self.batch_size):
+            hidden = forward(model, points, [reading[i].ids for i in batch])
             for name, values in hidden.items():
                 shape = ends[-1], values.shape[-1]
                 target = rows.setdefault(name, np.empty(shape, dtype=self.dtype))
                 for i, value in zip(batch, values, strict=True):
-                    kept = value[self.skip_first : len(token_lists[i])]
-                    target[ends[i] - lengths[i] : ends[i]] = self._to_array(kept, name)
+                    kept = torch.from_numpy(reading[i].kept).to(value.device)
+                    target[ends[i] - len(kept) : ends[i]] = self._to_array(value[kept], name)
         return rows
 
     def _to_array(self, values, name):
@@ -158,45 +176,3 @@ class Reading:
                 f"{name!r} (at most 65504); use dtype='float32'"
             )
         return array
-
-
-def _forward(model, points, token_lists, *, stop=True):
-    """Return what is read on right-padded texts, (texts, tokens, width) for each place."""
-    longest = max(map(len, token_lists))
-    ids = torch.zeros(len(token_lists), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, tokens in enumerate(token_lists):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, : len(tokens)] = 1
-    device = next(model.parameters()).device
-    options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
-    with capture(points, stop=stop) as values:
-        model(input_ids=ids.to(device), attention_mask=mask.to(device), **options)
-    # Some models flatten texts and tokens inside a block.
-    flat = len(token_lists) * longest
-    return {
-        name: value.reshape(*ids.shape, -1) if value.shape[0] == flat and value.ndim == 2 else value
-        for name, value in values.items()
-    }
-
-
-@torch.inference_mode()
-def _check_places(model, points, tokens):
-    """Refuse places that do not give one row for each token of each text.
-
-    Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
-    """
-    # To the end of the pass, so that a module that runs again is seen to.
-    hidden = _forward(model, points, [tokens, tokens], stop=False)
-    for name in points:
-        value = hidden.get(name)
-        if value is None or value.ndim != 3 or value.shape[:2] != (2, len(tokens)):
-            got = "nothing" if value is None else f"shape {tuple(value.shape)}"
-            raise ValueError(
-                f"the module at hook_point={name!r} gave {got} where (2, {len(tokens)}, width) is "
-                f"due for 2 texts of {len(tokens)} tokens; choose a module that runs once for "
-                f"each token"
-            )
-        if name.startswith(("attn_", "mlp_")):
-            device = next(model.parameters()).device
-            verify_hook_points(model, torch.tensor([tokens], device=device))

@@ -79,7 +79,9 @@ def fingerprint(model, tokenizer, *, keep):
     """
     if keep and model in _fingerprints:
         return _fingerprints[model]
-    digest = hashlib.sha256(model.config.to_json_string().encode())
+    config = getattr(model, "config", None)
+    structure = config.to_json_string() if hasattr(config, "to_json_string") else repr(model)
+    digest = hashlib.sha256(structure.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)

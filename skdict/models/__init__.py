@@ -7,11 +7,12 @@ transformers itself is imported when a model is loaded, not before.
 from skdict.models._hook_points import HookPoint, find_hook_point, hook_points
 from skdict.models._hooks import capture
 from skdict.models._loading import describe_model, evaluation_mode, load_model
-from skdict.models._tokens import encode_texts, readable_pieces
+from skdict.models._tokens import TokenizedText, encode_texts, readable_pieces, special_ids
 from skdict.models._verification import verify_hook_points
 
 __all__ = [
     "HookPoint",
+    "TokenizedText",
     "capture",
     "describe_model",
     "encode_texts",
@@ -20,5 +21,6 @@ __all__ = [
     "hook_points",
     "load_model",
     "readable_pieces",
+    "special_ids",
     "verify_hook_points",
 ]

@@ -134,7 +134,14 @@ def find_blocks(model):
     Structure in place of names, so that families need no table; breadth first, because
     mixtures of experts hold lists of the same length further down.
     """
-    n_layers = model.config.get_text_config().num_hidden_layers
+    config = getattr(model, "config", None)
+    if not hasattr(config, "get_text_config"):
+        raise ValueError(
+            f"{type(model).__name__} has no configuration that says how many blocks it has; name "
+            f"the module to read by its path, one of "
+            f"{', '.join(name for name, _ in model.named_children())}, ..."
+        )
+    n_layers = config.get_text_config().num_hidden_layers
     queue = deque([getattr(model, "base_model", model)])
     while queue:
         module = queue.popleft()

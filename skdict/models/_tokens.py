@@ -1,18 +1,81 @@
 """Texts become token ids, and ids become readable pieces."""
 
 import re
+from contextlib import contextmanager
+from typing import NamedTuple
 
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
-def encode_texts(tokenizer, texts, max_length):
-    """Return the token ids of each text, cut to `max_length`.
+class TokenizedText(NamedTuple):
+    """The token ids of a whole text, and what the tokenizer adds around them.
 
-    Special tokens are added as the tokenizer does. The tokenizer's own padding and truncation
-    settings are left alone: changing them would change its hash and its pickles.
+    Parameters
+    ----------
+    prefix : list of int
+        Special tokens added in front, such as a beginning of sequence.
+    body : list of int
+        Tokens of the text itself.
+    suffix : list of int
+        Special tokens added behind.
     """
-    lists = tokenizer(list(texts), add_special_tokens=True, verbose=False)["input_ids"]
-    return [ids[:max_length] for ids in lists]
+
+    prefix: list
+    body: list
+    suffix: list
+
+
+def encode_texts(tokenizer, texts):
+    """Return the tokens of each text, whole, apart from the special ones added around it.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Left as it is, with its settings of padding and truncation: changing them would change
+        its hash and its pickles.
+    texts : list of str
+        Texts.
+
+    Returns
+    -------
+    list of TokenizedText
+    """
+    with _settings_kept(tokenizer):
+        encoded = tokenizer(
+            list(texts), add_special_tokens=True, return_special_tokens_mask=True, verbose=False
+        )
+    return [
+        _taken_apart(ids, added)
+        for ids, added in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)
+    ]
+
+
+def _taken_apart(ids, added):
+    # The mask marks what was added, not a special token that the text itself spells out.
+    start = added.index(0) if 0 in added else len(ids)
+    end = len(ids) - added[::-1].index(0) if 0 in added else len(ids)
+    return TokenizedText(ids[:start], ids[start:end], ids[end:])
+
+
+@contextmanager
+def _settings_kept(tokenizer):
+    """Give back the padding and truncation that a call of the tokenizer switches off."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    padding, truncation = getattr(backend, "padding", None), getattr(backend, "truncation", None)
+    try:
+        yield
+    finally:
+        if padding is not None:
+            backend.enable_padding(**padding)
+        if truncation is not None:
+            backend.enable_truncation(**truncation)
+
+
+def special_ids(tokenizer):
+    """Return the ids of a tokenizer's special tokens, in order."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    marked = {i for i, token in added.items() if token.special}
+    return sorted(marked.union(tokenizer.all_special_ids))
 
 
 def readable_pieces(tokenizer):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from skdict import ActivationExtractor, Activations, load_stories
 from skdict.exceptions import OutlierWarning
@@ -51,3 +52,23 @@ def test_the_bundled_model_has_none_even_at_the_first_position():
         for skip_first in (0, 1):
             extractor = ActivationExtractor(stories.model, "resid_post.2", skip_first=skip_first)
             extractor.transform(stories.texts[:20])
+
+
+def test_extraction_tells_of_both(tiny_model, byte_tokenizer):
+    def swamp(module, args, output):
+        output = output.clone()
+        output[..., 5] += 60 * torch.linspace(-1, 1, output.shape[1])[:, None].T
+        output[:, 2] *= 40
+        return output
+
+    embedding = tiny_model.base_model.get_input_embeddings()
+    handle = embedding.register_forward_hook(swamp)
+    extractor = ActivationExtractor((tiny_model, byte_tokenizer), "resid_pre.0")
+    try:
+        with pytest.warns(OutlierWarning) as told:
+            extractor.fit_transform(["abcdefgh", "ijklmnop"])
+    finally:
+        handle.remove()
+    messages = [str(warning.message) for warning in told]
+    assert any("dimension 5 holds" in message for message in messages)
+    assert any("positions 2 of 'resid_pre.0'" in message for message in messages)

@@ -15,14 +15,14 @@ TEXTS = ["abcdefgh", "xy", "hello there, world", "abc", "xy"]
 @pytest.fixture
 def counted(monkeypatch):
     """Count the texts that go through a model, the two that check the places left out."""
-    plain, seen = _extraction._forward, []
+    plain, seen = _extraction.forward, []
 
     def forward(model, points, token_lists):
         seen.extend(map(tuple, token_lists))
         return plain(model, points, token_lists)
 
-    monkeypatch.setattr(_extraction, "_forward", forward)
-    monkeypatch.setattr(_extraction, "_check_places", lambda *args: None)
+    monkeypatch.setattr(_extraction, "forward", forward)
+    monkeypatch.setattr(_extraction, "check_places", lambda *args: None)
     return seen
 
 

@@ -1,10 +1,14 @@
 """Pieces are readable and spaces are spaces, for byte-level and SentencePiece vocabularies."""
 
+import copy
+
 import pytest
+from tokenizers import AddedToken
 from transformers import AutoTokenizer
 
 from skdict import ActivationExtractor, load_stories
-from skdict.models import encode_texts, readable_pieces
+from skdict.models import encode_texts, readable_pieces, special_ids
+from tests.tiny_tokenizers import KINDS, tiny_tokenizer
 
 
 def test_byte_level_pieces_join_to_the_text():
@@ -12,8 +16,8 @@ def test_byte_level_pieces_join_to_the_text():
     pieces = readable_pieces(tokenizer)
     assert len(pieces) == len(tokenizer)
     text = "Lily saw Tom.\nShe said hi."
-    ids = encode_texts(tokenizer, [text], 100)[0]
-    assert "".join(pieces[i] for i in ids[1:]) == text
+    ids = encode_texts(tokenizer, [text])[0].body
+    assert "".join(pieces[i] for i in ids) == text
     assert " Lily" in pieces
 
 
@@ -32,12 +36,39 @@ def test_sentencepiece_pieces_join_to_the_text(shared_data):
     tokenizer = AutoTokenizer.from_pretrained(shared_data / "stories260K")
     pieces = readable_pieces(tokenizer)
     text = "Lily saw Tom.\nShe said hi."
-    ids = encode_texts(tokenizer, [text], 100)[0]
-    assert "".join(pieces[i] for i in ids[1:]) == " " + text
+    ids = encode_texts(tokenizer, [text])[0].body
+    assert "".join(pieces[i] for i in ids) == " " + text
 
 
-def test_texts_are_cut_and_the_tokenizer_left_alone(byte_tokenizer):
-    before = byte_tokenizer.backend_tokenizer.to_str()
-    lists = encode_texts(byte_tokenizer, ["abcdef", "ab"], 4)
-    assert [len(ids) for ids in lists] == [4, 2]
-    assert byte_tokenizer.backend_tokenizer.to_str() == before
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_come_apart_into_what_is_added_and_their_own(kind):
+    tokenizer, (prefix, suffix) = tiny_tokenizer(kind), KINDS[kind]
+    # The text spells out the special tokens itself, at both ends.
+    texts = ["abc", "<s>ab</s>", "</s>"]
+    for text, parts in zip(texts, encode_texts(tokenizer, texts), strict=True):
+        own = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert parts == (prefix, own, suffix)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_special_tokens_wherever_they_come_from(kind):
+    tokenizer = tiny_tokenizer(kind)
+    assert {0, 1} <= set(special_ids(tokenizer)) <= {0, 1, 2}
+    # Marked as special in the vocabulary, though no attribute of the tokenizer names it.
+    other = copy.deepcopy(tokenizer)
+    other.add_tokens([AddedToken("<turn>", special=True)])
+    assert set(special_ids(other)) - set(special_ids(tokenizer)) == {len(other) - 1}
+
+
+def test_tokenizers_are_left_alone():
+    tokenizer = copy.deepcopy(tiny_tokenizer("cls_sep"))
+    backend = tokenizer.backend_tokenizer
+    plain = encode_texts(tokenizer, ["abcdef", "ab"])
+    for settings in ({}, {"truncation": True}, {"truncation": True, "padding": True}):
+        if "truncation" in settings:
+            backend.enable_truncation(4, stride=1, direction="left")
+        if "padding" in settings:
+            backend.enable_padding(direction="left", pad_id=1, pad_token="</s>", length=12)
+        before = backend.to_str()
+        assert encode_texts(tokenizer, ["abcdef", "ab"]) == plain
+        assert backend.to_str() == before
