@@ -37,9 +37,7 @@ def whole_folder(folder, manifest, what):
         If something cannot be written; what was there before is then untouched.
     """
     folder = Path(folder).resolve()
-    restore_interrupted(folder)
-    if folder.exists() and not (folder / manifest).is_file():
-        raise FileExistsError(f"{str(folder)!r} exists and is not {what}; choose another folder")
+    check_replaceable(folder, manifest, what)
     beside, old = (name_beside(folder, kind) for kind in ("part", "old"))
     try:
         beside.mkdir(parents=True)
@@ -81,6 +79,13 @@ def replace_file(path, content):
         raise _explained(error, path) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_replaceable(folder, manifest, what):
+    """Refuse a name that something else than such a folder has (`FileExistsError`)."""
+    restore_interrupted(folder)
+    if Path(folder).exists() and not (Path(folder) / manifest).is_file():
+        raise FileExistsError(f"{str(folder)!r} exists and is not {what}; choose another folder")
 
 
 def restore_interrupted(folder):

@@ -4,5 +4,6 @@ Floor 4: imports `decomposition`. Nothing that is loaded runs code.
 """
 
 from skdict.io._dictionary import load_dictionary, save_dictionary
+from skdict.io._resumable_fit import fit_resumable
 
-__all__ = ["load_dictionary", "save_dictionary"]
+__all__ = ["fit_resumable", "load_dictionary", "save_dictionary"]

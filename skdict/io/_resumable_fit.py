@@ -1,0 +1,188 @@
+"""A fit that goes on where it was interrupted."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from skdict._core import iter_blocks
+from skdict._files import check_replaceable, replace_file, restore_interrupted
+from skdict._validation import as_rows
+from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.io._dictionary import MANIFEST, save_dictionary
+
+FORMAT, VERSION = "skdict.checkpoint", "1"
+# What does not change which dictionary is learned.
+FREE = ("device", "sparse_output", "verbose")
+START = ("components_", "encoder_", "encoder_bias_", "mean_", "scale_")
+
+
+def fit_resumable(estimator, X, folder, *, metadata=None):
+    """Fit a dictionary with a checkpoint after each epoch, and save it to a folder.
+
+    If the process ends in between, the same call goes on after the last whole epoch; on one
+    CPU the dictionary is then equal to the bit to that of an undisturbed fit. The checkpoint
+    is one safetensors file beside the folder, ``<folder>.checkpoint.safetensors``, replaced in
+    one step after each epoch and removed once the dictionary is saved.
+
+    Parameters
+    ----------
+    estimator : SparseDictionaryAutoencoder
+        What to fit, in place. Its `random_state` is a whole number or None.
+    X : array-like of shape (n_samples, n_features)
+        Rows, as `fit` takes them; they are read once more to tell them from others.
+    folder : str or path
+        Where `save_dictionary` writes the fitted dictionary.
+    metadata : dict, optional
+        Where the rows came from, as in `save_dictionary`.
+
+    Returns
+    -------
+    SparseDictionaryAutoencoder
+        The estimator itself, fitted.
+
+    Raises
+    ------
+    ValueError
+        As `fit`, and if there is a checkpoint of other parameters or other rows (the message
+        says what differs), or a damaged one. Parameters that do not change what is learned
+        (`device`, `verbose`, `sparse_output`) may differ.
+    TypeError
+        As `fit`, and if the estimator is another, its `random_state` a generator, or the
+        metadata do not fit in JSON.
+    FileExistsError
+        If the folder holds something else than a dictionary.
+    OSError
+        If the checkpoint or the dictionary cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from skdict import SparseDictionaryAutoencoder
+    >>> from skdict.io import fit_resumable, load_dictionary
+    >>> X = np.random.default_rng(0).standard_normal((100, 4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sae = SparseDictionaryAutoencoder(8, max_iter=2, random_state=0)
+    ...     sae = fit_resumable(sae, X, folder + "/sae")
+    ...     load_dictionary(folder + "/sae").n_iter_
+    2
+    """
+    if type(estimator) is not SparseDictionaryAutoencoder:
+        raise TypeError(
+            f"{type(estimator).__name__} has no epochs to go on from; pass a "
+            f"SparseDictionaryAutoencoder"
+        )
+    if not (
+        estimator.random_state is None or isinstance(estimator.random_state, (int, np.integer))
+    ):
+        raise TypeError(
+            f"random_state={estimator.random_state!r} cannot be compared with that of a "
+            f"checkpoint; pass a whole number"
+        )
+    folder = Path(folder)
+    metadata = json.loads(json.dumps(metadata or {}))
+    check_replaceable(folder, MANIFEST, "a saved dictionary")
+    checkpoint = Checkpoint(checkpoint_path(folder), _identity(estimator, as_rows(X)))
+    estimator._fit_from_checkpoint(X, checkpoint)
+    save_dictionary(estimator, folder, metadata=metadata)
+    checkpoint.remove()
+    return estimator
+
+
+def checkpoint_path(folder):
+    """Return the file from which the fit that is to fill a folder goes on."""
+    folder = Path(folder).resolve()
+    return folder.with_name(f"{folder.name}.checkpoint.safetensors")
+
+
+class Checkpoint:
+    """One file with the state of a fit, and what the fit follows from.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    identity : dict
+        What must be equal for a fit to go on; must fit in JSON.
+    """
+
+    def __init__(self, path, identity):
+        self._path, self._identity = path, json.loads(json.dumps(identity))
+
+    def save(self, arrays, plain):
+        """Replace the file by the state of a fit: arrays, and what fits in JSON."""
+        texts = {"identity": json.dumps(self._identity), "plain": json.dumps(plain)}
+        texts |= {"format": FORMAT, "version": VERSION}
+        texts["sha256"] = _hash(arrays, texts)
+        replace_file(self._path, save(arrays, metadata=texts))
+
+    def load(self):
+        """Return arrays and plain values, or None where there is no file.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or of a fit with another identity.
+        """
+        restore_interrupted(self._path)
+        if not self._path.is_file():
+            return None
+        try:
+            with safe_open(self._path, framework="numpy") as file:
+                texts = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}
+        except SafetensorError as error:
+            self._refuse(
+                f"cannot be read as safetensors ({error}); pickles are never loaded: put it back"
+            )
+        found = texts.get("format"), texts.get("version")
+        if found != (FORMAT, VERSION):
+            self._refuse(
+                f"has format {found[0]!r}, version {found[1]!r} where {FORMAT!r}, version "
+                f"{VERSION!r} is due; take the skdict that wrote it"
+            )
+        if texts.pop("sha256", None) != _hash(arrays, texts):
+            self._refuse("was changed after it was written; put it back")
+        self._check_identity(json.loads(texts["identity"]))
+        return arrays, json.loads(texts["plain"])
+
+    def remove(self):
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+    def _check_identity(self, there):
+        now = self._identity
+        differing = [key for key in now | there if there.get(key) != now.get(key)]
+        if differing:
+            told = ", ".join(
+                f"{k} is {there.get(k)!r} there and {now.get(k)!r} now" for k in differing
+            )
+            self._refuse(f"is of another fit: {told}; go on with what it says")
+
+    def _refuse(self, what):
+        raise ValueError(f"the checkpoint {str(self._path)!r} {what}, or remove it to start anew")
+
+
+def _identity(estimator, X):
+    """Return what decides which dictionary is learned."""
+    params = {name: value for name, value in estimator.get_params().items() if name not in FREE}
+    params = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
+    digest = hashlib.sha256()
+    for _, block in iter_blocks(X):
+        digest.update(np.ascontiguousarray(block))
+    rows = {"rows": f"{X.shape[0]} x {X.shape[1]} {X.dtype}, SHA-256 {digest.hexdigest()}"}
+    if estimator.warm_start and hasattr(estimator, "components_"):
+        start = {name: np.asarray(getattr(estimator, name)) for name in START}
+        rows["dictionary to start from"] = f"SHA-256 {_hash(start, {})}"
+    return params | rows
+
+
+def _hash(arrays, texts):
+    digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
