@@ -1,13 +1,16 @@
 """Any dictionaries side by side, in one table."""
 
 import html
+import math
 
+import numpy as np
+from scipy.special import stdtrit
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_number
-from skdict.metrics._measure import measure_dictionary
+from skdict.metrics._measure import measure_at_cuts
 
 
 class ComparisonTable:
@@ -16,7 +19,7 @@ class ComparisonTable:
     Parameters
     ----------
     records : list of dict
-        One for each dictionary, with equal keys.
+        One for each dictionary, or for each dictionary and `n_active`, with equal keys.
 
     Attributes
     ----------
@@ -28,12 +31,26 @@ class ComparisonTable:
         self.records = records
 
     def __getitem__(self, name):
-        """Return the record of the dictionary of this name."""
-        for record in self.records:
-            if record["dictionary"] == name:
-                return record
-        names = ", ".join(repr(record["dictionary"]) for record in self.records)
-        raise KeyError(f"{name!r} is not in the table; there are {names}")
+        """Return the record of a dictionary.
+
+        In a table of several `n_active`, ``table[name, n_active]`` is a record and
+        ``table[name]`` the table of one dictionary.
+        """
+        # With one key a name may be a tuple itself.
+        wanted = name if len(self._keys) > 1 and isinstance(name, tuple) else (name,)
+        found = [r for r in self.records if wanted == self._key(r)[: len(wanted)]]
+        if not found:
+            keys = [key if len(key) > 1 else key[0] for key in map(self._key, self.records)]
+            names = ", ".join(map(repr, keys))
+            raise KeyError(f"{name!r} is not in the table; there are {names}")
+        return found[0] if len(wanted) == len(self._keys) else ComparisonTable(found)
+
+    @property
+    def _keys(self):
+        return ["dictionary", "n_active"] if "n_active" in self.records[0] else ["dictionary"]
+
+    def _key(self, record):
+        return tuple(record[key] for key in self._keys)
 
     def __len__(self):
         return len(self.records)
@@ -44,11 +61,11 @@ class ComparisonTable:
         Returns
         -------
         pandas.DataFrame
-            Indexed by dictionary.
+            Indexed by dictionary, and by `n_active` where there are several.
         """
         import pandas as pd
 
-        return pd.DataFrame.from_records(self.records, index="dictionary")
+        return pd.DataFrame.from_records(self.records, index=self._keys)
 
     def __str__(self):
         rows = self._cells()
@@ -80,7 +97,7 @@ class ComparisonTable:
 
 
 def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1):
-    """Measure dictionaries on the same rows.
+    r"""Measure dictionaries on the same rows.
 
     Parameters
     ----------
@@ -91,9 +108,10 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
         Rows to fit on; None if all are fitted.
     test : array-like of shape (n_samples, n_features)
         Rows to measure on.
-    n_active : int or None, default=None
+    n_active : int, list of int or None, default=None
         If given, each row keeps only its so many strongest codes, ranked by absolute code
-        times the length of its atom, so that methods compare at equal sparsity.
+        times the length of its atom, so that methods compare at equal sparsity. A list gives
+        a record for each dictionary and number, with one fit and one pass over the rows.
     n_seeds : int, default=1
         Fits of each unfitted dictionary that has a `random_state`, with the seeds 0, 1, ...;
         measures are then means over seeds.
@@ -103,8 +121,9 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
     ComparisonTable
         For each dictionary `n_components`; `fvu`, the fraction of variance unexplained;
         `l0`, non-zero codes a row; `n_dead`, features that fire on no row; `density`, the
-        median share of rows that a feature fires on. With several seeds also `fvu_spread`,
-        half the range of the FVU over them; nan where nothing is random, or fitted already.
+        median share of rows that a feature fires on. With a list also `n_active`. With several
+        seeds also `fvu_low` and `fvu_high`, the 95 % interval of the mean FVU over them (see
+        Notes); nan where nothing is random, or fitted already.
 
     Raises
     ------
@@ -112,7 +131,18 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
         If an estimator is no dictionary, or the rows are sparse.
     ValueError
         If there is no dictionary, one is unfitted and `train` is None, `n_active` or `n_seeds`
-        is below 1, or the test rows do not vary, are not finite or not two-dimensional.
+        is below 1, a list of `n_active` is empty or names one twice, or the test rows do not
+        vary, are not finite or not two-dimensional.
+
+    Notes
+    -----
+    The interval is Student's: with the mean :math:`m` and standard deviation :math:`s`
+    (divisor :math:`n - 1`) of the FVU over :math:`n` seeds,
+
+    .. math:: m \pm t_{n-1,\,0.975} \; s / \sqrt{n},
+
+    with :math:`t` the quantile of Student's distribution. It tells how far other seeds would
+    move the mean, not other rows; with three seeds :math:`t` is 4.30, so the interval is wide.
 
     Examples
     --------
@@ -126,28 +156,37 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
     dictionary  n_components     fvu  l0  n_dead  density
     pca                    2  0.4006   2       0        1
     neurons                4       0   4       0        1
+    >>> table = compare_dictionaries(methods, X, X, n_active=[1, 2])
+    >>> table["neurons", 2]["l0"]
+    2.0
     """
     if not isinstance(dictionaries, dict) or not dictionaries:
         raise ValueError(
             f"dictionaries is {dictionaries!r}; pass a dict of names to dictionaries, with at "
             f"least one"
         )
-    if n_active is not None:
-        check_number("n_active", n_active, low=1, integer=True)
+    several = isinstance(n_active, (list, tuple, range, np.ndarray))
+    cuts = _check_cuts(list(n_active) if several else [n_active])
     check_number("n_seeds", n_seeds, low=1, integer=True)
     records = []
     for name, dictionary in dictionaries.items():
-        runs = [
-            measure_dictionary(fitted, test, n_active)
-            for fitted in _fitted(name, dictionary, train, n_seeds)
-        ]
-        record = {"dictionary": name} | {key: _mean(run[key] for run in runs) for key in runs[0]}
-        if n_seeds > 1:
-            errors = [run["fvu"] for run in runs]
-            spread = (max(errors) - min(errors)) / 2
-            record["fvu_spread"] = spread if len(runs) > 1 else float("nan")
-        records.append(record)
+        fits = _fitted(name, dictionary, train, n_seeds)
+        runs = [measure_at_cuts(fitted, test, cuts) for fitted in fits]
+        for i, cut in enumerate(cuts):
+            label = {"dictionary": name} | ({"n_active": cut} if several else {})
+            records.append(label | _summary([run[i] for run in runs], n_seeds))
     return ComparisonTable(records)
+
+
+def _check_cuts(cuts):
+    """Return numbers of codes a row, checked; [None] for no cut."""
+    if cuts == [None]:
+        return cuts
+    for cut in cuts:
+        check_number("n_active", cut, low=1, integer=True)
+    if not cuts or len(set(cuts)) < len(cuts):
+        raise ValueError(f"n_active={cuts}; pass at least one number, each once")
+    return [int(cut) for cut in cuts]
 
 
 def _fitted(name, dictionary, train, n_seeds):
@@ -167,6 +206,37 @@ def _fitted(name, dictionary, train, n_seeds):
             yield clone(dictionary).set_params(**dict.fromkeys(named, seed)).fit(train)
     else:
         yield dictionary
+
+
+def mean_interval(values):
+    """Return the bounds of the 95 % Student t interval of a mean; nan for fewer than two values.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Independent measures.
+
+    Returns
+    -------
+    (float, float)
+        Mean minus and plus ``t * s / sqrt(n)``, as in `compare_dictionaries`.
+    """
+    n = len(values)
+    if n < 2:
+        return math.nan, math.nan
+    half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
+    mean = sum(values) / n
+    return mean - half, mean + half
+
+
+def _summary(runs, n_seeds):
+    """Return the means of measures over seeds, with the interval of FVU if there are several."""
+    record = {}
+    for key in runs[0]:
+        record[key] = _mean(run[key] for run in runs)
+        if key == "fvu" and n_seeds > 1:
+            record["fvu_low"], record["fvu_high"] = mean_interval([run["fvu"] for run in runs])
+    return record
 
 
 def _mean(values):

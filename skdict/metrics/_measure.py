@@ -28,24 +28,48 @@ def measure_dictionary(dictionary, X, n_active=None):
         `n_components`, `fvu`, `l0`, `n_dead` (features that fire on no row), `density` (the
         median share of rows that a feature fires on).
     """
+    return measure_at_cuts(dictionary, X, [n_active])[0]
+
+
+def measure_at_cuts(dictionary, X, cuts):
+    """Return the measures at several numbers of codes a row, each row encoded once for all.
+
+    Parameters
+    ----------
+    dictionary, X : object
+        As in `measure_dictionary`.
+    cuts : list of int or None
+        Each as `n_active` of `measure_dictionary`.
+
+    Returns
+    -------
+    list of dict
+        The measures at each cut.
+    """
     check_is_dictionary(dictionary)
     X = as_rows(X)
-    lengths = n_active and np.linalg.norm(dictionary_atoms(dictionary), axis=1)
-    moments, squared_error, counts = RunningMoments(X.shape[1]), 0.0, 0
+    lengths = None
+    if any(cut is not None for cut in cuts):
+        lengths = np.linalg.norm(dictionary_atoms(dictionary), axis=1)
+    moments, squared_errors, counts = RunningMoments(X.shape[1]), [0.0] * len(cuts), [0] * len(cuts)
     for start, block in iter_blocks(X):
         block = check_finite(block, start).astype(compute_dtype(X), copy=False)
         moments.update(block)
         codes = dictionary.transform(block)
         codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
-        if n_active is not None:
-            codes = keep_strongest(codes, n_active, lengths)
-        counts = counts + firing_counts(codes)[0]
-        residual = block - np.asarray(dictionary.inverse_transform(codes))
-        squared_error += float(np.square(residual, dtype=np.float64).sum())
+        for i, cut in enumerate(cuts):
+            kept = codes if cut is None else keep_strongest(codes, cut, lengths)
+            counts[i] = counts[i] + firing_counts(kept)[0]
+            residual = block - np.asarray(dictionary.inverse_transform(kept))
+            squared_errors[i] += float(np.square(residual, dtype=np.float64).sum())
     if moments.squared_deviations == 0:
         raise ValueError(
             f"the {moments.n_rows} test rows do not vary, so FVU is not defined; pass rows that do"
         )
+    return [_record(*sums, moments) for sums in zip(squared_errors, counts, strict=True)]
+
+
+def _record(squared_error, counts, moments):
     return {
         "n_components": len(counts),
         "fvu": squared_error / moments.squared_deviations,

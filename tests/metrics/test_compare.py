@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.stats
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA, FastICA
 from sklearn.pipeline import make_pipeline
@@ -17,6 +18,7 @@ from skdict import (
 )
 from skdict.datasets import make_sparse_features
 from skdict.metrics import fvu, l0
+from skdict.metrics._compare import mean_interval
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +66,85 @@ def test_several_seeds(data):
     table = compare_dictionaries(methods, train, test, n_seeds=3)
     each = [fvu_of(RandomDictionary(32, random_state=s).fit(train), test) for s in range(3)]
     assert table["random"]["fvu"] == pytest.approx(np.mean(each), rel=1e-5)
-    assert table["random"]["fvu_spread"] == pytest.approx(np.ptp(each) / 2, rel=1e-4)
-    assert np.isnan(table["pca"]["fvu_spread"])
+    interval = scipy.stats.ttest_1samp(each, 0).confidence_interval(0.95)
+    assert table["random"]["fvu_low"] == pytest.approx(interval.low, rel=1e-5)
+    assert table["random"]["fvu_high"] == pytest.approx(interval.high, rel=1e-5)
+    assert list(table.records[0])[2:5] == ["fvu", "fvu_low", "fvu_high"]
+    assert np.isnan([table["pca"]["fvu_low"], table["pca"]["fvu_high"]]).all()
     nested = {"nested": make_pipeline(PCA(8), RandomDictionary(32))}
-    assert compare_dictionaries(nested, train, test, n_seeds=2)["nested"]["fvu_spread"] > 0
+    record = compare_dictionaries(nested, train, test, n_seeds=2)["nested"]
+    assert record["fvu_low"] < record["fvu"] < record["fvu_high"]
+    assert "fvu_low" not in compare_dictionaries(nested, train, test)["nested"]
     with pytest.raises(ValueError, match="n_seeds=0"):
         compare_dictionaries(methods, train, test, n_seeds=0)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_intervals_are_students(n):
+    values = np.random.default_rng(n).normal(0.3, 0.1, n)
+    expected = scipy.stats.t.interval(0.95, n - 1, values.mean(), scipy.stats.sem(values))
+    assert mean_interval(values.tolist()) == pytest.approx(expected)
+    assert mean_interval([0.25] * n) == (0.25, 0.25)
+    assert np.isnan(mean_interval([0.3])).all()
+
+
+def test_intervals_hold_the_mean_as_often_as_they_say():
+    draws = np.random.default_rng(0).normal(2.0, 3.0, (4000, 3))
+    bounds = np.array([mean_interval(draw.tolist()) for draw in draws])
+    held = ((bounds[:, 0] < 2.0) & (bounds[:, 1] > 2.0)).mean()
+    # Four standard errors of a share of 0.95 over 4,000 draws.
+    assert abs(held - 0.95) < 0.014
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_several_numbers_of_codes_in_one_table(data, methods, kind):
+    train, test = data
+    cuts = [4, 1, 8]
+    table = compare_dictionaries(methods, train, test, n_active=kind(cuts), n_seeds=2)
+    assert len(table) == len(methods) * 3
+    for cut in cuts:
+        alone = compare_dictionaries(methods, train, test, n_active=cut, n_seeds=2)
+        for name in methods:
+            expected = alone[name] | {"n_active": cut}
+            assert table[name, cut] == pytest.approx(expected, nan_ok=True)
+
+
+def test_several_numbers_take_one_fit_and_one_pass(data):
+    calls = []
+
+    class Counted(PCA):
+        def fit(self, X, y=None):
+            calls.append("fit")
+            return super().fit(X)
+
+        def transform(self, X):
+            calls.append(len(X))
+            return super().transform(X)
+
+    train, test = data
+    compare_dictionaries({"pca": Counted(4)}, train, test, n_active=[1, 2, 3])
+    assert calls == ["fit", len(test)]
+
+
+def test_tables_of_several_numbers(data):
+    train, test = data
+    methods = {"pca": PCA(4), "neurons": IdentityDictionary()}
+    table = compare_dictionaries(methods, train, test, n_active=[2, 4])
+    assert str(table).splitlines()[0].split()[:2] == ["dictionary", "n_active"]
+    assert [row.split()[:2] for row in str(table).splitlines()[1:3]] == [["pca", "2"], ["pca", "4"]]
+    part = table["neurons"]
+    assert [record["n_active"] for record in part.records] == [2, 4]
+    assert part["neurons", 4]["fvu"] < part["neurons", 2]["fvu"]
+    assert table._repr_html_().count("<tr>") == 5
+    with pytest.raises(KeyError, match=r"\('pca', 3\) is not in the table; .*\('pca', 2\)"):
+        table["pca", 3]
+    # One number in a list is a table of one number still.
+    assert compare_dictionaries(methods, train, test, n_active=[2])["pca", 2]["l0"] == 2
+    pytest.importorskip("pandas")
+    frame = table.to_frame()
+    assert frame.index.names == ["dictionary", "n_active"]
+    assert frame.loc[("pca", 4), "fvu"] == table["pca", 4]["fvu"]
+    assert list(frame.loc["pca"].index) == [2, 4]
 
 
 def fvu_of(dictionary, X):
@@ -134,6 +209,12 @@ def test_bad_input(data):
         compare_dictionaries({"pca": PCA(2)}, None, test)
     with pytest.raises(ValueError, match="n_active=0"):
         compare_dictionaries({"pca": PCA(2)}, train, test, n_active=0)
+    for cuts in ([], [2, 2]):
+        with pytest.raises(ValueError, match=r"n_active=\[.*at least one number, each once"):
+            compare_dictionaries({"pca": PCA(2)}, train, test, n_active=cuts)
+    for cuts, error in [([2, 0], ValueError), ([1.5], TypeError), ("8", TypeError)]:
+        with pytest.raises(error, match="n_active=.* is not accepted: pass a whole number >= 1"):
+            compare_dictionaries({"pca": PCA(2)}, train, test, n_active=cuts)
     with pytest.raises(TypeError, match="KMeans has no components_"):
         compare_dictionaries({"kmeans": KMeans(2, n_init=1)}, train, test, n_active=1)
     with pytest.raises(TypeError, match="KMeans has no components_"):
