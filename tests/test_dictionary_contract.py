@@ -1,4 +1,4 @@
-"""One list of dictionaries, ours and scikit-learn's, and what holds for every one of them."""
+"""What holds for every dictionary on the list, ours and scikit-learn's."""
 
 import pickle
 
@@ -9,71 +9,23 @@ import scipy.sparse
 import torch
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.decomposition import (
-    NMF,
-    PCA,
-    FastICA,
-    IncrementalPCA,
-    MiniBatchDictionaryLearning,
-    TruncatedSVD,
-)
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MinMaxScaler,
     PowerTransformer,
-    StandardScaler,
 )
-from sklearn.random_projection import GaussianRandomProjection
 
-from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
+from skdict import SparseDictionaryAutoencoder
 from skdict._core import AffineDictionary, HostDictionary
 from skdict.decomposition import (
-    TopKDictionary,
     check_is_dictionary,
     dictionary_atoms,
     dictionary_offset,
     to_torch,
 )
-
-WIDTH = 6
-
-
-def sae(**options):
-    return SparseDictionaryAutoencoder(10, max_iter=1, random_state=0, **options)
-
-
-OURS = {
-    "sae": sae(),
-    "untied sae": sae(tied_weights=False),
-    "dense sae": sae(sparse_output=False),
-    "identity": IdentityDictionary(),
-    "random": RandomDictionary(9, random_state=0),
-    "top-k pca": TopKDictionary(PCA(5), 2),
-    "top-k sae": TopKDictionary(sae(), 2),
-    "top-k random, gain": TopKDictionary(RandomDictionary(9, random_state=0), 3, gain=True),
-    "top-k ica, split": TopKDictionary(FastICA(5, random_state=0), 2, split_sign=True, gain=True),
-}
-THEIRS = {
-    "pca": PCA(4),
-    "whitened pca": PCA(4, whiten=True),
-    "incremental pca": IncrementalPCA(4),
-    "ica": FastICA(4, random_state=0, whiten="unit-variance", max_iter=1000),
-    "nmf": NMF(4, random_state=0, max_iter=2000),
-    "svd": TruncatedSVD(4, random_state=0),
-    "dictionary learning": MiniBatchDictionaryLearning(8, random_state=0, max_iter=20),
-    "projection": GaussianRandomProjection(4, compute_inverse_components=True, random_state=0),
-}
-PIPELINES = {
-    "scaler, sae": make_pipeline(StandardScaler(), sae()),
-    "scaler, pca, sae": make_pipeline(StandardScaler(), PCA(5), sae()),
-    "pca, top-k": make_pipeline(PCA(5), TopKDictionary(sae(), 3)),
-    "scaler, pca": make_pipeline(StandardScaler(), PCA(3)),
-    "pipeline of one": make_pipeline(sae()),
-}
-# These solve a problem for each row, so no matrix encodes.
-ON_THE_HOST = {"nmf", "dictionary learning"}
-ALL = OURS | THEIRS | PIPELINES
+from tests.dictionaries import ALL, ON_THE_HOST, OURS, THEIRS, WIDTH, dense
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +36,6 @@ def rows():
 @pytest.fixture(scope="module")
 def fitted(rows):
     return {name: clone(dictionary).fit(rows) for name, dictionary in ALL.items()}
-
-
-def dense(codes):
-    return codes.toarray() if scipy.sparse.issparse(codes) else np.asarray(codes)
 
 
 every = pytest.mark.parametrize("name", ALL)
