@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from skdict import __version__
-from skdict._cli import demo
+from skdict._cli import demo, extract, fit, show
 
 DESCRIPTION = """\
 skdict takes the hidden features out of language models: it reads a model's activations on
@@ -22,12 +22,14 @@ def main(arguments=None):
     )
     parser.add_argument("--version", action="version", version=f"skdict {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    demo.add_parser(commands)
+    for command in (demo, extract, fit, show):
+        command.add_parser(commands)
+    parser.set_defaults(after_interruption="")
     options = parser.parse_args(arguments)
     try:
         options.run(options)
     except KeyboardInterrupt:
-        print("skdict: interrupted", file=sys.stderr)
+        print(f"skdict: interrupted{options.after_interruption}", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError) as error:
         print(f"skdict: error: {error}", file=sys.stderr)

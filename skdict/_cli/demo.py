@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from skdict._core import resolve_device
+from skdict._files import replace_file
 from skdict._validation import check_number
 from skdict.datasets import load_stories
 from skdict.decomposition import RandomDictionary, SparseDictionaryAutoencoder
@@ -91,11 +91,12 @@ def add_parser(commands):
 def run(options):
     """Do it all and print what came out."""
     _check(options)
-    clock = _Clock(silent=options.json)
+    clock = Clock(silent=options.json)
     bundled = load_stories()
     texts = bundled.texts if options.texts is None else read_texts(options.texts)
     model = bundled.model if options.model is None else options.model
-    extractor = ActivationExtractor(model, _hook_point(model, options), device=options.device)
+    hook_point = options.hook_point or middle_hook_point(model, options.device)
+    extractor = ActivationExtractor(model, hook_point, device=options.device)
     train, test = _extract(extractor, texts, clock)
     sae = SparseDictionaryAutoencoder(
         options.n_components,
@@ -165,10 +166,9 @@ def read_texts(path):
     return texts
 
 
-def _hook_point(model, options):
-    if options.hook_point is not None:
-        return options.hook_point
-    loaded, _ = load_model(model, device=resolve_device(options.device))
+def middle_hook_point(model, device):
+    """Return the name of the residual stream after the middle block of a model."""
+    loaded, _ = load_model(model, device=resolve_device(device))
     places = [name for name in hook_points(loaded) if name.startswith("resid_post")]
     return places[len(places) // 2]
 
@@ -233,19 +233,16 @@ In Python:
 
 
 def _write(folder, results, summaries):
-    """Write results beside their place and rename them, so that no half file is left."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the results, each file in one step."""
     files = {
         "results.json": json.dumps(results, indent=1) + "\n",
         "features.txt": "\n\n".join(map(str, summaries)) + "\n",
     }
     for name, content in files.items():
-        beside = folder / f".{name}.part"
-        beside.write_text(content, encoding="utf-8")
-        os.replace(beside, folder / name)
+        replace_file(folder / name, content.encode())
 
 
-class _Clock:
+class Clock:
     """Says on standard error what was done, and when."""
 
     def __init__(self, silent):

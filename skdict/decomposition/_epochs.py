@@ -14,6 +14,13 @@ FALLING_SHARE = 0.2
 READS_PER_EPOCH = 10
 
 
+def count_steps(n_rows, batch_size, min_steps=MIN_STEPS):
+    """Return the steps in an epoch, and the passes over the rows that they make up."""
+    steps_per_pass = math.ceil(n_rows / batch_size)
+    passes = math.ceil(min_steps / steps_per_pass)
+    return steps_per_pass * passes, passes
+
+
 class Epochs:
     """Trains a dictionary on one source of rows, epoch by epoch.
 
@@ -50,14 +57,12 @@ class Epochs:
     def __init__(
         self, trainer, rows, *, batch_size, max_iter, tol, error_unit, verbose, min_steps=MIN_STEPS
     ):
-        steps_per_pass = math.ceil(len(rows) / batch_size)
         self.trainer = trainer
         self.history = []
         self.n_iter = 0
         self._generator = rows.generator
         self._draw_batches = partial(rows.batches, batch_size)
-        self._passes = math.ceil(min_steps / steps_per_pass)
-        self._steps = steps_per_pass * self._passes
+        self._steps, self._passes = count_steps(len(rows), batch_size, min_steps)
         self._rows = len(rows) * self._passes
         self._total = self._max_iter = max_iter
         self._tol = tol

@@ -1,0 +1,141 @@
+"""Options of a command: from its defaults, from a settings file, from the command line."""
+
+import argparse
+import json
+from pathlib import Path
+
+import yaml
+
+from skdict._files import replace_file
+
+REQUIRED = object()
+COMMON = {
+    "--settings": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "options in YAML or JSON, by the names they have here; those of the command line "
+        "win",
+    },
+    "--json": {
+        "action": "store_true",
+        "default": False,
+        "help": "print the results as JSON on standard output, and nothing else",
+    },
+}
+
+
+def add_command(commands, name, run, *, arguments, help, description, resumes=False):
+    """Add a command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse subparsers
+        Where to.
+    name : str
+        Of the command.
+    run : callable
+        Takes the options as a namespace.
+    arguments : dict of str to dict
+        For each argument what `add_argument` takes; a `default` of `REQUIRED` has to be given
+        on the command line or in the settings file.
+    help, description : str
+        For the reader.
+    resumes : bool, default=False
+        Whether the same command goes on where it was interrupted.
+    """
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions, defaults = {}, {}
+    for flag, details in (arguments | COMMON).items():
+        details = {"default": None} | details
+        default = details.pop("default")
+        if default not in (None, False, REQUIRED):
+            details["help"] += f" (default: {default})"
+        # What was not given stays away, so that a settings file can fill it in.
+        absent = argparse.SUPPRESS if flag.startswith("-") else None
+        action = parser.add_argument(flag, default=absent, **details)
+        actions[action.dest], defaults[action.dest] = action, default
+
+    def settle_and_run(options):
+        run(_settle(vars(options), actions, defaults))
+
+    parser.set_defaults(run=settle_and_run)
+    if resumes:
+        hint = "; what is done is kept: the same command goes on from there"
+        parser.set_defaults(after_interruption=hint)
+
+
+def save_settings(folder, settings):
+    """Write settings beside a result, as a file that `--settings` takes."""
+    content = json.dumps(settings, indent=1) + "\n"
+    replace_file(Path(folder) / "settings.json", content.encode())
+
+
+def as_settings(options, **used):
+    """Return options as they fit in JSON, with what was really used in place of None."""
+    settings = {k: v for k, v in vars(options).items() if k not in ("settings", "json")} | used
+    return {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
+
+
+def _settle(given, actions, defaults):
+    given = {name: v for name, v in given.items() if name in actions and v is not None}
+    path = given.get("settings")
+    filed = {} if path is None else _read_settings(path, actions)
+    settled = defaults | filed | given
+    missing = [name for name, value in settled.items() if value is REQUIRED]
+    if missing:
+        flags = [actions[name].option_strings or [name.upper()] for name in missing]
+        raise ValueError(f"{', '.join(f[0] for f in flags)} is missing: it has to be given")
+    return argparse.Namespace(**settled)
+
+
+def _read_settings(path, actions):
+    """Return the options of a settings file, checked and converted."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"--settings {path}: {error.strerror.lower()}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = " ".join(str(error).split())
+        raise ValueError(f"--settings {path}: neither YAML nor JSON ({line})") from error
+    if content is None:
+        return {}
+    accepted = sorted(name.replace("_", "-") for name in actions if name != "settings")
+    if not isinstance(content, dict):
+        raise ValueError(f"--settings {path}: holds no options; accepted are {', '.join(accepted)}")
+    content = {str(name).replace("-", "_"): value for name, value in content.items()}
+    unknown = [name.replace("_", "-") for name in content if name.replace("_", "-") not in accepted]
+    if unknown:
+        raise ValueError(
+            f"--settings {path}: {', '.join(unknown)} is no option; accepted are "
+            f"{', '.join(accepted)}"
+        )
+    return {
+        name: _convert(f"--settings {path}: {name}={value!r}", value, actions[name])
+        for name, value in content.items()
+        if value is not None
+    }
+
+
+def _convert(told, value, action):
+    """Return a value of a settings file as the command line would have given it."""
+    is_flag = action.nargs == 0
+    if is_flag != isinstance(value, bool):
+        wanted = "true or false" if is_flag else "a value, not true or false"
+        raise ValueError(f"{told} is not accepted: pass {wanted}")
+    if is_flag:
+        return value
+    if isinstance(action, argparse._AppendAction):
+        return [str(item) for item in (value if isinstance(value, list) else [value])]
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    try:
+        value = (action.type or str)(text)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise ValueError(f"{told} is not accepted: {error}") from error
+    if action.choices and value not in action.choices:
+        raise ValueError(f"{told} is not accepted: pass one of {', '.join(action.choices)}")
+    return value

@@ -1,0 +1,263 @@
+"""`skdict extract`: the activations of a model on texts, kept on disk."""
+
+import hashlib
+import json
+import shutil
+import warnings
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
+from skdict._cli.demo import SEPARATOR, Clock, middle_hook_point, read_texts
+from skdict._validation import check_number
+from skdict.activations import Activations, ActivationsWriter, store_digest
+from skdict.datasets import load_stories
+from skdict.exceptions import OutlierWarning
+from skdict.feature_extraction import ActivationExtractor
+from skdict.feature_extraction._extraction import NoRowsError
+from skdict.feature_extraction._row_cache import fingerprint
+
+DESCRIPTION = """\
+Read the activations of a language model on texts, at one place or several in one pass, and keep
+them: one store for each place, at FOLDER/PLACE, for `fit`, `show` and Activations.load.
+
+An interrupted run is gone on with by the same command: at most one shard of texts is read again.
+With no model and no texts it uses the bundled ones and needs no network.
+"""
+ARGUMENTS = {
+    "--out": {
+        "metavar": "FOLDER",
+        "type": Path,
+        "default": REQUIRED,
+        "help": "where the stores are written",
+    },
+    "--model": {
+        "metavar": "NAME_OR_FOLDER",
+        "help": "a model on the Hugging Face hub or a folder (default: the bundled one)",
+    },
+    "--texts": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": f"texts in UTF-8, separated by lines {SEPARATOR}, or else by empty lines "
+        "(default: the bundled stories)",
+    },
+    "--hook-point": {
+        "metavar": "PLACE",
+        "action": "append",
+        "help": "where to read, such as resid_post.2; may be given several times (default: after "
+        "the middle block)",
+    },
+    "--max-length": {"metavar": "N", "type": int, "default": 256, "help": "tokens read of a text"},
+    "--batch-size": {
+        "metavar": "N",
+        "type": int,
+        "default": 32,
+        "help": "texts in a forward pass",
+    },
+    "--skip-first": {
+        "metavar": "N",
+        "type": int,
+        "default": 1,
+        "help": "positions left out at the start of each text",
+    },
+    "--dtype": {
+        "choices": ("float32", "float16"),
+        "default": "float32",
+        "help": "of the rows; float16 takes half the space",
+    },
+    "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:0"},
+    "--texts-per-shard": {
+        "metavar": "N",
+        "type": int,
+        "default": 256,
+        "help": "texts between two points from which an interrupted run goes on",
+    },
+}
+SAMPLE_TEXTS = 64
+TABLE_BYTES = 12
+
+
+def add_parser(commands):
+    """Add the command to the parser."""
+    help = "texts in, activations of a model kept on disk"
+    add_command(
+        commands,
+        "extract",
+        run,
+        arguments=ARGUMENTS,
+        help=help,
+        description=DESCRIPTION,
+        resumes=True,
+    )
+
+
+def run(options):
+    """Say what it will take, do it, and say what there is."""
+    check_number("--texts-per-shard", options.texts_per_shard, low=1, integer=True)
+    clock = Clock(silent=options.json)
+    bundled = load_stories()
+    texts = bundled.texts if options.texts is None else read_texts(options.texts)
+    model = bundled.model if options.model is None else options.model
+    points = options.hook_point or [middle_hook_point(model, options.device)]
+    if len(set(points)) < len(points):
+        raise ValueError(f"--hook-point {' '.join(points)}: pass each place once")
+    reading = _reading(options, model, points)
+    estimate = _estimate(reading, texts, options.texts_per_shard)
+    with ExitStack() as stack:
+        writers = _open_writers(stack, options, reading, texts)
+        save_settings(options.out, as_settings(options, hook_point=points))
+        done = _texts_done(writers, len(texts))
+        _say_estimate(clock, estimate, texts, points)
+        if done:
+            clock.say(f"{done} of {len(texts)} texts are there already; going on from them")
+        estimate.refuse_without_space(options.out, done / len(texts))
+        _write(writers, reading, texts, options, done)
+    results = {
+        "out": str(options.out),
+        "stores": {point: _describe(options.out / point) for point in points},
+        "seconds": clock.seconds(),
+    }
+    _report(options, results)
+
+
+def _reading(options, model, points):
+    """Return what reads all places in one pass; the model is loaded and the places found."""
+    extractor = ActivationExtractor(
+        model,
+        points[0],
+        max_length=options.max_length,
+        batch_size=options.batch_size,
+        skip_first=options.skip_first,
+        dtype=options.dtype,
+        device=options.device,
+    )
+    reading = replace(extractor._reading(), hook_points=tuple(points))
+    reading.check()
+    return reading
+
+
+class _Estimate:
+    """What a run takes, from what a sample of the texts gave."""
+
+    def __init__(self, n_rows, row_bytes, memory_bytes):
+        self.n_rows, self.memory_bytes = n_rows, memory_bytes
+        self.disk_bytes = n_rows * row_bytes
+
+    def refuse_without_space(self, out, share_done):
+        """Refuse what the disk cannot hold, before work begins."""
+        place = next(p for p in (out.resolve(), *out.resolve().parents) if p.exists())
+        free = shutil.disk_usage(place).free
+        needed = self.disk_bytes * (1 - share_done)
+        if needed > free:
+            raise ValueError(
+                f"about {_readable(needed)} are needed and {_readable(free)} are free at "
+                f"{str(place)!r}; choose another --out, fewer texts or hook points, or "
+                f"--dtype float16"
+            )
+
+
+def _estimate(reading, texts, texts_per_shard):
+    """Read a sample of the texts and return what all of them will take."""
+    spread = np.linspace(0, len(texts) - 1, min(SAMPLE_TEXTS, len(texts))).round().astype(int)
+    longest = max(range(len(texts)), key=lambda i: len(texts[i]))
+    # The longest last: it gives rows if any text does, and does not count.
+    sample = reading.run([texts[i] for i in (*spread, longest)])
+    acts = next(iter(sample.values()))
+    n_rows = np.count_nonzero(acts.documents < len(spread)) * len(texts) / len(spread)
+    row_bytes = sum(TABLE_BYTES + a.shape[1] * a.dtype.itemsize for a in sample.values())
+    model, _, _ = reading.check()
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    shard = n_rows / len(texts) * min(texts_per_shard, len(texts)) * row_bytes
+    return _Estimate(round(n_rows), row_bytes, weights + shard)
+
+
+def _say_estimate(clock, estimate, texts, points):
+    clock.say(
+        f"{len(texts)} texts give about {estimate.n_rows} rows at {', '.join(points)}: about "
+        f"{_readable(estimate.disk_bytes)} on disk; model and rows of one shard take about "
+        f"{_readable(estimate.memory_bytes)} of memory"
+    )
+
+
+def _open_writers(stack, options, reading, texts):
+    """Return the store of each place, to be begun or gone on with."""
+    model, tokenizer, _ = reading.check()
+    content = json.dumps(texts).encode()
+    source = {
+        "model": "bundled" if options.model is None else options.model,
+        "model_sha256": fingerprint(model, tokenizer, keep=True),
+        "texts_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    for name in ("max_length", "batch_size", "skip_first", "dtype", "texts_per_shard"):
+        source[name] = getattr(options, name)
+    return {
+        point: stack.enter_context(
+            ActivationsWriter(options.out / point, source=source | {"hook_point": point})
+        )
+        for point in reading.hook_points
+    }
+
+
+def _texts_done(writers, n_texts):
+    """Return how many texts are in every store."""
+    return min(n_texts if w.complete else w.next_document for w in writers.values())
+
+
+def _write(writers, reading, texts, options, done):
+    bar = tqdm(total=len(texts), initial=done, unit="text", disable=options.json)
+    with bar, warnings.catch_warnings():
+        # The sample has told of them.
+        warnings.simplefilter("ignore", OutlierWarning)
+        for start in range(done, len(texts), options.texts_per_shard):
+            chunk = texts[start : start + options.texts_per_shard]
+            _append(writers, reading, chunk, start)
+            bar.update(len(chunk))
+    for writer in writers.values():
+        if not writer.complete:
+            writer.finish()
+
+
+def _append(writers, reading, chunk, start):
+    """Write the rows of a chunk of texts to the stores that lack them."""
+    try:
+        activations = reading.run(chunk, first_document=start)
+    except NoRowsError:
+        return
+    for point, writer in writers.items():
+        # Where the process died between two stores, the first is one chunk ahead.
+        if not writer.complete and writer.next_document <= start:
+            writer.append(activations[point], next_document=start + len(chunk))
+
+
+def _describe(folder):
+    acts = Activations.load(folder)
+    return {
+        "folder": str(folder),
+        "shape": acts.shape,
+        "dtype": acts.dtype.name,
+        "digest": store_digest(folder),
+    }
+
+
+def _report(options, results):
+    if options.json:
+        print(json.dumps(results, indent=1))
+        return
+    for point, store in results["stores"].items():
+        n_rows, width = store["shape"]
+        print(f"{point}: {n_rows} rows of width {width}, {store['dtype']}, in {store['folder']}")
+    first = next(iter(results["stores"].values()))["folder"]
+    print(f"\nNext:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
+
+
+def _readable(n_bytes):
+    """Return a size as people read it."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} TB"

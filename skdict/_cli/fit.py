@@ -1,0 +1,187 @@
+"""`skdict fit`: a store of activations in, a saved dictionary out."""
+
+import json
+import time
+from pathlib import Path
+
+from sklearn.base import clone
+
+from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
+from skdict._cli.demo import Clock
+from skdict._core import resolve_device
+from skdict._files import restore_interrupted
+from skdict.activations import Activations, store_digest
+from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.decomposition._epochs import count_steps
+from skdict.io import fit_resumable, load_dictionary
+from skdict.io._dictionary import MANIFEST
+from skdict.io._resumable_fit import checkpoint_path
+
+DESCRIPTION = """\
+Learn a sparse dictionary of the activations in a store, as `extract` or Activations.save wrote
+it, and save it to a folder that `show` and load_dictionary read. Rows are read from disk as they
+are needed.
+
+A checkpoint is kept after each epoch: the same command goes on with an interrupted run and ends
+with the same dictionary.
+"""
+ARGUMENTS = {
+    "store": {
+        "metavar": "STORE",
+        "nargs": "?",
+        "type": Path,
+        "default": REQUIRED,
+        "help": "folder of activations",
+    },
+    "--out": {
+        "metavar": "FOLDER",
+        "type": Path,
+        "default": REQUIRED,
+        "help": "where the dictionary is saved",
+    },
+    "--n-components": {
+        "metavar": "N",
+        "type": int,
+        "help": "features in the dictionary (default: 4 times the width of the rows)",
+    },
+    "--alpha": {
+        "metavar": "A",
+        "type": float,
+        "default": 0.1,
+        "help": "sparsity penalty, 0.02 to 0.5: larger means fewer features fire at once",
+    },
+    "--max-iter": {"metavar": "N", "type": int, "default": 10, "help": "epochs"},
+    "--batch-size": {"metavar": "N", "type": int, "default": 1024, "help": "rows in a step"},
+    "--learning-rate": {"metavar": "R", "type": float, "default": 3e-3, "help": "of Adam"},
+    "--seed": {
+        "metavar": "N",
+        "type": int,
+        "default": 0,
+        "help": "of the first directions and the order of rows",
+    },
+    "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:0"},
+    "--precision": {
+        "choices": ("auto", "float32", "bfloat16"),
+        "default": "auto",
+        "help": "what matrices are rounded to inside products",
+    },
+}
+TRIAL_BATCHES = 8
+
+
+def add_parser(commands):
+    """Add the command to the parser."""
+    help = "activations in, a sparse dictionary saved"
+    add_command(
+        commands, "fit", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION, resumes=True
+    )
+
+
+def run(options):
+    """Say what it will take, do it, and say what came out."""
+    clock = Clock(silent=options.json)
+    acts = Activations.load(options.store)
+    n_components = 4 * acts.shape[1] if options.n_components is None else options.n_components
+    device = str(resolve_device(options.device))
+    settings = as_settings(options, n_components=n_components, device=device)
+    learned_from = {k: v for k, v in settings.items() if k not in ("store", "out", "device")}
+    metadata = acts.metadata | {
+        "fit": learned_from | {"store_digest": store_digest(options.store)},
+    }
+    dictionary = _already_there(options.out, metadata)
+    if dictionary is None:
+        dictionary = _fit(options, acts, n_components, metadata, clock)
+    else:
+        checkpoint_path(options.out).unlink(missing_ok=True)
+        clock.say(f"{options.out} holds the dictionary of these settings already")
+    save_settings(options.out, settings)
+    _report(options, dictionary, clock)
+
+
+def _fit(options, acts, n_components, metadata, clock):
+    estimator = SparseDictionaryAutoencoder(
+        n_components,
+        alpha=options.alpha,
+        max_iter=options.max_iter,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        random_state=options.seed,
+        device=options.device,
+        precision=options.precision,
+        verbose=not options.json,
+    )
+    estimator._check_params()
+    _say_estimate(estimator, acts, clock)
+    checkpoint = checkpoint_path(options.out)
+    if checkpoint.is_file():
+        clock.say(f"going on from {checkpoint}")
+    return fit_resumable(estimator, acts, options.out, metadata=metadata)
+
+
+def _already_there(out, metadata):
+    """Return the dictionary that an equal run saved, or None where there is none.
+
+    Another one is refused: nothing that took long is replaced unasked.
+    """
+    restore_interrupted(out)
+    if not (out / MANIFEST).is_file():
+        return None
+    dictionary = load_dictionary(out)
+    there, now = dictionary.metadata_.get("fit") or {}, metadata["fit"]
+    differing = [name for name in there | now if there.get(name) != now.get(name)]
+    if differing:
+        told = ", ".join(f"{k} is {there.get(k)!r} there and {now.get(k)!r} now" for k in differing)
+        raise ValueError(
+            f"--out {out} holds another dictionary: {told}; choose another folder or remove it"
+        )
+    return dictionary
+
+
+def _say_estimate(estimator, acts, clock):
+    """Say how many steps there will be, and about how long and how much memory they take."""
+    n_rows, width = acts.shape
+    m, batch = estimator.n_components, min(estimator.batch_size, n_rows)
+    steps, passes = count_steps(n_rows, estimator.batch_size)
+    trial = acts[: TRIAL_BATCHES * batch]
+    # The first time draws and calibrates the start.
+    trainee = clone(estimator).set_params(verbose=0).partial_fit(trial)
+    start = time.perf_counter()
+    trainee.partial_fit(trial)
+    seconds = (time.perf_counter() - start) / len(trial) * n_rows * passes * estimator.max_iter
+    itemsize = max(4, acts.dtype.itemsize)
+    # Parameters, gradient, Adam's two moments and what is scratch; codes and slopes; blocks.
+    numbers = 6 * m * width + 2 * batch * m + 2 * batch * width
+    memory = (numbers * itemsize + 3 * 64 * 2**20) / 1e6
+    clock.say(
+        f"{n_rows} rows of width {width} to {m} features: {steps * estimator.max_iter} steps in "
+        f"{estimator.max_iter} epochs, about {_duration(seconds)} if they go on as they begin, "
+        f"and about {memory:.0f} MB of memory"
+    )
+
+
+def _duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _report(options, dictionary, clock):
+    last = dictionary.history_[-1]
+    results = {
+        "out": str(options.out),
+        "n_components": len(dictionary.components_),
+        "n_iter": dictionary.n_iter_,
+        "n_steps": dictionary.n_steps_,
+        "training": {name: last[name] for name in ("loss", "fvu", "l0", "n_dead")},
+        "seconds": clock.seconds(),
+    }
+    if options.json:
+        print(json.dumps(results, indent=1))
+        return
+    print(
+        f"{results['n_components']} features after {results['n_steps']} steps, in {options.out}: "
+        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}, {last['n_dead']} dead over the last rows\n"
+        f"\nNext:\n\n  python -m skdict show {options.out} {options.store}"
+    )

@@ -1,0 +1,147 @@
+"""`skdict show`: what a saved dictionary does on a store of activations."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from skdict._cli._options import REQUIRED, add_command, as_settings
+from skdict._core import iter_blocks
+from skdict._validation import check_number
+from skdict.activations import Activations
+from skdict.inspection import summarize_features
+from skdict.io import load_dictionary
+from skdict.metrics import compare_dictionaries
+
+DESCRIPTION = """\
+Measure a saved dictionary on a store of activations, and show in which contexts some of its
+features fire. For an honest figure pass activations of texts that it was not fitted on.
+"""
+
+
+def _features(text):
+    """Return the numbers in a list such as 1,2,3."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of features, such as 1,2,3"
+        ) from None
+
+
+ARGUMENTS = {
+    "dictionary": {
+        "metavar": "FOLDER",
+        "nargs": "?",
+        "type": Path,
+        "default": REQUIRED,
+        "help": "folder of a saved dictionary",
+    },
+    "store": {
+        "metavar": "STORE",
+        "nargs": "?",
+        "type": Path,
+        "default": REQUIRED,
+        "help": "folder of activations",
+    },
+    "--features": {
+        "metavar": "I,J,...",
+        "type": _features,
+        "help": "features to show (default: some drawn at random from those that fire)",
+    },
+    "--n-features": {
+        "metavar": "N",
+        "type": int,
+        "default": 8,
+        "help": "how many to draw, if --features names none",
+    },
+    "--n-contexts": {
+        "metavar": "N",
+        "type": int,
+        "default": 4,
+        "help": "contexts shown of each feature",
+    },
+}
+FEWEST_FIRINGS = 50
+BLOCK_BYTES = 2**24
+
+
+def add_parser(commands):
+    """Add the command to the parser."""
+    help = "measures and readable features of a saved dictionary"
+    add_command(commands, "show", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
+
+
+def run(options):
+    """Measure, summarise and print."""
+    for name in ("n_features", "n_contexts"):
+        flag = "--" + name.replace("_", "-")
+        check_number(flag, getattr(options, name), low=0, integer=True)
+    dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
+    n_components = len(dictionary.components_)
+    for feature in options.features or ():
+        check_number("--features", feature, low=0, high=n_components - 1, integer=True)
+    _note_other_source(dictionary, acts)
+    measures = compare_dictionaries({"dictionary": dictionary}, None, acts).records[0]
+    del measures["dictionary"]
+    features = options.features
+    if features is None:
+        features = _draw(dictionary, acts, options.n_features)
+    codes = _codes_of(dictionary, acts, features)
+    summaries = summarize_features(codes, acts, features, n_contexts=options.n_contexts)
+    if options.json:
+        results = {
+            "settings": as_settings(options),
+            "n_rows": len(acts),
+            "measures": measures,
+            "features": [asdict(summary) for summary in summaries],
+        }
+        print(json.dumps(results, indent=1))
+        return
+    print(
+        f"On {len(acts)} rows: fraction of variance unexplained {measures['fvu']:.4g}, "
+        f"{measures['l0']:.1f} of {n_components} features fire on a token, {measures['n_dead']} "
+        f"never fire.\n"
+    )
+    print("\n\n".join(map(str, summaries)))
+
+
+def _note_other_source(dictionary, acts):
+    """Say where dictionary and rows come from different places of a model."""
+    theirs = getattr(dictionary, "metadata_", {})
+    for name in ("model", "hook_point"):
+        pair = theirs.get(name), acts.metadata.get(name)
+        if None not in pair and pair[0] != pair[1]:
+            told = f"{name} is {pair[0]!r} of the dictionary and {pair[1]!r} of the rows"
+            print(f"skdict: note: {told}", file=sys.stderr)
+
+
+def _draw(dictionary, acts, n_features):
+    """Return features drawn at random from those that fire often enough."""
+    counts = np.zeros(len(dictionary.components_), dtype=np.int64)
+    for _, codes in _code_blocks(dictionary, acts):
+        counts += np.bincount(codes.indices[codes.data > 0], minlength=len(counts))
+    alive = np.flatnonzero((counts > 0) & (counts >= min(FEWEST_FIRINGS, counts.max())))
+    return sorted(np.random.default_rng(0).permutation(alive)[:n_features].tolist())
+
+
+def _codes_of(dictionary, acts, features):
+    """Return the codes of some features, in a CSC array with a column for every feature."""
+    width = len(dictionary.components_)
+    rows, columns, values = [], [], []
+    for start, codes in _code_blocks(dictionary, acts):
+        part = codes.tocsc()[:, features].tocoo()
+        rows.append(part.row + start)
+        columns.append(np.asarray(features, dtype=np.int64)[part.col])
+        values.append(part.data)
+    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+    return scipy.sparse.csc_array(entries, shape=(len(acts), width))
+
+
+def _code_blocks(dictionary, acts):
+    for start, block in iter_blocks(acts, block_bytes=BLOCK_BYTES):
+        yield start, scipy.sparse.csr_array(dictionary.transform(block))
