@@ -28,7 +28,7 @@ OUTSIDE = {
     "_files": set(),
     "_store": {"numpy"},
     "activations": {"numpy"},
-    "_core": {"torch", "numpy", "scipy"},
+    "_core": {"torch", "numpy", "scipy", "numba"},
     "models": {"torch", "transformers", "safetensors"},
     "datasets": {"sklearn", "numpy", "scipy"},
 }

@@ -10,14 +10,13 @@ from skdict._core._batches import iter_blocks, shuffled_batches
 from skdict._core._device import resolve_device
 from skdict._core._dictionary import AffineDictionary, HostDictionary
 from skdict._core._moments import RunningMoments
-from skdict._core._objective import Objective, Parameters
+from skdict._core._parameters import Parameters, calibrate_bias, random_parameters
 from skdict._core._sparse import iter_codes, to_csr
-from skdict._core._training import Trainer, calibrate_bias, random_parameters
+from skdict._core._training import Trainer
 
 __all__ = [
     "AffineDictionary",
     "HostDictionary",
-    "Objective",
     "Parameters",
     "RunningMoments",
     "Trainer",

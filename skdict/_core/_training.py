@@ -2,52 +2,12 @@
 
 import numpy as np
 import torch
-from torch.optim.adam import adam
 
-from skdict._core._objective import Objective, Parameters
-
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-
-
-def random_parameters(n_components, width, *, tied, generator, dtype, device):
-    """Return random unit directions and zero biases.
-
-    Drawn in float32 on the CPU and cast, so that every dtype and device starts alike.
-    An untied encoder starts as a copy of the decoder.
-    """
-    directions = torch.randn(n_components, width, generator=generator)
-    directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
-    components = directions.to(device=device, dtype=dtype)
-    encoder = components if tied else components.clone()
-    return Parameters(components, encoder, components.new_zeros(n_components))
-
-
-def calibrate_bias(parameters, sample, share):
-    """Set each bias so that its feature fires on a share of the sample's rows.
-
-    With zero biases half of all codes fire at first, and the penalty then kills features
-    that never return.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        Changed in place.
-    sample : torch.Tensor of shape (n, d)
-        Rows after centring and scaling.
-    share : float
-        Between 0 and 1; at least one row of the sample fires, whatever rows are equal.
-    """
-    rank = len(sample) - max(1, round(share * len(sample)))
-    # A few components at a time: the projections of all would be a dense (n, m) array.
-    for part in torch.arange(len(parameters.bias)).split(1024):
-        projections = sample @ parameters.encoder[part].T
-        threshold = projections.kthvalue(max(rank, 1), dim=0).values
-        # Where the largest projection is that of many equal rows, the next one below it.
-        largest = projections.amax(dim=0)
-        below = projections.masked_fill(projections >= largest, -torch.inf).amax(dim=0)
-        tied = (threshold >= largest) & below.isfinite()
-        parameters.bias[part] = -torch.where(tied, below, threshold)
+from skdict._core._adam import Adam
+from skdict._core._compiled import CompiledStep, is_compiled
+from skdict._core._plan import Plan, timed
+from skdict._core._products import multiplier
+from skdict._core._steps import DenseStep, PortableStep
 
 
 class Trainer:
@@ -68,55 +28,62 @@ class Trainer:
     batch_size : int
         Most rows in a batch.
     product_dtype : torch.dtype
-        What matrices are rounded to inside products.
+        What matrices are rounded to inside products over all codes.
     moments : dict, optional
         `moments()` of an earlier trainer, to go on where it stopped.
+    compiled : bool or None, default=None
+        Whether compiled loops go over active codes. None means where they are installed.
     """
 
     def __init__(
-        self, parameters, *, alpha, learning_rate, batch_size, product_dtype, moments=None
+        self,
+        parameters,
+        *,
+        alpha,
+        learning_rate,
+        batch_size,
+        product_dtype,
+        moments=None,
+        compiled=None,
     ):
         self.parameters = parameters
         self.alpha = alpha
         self.learning_rate = learning_rate
         self.n_steps = 0
-        self._objective = Objective(parameters, batch_size, product_dtype)
-        tensors = parameters.tensors()
-        device = parameters.bias.device
-        self._first = [torch.zeros_like(t) for t in tensors]
-        self._second = [torch.zeros_like(t) for t in tensors]
-        # The fused kernel counts steps in one float32 a tensor, on the device.
-        self._counts = [torch.zeros((), device=device) for _ in tensors]
+        self._adam = Adam(parameters.tensors())
         if moments is not None:
-            self._restore(moments)
-        self._last_fired = torch.zeros_like(parameters.bias, dtype=torch.int64)
-        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+            self._restore_moments(moments)
+        compiled = is_compiled() if compiled is None else compiled
+        self._plan = Plan(parameters, batch_size, compiled)
+        self._sparse_step = (CompiledStep if compiled else PortableStep)(parameters, self._adam)
+        bias = parameters.bias
+        self._multiply = multiplier(bias.dtype, product_dtype, bias.device)
+        self._batch_size = batch_size
+        # Made when first needed: its buffers hold all codes of a batch.
+        self._dense_step = None
+        self._last_fired = torch.zeros_like(bias, dtype=torch.int64)
+        self._sums = torch.zeros(4, dtype=torch.float64, device=bias.device)
         self.firing_counts = torch.zeros_like(self._last_fired)
 
     @torch.no_grad()
     def step(self, x, rate=1.0):
         """Train on rows x (n, d), centred and scaled, at `rate` times the learning rate."""
-        sums = self._objective(x, self.parameters, self.alpha)
-        adam(
-            self.parameters.tensors(),
-            self._objective.gradients,
-            self._first,
-            self._second,
-            [],
-            self._counts,
-            fused=True,
-            amsgrad=False,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            lr=self.learning_rate * rate,
-            weight_decay=0.0,
-            eps=EPSILON,
-            maximize=False,
-        )
-        components = self.parameters.components
-        components /= torch.linalg.vector_norm(components, dim=1, keepdim=True)
+        screen = self._plan.screen(x)
+        learning_rate = self.learning_rate * rate
+        if screen is None:
+            sums = self._step_over_all(x, learning_rate)
+        else:
+            sums, seconds = timed(self._sparse_step, x, screen, self.alpha, learning_rate)
+            self._plan.took(screen, seconds / len(x))
         self.n_steps += 1
         self._accumulate(sums, len(x))
+
+    def _step_over_all(self, x, learning_rate):
+        if self._dense_step is None:
+            self._dense_step = DenseStep(
+                self.parameters, self._adam, self._batch_size, self._multiply
+            )
+        return self._dense_step(x, self.alpha, learning_rate)
 
     def _accumulate(self, sums, n):
         self.firing_counts += sums.n_fired.long()
@@ -124,7 +91,10 @@ class Trainer:
         self._sums[0] += n
         self._sums[1] += sums.squared_error
         self._sums[2] += sums.code_sum
-        self._sums[3] += sums.n_fired.sum()
+        n_active = sums.n_fired.sum()
+        self._sums[3] += n_active
+        if self._plan.chooses:
+            self._plan.share_active = float(n_active) / (n * len(sums.n_fired))
 
     def read(self, silent_steps):
         """Return the means over rows since the last call; this waits for the device.
@@ -153,9 +123,9 @@ class Trainer:
     def moments(self):
         """Return Adam's state as numpy arrays."""
         return {
-            "first": [t.cpu().numpy().copy() for t in self._first],
-            "second": [t.cpu().numpy().copy() for t in self._second],
-            "n_steps": int(self._counts[0]),
+            "first": [t.cpu().numpy().copy() for t in self._adam.first],
+            "second": [t.cpu().numpy().copy() for t in self._adam.second],
+            "n_steps": int(self._adam.counts[0]),
         }
 
     def state(self):
@@ -169,7 +139,8 @@ class Trainer:
         """
         arrays = {name: t.cpu().numpy().copy() for name, t in self._state_tensors().items()}
         arrays["n_steps"] = np.array(self.n_steps)
-        arrays["share_active"] = np.array(self._objective._share_active)
+        share_active = self._plan.share_active
+        arrays["share_active"] = np.array(np.nan if share_active is None else share_active)
         return arrays
 
     def restore(self, state):
@@ -194,16 +165,17 @@ class Trainer:
         for name, tensor in tensors.items():
             tensor.copy_(torch.tensor(state[name]))
         self.n_steps = int(state["n_steps"])
-        self._objective._share_active = float(state["share_active"])
+        share_active = float(state["share_active"])
+        self._plan.share_active = None if np.isnan(share_active) else share_active
 
     def _state_tensors(self):
         encoder = () if self.parameters.tied else ("encoder",)
         names = ("components", *encoder, "bias")
         groups = {
             "parameters": self.parameters.tensors(),
-            "first": self._first,
-            "second": self._second,
-            "counts": self._counts,
+            "first": self._adam.first,
+            "second": self._adam.second,
+            "counts": self._adam.counts,
         }
         tensors = {
             f"{group}.{name}": tensor
@@ -216,9 +188,9 @@ class Trainer:
             "sums": self._sums,
         }
 
-    def _restore(self, moments):
-        for mine, arrays in ((self._first, "first"), (self._second, "second")):
+    def _restore_moments(self, moments):
+        for mine, arrays in ((self._adam.first, "first"), (self._adam.second, "second")):
             for tensor, array in zip(mine, moments[arrays], strict=True):
                 tensor.copy_(torch.tensor(array))
-        for count in self._counts:
+        for count in self._adam.counts:
             count.fill_(moments["n_steps"])

@@ -1,0 +1,185 @@
+"""How the next batch is best gone through, by what is measured on this machine."""
+
+import time
+import warnings
+from dataclasses import dataclass
+from functools import cache, partial
+
+import torch
+
+from skdict._core._active import PortableEncoder
+from skdict._core._adam import Adam
+from skdict._core._compiled import CompiledEncoder, CompiledStep, round_rows_compiled
+from skdict._core._parameters import Parameters
+from skdict._core._products import best_seconds, multiplier
+from skdict._core._screening import KINDS, Screen, round_rows
+from skdict._core._steps import DenseStep, PortableStep
+
+# Below so many multiply-adds a batch, measuring would cost more than the best way saves.
+LEAST_WORK = 2**22
+# Each kind of screening is timed on so many steps, then the fastest is used for a while.
+TRIALS = 3
+STEPS_BETWEEN_TRIALS = 200
+SAMPLE_ROWS = 64
+_distrusted = set()
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds, at one width.
+
+    Parameters
+    ----------
+    dense : float
+        Of a step over all codes, for each row and component.
+    find : float
+        Of finding active codes by products in full precision, for each row and component.
+    active : float
+        Of the rest of a step, for each active code.
+    """
+
+    dense: float
+    find: float
+    active: float
+
+
+class Plan:
+    """Chooses between a step over all codes and one over active codes, and how to find these.
+
+    How active codes are found changes no bit of the result; that all or only active codes are
+    gone through changes the order of sums.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        What is trained.
+    batch_size : int
+        Most rows in a batch.
+    compiled : bool
+        Whether compiled loops are used.
+
+    Attributes
+    ----------
+    share_active : float or None
+        Share of codes that were active in the last batch; None where nothing is known yet.
+    """
+
+    def __init__(self, parameters, batch_size, compiled):
+        self._parameters = parameters
+        self._round_rows = round_rows_compiled if compiled else round_rows
+        m, d = parameters.components.shape
+        on_cpu = parameters.bias.device.type == "cpu"
+        worth_it = on_cpu and batch_size * m * d >= LEAST_WORK
+        self._costs = measure_costs(d, parameters.bias.dtype, compiled) if worth_it else None
+        self._kinds = KINDS if parameters.bias.dtype == torch.float32 else ("full",)
+        self.share_active = None
+        self._n_screens, self._trials = 0, {}
+
+    @property
+    def chooses(self):
+        """Whether there is a choice, so that `share_active` is to be kept up to date."""
+        return self._costs is not None
+
+    def screen(self, x):
+        """Return how to find the active codes of rows, or None for a step over all codes."""
+        if not self.chooses:
+            return None
+        if self.share_active is None:
+            self.share_active = float((self._exact(x[:SAMPLE_ROWS]) > 0).float().mean())
+        if self.share_active * self._costs.active >= self._costs.dense - self._costs.find:
+            return None
+        kind = self._next_kind(x)
+        return Screen(self._parameters.encoder, self._parameters.bias, kind, self._round_rows)
+
+    def took(self, screen, seconds):
+        """Take note of how long a step took for each of its rows."""
+        self._trials.setdefault(screen.kind, []).append(seconds)
+
+    def _next_kind(self, x):
+        """Return the kind to be tried next, or the one that was fastest in its trials."""
+        turn = self._n_screens % STEPS_BETWEEN_TRIALS
+        self._n_screens += 1
+        if turn == 0:
+            self._trials = {}
+            self._see_that_screening_holds(x[:SAMPLE_ROWS])
+        kinds = [kind for kind in self._kinds if kind not in _distrusted]
+        if turn < TRIALS * len(kinds):
+            return kinds[turn % len(kinds)]
+        known = {kind: min(seconds) for kind, seconds in self._trials.items()}
+        return min(known, key=known.get)
+
+    def _exact(self, x):
+        return (x @ self._parameters.encoder.T).add_(self._parameters.bias)
+
+    def _see_that_screening_holds(self, x):
+        """Look on a few rows whether every active code is found, as it must be."""
+        exact = self._exact(x)
+        # Codes of the size of rounding may be found or not: they are sums in another order.
+        rounding = 16 * torch.finfo(exact.dtype).eps * exact.abs().max()
+        find = PortableEncoder(self._parameters.encoder, self._parameters.bias)
+        for kind in self._kinds:
+            if kind not in _distrusted:
+                screen = Screen(self._parameters.encoder, self._parameters.bias, kind)
+                missed = exact - find(x, screen).to_dense(len(self._parameters.bias))
+                if (missed > rounding).any():
+                    _distrust(kind)
+
+
+def _distrust(kind):
+    if kind == "full":
+        raise RuntimeError(
+            "products of matrices come out wrong on this machine: check the installation of torch"
+        )
+    _distrusted.add(kind)
+    warnings.warn(
+        f"screening in {kind} missed active codes, which it cannot where products in {kind} are "
+        f"right; it is not used from here on",
+        RuntimeWarning,
+        stacklevel=5,
+    )
+
+
+@cache
+def measure_costs(width, dtype, compiled):
+    """Return what steps cost here, from some milliseconds of work on made-up rows.
+
+    Parameters
+    ----------
+    width : int
+        Of the rows.
+    dtype : torch.dtype
+        Of rows and parameters.
+    compiled : bool
+        Whether compiled loops are used.
+
+    Returns
+    -------
+    Costs
+    """
+    n, m = 256, 1024
+    generator = torch.Generator().manual_seed(0)
+    x, encoder = (torch.randn(k, width, generator=generator, dtype=dtype) for k in (n, m))
+    encoder /= torch.linalg.vector_norm(encoder, dim=1, keepdim=True)
+    ordered = (x @ encoder.T).flatten().sort(descending=True).values
+    few, many = n * m // 100, n * m // 20
+    parameters = Parameters(encoder, encoder, torch.empty_like(encoder[:, 0]))
+    adam = Adam(parameters.tensors())
+    dense = DenseStep(parameters, adam, n, multiplier(dtype, dtype, x.device))
+    sparse = (CompiledStep if compiled else PortableStep)(parameters, adam)
+    find = (CompiledEncoder if compiled else PortableEncoder)(encoder, parameters.bias)
+    seconds = {}
+    for n_active in (many, few):
+        parameters.bias.fill_(-ordered[n_active])
+        screen = Screen(encoder, parameters.bias, "full")
+        seconds[n_active] = best_seconds(partial(sparse, x, screen, 0.0, 0.0), 3)
+    return Costs(
+        dense=best_seconds(partial(dense, x, 0.0, 0.0), 3) / (n * m),
+        find=best_seconds(partial(find, x, screen), 3) / (n * m),
+        active=max(seconds[many] - seconds[few], 0) / (many - few),
+    )
+
+
+def timed(step, *arguments):
+    """Return what a step returns, and the seconds it took."""
+    start = time.perf_counter()
+    return step(*arguments), time.perf_counter() - start

@@ -1,0 +1,47 @@
+"""Dense products are float32 ones, whichever library multiplies."""
+
+import pytest
+import torch
+
+from skdict._core import _products
+from skdict._core._products import float32_library, multiplier
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def matrices():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(40, 300, generator=generator), torch.randn(300, 50, generator=generator)
+
+
+def test_exact_to_float32(matrices):
+    left, right = matrices
+    out = torch.empty(40, 50)
+    exact = left.double() @ right.double()
+    multiplier(torch.float32, torch.float32, CPU)(left, right, out)
+    assert (out - exact).abs().max() < 1e-4
+    multiplier(torch.float32, torch.bfloat16, CPU)(left, right, out)
+    assert 1e-3 < (out - exact).abs().max() < 1
+
+
+def test_the_choice_of_library_leaves_torch_as_it_was(matrices):
+    if not hasattr(torch.backends.mkldnn, "matmul"):
+        pytest.skip("this torch has no such setting")
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    left, right = matrices
+    _products._onednn(left, right, torch.empty(40, 50))
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_a_faster_library_that_is_not_exact_is_refused(monkeypatch):
+    def rounded(left, right, out):
+        return out.copy_(left.bfloat16() @ right.bfloat16())
+
+    monkeypatch.setattr(_products, "_onednn", rounded)
+    monkeypatch.setattr(_products, "best_seconds", lambda work, repeats: 1.0)
+    seconds = iter([2.0, 1.0])
+    monkeypatch.setattr(_products, "best_seconds", lambda work, repeats: next(seconds))
+    float32_library.cache_clear()
+    assert float32_library() == "default"
+    float32_library.cache_clear()

@@ -1,0 +1,95 @@
+"""Screening misses no active code, whatever rows and directions look like."""
+
+import numpy as np
+import pytest
+import torch
+
+from skdict._core._active import PortableEncoder
+from skdict._core._compiled import CompiledEncoder, is_compiled, round_rows_compiled
+from skdict._core._screening import KINDS, Screen, round_rows
+
+ENCODERS = [PortableEncoder] + [CompiledEncoder] * is_compiled()
+ROWS = {
+    "plain": lambda r: r.standard_normal((300, 40)),
+    "outlier dimension": lambda r: r.standard_normal((300, 40)) * np.r_[1e3, np.ones(39)],
+    "outlier rows": lambda r: r.standard_normal((300, 40)) * np.r_[1e4, np.ones(299)][:, None],
+    "tiny": lambda r: 1e-18 * r.standard_normal((300, 40)),
+    "huge": lambda r: 1e15 * r.standard_normal((300, 40)),
+    "zeros among them": lambda r: r.standard_normal((300, 40)) * (np.arange(300) % 3 > 0)[:, None],
+    "sparse": lambda r: r.standard_normal((300, 40)) * (r.random((300, 40)) < 0.1),
+    "one row": lambda r: r.standard_normal((1, 40)),
+    "few distinct": lambda r: r.integers(-1, 2, (300, 40)).astype(float),
+}
+
+
+def make(rows, seed=0, dtype=torch.float32):
+    """Return rows, an encoder of uneven lengths, and biases near the middle of the products."""
+    rng = np.random.default_rng(seed)
+    x = torch.tensor(ROWS[rows](rng), dtype=dtype)
+    encoder = torch.tensor(
+        rng.standard_normal((77, 40)) * rng.uniform(0.1, 3, (77, 1)), dtype=dtype
+    )
+    encoder[5] = 0
+    quantile = torch.quantile((x @ encoder.T).flatten()[:100_000], 0.9)
+    bias = -quantile * torch.tensor(rng.uniform(-0.2, 1.5, 77), dtype=dtype)
+    return x, encoder, bias
+
+
+@pytest.mark.parametrize("encoder_class", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", ROWS)
+def test_codes_are_those_of_float64(rows, kind, encoder_class):
+    x, encoder, bias = make(rows)
+    codes = encoder_class(encoder, bias)(x, Screen(encoder, bias, kind)).to_dense(77)
+    exact = (x.double() @ encoder.double().T + bias.double()).relu()
+    # Float32 sums of 40 products, each as large as the lengths allow.
+    rounding = 1e-5 * (x.double().norm(dim=1)[:, None] * encoder.double().norm(dim=1))
+    assert ((codes - exact).abs() <= rounding + 1e-6 * bias.abs() + 1e-30).all()
+    assert 0 < (exact > 0).double().mean() < 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", ROWS)
+def test_bound_holds_in_exact_arithmetic(rows, kind):
+    x, encoder, _ = make(rows, seed=1)
+    for rounded in (round_rows(x, kind), round_rows(x, kind, one_scale=True)):
+        w = round_rows(encoder, kind)
+        back_x = rounded.values.double() * rounded.scales.double()[:, None]
+        back_w = w.values.double() * w.scales.double()[:, None]
+        hidden = (x.double() @ encoder.double().T - back_x @ back_w.T).abs()
+        lengths = encoder.double().norm(dim=1)
+        bound = rounded.lengths.double()[:, None] * w.errors + rounded.errors[:, None] * lengths
+        assert (hidden <= bound * (1 + 1e-5) + 1e-30).all()
+        torch.testing.assert_close(
+            rounded.errors.double(), (x.double() - back_x).norm(dim=1), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_without_its_margin_screening_would_miss_codes():
+    x, encoder, _ = make("plain", seed=2)
+    exact = x @ encoder.T
+    bias = -exact.amax(0) * 0.9999
+    screen = Screen(encoder, bias, "int8")
+    screen.row_margins = lambda rows: torch.zeros_like(rows.lengths)
+    screen.rounded.errors.zero_()
+    screen.column_bounds = bias
+    found = PortableEncoder(encoder, bias)(x, screen)
+    assert len(found.values) < (exact + bias > 0).sum()
+
+
+@pytest.mark.skipif(not is_compiled(), reason="numba is not installed")
+def test_compiled_rounding_is_the_same():
+    x, _, _ = make("outlier dimension")
+    one, other = round_rows(x, "int8"), round_rows_compiled(x, "int8")
+    assert (one.values.int() - other.values.int()).abs().max() <= 1
+    for name in ("scales", "lengths", "errors"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoder_class", ENCODERS)
+def test_codes_do_not_depend_on_their_batch(encoder_class):
+    x, encoder, bias = make("outlier rows")
+    screen = Screen(encoder, bias, "int8")
+    whole = encoder_class(encoder, bias)(x, screen).to_dense(77)
+    single = [encoder_class(encoder, bias)(row[None], screen).to_dense(77) for row in x[:20]]
+    assert torch.equal(whole[:20], torch.cat(single))
