@@ -11,7 +11,7 @@ from skdict._core._device import resolve_device
 from skdict._core._dictionary import AffineDictionary, HostDictionary
 from skdict._core._moments import RunningMoments
 from skdict._core._parameters import Parameters, calibrate_bias, random_parameters
-from skdict._core._sparse import iter_codes, to_csr
+from skdict._core._sparse import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._training import Trainer
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "Parameters",
     "RunningMoments",
     "Trainer",
+    "active_codes",
     "calibrate_bias",
+    "iter_active_codes",
     "iter_blocks",
     "iter_codes",
     "random_parameters",

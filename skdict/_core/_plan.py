@@ -1,7 +1,6 @@
 """How the next batch is best gone through, by what is measured on this machine."""
 
 import time
-import warnings
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -9,19 +8,16 @@ import torch
 
 from skdict._core._active import PortableEncoder
 from skdict._core._adam import Adam
-from skdict._core._compiled import CompiledEncoder, CompiledStep, round_rows_compiled
+from skdict._core._compiled import CompiledEncoder, CompiledStep
 from skdict._core._parameters import Parameters
 from skdict._core._products import best_seconds, multiplier
-from skdict._core._screening import KINDS, Screen, round_rows
+from skdict._core._screening import Screen
+from skdict._core._screening_choice import ScreeningChoice
 from skdict._core._steps import DenseStep, PortableStep
 
 # Below so many multiply-adds a batch, measuring would cost more than the best way saves.
-LEAST_WORK = 2**22
-# Each kind of screening is timed on so many steps, then the fastest is used for a while.
-TRIALS = 3
-STEPS_BETWEEN_TRIALS = 200
+LEAST_WORK = 2**24
 SAMPLE_ROWS = 64
-_distrusted = set()
 
 
 @dataclass(frozen=True)
@@ -66,14 +62,12 @@ class Plan:
 
     def __init__(self, parameters, batch_size, compiled):
         self._parameters = parameters
-        self._round_rows = round_rows_compiled if compiled else round_rows
         m, d = parameters.components.shape
         on_cpu = parameters.bias.device.type == "cpu"
         worth_it = on_cpu and batch_size * m * d >= LEAST_WORK
         self._costs = measure_costs(d, parameters.bias.dtype, compiled) if worth_it else None
-        self._kinds = KINDS if parameters.bias.dtype == torch.float32 else ("full",)
+        self._choice = ScreeningChoice(parameters.encoder, parameters.bias, compiled)
         self.share_active = None
-        self._n_screens, self._trials = 0, {}
 
     @property
     def chooses(self):
@@ -85,58 +79,15 @@ class Plan:
         if not self.chooses:
             return None
         if self.share_active is None:
-            self.share_active = float((self._exact(x[:SAMPLE_ROWS]) > 0).float().mean())
+            sample = x[:SAMPLE_ROWS] @ self._parameters.encoder.T + self._parameters.bias
+            self.share_active = float((sample > 0).float().mean())
         if self.share_active * self._costs.active >= self._costs.dense - self._costs.find:
             return None
-        kind = self._next_kind(x)
-        return Screen(self._parameters.encoder, self._parameters.bias, kind, self._round_rows)
+        return self._choice.screen(self._choice.next_kind(x))
 
-    def took(self, screen, seconds):
-        """Take note of how long a step took for each of its rows."""
-        self._trials.setdefault(screen.kind, []).append(seconds)
-
-    def _next_kind(self, x):
-        """Return the kind to be tried next, or the one that was fastest in its trials."""
-        turn = self._n_screens % STEPS_BETWEEN_TRIALS
-        self._n_screens += 1
-        if turn == 0:
-            self._trials = {}
-            self._see_that_screening_holds(x[:SAMPLE_ROWS])
-        kinds = [kind for kind in self._kinds if kind not in _distrusted]
-        if turn < TRIALS * len(kinds):
-            return kinds[turn % len(kinds)]
-        known = {kind: min(seconds) for kind, seconds in self._trials.items()}
-        return min(known, key=known.get)
-
-    def _exact(self, x):
-        return (x @ self._parameters.encoder.T).add_(self._parameters.bias)
-
-    def _see_that_screening_holds(self, x):
-        """Look on a few rows whether every active code is found, as it must be."""
-        exact = self._exact(x)
-        # Codes of the size of rounding may be found or not: they are sums in another order.
-        rounding = 16 * torch.finfo(exact.dtype).eps * exact.abs().max()
-        find = PortableEncoder(self._parameters.encoder, self._parameters.bias)
-        for kind in self._kinds:
-            if kind not in _distrusted:
-                screen = Screen(self._parameters.encoder, self._parameters.bias, kind)
-                missed = exact - find(x, screen).to_dense(len(self._parameters.bias))
-                if (missed > rounding).any():
-                    _distrust(kind)
-
-
-def _distrust(kind):
-    if kind == "full":
-        raise RuntimeError(
-            "products of matrices come out wrong on this machine: check the installation of torch"
-        )
-    _distrusted.add(kind)
-    warnings.warn(
-        f"screening in {kind} missed active codes, which it cannot where products in {kind} are "
-        f"right; it is not used from here on",
-        RuntimeWarning,
-        stacklevel=5,
-    )
+    def took(self, screen, seconds_per_row):
+        """Take note of how long a step with a screen took for each row."""
+        self._choice.took(screen.kind, seconds_per_row)
 
 
 @cache

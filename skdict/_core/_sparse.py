@@ -1,10 +1,17 @@
 """Codes of many rows as host CSR, chunk by chunk."""
 
+import time
+
 import numpy as np
 import scipy.sparse
 import torch
 
+from skdict._core._active import ActiveCodes, PortableEncoder
+from skdict._core._compiled import CompiledEncoder, is_compiled
+from skdict._core._screening_choice import ScreeningChoice
+
 CHUNK_ROWS = 256
+SCREENED_ROWS = 4096
 GATHER_VALUES = 2**24
 MOST_NARROW = np.iinfo(np.int32).max
 
@@ -39,25 +46,69 @@ def iter_codes(dictionary, blocks):
             yield dictionary.encode(chunk)[: len(part)]
 
 
-def to_csr(code_chunks, n_components, dtype):
-    """Return dense chunks of codes (n_i, m) as one `csr_array` of their non-zeros.
+@torch.inference_mode()
+def iter_active_codes(dictionary, blocks, *, compiled=None):
+    """Yield the codes of rows, a few thousand rows at a time, without multiplying zeros.
+
+    Parameters
+    ----------
+    dictionary : AffineDictionary
+        On the CPU, with a relu; few of its codes are active.
+    blocks : iterable of ndarray of shape (n, d)
+        Consecutive rows.
+    compiled : bool or None, default=None
+        Whether compiled loops are used. None means where they are installed.
+
+    Yields
+    ------
+    ActiveCodes
+        Each code is a sum of its own, so a row's codes do not depend on other rows.
+    """
+    compiled = is_compiled() if compiled is None else compiled
+    encoder, bias = dictionary.encoder, dictionary.encoder_bias
+    find = (CompiledEncoder if compiled else PortableEncoder)(encoder, bias)
+    choice = ScreeningChoice(encoder, bias, compiled)
+    screens = {}
+    for block in blocks:
+        for start in range(0, len(block), SCREENED_ROWS):
+            part = torch.from_numpy(
+                block[start : start + SCREENED_ROWS] - dictionary.center.numpy()
+            )
+            kind = choice.next_kind(part)
+            if kind not in screens:
+                screens[kind] = choice.screen(kind)
+            before = time.perf_counter()
+            codes = find(part, screens[kind])
+            choice.took(kind, (time.perf_counter() - before) / len(part))
+            yield codes
+
+
+def active_codes(codes):
+    """Return the codes of a dense chunk (n, m) that are not zero, on the host."""
+    rows, columns = codes.nonzero(as_tuple=True)
+    row_ends = rows.new_zeros(len(codes) + 1)
+    torch.cumsum(torch.bincount(rows, minlength=len(codes)), 0, out=row_ends[1:])
+    return ActiveCodes(row_ends.cpu(), columns.cpu(), codes[rows, columns].cpu())
+
+
+def to_csr(parts, n_components, dtype):
+    """Return the `ActiveCodes` of consecutive rows as one `csr_array`.
 
     Indices take 32 bits while the number of non-zeros fits, 64 beyond.
     """
     columns, values, row_lengths = map(_Gathered, (np.int32, dtype, np.int64))
-    for codes in code_chunks:
-        rows_at, columns_at = codes.nonzero(as_tuple=True)
-        columns.append(columns_at.cpu().numpy())
-        values.append(codes[rows_at, columns_at].cpu().numpy())
-        row_lengths.append(torch.bincount(rows_at, minlength=len(codes)).cpu().numpy())
+    for codes in parts:
+        columns.append(codes.columns.numpy())
+        values.append(codes.values.numpy())
+        row_lengths.append(codes.row_ends.diff().numpy())
     pointers = np.concatenate([[0], np.cumsum(row_lengths.joined())])
     index_dtype = np.int32 if pointers[-1] <= MOST_NARROW else np.int64
-    parts = (
+    arrays = (
         values.joined(),
         columns.joined().astype(index_dtype, copy=False),
         pointers.astype(index_dtype),
     )
-    return scipy.sparse.csr_array(parts, shape=(len(pointers) - 1, n_components))
+    return scipy.sparse.csr_array(arrays, shape=(len(pointers) - 1, n_components))
 
 
 class _Gathered:

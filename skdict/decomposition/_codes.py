@@ -3,7 +3,14 @@
 import numpy as np
 import scipy.sparse
 
-from skdict._core import RunningMoments, iter_blocks, iter_codes, to_csr
+from skdict._core import (
+    RunningMoments,
+    active_codes,
+    iter_active_codes,
+    iter_blocks,
+    iter_codes,
+    to_csr,
+)
 from skdict._validation import as_host_array, check_finite, compute_dtype
 
 
@@ -15,7 +22,7 @@ def measure_rows(X):
     return moments
 
 
-def encode_rows(dictionary, X, *, sparse_output):
+def encode_rows(dictionary, X, *, sparse_output, few_active=False):
     """Return the codes of rows under an `AffineDictionary`, chunk by chunk.
 
     Parameters
@@ -26,6 +33,10 @@ def encode_rows(dictionary, X, *, sparse_output):
         Checked by `check_rows`.
     sparse_output : bool
         Whether codes are gathered in CSR or in a dense array.
+    few_active : bool, default=False
+        Whether the dictionary has a relu and few of its codes are active, so that these are
+        better looked for. A matter of the dictionary and not of the rows, whose codes would
+        else depend on one another.
 
     Returns
     -------
@@ -35,10 +46,16 @@ def encode_rows(dictionary, X, *, sparse_output):
     blocks = (
         check_finite(block, start).astype(dtype, copy=False) for start, block in iter_blocks(X)
     )
-    chunks = iter_codes(dictionary, blocks)
     n_components = len(dictionary.components)
-    if sparse_output:
-        return to_csr(chunks, n_components, dtype)
+    if few_active and dictionary.components.device.type == "cpu":
+        parts = iter_active_codes(dictionary, blocks)
+        if sparse_output:
+            return to_csr(parts, n_components, dtype)
+        chunks = (codes.to_dense(n_components) for codes in parts)
+    else:
+        chunks = iter_codes(dictionary, blocks)
+        if sparse_output:
+            return to_csr(map(active_codes, chunks), n_components, dtype)
     codes = np.empty((len(X), n_components), dtype=dtype)
     start = 0
     for chunk in chunks:

@@ -19,6 +19,8 @@ from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._epochs import Epochs
 from skdict.decomposition._scaled_rows import ScaledRows
 
+# With a larger share of codes active, products over all of them are faster.
+MOST_ACTIVE = 0.1
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -301,7 +303,14 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             dtype=getattr(torch, compute_dtype(X).name),
             device=resolve_device(self.device),
         )
-        return encode_rows(dictionary, X, sparse_output=self.sparse_output)
+        # One that was trained elsewhere is taken for sparse.
+        l0 = self.history_[-1]["l0"] if self.history_ else 0
+        return encode_rows(
+            dictionary,
+            X,
+            sparse_output=self.sparse_output,
+            few_active=l0 < MOST_ACTIVE * len(self.components_),
+        )
 
     def _decode(self, codes):
         return decode_rows(codes, self.components_, self.mean_)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skdict._core import Parameters, _plan
+from skdict._core import Parameters, _plan, _screening_choice
 from skdict._core._plan import Costs, Plan, measure_costs
 from skdict._core._screening import Screen
 
@@ -22,6 +22,7 @@ def rows():
 
 
 def plan_with(parameters, monkeypatch, **costs):
+    monkeypatch.setattr(_screening_choice, "_records", {})
     known = {"dense": 1e-8, "find": 1e-9, "active": 1e-7} | costs
     monkeypatch.setattr(_plan, "measure_costs", lambda *_: Costs(**known))
     return Plan(parameters, 4096, compiled=False)
@@ -59,16 +60,17 @@ def test_the_fastest_screening_is_used_after_its_trials(parameters, rows, monkey
     plan = plan_with(parameters, monkeypatch)
     seconds = {"int8": 3.0, "bfloat16": 1.0, "full": 2.0}
     used = []
-    for _ in range(3 * _plan.TRIALS + 5):
+    trials = 3 * _screening_choice.TRIALS
+    for _ in range(trials + 5):
         screen = plan.screen(rows)
         used.append(screen.kind)
         plan.took(screen, seconds[screen.kind])
-    assert set(used[: 3 * _plan.TRIALS]) == set(seconds)
-    assert used[3 * _plan.TRIALS :] == ["bfloat16"] * 5
+    assert set(used[:trials]) == set(seconds)
+    assert used[trials:] == ["bfloat16"] * 5
 
 
 def test_screening_that_misses_codes_is_told_of_and_dropped(parameters, rows, monkeypatch):
-    monkeypatch.setattr(_plan, "_distrusted", set())
+    monkeypatch.setattr(_screening_choice, "_distrusted", set())
     products = Screen.products
 
     def saturating(self, x, out):

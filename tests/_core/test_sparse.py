@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from skdict._core import AffineDictionary, _sparse, iter_codes, to_csr
+from skdict._core import (
+    AffineDictionary,
+    _sparse,
+    active_codes,
+    iter_active_codes,
+    iter_codes,
+    to_csr,
+)
+from skdict._core._compiled import is_compiled
+
+WAYS = ["over all", "portable"] + ["compiled"] * is_compiled()
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +37,19 @@ def rows():
     return np.random.default_rng(1).standard_normal((1000, 24), dtype=np.float32)
 
 
-def encode(dictionary, *blocks):
-    return to_csr(iter_codes(dictionary, blocks), 96, np.float32)
+@pytest.fixture(params=WAYS)
+def encode(request):
+    def over_all(dictionary, *blocks):
+        return to_csr(map(active_codes, iter_codes(dictionary, blocks)), 96, np.float32)
+
+    def over_active(dictionary, *blocks):
+        compiled = request.param == "compiled"
+        return to_csr(iter_active_codes(dictionary, blocks, compiled=compiled), 96, np.float32)
+
+    return over_all if request.param == "over all" else over_active
 
 
-def test_equal_to_the_dense_formula(dictionary, rows):
+def test_equal_to_the_dense_formula(encode, dictionary, rows):
     codes = encode(dictionary, rows)
     directions, center = dictionary.encoder.double().numpy(), dictionary.center.double().numpy()
     dense = np.maximum((rows - center) @ directions.T - 4, 0)
@@ -41,7 +59,7 @@ def test_equal_to_the_dense_formula(dictionary, rows):
     assert codes.has_canonical_format
 
 
-def test_codes_of_a_row_do_not_depend_on_its_batch(dictionary, rows):
+def test_codes_of_a_row_do_not_depend_on_its_batch(encode, dictionary, rows):
     whole = encode(dictionary, rows).toarray()
     alone = np.vstack([encode(dictionary, rows[i : i + 1]).toarray() for i in range(0, 1000, 50)])
     np.testing.assert_array_equal(alone, whole[::50])
@@ -49,7 +67,7 @@ def test_codes_of_a_row_do_not_depend_on_its_batch(dictionary, rows):
     np.testing.assert_array_equal(backwards, whole)
 
 
-def test_values_are_gathered_over_many_blocks(dictionary, rows, monkeypatch):
+def test_values_are_gathered_over_many_blocks(encode, dictionary, rows, monkeypatch):
     whole = encode(dictionary, rows)
     monkeypatch.setattr(_sparse, "GATHER_VALUES", 37)
     again = encode(dictionary, rows)
@@ -57,20 +75,20 @@ def test_values_are_gathered_over_many_blocks(dictionary, rows, monkeypatch):
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
-def test_blocks_may_be_cut_anywhere(dictionary, rows):
+def test_blocks_may_be_cut_anywhere(encode, dictionary, rows):
     whole = encode(dictionary, rows)
     parts = encode(dictionary, rows[:3], rows[3:600], rows[600:])
     np.testing.assert_array_equal(parts.toarray(), whole.toarray())
 
 
-def test_rows_without_codes(dictionary):
+def test_rows_without_codes(encode, dictionary):
     center = dictionary.center.numpy()
     codes = encode(dictionary, np.stack([center, center]))
     assert codes.shape == (2, 96)
     assert codes.nnz == 0
 
 
-def test_many_codes_take_wide_indices(dictionary, rows, monkeypatch):
+def test_many_codes_take_wide_indices(encode, dictionary, rows, monkeypatch):
     monkeypatch.setattr(_sparse, "MOST_NARROW", 100)
     wide = encode(dictionary, rows)
     assert wide.indices.dtype == wide.indptr.dtype == np.int64
