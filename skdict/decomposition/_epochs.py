@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,37 @@ def count_steps(n_rows, batch_size, min_steps=MIN_STEPS):
     steps_per_pass = math.ceil(n_rows / batch_size)
     passes = math.ceil(min_steps / steps_per_pass)
     return steps_per_pass * passes, passes
+
+
+def run_together(runs):
+    """Train several dictionaries to the last epoch on the same batches.
+
+    Parameters
+    ----------
+    runs : list of Epochs
+        Of the same rows, batch size and number of epochs, and without `tol`.
+    """
+    with ExitStack() as bars:
+        for run in runs:
+            bars.enter_context(run.bar)
+        while not runs[0].is_over:
+            run_epoch(runs)
+
+
+def run_epoch(runs):
+    """Train several dictionaries for one epoch on the batches that the first one draws."""
+    for run in runs:
+        run.begin_epoch()
+    for batch in runs[0].epoch_batches():
+        step_together(runs, batch)
+    for run in runs:
+        run.end_epoch()
+
+
+def step_together(runs, batch):
+    """Train several dictionaries on one batch, one after the other."""
+    for run in runs:
+        run.step(batch)
 
 
 class Epochs:
@@ -52,6 +84,8 @@ class Epochs:
         `step`, `loss`, `fvu`, `l0`, `n_dead`, ten times an epoch.
     n_iter : int
         Epochs done.
+    bar : tqdm
+        The progress bar, to be closed.
     """
 
     def __init__(
@@ -69,7 +103,7 @@ class Epochs:
         self._error_unit = error_unit
         self._epoch_fvu = []
         self._converged = False
-        self._bar = tqdm(
+        self.bar = tqdm(
             total=max_iter * self._rows, unit="row", unit_scale=True, disable=not verbose
         )
 
@@ -88,10 +122,10 @@ class Epochs:
         if earlier:
             self._restore(*earlier)
         stop = False
-        with self._bar:
-            while self.n_iter < self._total and not stop:
+        with self.bar:
+            while not self.is_over and not stop:
                 callbacks.begin_epoch()
-                self._run_epoch()
+                run_epoch([self])
                 stop = callbacks.end_epoch()
                 if not stop and not self._converged and self._has_converged():
                     self._converged = True
@@ -109,9 +143,14 @@ class Epochs:
                 stacklevel=6,
             )
 
+    @property
+    def is_over(self):
+        """Whether no epoch is left."""
+        return self.n_iter >= self._total
+
     def run_once(self):
         """Train for one pass at the full learning rate."""
-        with self._bar:
+        with self.bar:
             self.trainer.firing_counts.zero_()
             for batch in self._draw_batches():
                 self.trainer.step(batch)
@@ -136,31 +175,41 @@ class Epochs:
         self.n_iter, self._total = plain["n_iter"], plain["total"]
         self._converged = plain["converged"]
         self._epoch_fvu, self.history = plain["epoch_fvu"], plain["history"]
-        self._bar.update(self.n_iter * self._rows)
+        self.bar.update(self.n_iter * self._rows)
 
-    def _run_epoch(self):
-        self.trainer.firing_counts.zero_()
-        first_entry, rows_here, unread = len(self.history), 0, 0
+    def epoch_batches(self):
+        """Yield the batches of one epoch."""
         for _ in range(self._passes):
-            for batch in self._draw_batches():
-                left = self._total - self.n_iter - rows_here / self._rows
-                rate = min(1.0, left / (FALLING_SHARE * self._total))
-                self.trainer.step(batch, rate)
-                rows_here += len(batch)
-                unread += len(batch)
-                if unread * READS_PER_EPOCH >= self._rows or rows_here == self._rows:
-                    self._read(unread)
-                    unread = 0
+            yield from self._draw_batches()
+
+    def begin_epoch(self):
+        """Count anew what an epoch counts."""
+        self.trainer.firing_counts.zero_()
+        self._first_entry, self._rows_here, self._unread = len(self.history), 0, 0
+
+    def step(self, batch):
+        """Train on one batch, at the rate that the schedule has for it."""
+        left = self._total - self.n_iter - self._rows_here / self._rows
+        rate = min(1.0, left / (FALLING_SHARE * self._total))
+        self.trainer.step(batch, rate)
+        self._rows_here += len(batch)
+        self._unread += len(batch)
+        if self._unread * READS_PER_EPOCH >= self._rows or self._rows_here == self._rows:
+            self._read(self._unread)
+            self._unread = 0
+
+    def end_epoch(self):
+        """Count the epoch, and take note of its FVU."""
         self.n_iter += 1
-        fvu = [entry["fvu"] for entry in self.history[first_entry:]]
+        fvu = [entry["fvu"] for entry in self.history[self._first_entry :]]
         self._epoch_fvu.append(sum(fvu) / len(fvu))
 
     def _read(self, n_rows):
         entry = self.trainer.read(silent_steps=self._steps)
         entry["fvu"] = entry.pop("squared_error") * self._error_unit
         self.history.append(entry)
-        self._bar.update(n_rows)
-        self._bar.set_postfix(
+        self.bar.update(n_rows)
+        self.bar.set_postfix(
             loss=f"{entry['loss']:.4g}",
             fvu=f"{entry['fvu']:.4g}",
             l0=f"{entry['l0']:.1f}",
