@@ -8,14 +8,16 @@ A tilde in formulas marks rows after centring and scaling.
 
 from skdict._core._batches import iter_blocks, shuffled_batches
 from skdict._core._device import resolve_device
-from skdict._core._dictionary import AffineDictionary, HostDictionary
+from skdict._core._dictionary import AffineDictionary, GainAndOffset, HostDictionary
 from skdict._core._moments import RunningMoments
 from skdict._core._parameters import Parameters, calibrate_bias, random_parameters
+from skdict._core._resampling import resample_features
 from skdict._core._sparse import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._training import Trainer
 
 __all__ = [
     "AffineDictionary",
+    "GainAndOffset",
     "HostDictionary",
     "Parameters",
     "RunningMoments",
@@ -26,6 +28,7 @@ __all__ = [
     "iter_blocks",
     "iter_codes",
     "random_parameters",
+    "resample_features",
     "resolve_device",
     "shuffled_batches",
     "to_csr",

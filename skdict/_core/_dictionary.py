@@ -56,6 +56,29 @@ class AffineDictionary:
         return _moved(self, args, kwargs)
 
 
+class GainAndOffset:
+    """A relu whose active codes are multiplied and raised, each feature by its own numbers.
+
+    Parameters
+    ----------
+    gains, offsets : ndarray of shape (m,)
+        Positive, and not negative.
+    """
+
+    def __init__(self, gains, offsets):
+        self._gains, self._offsets = torch.tensor(gains), torch.tensor(offsets)
+
+    def __call__(self, projections):
+        """Return codes for all projections (..., m)."""
+        gains, offsets = self._gains.to(projections), self._offsets.to(projections)
+        return torch.where(projections > 0, projections * gains + offsets, 0)
+
+    def on_active(self, columns, values):
+        """Return codes for some projections that are positive, and their features."""
+        gains, offsets = self._gains.to(values), self._offsets.to(values)
+        return values * gains[columns] + offsets[columns]
+
+
 @dataclass(frozen=True)
 class HostDictionary:
     """A dictionary that decodes on its device and encodes on the host.

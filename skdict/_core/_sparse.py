@@ -8,6 +8,7 @@ import torch
 
 from skdict._core._active import ActiveCodes, PortableEncoder
 from skdict._core._compiled import CompiledEncoder, is_compiled
+from skdict._core._dictionary import GainAndOffset
 from skdict._core._screening_choice import ScreeningChoice
 
 CHUNK_ROWS = 256
@@ -53,7 +54,7 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
     Parameters
     ----------
     dictionary : AffineDictionary
-        On the CPU, with a relu; few of its codes are active.
+        On the CPU, with a relu or a `GainAndOffset`; few of its codes are active.
     blocks : iterable of ndarray of shape (n, d)
         Consecutive rows.
     compiled : bool or None, default=None
@@ -80,6 +81,9 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
             before = time.perf_counter()
             codes = find(part, screens[kind])
             choice.took(kind, (time.perf_counter() - before) / len(part))
+            if isinstance(dictionary.nonlinearity, GainAndOffset):
+                values = dictionary.nonlinearity.on_active(codes.columns, codes.values)
+                codes = codes._replace(values=values)
             yield codes
 
 

@@ -7,6 +7,7 @@ from skdict._core._adam import Adam
 from skdict._core._compiled import CompiledStep, is_compiled
 from skdict._core._plan import Plan, timed
 from skdict._core._products import multiplier
+from skdict._core._resampling import resample_features
 from skdict._core._steps import DenseStep, PortableStep
 
 
@@ -119,6 +120,17 @@ class Trainer:
             "l0": n_active / n,
             "n_dead": int(silent.sum()),
         }
+
+    def resample(self, sample, share, generator):
+        """Give features that fired on no row of the epoch a new start; return how many.
+
+        Parameters are those of `resample_features`.
+        """
+        dead = self.firing_counts == 0
+        count = resample_features(self.parameters, self._adam, dead, sample, share, generator)
+        if count:
+            self._last_fired[dead] = self.n_steps
+        return count
 
     def moments(self):
         """Return Adam's state as numpy arrays."""

@@ -10,6 +10,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
+from skdict.decomposition._scaled_rows import FIRING_SHARE
+
 MIN_STEPS = 100
 FALLING_SHARE = 0.2
 READS_PER_EPOCH = 10
@@ -77,11 +79,15 @@ class Epochs:
         Whether a progress bar is shown.
     min_steps : int, default=100
         Fewest steps in an epoch.
+    steering : Steering or None, default=None
+        What moves alpha, if anything.
+    resample : bool, default=False
+        Whether features that were silent for an epoch start anew.
 
     Attributes
     ----------
     history : list of dict
-        `step`, `loss`, `fvu`, `l0`, `n_dead`, ten times an epoch.
+        `step`, `loss`, `fvu`, `l0`, `alpha`, `n_dead`, `n_resampled`, ten times an epoch.
     n_iter : int
         Epochs done.
     bar : tqdm
@@ -89,12 +95,24 @@ class Epochs:
     """
 
     def __init__(
-        self, trainer, rows, *, batch_size, max_iter, tol, error_unit, verbose, min_steps=MIN_STEPS
+        self,
+        trainer,
+        rows,
+        *,
+        batch_size,
+        max_iter,
+        tol,
+        error_unit,
+        verbose,
+        min_steps=MIN_STEPS,
+        steering=None,
+        resample=False,
     ):
         self.trainer = trainer
+        self._scaled_rows, self._steering, self._resample = rows, steering, resample
+        self._n_resampled = 0
         self.history = []
         self.n_iter = 0
-        self._generator = rows.generator
         self._draw_batches = partial(rows.batches, batch_size)
         self._steps, self._passes = count_steps(len(rows), batch_size, min_steps)
         self._rows = len(rows) * self._passes
@@ -135,6 +153,8 @@ class Epochs:
                     self._total = self.n_iter
                 if checkpoint:
                     checkpoint.save(*self._state())
+        if self._steering:
+            self._steering.warn_if_missed()
         if self._tol is not None and not self._converged and not stop:
             warnings.warn(
                 f"FVU still changed by more than tol={self._tol} an epoch after "
@@ -151,7 +171,7 @@ class Epochs:
     def run_once(self):
         """Train for one pass at the full learning rate."""
         with self.bar:
-            self.trainer.firing_counts.zero_()
+            self.begin_epoch()
             for batch in self._draw_batches():
                 self.trainer.step(batch)
             self._read(self._rows)
@@ -159,22 +179,30 @@ class Epochs:
 
     def _state(self):
         """Return what a later run goes on from: arrays, and what fits in JSON."""
-        arrays = self.trainer.state() | {"generator": self._generator.get_state().numpy()}
+        arrays = self.trainer.state() | {
+            "generator": self._scaled_rows.generator.get_state().numpy()
+        }
         plain = {
             "n_iter": self.n_iter,
             "total": self._total,
             "converged": self._converged,
             "epoch_fvu": self._epoch_fvu,
             "history": self.history,
+            "alpha": self.trainer.alpha,
+            "ratio": self._steering and self._steering.ratio,
+            "n_resampled": self._n_resampled,
         }
         return arrays, plain
 
     def _restore(self, arrays, plain):
         self.trainer.restore(arrays)
-        self._generator.set_state(torch.from_numpy(np.array(arrays["generator"])))
+        self._scaled_rows.generator.set_state(torch.from_numpy(np.array(arrays["generator"])))
         self.n_iter, self._total = plain["n_iter"], plain["total"]
         self._converged = plain["converged"]
         self._epoch_fvu, self.history = plain["epoch_fvu"], plain["history"]
+        self.trainer.alpha, self._n_resampled = plain["alpha"], plain["n_resampled"]
+        if self._steering:
+            self._steering.ratio = plain["ratio"]
         self.bar.update(self.n_iter * self._rows)
 
     def epoch_batches(self):
@@ -203,11 +231,22 @@ class Epochs:
         self.n_iter += 1
         fvu = [entry["fvu"] for entry in self.history[self._first_entry :]]
         self._epoch_fvu.append(sum(fvu) / len(fvu))
+        if self._steering:
+            self._steering.compare(self.history[-1]["l0"])
+        # Once the rate falls, a new feature would not come far.
+        if self._resample and self.n_iter <= (1 - FALLING_SHARE) * self._total:
+            self._n_resampled += self.trainer.resample(
+                self._scaled_rows.sample(), FIRING_SHARE, self._scaled_rows.generator
+            )
 
     def _read(self, n_rows):
         entry = self.trainer.read(silent_steps=self._steps)
         entry["fvu"] = entry.pop("squared_error") * self._error_unit
+        entry |= {"alpha": self.trainer.alpha, "n_resampled": self._n_resampled}
         self.history.append(entry)
+        if self._steering:
+            done = self.n_iter + self._rows_here / self._rows
+            self._steering.adjust(entry["l0"], 1 - done / self._total)
         self.bar.update(n_rows)
         self.bar.set_postfix(
             loss=f"{entry['loss']:.4g}",

@@ -6,7 +6,31 @@ import torch
 from skdict._core import Parameters, calibrate_bias, random_parameters, shuffled_batches
 
 FIRING_SHARE = 0.03
-CALIBRATION_ROWS = 8192
+SAMPLE_ROWS = 8192
+
+
+def center_and_scale(X, moments, center, rescale):
+    """Return the centre and scale of rows, and the FVU of a unit squared error on scaled ones.
+
+    Raises
+    ------
+    ValueError
+        If the rows are all equal, or too large or small to be computed with.
+    """
+    mean = moments.mean if center else np.zeros_like(moments.mean)
+    mean_square = moments.variance if center else moments.mean_square
+    if moments.squared_deviations == 0 and (moments.mean == X[0]).all():
+        raise ValueError(
+            f"all {moments.n_rows} rows of X are equal, so there is nothing to learn; "
+            f"pass rows that vary"
+        )
+    if not np.finfo(np.float32).tiny < mean_square < np.finfo(np.float64).max:
+        raise ValueError(
+            f"the mean square norm of the rows, {mean_square:.3g}, is beyond what can be "
+            f"computed with; multiply X by a constant that brings it near 1"
+        )
+    scale = float(np.sqrt(mean_square)) if rescale else 1.0
+    return mean, scale, scale**2 / moments.variance
 
 
 class ScaledRows:
@@ -43,6 +67,20 @@ class ScaledRows:
     def __len__(self):
         return len(self._rows)
 
+    @property
+    def itemsize(self):
+        """Bytes of a value in a batch."""
+        return self._tensors["dtype"].itemsize
+
+    def scaled(self, X):
+        """Return other rows, few enough for memory, centred and scaled alike."""
+        rows = torch.tensor(np.asarray(X), **self._tensors)
+        return rows.sub_(self._center).div_(self.scale)
+
+    def sample(self):
+        """Return some of the rows, drawn at random."""
+        return next(self.batches(SAMPLE_ROWS))
+
     def batches(self, batch_size):
         """Return an iterator over all rows once, in random order."""
         return shuffled_batches(
@@ -63,7 +101,7 @@ class ScaledRows:
             **self._tensors,
         )
         if calibrated:
-            calibrate_bias(parameters, next(self.batches(CALIBRATION_ROWS)), FIRING_SHARE)
+            calibrate_bias(parameters, self.sample(), FIRING_SHARE)
         return parameters
 
     def continued_start(self, dictionary, *, tied):

@@ -4,24 +4,24 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from skdict._core import AffineDictionary, Trainer, resolve_device
-from skdict._validation import (
-    check_choice,
-    check_flag,
-    check_number,
-    check_rows,
-    compute_dtype,
+from skdict._core import AffineDictionary, GainAndOffset, Trainer, resolve_device
+from skdict._validation import check_rows, compute_dtype
+from skdict.decomposition._autoencoder_params import (
+    PRODUCT_DTYPES,
+    check_autoencoder_params,
+    check_memory,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdict.decomposition._codes import decode_rows, encode_rows, measure_rows
 from skdict.decomposition._dead_features import warn_of_dead_features
+from skdict.decomposition._debias import refit_magnitudes
 from skdict.decomposition._epochs import Epochs
-from skdict.decomposition._scaled_rows import ScaledRows
+from skdict.decomposition._scaled_rows import ScaledRows, center_and_scale
+from skdict.decomposition._steering import Steering, split_held_out
 
 # With a larger share of codes active, products over all of them are faster.
 MOST_ACTIVE = 0.1
-PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 
 
 class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
@@ -62,6 +62,9 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     bias_init : {"calibrated", "zeros"}, default="calibrated"
         Where biases start: so that each feature fires on 3 % of the rows, or at zero. With
         zeros half of all codes fire at first, and the penalty kills many features for good.
+    dead_features : {"ignore", "resample"}, default="ignore"
+        Whether features that were silent for an epoch start anew, from what is missing of rows
+        that are rebuilt badly, at the end of each epoch at the full learning rate.
     max_iter : int, default=10
         Epochs: passes over the rows (with less than 100 batches, as many passes an epoch
         as make up 100 steps).
@@ -98,6 +101,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Directions that codes are read along; equal to `components_` when tied.
     encoder_bias_ : ndarray of shape (n_components,)
         Added before the relu, in units of the rows.
+    alpha_ : float
+        The alpha of the last step: `alpha`, or what `target_l0` has made of it.
+    code_gains_, code_offsets_ : ndarray of shape (n_components,)
+        With `debias=True`: codes are ``code_gains_ * relu(...) + code_offsets_`` where the relu
+        is active.
     mean_ : ndarray of shape (n_features_in_,)
         Taken off before encoding, added after decoding; zeros with `center=False`.
     scale_ : float
@@ -106,8 +114,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Rows on which each feature fired during the last epoch.
     history_ : list of dict
         About ten entries an epoch: `step`, and over the rows since the entry before `loss`,
-        `fvu` and `l0` (codes that fire on a row), and `n_dead` (features silent for an
-        epoch).
+        `fvu` and `l0` (codes that fire on a row), `alpha`, `n_dead` (features silent for an
+        epoch) and `n_resampled` (features given a new start so far).
     n_iter_ : int
         Epochs done.
     n_steps_ : int
@@ -146,10 +154,13 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         n_components=None,
         *,
         alpha=0.1,
+        target_l0=None,
+        debias=False,
         tied_weights=True,
         center=True,
         rescale=True,
         bias_init="calibrated",
+        dead_features="ignore",
         max_iter=10,
         tol=None,
         batch_size=1024,
@@ -163,10 +174,13 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.target_l0 = target_l0
+        self.debias = debias
         self.tied_weights = tied_weights
         self.center = center
         self.rescale = rescale
         self.bias_init = bias_init
+        self.dead_features = dead_features
         self.max_iter = max_iter
         self.tol = tol
         self.batch_size = batch_size
@@ -222,20 +236,24 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return self
 
     def _fit_rows(self, X, checkpoint):
-        rows, error_unit = self._scaled_rows(X, measure_rows(X))
+        trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
+        rows, error_unit = self._scaled_rows(trained, measure_rows(X))
         start = self._continue if self.warm_start and hasattr(self, "components_") else self._begin
         trainer = self._trainer(start(rows), len(rows))
-        epochs = self._epochs(trainer, rows, error_unit, max_iter=self.max_iter)
+        epochs = self._epochs(trainer, rows, error_unit, held_out, max_iter=self.max_iter)
 
         def fitted():
             return self._fitted_attributes(trainer, epochs, rows)
 
         callbacks = EpochCallbacks(self, X, self.max_iter, fitted)
         epochs.run(callbacks, checkpoint)
-        vars(self).update(fitted(), _error_unit=error_unit)
+        attributes = fitted()
+        if self.debias:
+            attributes |= refit_magnitudes(X, attributes, resolve_device(self.device))
         # What an earlier training left: its optimiser, and where loaded rows came from.
-        for name in ("_moments", "metadata_"):
+        for name in ("_moments", "metadata_", "code_gains_", "code_offsets_"):
             vars(self).pop(name, None)
+        vars(self).update(attributes, _error_unit=error_unit)
         callbacks.end_fit()
 
     def partial_fit(self, X, y=None):
@@ -264,6 +282,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             As in `fit`.
         """
         self._check_params()
+        if self.debias:
+            raise ValueError(
+                "debias=True fits codes anew at the end of training, and partial_fit knows no "
+                "end; pass debias=False, or use fit"
+            )
         with width_restored_on_error(self):
             if hasattr(self, "components_"):
                 self._fit_next_block(check_rows(self, X, reset=False))
@@ -272,24 +295,26 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return self
 
     def _fit_first_block(self, X):
-        rows, error_unit = self._scaled_rows(X, measure_rows(X))
+        trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
+        rows, error_unit = self._scaled_rows(trained, measure_rows(X))
         trainer = self._trainer(self._begin(rows), len(rows))
-        self._fit_block(rows, trainer, error_unit)
+        self._fit_block(rows, trainer, error_unit, held_out)
 
     def _fit_next_block(self, X):
         measure_rows(X)
+        trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
         # Every block is shuffled in another order.
         seed = self._draw_seed() + self.n_steps_
-        rows = self._rows(X, self.mean_, self.scale_, self.components_.dtype, seed)
+        rows = self._rows(trained, self.mean_, self.scale_, self.components_.dtype, seed)
         history, n_iter = self.history_, self.n_iter_
         trainer = self._trainer(self._continue(rows), len(rows), getattr(self, "_moments", None))
         trainer.n_steps = self.n_steps_
-        self._fit_block(rows, trainer, self._error_unit)
+        self._fit_block(rows, trainer, self._error_unit, held_out)
         self.history_ = history + self.history_
         self.n_iter_ += n_iter
 
-    def _fit_block(self, rows, trainer, error_unit):
-        epochs = self._epochs(trainer, rows, error_unit, max_iter=1, min_steps=1)
+    def _fit_block(self, rows, trainer, error_unit, held_out):
+        epochs = self._epochs(trainer, rows, error_unit, held_out, max_iter=1, min_steps=1)
         epochs.run_once()
         fitted = self._fitted_attributes(trainer, epochs, rows)
         vars(self).update(fitted, _error_unit=error_unit, _moments=trainer.moments())
@@ -316,47 +341,23 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return decode_rows(codes, self.components_, self.mean_)
 
     def _encoding_arrays(self):
+        nonlinearity = torch.relu
+        if hasattr(self, "code_gains_"):
+            nonlinearity = GainAndOffset(self.code_gains_, self.code_offsets_)
         return {
             "center": self.mean_,
             "encoder": self.encoder_,
             "encoder_bias": self.encoder_bias_,
-            "nonlinearity": torch.relu,
+            "nonlinearity": nonlinearity,
         }
 
     def _check_params(self):
-        if self.n_components is not None:
-            check_number("n_components", self.n_components, low=1, integer=True)
-        check_number(
-            "alpha", self.alpha, low=0, hint="0.02 to 0.5 is the useful range on rescaled rows"
-        )
-        check_number("max_iter", self.max_iter, low=1, integer=True)
-        check_number("batch_size", self.batch_size, low=1, integer=True)
-        check_number("learning_rate", self.learning_rate, above=0)
-        if self.tol is not None:
-            check_number("tol", self.tol, low=0)
-        check_choice("bias_init", self.bias_init, ("calibrated", "zeros"))
-        check_choice("precision", self.precision, tuple(PRODUCT_DTYPES))
-        for name in ("tied_weights", "center", "rescale", "warm_start", "sparse_output"):
-            check_flag(name, getattr(self, name))
-        resolve_device(self.device)
+        check_autoencoder_params(self)
 
     def _scaled_rows(self, X, moments):
         """Return rows by their own centre and scale, and the FVU of a unit squared error."""
-        mean = moments.mean if self.center else np.zeros_like(moments.mean)
-        mean_square = moments.variance if self.center else moments.mean_square
-        if moments.squared_deviations == 0 and (moments.mean == X[0]).all():
-            raise ValueError(
-                f"all {moments.n_rows} rows of X are equal, so there is nothing to learn; "
-                f"pass rows that vary"
-            )
-        if not np.finfo(np.float32).tiny < mean_square < np.finfo(np.float64).max:
-            raise ValueError(
-                f"the mean square norm of the rows, {mean_square:.3g}, is beyond what can be "
-                f"computed with; multiply X by a constant that brings it near 1"
-            )
-        scale = float(np.sqrt(mean_square)) if self.rescale else 1.0
-        rows = self._rows(X, mean, scale, compute_dtype(X), self._draw_seed())
-        return rows, scale**2 / moments.variance
+        mean, scale, error_unit = center_and_scale(X, moments, self.center, self.rescale)
+        return self._rows(X, mean, scale, compute_dtype(X), self._draw_seed()), error_unit
 
     def _draw_seed(self):
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -367,14 +368,20 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
     def _begin(self, rows):
         """Return new parameters."""
+        width = len(rows.mean)
+        n_components = 4 * width if self.n_components is None else self.n_components
+        check_memory(self, n_components, width, rows.itemsize)
         return rows.random_start(
-            4 * len(rows.mean) if self.n_components is None else self.n_components,
-            tied=self.tied_weights,
-            calibrated=self.bias_init == "calibrated",
+            n_components, tied=self.tied_weights, calibrated=self.bias_init == "calibrated"
         )
 
     def _continue(self, rows):
         """Return the parameters of the dictionary at hand."""
+        if hasattr(self, "code_gains_"):
+            raise ValueError(
+                "the dictionary at hand was fitted with debias=True, which cannot be gone on "
+                "from; start anew with a clone of the estimator, or by fit with warm_start=False"
+            )
         shape = (self.n_components or len(self.components_), len(rows.mean))
         tied = np.array_equal(self.encoder_, self.components_)
         if shape != self.components_.shape or (self.tied_weights and not tied):
@@ -399,16 +406,20 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
                 "precision='bfloat16' would round float64 rows to 8 bits; pass float32 rows or "
                 "precision='auto'"
             )
+        steered = self.target_l0 is not None and moments is not None
         return Trainer(
             parameters,
-            alpha=self.alpha,
+            alpha=self.alpha_ if steered else self.alpha,
             learning_rate=self.learning_rate,
             batch_size=min(self.batch_size, n_rows),
             product_dtype=product_dtype,
             moments=moments,
         )
 
-    def _epochs(self, trainer, rows, error_unit, **options):
+    def _epochs(self, trainer, rows, error_unit, held_out=None, **options):
+        steering = None
+        if held_out is not None:
+            steering = Steering(self.target_l0, trainer, rows.scaled(held_out))
         return Epochs(
             trainer,
             rows,
@@ -416,6 +427,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             tol=self.tol,
             error_unit=error_unit,
             verbose=self.verbose,
+            steering=steering,
+            resample=self.dead_features == "resample",
             **options,
         )
 
@@ -435,6 +448,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             "encoder_bias_": bias,
             "mean_": np.asarray(rows.mean, dtype=components.dtype),
             "scale_": rows.scale,
+            "alpha_": trainer.alpha,
             "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
             "history_": list(epochs.history),
             "n_iter_": epochs.n_iter,

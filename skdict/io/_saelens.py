@@ -25,6 +25,11 @@ def write(dictionary, folder, metadata):
         raise TypeError(
             f"{type(dictionary).__name__} has no form in SAELens; save it with format='skdict'"
         )
+    if hasattr(dictionary, "code_gains_"):
+        raise ValueError(
+            "a dictionary fitted with debias=True has no form as a standard autoencoder of "
+            "SAELens; save it with format='skdict', or fit it with debias=False"
+        )
     components = dictionary.components_
     config = {
         "architecture": "standard",

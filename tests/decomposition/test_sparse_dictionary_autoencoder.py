@@ -91,7 +91,7 @@ def test_score_is_the_variance_explained(planted, fitted):
 
 def test_history_and_counts_agree_with_the_codes(planted, fitted):
     last = fitted.history_[-1]
-    assert set(last) == {"step", "loss", "fvu", "l0", "n_dead"}
+    assert set(last) == {"step", "loss", "fvu", "l0", "alpha", "n_dead", "n_resampled"}
     codes = fitted.transform(planted.X)
     assert last["l0"] == pytest.approx(codes.nnz / len(planted.X), rel=0.05)
     assert last["fvu"] == pytest.approx(1 - fitted.score(planted.X), rel=0.05)
@@ -546,3 +546,31 @@ def test_wrong_width_and_wrong_codes(rows):
 def test_float64_rows_are_not_rounded_to_bfloat16(rows):
     with pytest.raises(ValueError, match="precision='bfloat16' would round float64"):
         small(precision="bfloat16").fit(rows.astype(np.float64))
+
+
+def test_dead_features_can_be_given_a_new_start(planted):
+    settings = {"n_components": 1024, "batch_size": 256, "max_iter": 5, "random_state": 0}
+    dead, histories = {}, {}
+    for way in ("ignore", "resample"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sae = SparseDictionaryAutoencoder(alpha=0.3, dead_features=way, **settings)
+            sae.fit(planted.X[:20_000])
+        dead[way] = np.count_nonzero(sae.firing_counts_ == 0)
+        histories[way] = [entry["n_resampled"] for entry in sae.history_]
+    assert set(histories["ignore"]) == {0}
+    assert histories["resample"] == sorted(histories["resample"])
+    assert histories["resample"][-1] > 0
+    assert dead["resample"] < 0.7 * dead["ignore"]
+
+
+def test_more_components_than_memory_holds_are_refused_at_once(rows):
+    with pytest.raises(ValueError, match=r"needs about \d+\.\d GiB on cpu.*lower n_components"):
+        SparseDictionaryAutoencoder(10**10).fit(rows)
+    with pytest.raises(ValueError, match="pass debias=False"):
+        SparseDictionaryAutoencoder(10**6, debias=True).fit(rows)
+
+
+def test_a_batch_larger_than_the_data_is_the_data(rows):
+    sae = SparseDictionaryAutoencoder(16, batch_size=10**6, max_iter=1, random_state=0).fit(rows)
+    assert sae.n_steps_ == 100

@@ -1,0 +1,75 @@
+"""Checks of what the sparse dictionary autoencoder is asked for, before any work begins."""
+
+import os
+
+import torch
+
+from skdict._core import resolve_device
+from skdict._validation import check_choice, check_flag, check_number
+
+PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
+GIB = 2**30
+
+
+def check_autoencoder_params(sae):
+    """Refuse parameters that are out of range or of the wrong kind."""
+    if sae.n_components is not None:
+        check_number("n_components", sae.n_components, low=1, integer=True)
+    check_number("alpha", sae.alpha, low=0, hint="0.02 to 0.5 is the useful range on rescaled rows")
+    if sae.target_l0 is not None:
+        check_number("target_l0", sae.target_l0, above=0, hint="it counts codes on a row")
+        if sae.alpha == 0:
+            raise ValueError("alpha=0 cannot be steered to target_l0; start from alpha=0.1")
+    check_number("max_iter", sae.max_iter, low=1, integer=True)
+    check_number("batch_size", sae.batch_size, low=1, integer=True)
+    check_number("learning_rate", sae.learning_rate, above=0)
+    if sae.tol is not None:
+        check_number("tol", sae.tol, low=0)
+    check_choice("bias_init", sae.bias_init, ("calibrated", "zeros"))
+    check_choice("dead_features", sae.dead_features, ("ignore", "resample"))
+    check_choice("precision", sae.precision, tuple(PRODUCT_DTYPES))
+    for name in ("debias", "tied_weights", "center", "rescale", "warm_start", "sparse_output"):
+        check_flag(name, getattr(sae, name))
+    resolve_device(sae.device)
+
+
+def check_memory(sae, n_components, width, itemsize):
+    """Refuse more components than there is memory to train.
+
+    Raises
+    ------
+    ValueError
+        With the estimate, what there is, and what to lower.
+    """
+    if sae.target_l0 is not None and sae.target_l0 > n_components:
+        raise ValueError(
+            f"target_l0={sae.target_l0} is more than the {n_components} components there are; "
+            f"lower it, or raise n_components"
+        )
+    device = resolve_device(sae.device)
+    needed = training_bytes(n_components, width, itemsize, sae.tied_weights)
+    if sae.debias:
+        needed = max(needed, 3 * 4 * n_components**2)
+    free = _free_bytes(device)
+    if free is not None and needed > free:
+        raise ValueError(
+            f"n_components={n_components} at width {width} needs about {needed / GIB:.1f} GiB on "
+            f"{device}, where {free / GIB:.1f} GiB are free; lower n_components"
+            f"{', or pass debias=False' if sae.debias else ''}"
+        )
+
+
+def training_bytes(n_components, width, itemsize, tied):
+    """Return what parameters, moments, gradients and narrow copies take, in bytes."""
+    matrices = 5 if tied else 9
+    return matrices * n_components * (width + 1) * itemsize
+
+
+def _free_bytes(device):
+    """Return the free memory of a device, or None where it cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -1,0 +1,127 @@
+"""Debiasing is least squares on given supports: it rebuilds better and moves no support."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.sparse
+import torch
+
+from skdict import SparseDictionaryAutoencoder
+from skdict.datasets import make_sparse_features
+from skdict.decomposition import _debias, dictionary_atoms, to_torch
+from skdict.io import load_dictionary, save_dictionary
+from skdict.metrics import feature_recovery
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_sparse_features(12_000, n_features=32, n_components=64, n_active=3, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def pair(data):
+    """The same training, without and with debiasing; the last rows are held out."""
+    settings = {"n_components": 64, "alpha": 0.3, "max_iter": 4, "random_state": 0}
+    X = data.X[:10_000]
+    return [SparseDictionaryAutoencoder(debias=d, **settings).fit(X) for d in (False, True)]
+
+
+def test_supports_stay_and_fvu_falls(data, pair):
+    plain, debiased = pair
+    held_out = data.X[10_000:]
+    before, after = plain.transform(held_out), debiased.transform(held_out)
+    np.testing.assert_array_equal(before.indptr, after.indptr)
+    np.testing.assert_array_equal(before.indices, after.indices)
+    assert (after.data > 0).all()
+    assert 1 - debiased.score(held_out) < 0.8 * (1 - plain.score(held_out))
+    np.testing.assert_allclose(np.linalg.norm(debiased.components_, axis=1), 1, rtol=1e-5)
+
+
+def test_what_was_recovered_stays_recovered(data, pair):
+    plain, debiased = (feature_recovery(sae.components_, data.components) for sae in pair)
+    assert plain > 0.9
+    assert debiased >= plain - 0.05
+
+
+def test_codes_are_the_documented_formula(data, pair):
+    _, sae = pair
+    X = data.X[:200].astype(np.float64)
+    projections = (X - sae.mean_) @ sae.encoder_.T.astype(np.float64) + sae.encoder_bias_
+    codes = np.where(projections > 0, sae.code_gains_ * projections + sae.code_offsets_, 0)
+    np.testing.assert_allclose(sae.transform(X[:200]).toarray(), codes, atol=1e-4)
+    dense = sae.set_params(sparse_output=False).transform(X)
+    sae.set_params(sparse_output=True)
+    np.testing.assert_allclose(dense, codes, atol=1e-4)
+    tensors = to_torch(sae, device="cpu", dtype="float64")
+    np.testing.assert_allclose(tensors.encode(torch.from_numpy(X)).numpy(), codes, atol=1e-4)
+    np.testing.assert_allclose(dictionary_atoms(sae), sae.components_, atol=1e-6)
+
+
+def test_magnitudes_are_those_of_bounded_least_squares(monkeypatch):
+    monkeypatch.setattr(_debias, "PRIOR_ROWS", 1e-9)
+    rng = np.random.default_rng(0)
+    m, d, n = 5, 8, 400
+    components = rng.standard_normal((m, d))
+    components /= np.linalg.norm(components, axis=1, keepdims=True)
+    codes = rng.uniform(0.5, 2, (n, m)) * (rng.random((n, m)) < 0.5)
+    truth = rng.uniform(0.7, 1.6, m), np.r_[rng.uniform(-0.3, 0.5, m - 2), -0.4, 0.3]
+    fired = (codes > 0).astype(float)
+    rows = (codes * truth[0] + fired * truth[1]) @ components + 0.1 * rng.standard_normal((n, d))
+    gains, offsets = _debias._fit_magnitudes([(rows, scipy.sparse.csr_array(codes))], components)
+    design = np.concatenate(
+        [(codes[:, j, None] * components[j]).reshape(-1, 1) for j in range(m)]
+        + [(fired[:, j, None] * components[j]).reshape(-1, 1) for j in range(m)],
+        axis=1,
+    )
+    bounds = np.r_[np.full(m, _debias.SMALLEST_GAIN), np.zeros(m)], np.inf
+    reference = scipy.optimize.lsq_linear(design, rows.ravel(), bounds=bounds).x
+    np.testing.assert_allclose(np.r_[gains, offsets], reference, atol=2e-3)
+
+
+def test_directions_are_those_of_least_squares(monkeypatch):
+    monkeypatch.setattr(_debias, "PRIOR_ROWS", 1e-9)
+    rng = np.random.default_rng(1)
+    codes = rng.uniform(0.5, 2, (300, 6)) * (rng.random((300, 6)) < 0.4)
+    rows = codes @ rng.standard_normal((6, 9)) + 0.1 * rng.standard_normal((300, 9))
+    halves = [(rows[:100], scipy.sparse.csr_array(codes[:100]))]
+    halves.append((rows[100:], scipy.sparse.csr_array(codes[100:])))
+    directions = _debias._fit_directions(halves, rng.standard_normal((6, 9)))
+    np.testing.assert_allclose(directions, np.linalg.lstsq(codes, rows)[0], atol=1e-4)
+
+
+def test_a_feature_that_never_fires_stays_as_it_is(data, pair):
+    plain, _ = pair
+    fitted = {name: getattr(plain, name).copy() for name in ("components_", "encoder_", "mean_")}
+    fitted["encoder_bias_"] = plain.encoder_bias_.copy()
+    fitted["encoder_bias_"][7] = -1e6
+    changed = _debias.refit_magnitudes(data.X[:2000], fitted, "cpu")
+    np.testing.assert_allclose(changed["components_"][7], plain.components_[7], atol=1e-6)
+    assert changed["code_gains_"][7] == pytest.approx(1)
+    assert changed["code_offsets_"][7] == 0
+
+
+def test_saved_and_loaded(pair, data, tmp_path):
+    _, sae = pair
+    save_dictionary(sae, tmp_path / "sae")
+    again = load_dictionary(tmp_path / "sae")
+    assert (again.transform(data.X[:100]) != sae.transform(data.X[:100])).nnz == 0
+    with pytest.raises(ValueError, match="debias"):
+        save_dictionary(sae, tmp_path / "lens", format="saelens")
+
+
+def test_training_does_not_go_on_from_it(pair, data):
+    _, sae = pair
+    with pytest.raises(ValueError, match="partial_fit knows no end"):
+        sae.partial_fit(data.X)
+    with pytest.raises(ValueError, match="debias=True"):
+        SparseDictionaryAutoencoder(64, warm_start=True, debias=True, max_iter=1).set_params().fit(
+            data.X[:500]
+        ).fit(data.X[:500])
+
+
+def test_a_fit_without_it_leaves_nothing_behind(data):
+    sae = SparseDictionaryAutoencoder(16, debias=True, max_iter=1, random_state=0)
+    sae.fit(data.X[:500])
+    assert hasattr(sae, "code_gains_")
+    sae.set_params(debias=False).fit(data.X[:500])
+    assert not hasattr(sae, "code_gains_")
