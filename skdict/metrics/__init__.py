@@ -3,10 +3,16 @@
 Floor 2, beside `decomposition`, whose dictionaries it judges and whom it may import.
 """
 
+from skdict.decomposition._selection import (
+    knee,
+    nearest_l0,
+    one_standard_error,
+    sparsest_within,
+)
 from skdict.metrics._codes import dead_features, firing_density, l0
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
-from skdict.metrics._scorer import DictionaryScorer, knee, nearest_l0, sparsest_within
+from skdict.metrics._scorer import DictionaryScorer
 from skdict.metrics._similarity import (
     feature_recovery,
     matched_cosine_similarity,
@@ -37,6 +43,7 @@ __all__ = [
     "max_cosine_similarity",
     "mean_max_cosine_similarity",
     "nearest_l0",
+    "one_standard_error",
     "reconstruction_bias",
     "sparsest_within",
     "stability",

@@ -1,9 +1,7 @@
 """How sparse codes are, and which features fire."""
 
-import numpy as np
-import scipy.sparse
-
-from skdict._validation import as_host_array, check_number
+from skdict._validation import check_number
+from skdict.decomposition._measure import firing_counts
 
 
 def l0(codes):
@@ -93,19 +91,3 @@ def dead_features(codes, *, min_count=1):
     """
     check_number("min_count", min_count, low=1, integer=True)
     return firing_counts(codes)[0] < min_count
-
-
-def firing_counts(codes):
-    """Return the rows on which each feature fires, shape (n_components,), and all rows."""
-    codes = as_host_array(codes)
-    if not scipy.sparse.issparse(codes):
-        codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[0] == 0:
-        raise ValueError(
-            f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"
-        )
-    if scipy.sparse.issparse(codes):
-        codes = scipy.sparse.csr_array(codes)
-        fired = codes.indices[codes.data != 0]
-        return np.bincount(fired, minlength=codes.shape[1]), codes.shape[0]
-    return np.count_nonzero(codes, axis=0), codes.shape[0]

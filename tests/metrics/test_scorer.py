@@ -1,5 +1,7 @@
 """One scorer and its rules, in every kind of search."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -11,7 +13,15 @@ from sklearn.preprocessing import StandardScaler
 from skdict import ActivationExtractor, SparseDictionaryAutoencoder, load_stories
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import TopKDictionary
-from skdict.metrics import DictionaryScorer, fvu, knee, l0, nearest_l0, sparsest_within
+from skdict.metrics import (
+    DictionaryScorer,
+    fvu,
+    knee,
+    l0,
+    nearest_l0,
+    one_standard_error,
+    sparsest_within,
+)
 
 ALPHAS = [0.05, 0.2, 0.5]
 
@@ -120,6 +130,70 @@ def test_rules_by_hand():
     assert nearest_l0(18)(RESULTS) == 1
     assert nearest_l0(0.001)(RESULTS) == 3
     assert knee()(RESULTS) == 1
+
+
+# The best candidate is 0 with a mean of 0.10; each test gives the distances of its folds from it.
+FOLDS = np.array([[0.10, 0.115, 0.13, 0.5], [0.10, 0.115, 0.13, 0.5], [0.10, 0.115, 0.13, 0.5]])
+
+
+def folds_apart(*distances):
+    """Return results whose best candidate has an FVU of 0.1 plus so much in each fold."""
+    values = FOLDS.copy()
+    values[:, 0] += distances
+    splits = {f"split{i}_test_fvu": fold for i, fold in enumerate(values)}
+    means = {"mean_test_fvu": values.mean(axis=0), "mean_test_l0": np.array([9.0, 7.0, 5.0, 2.0])}
+    return splits | means
+
+
+@pytest.mark.parametrize(
+    ("noise", "chosen"),
+    [
+        (0.0, 0),
+        # The standard deviation of (-a, 0, a) with divisor 2 is a, the error a / sqrt(3).
+        (0.0149 * 3**0.5, 0),
+        (0.0151 * 3**0.5, 1),
+        (0.0299 * 3**0.5, 1),
+        (0.0301 * 3**0.5, 2),
+        (0.41 * 3**0.5, 3),
+    ],
+)
+def test_one_standard_error_by_hand(noise, chosen):
+    assert one_standard_error()(folds_apart(-noise, 0, noise)) == chosen
+
+
+def test_one_standard_error_takes_the_sparsest_whatever_the_order():
+    results = {name: values[::-1] for name, values in folds_apart(-0.1, 0, 0.1).items()}
+    assert one_standard_error()(results) == 1
+    results["mean_test_l0"] = np.array([2.0, 9.0, 5.0, 7.0])
+    assert one_standard_error()(results) == 2
+
+
+def test_one_standard_error_needs_two_folds():
+    one = {k: v for k, v in folds_apart(0, 0, 0).items() if not k.startswith(("split1", "split2"))}
+    with pytest.raises(ValueError, match=r"at least two folds, .* that of 1; search with cv=2"):
+        one_standard_error()(one)
+
+
+def test_one_standard_error_in_a_search(rows):
+    search = GridSearchCV(
+        sae(),
+        {"alpha": [0.05, 0.0501, 0.5]},
+        cv=2,
+        scoring=DictionaryScorer(),
+        refit=one_standard_error(),
+        error_score="raise",
+    ).fit(rows[:1000])
+    # Two alphas next to each other differ by less than folds do.
+    assert search.best_index_ == np.argmin(search.cv_results_["mean_test_l0"][:2])
+
+
+@pytest.mark.parametrize(
+    "rule", [sparsest_within(max_fvu=0.4), nearest_l0(6), knee(), one_standard_error()]
+)
+def test_rules_are_pickled_and_say_what_they_are(rule):
+    results = RESULTS | {f"split{i}_test_fvu": RESULTS["mean_test_fvu"] for i in range(2)}
+    assert pickle.loads(pickle.dumps(rule))(results) == rule(results)
+    assert repr(eval(repr(rule))) == repr(rule)
 
 
 def test_rules_say_what_is_wrong():

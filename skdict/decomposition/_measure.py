@@ -4,10 +4,9 @@ import numpy as np
 import scipy.sparse
 
 from skdict._core import RunningMoments, iter_blocks
-from skdict._validation import as_rows, check_finite, compute_dtype
-from skdict.decomposition import check_is_dictionary, dictionary_atoms
+from skdict._validation import as_host_array, as_rows, check_finite, compute_dtype
+from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
 from skdict.decomposition._topk_dictionary import keep_strongest
-from skdict.metrics._codes import firing_counts
 
 
 def measure_dictionary(dictionary, X, n_active=None):
@@ -77,3 +76,19 @@ def _record(squared_error, counts, moments):
         "n_dead": int((counts == 0).sum()),
         "density": float(np.median(counts) / moments.n_rows),
     }
+
+
+def firing_counts(codes):
+    """Return the rows on which each feature fires, shape (n_components,), and all rows."""
+    codes = as_host_array(codes)
+    if not scipy.sparse.issparse(codes):
+        codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[0] == 0:
+        raise ValueError(
+            f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"
+        )
+    if scipy.sparse.issparse(codes):
+        codes = scipy.sparse.csr_array(codes)
+        fired = codes.indices[codes.data != 0]
+        return np.bincount(fired, minlength=codes.shape[1]), codes.shape[0]
+    return np.count_nonzero(codes, axis=0), codes.shape[0]
