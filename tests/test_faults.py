@@ -134,9 +134,11 @@ def is_whole_or_refused(folder, digest):
 @MOMENTS
 def test_extract_goes_on_to_the_same_store(server, texts, extracted, tmp_path, moments):
     _, digests, seconds = extracted
+    codes = []
     for number, (after, send) in enumerate(spread(moments, seconds)):
         out = tmp_path / str(number)
         run = start(server, tmp_path, extract, texts, out, after=after, send=send)
+        codes.append(run.code)
         assert run.code in ((0, 130) if send == signal.SIGINT else (0, -send)), run.told
         assert "Traceback" not in run.told
         if run.code == 130:
@@ -149,6 +151,7 @@ def test_extract_goes_on_to_the_same_store(server, texts, extracted, tmp_path, m
         assert [store_digest(out / name) for name in STORES] == digests
         assert sorted(p.name for p in out.iterdir()) == sorted((*STORES, "settings.json"))
         assert not [p.name for p in (out / STORES[0]).iterdir() if p.name.startswith(".")]
+    assert any(codes), "no run was interrupted"
 
 
 def fit(store, out):
@@ -162,10 +165,12 @@ def test_fit_goes_on_to_the_same_bits(server, extracted, tmp_path, moments):
     run = start(server, tmp_path, fit, store, tmp_path / "whole")
     assert run.code == 0, run.told
     whole = load_dictionary(tmp_path / "whole")
+    codes = []
     for number, (after, send) in enumerate(spread(moments, run.seconds)):
         out = tmp_path / str(number) / "sae"
         out.parent.mkdir()
         cut = start(server, tmp_path, fit, store, out, after=after, send=send)
+        codes.append(cut.code)
         assert cut.code in ((0, 130) if send == signal.SIGINT else (0, -send)), cut.told
         try:
             np.testing.assert_array_equal(load_dictionary(out).components_, whole.components_)
@@ -178,6 +183,7 @@ def test_fit_goes_on_to_the_same_bits(server, extracted, tmp_path, moments):
             np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
         assert resumed.history_ == whole.history_
         assert [p.name for p in out.parent.iterdir()] == ["sae"]
+    assert any(codes), "no run was interrupted"
 
 
 def save_activations_for_ever(folder):

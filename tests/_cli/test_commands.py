@@ -173,7 +173,8 @@ def test_show_tells_of_rows_from_elsewhere(stores, tmp_path, capsys):
     acts = Activations.load(stores / POINTS[0])
     acts.metadata["hook_point"] = "resid_post.7"
     acts.save(tmp_path / "other")
-    assert run("fit", tmp_path / "other", "--out", tmp_path / "sae", *SMALL, "--json") == 0
+    options = ("--max-iter", 1, "--n-components", 16, *SMALL, "--json")
+    assert run("fit", tmp_path / "other", "--out", tmp_path / "sae", *options) == 0
     assert run("show", tmp_path / "sae", stores / POINTS[0], "--n-features", 1) == 0
     told = capsys.readouterr().err
     assert "hook_point is 'resid_post.7' of the dictionary and 'resid_post.0' of the rows" in told
