@@ -1,0 +1,134 @@
+"""Prompts that go on with a pronoun."""
+
+from sklearn.utils import check_random_state
+
+from skdict._validation import check_flag
+from skdict.datasets._paired_prompts import Draw, PromptTokenizer, by_length, make_pairs
+from skdict.datasets._task_words import BOYS, GIRLS, KNOWN_BOYS, KNOWN_GIRLS, OBJECTS, PLACES
+
+# Kind and name are each said twice in a prompt, so that a longer kind makes up for a shorter name.
+INTRODUCTIONS = (
+    "Let me tell you about a {kind}, a nice {kind} whose name is {N}.",
+    "My neighbor is a {kind} and we call the {kind} {N}.",
+    "This is the story of a {kind}, and the name of the {kind} is {N}.",
+    "We know a {kind} from the {place}, and that {kind} is {N}.",
+)
+DISTRACTORS = (
+    ", who had waited by the old gate all night,",
+    ", whom the people of the town liked,",
+    ", who lived in a house beside a loud street,",
+    ", after a long day at the {place},",
+)
+# The kind of pronoun, and a sentence that stops in front of it.
+SENTENCES = (
+    ("subject", "{N} came back late because"),
+    ("subject", "{N} opened the door, and then"),
+    ("subject", "{N} woke up early. This time"),
+    ("possessive", "{N} put a {object} into"),
+    ("possessive", "{N} forgot"),
+    ("possessive", "{N} dropped the {object} on"),
+)
+WORDS = {"subject": {"girl": " she", "boy": " he"}, "possessive": {"girl": " her", "boy": " his"}}
+
+
+def make_pronouns(n_prompts, tokenizer, *, introduce=True, distractor=False, random_state=None):
+    """Make prompts whose next word is a pronoun of a girl or a boy.
+
+    "My neighbor is a boy and we call the boy Adam. Adam forgot" goes on with *his*, not
+    *her*. The counterfactual has the other gender and another name, in as many tokens. No
+    sentence of these stands in the training text of the bundled model.
+
+    Parameters
+    ----------
+    n_prompts : int
+        Pairs of prompts.
+    tokenizer : tokenizer of transformers
+        Of the model that will read the prompts.
+    introduce : bool, default=True
+        Whether a first sentence says "girl" or "boy" of a name that the bundled model has
+        never seen; otherwise the name alone tells, one of the commonest in its stories.
+    distractor : bool, default=False
+        Whether a clause about other things stands between the name and the pronoun.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything.
+
+    Returns
+    -------
+    Bunch
+        prompts, counterfactuals : list of str
+            The two prompts of each pair.
+        answers : list of (str, str)
+            The right and the wrong pronoun after the prompt.
+        counterfactual_answers : list of str
+            The right pronoun after the counterfactual.
+        genders : ndarray of str, shape (n_prompts,)
+            "girl" or "boy", of the prompt; they take turns.
+        cases : ndarray of str, shape (n_prompts,)
+            "subject" (she, he) or "possessive" (her, his).
+        templates : ndarray of int, shape (n_prompts,)
+            Which last sentence was filled.
+        prompt_ids, counterfactual_ids, answer_ids, differing_positions, input_ids, \
+counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
+            Token ids, and the metric on logits.
+
+    Raises
+    ------
+    TypeError
+        If `tokenizer` is none or a parameter is of the wrong kind.
+    ValueError
+        If a parameter is out of range, or the tokenizer gives no pairs of equal length.
+
+    See Also
+    --------
+    make_ioi : Prompts that go on with a name.
+    make_agreement : Prompts that go on with a verb.
+
+    Examples
+    --------
+    >>> from transformers import AutoTokenizer
+    >>> from skdict.datasets import load_stories, make_pronouns
+    >>> tokenizer = AutoTokenizer.from_pretrained(load_stories().model)
+    >>> pronouns = make_pronouns(4, tokenizer, random_state=0)
+    >>> pronouns.genders.tolist()
+    ['girl', 'boy', 'girl', 'boy']
+    >>> pronouns.answers[0]
+    (' she', ' he')
+    """
+    check_flag("introduce", introduce)
+    check_flag("distractor", distractor)
+    tokenizer = PromptTokenizer(tokenizer)
+    girls, boys = (
+        by_length(names, tokenizer)
+        for names in ((GIRLS, BOYS) if introduce else (KNOWN_GIRLS, KNOWN_BOYS))
+    )
+    shift = tokenizer.length("girl") - tokenizer.length("boy") if introduce else 0
+    lengths = [length for length in girls if length + shift in boys for _ in girls[length]]
+
+    def draw(number, rng):
+        kinds = ("girl", "boy") if number % 2 == 0 else ("boy", "girl")
+        length = rng.choice(lengths)
+        pair = {"girl": rng.choice(girls[length]), "boy": rng.choice(boys[length + shift])}
+        # Both genders have a sentence before the next has its turn.
+        template = number // 2 % len(SENTENCES)
+        return _draw(template, kinds, pair, introduce, distractor, rng)
+
+    return make_pairs(
+        n_prompts,
+        tokenizer,
+        draw,
+        check_random_state(random_state),
+        "Pronouns of a girl or a boy; in the counterfactual, the gender is the other.",
+    )
+
+
+def _draw(template, kinds, names, introduce, distractor, rng):
+    case, text = SENTENCES[template]
+    if distractor:
+        text = text.replace("{N}", "{N}" + str(rng.choice(DISTRACTORS)))
+    if introduce:
+        text = f"{rng.choice(INTRODUCTIONS)} {text}"
+    words = {"place": rng.choice(PLACES), "object": rng.choice(OBJECTS)}
+    prompt, changed = (text.format(N=names[kind], kind=kind, **words) for kind in kinds)
+    right, wrong = (WORDS[case][kind] for kind in kinds)
+    labels = {"genders": kinds[0], "cases": case, "templates": template}
+    return Draw(prompt, changed, right, wrong, wrong, **labels)
