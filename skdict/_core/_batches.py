@@ -1,5 +1,7 @@
 """Rows in blocks and in shuffled batches, from anything that slices by rows."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 
@@ -24,9 +26,9 @@ def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None
 
     Chunks of consecutive rows are drawn at random into blocks that fit in memory, and the
     rows of a block are shuffled: with one block, that is a full shuffle; with many, disks
-    still read long runs. Blocks, and the batches of a block, are of equal size to within
-    one row, because a batch of a few leftover rows would move every parameter by a full
-    step of Adam on their noise alone.
+    still read long runs, and the next block is read while the last one is trained on. Blocks,
+    and the batches of a block, are of equal size to within one row, because a batch of a few
+    leftover rows would move every parameter by a full step of Adam on their noise alone.
 
     Parameters
     ----------
@@ -51,21 +53,38 @@ def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None
     starts = torch.randperm(-(-n_rows // CHUNK_ROWS), generator=generator).numpy() * CHUNK_ROWS
     block_rows = max(BLOCK_BYTES // (width * dtype.itemsize), batch_size, CHUNK_ROWS)
     n_blocks = max(1, round(n_rows / block_rows))
-    for chunk_starts in np.array_split(starts, n_blocks):
-        block = _read_chunks(rows, chunk_starts, dtype).to(device)
+    parts = np.array_split(starts, n_blocks)
+    for block in _read_ahead(rows, parts, dtype):
+        block = block.to(device)
         if prepare is not None:
             block = prepare(block)
         order = torch.randperm(len(block), generator=generator).to(device)
         for chosen in order.tensor_split(-(-len(block) // batch_size)):
-            yield block[chosen]
+            # Rows are copied whole, which plain indexing does not do.
+            yield block.index_select(0, chosen)
 
 
-def _read_chunks(rows, starts, dtype):
-    """Return the chunks that begin at `starts` as one tensor."""
+def _read_ahead(rows, parts, dtype):
+    """Yield one block for each part of the chunks, the next of which is being read meanwhile."""
+    largest = max(len(starts) for starts in parts) * CHUNK_ROWS
+    # Two blocks, used in turn: memory taken anew for each would cost more than the reading.
+    n_rooms = min(2, len(parts))
+    rooms = [torch.empty(largest, rows.shape[1], dtype=dtype) for _ in range(n_rooms)]
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(_read_chunks, rows, parts[0], rooms[0])
+        for i in range(len(parts)):
+            block = coming.result()
+            if i + 1 < len(parts):
+                room = rooms[(i + 1) % n_rooms]
+                coming = reader.submit(_read_chunks, rows, parts[i + 1], room)
+            yield block
+
+
+def _read_chunks(rows, starts, room):
+    """Fill room with the chunks that begin at `starts`, and return what is filled."""
     lengths = np.minimum(CHUNK_ROWS, rows.shape[0] - starts)
-    block = torch.empty(int(lengths.sum()), rows.shape[1], dtype=dtype)
-    target, end = block.numpy(), 0
+    target, end = room.numpy(), 0
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
         target[end : end + length] = rows[start : start + length]
         end += length
-    return block
+    return room[:end]
