@@ -9,7 +9,7 @@ from skdict._core._parameters import BatchSums
 from skdict._core._screening import Rounded, round_rows
 
 try:
-    from numba import get_num_threads
+    from numba import config, get_num_threads, set_num_threads
 
     from skdict._core import _kernels
 except ImportError:
@@ -23,6 +23,17 @@ FIRST_ROOM = 64
 def is_compiled():
     """Whether compiled loops are there."""
     return _kernels is not None
+
+
+def share_threads():
+    """Give compiled loops as many threads as torch has, and leave torch as many.
+
+    The first launch of their threads would set the number for the whole process: torch would
+    then sum in another order than before, and processes that were given one core would take all.
+    """
+    threads = torch.get_num_threads()
+    set_num_threads(min(threads, config.NUMBA_NUM_THREADS))
+    torch.set_num_threads(threads)
 
 
 def round_rows_compiled(x, kind):
@@ -60,6 +71,7 @@ class CompiledEncoder:
     """Finds the active codes of rows, exactly; see `PortableEncoder`."""
 
     def __init__(self, encoder, bias):
+        share_threads()
         self._encoder, self._bias = encoder, bias
         self._found = self._products = None
 
