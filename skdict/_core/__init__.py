@@ -13,6 +13,7 @@ from skdict._core._moments import RunningMoments
 from skdict._core._parameters import Parameters, calibrate_bias, random_parameters
 from skdict._core._resampling import resample_features
 from skdict._core._sparse import active_codes, iter_active_codes, iter_codes, to_csr
+from skdict._core._stack import Stack
 from skdict._core._training import Trainer
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "HostDictionary",
     "Parameters",
     "RunningMoments",
+    "Stack",
     "Trainer",
     "active_codes",
     "calibrate_bias",

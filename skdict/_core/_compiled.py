@@ -15,8 +15,9 @@ try:
 except ImportError:
     _kernels = None
 
-# Products of a part of the rows; large parts change less often between two pools of threads.
-PART_BYTES = 32 * 2**20
+# Products of a part of the rows stay in the processor's cache while they are looked through, yet
+# torch's threads and numba's take turns as seldom as may be.
+PART_BYTES = 16 * 2**20
 FIRST_ROOM = 64
 
 
@@ -49,12 +50,22 @@ def round_rows_compiled(x, kind):
 class _Found:
     """Active codes as the kernels have them: a stretch of places for each thread."""
 
-    def __init__(self, n_rows, dtype):
-        self._dtype, self._n_rows = dtype, n_rows
+    def __init__(self, most_rows, dtype):
+        self._dtype, self.most_rows = dtype, most_rows
         self.threads = get_num_threads()
-        self.starts = np.empty(n_rows, np.int64)
-        self.counts = np.empty(n_rows, np.int64)
-        self.grow(FIRST_ROOM * n_rows // self.threads)
+        self._starts, self._counts = np.empty((2, most_rows), np.int64)
+        self.n_rows = most_rows
+        self.grow(FIRST_ROOM * most_rows // self.threads)
+
+    @property
+    def counts(self):
+        """Active codes of each row."""
+        return self._counts[: self.n_rows]
+
+    @property
+    def starts(self):
+        """Where those of each row are."""
+        return self._starts[: self.n_rows]
 
     def grow(self, room):
         """Make room for so many codes a thread."""
@@ -85,8 +96,9 @@ class CompiledEncoder:
 
     def find(self, x, screen):
         """Return the active codes as the kernels have them."""
-        if self._found is None or len(self._found.starts) != len(x):
+        if self._found is None or self._found.most_rows < len(x):
             self._found = _Found(len(x), self._bias.numpy().dtype)
+        self._found.n_rows = len(x)
         rows = round_rows_compiled(x, screen.kind)
         while True:
             filled = np.zeros(self._found.threads, np.int64)
@@ -140,7 +152,7 @@ class CompiledStep:
     def __call__(self, x, screen, alpha, learning_rate):
         """Train on rows (n, d) and return the sums of the batch."""
         found = self._encoder.find(x, screen)
-        if self._residual is None or self._residual.shape != x.shape:
+        if self._residual is None or len(self._residual) < len(x):
             self._residual = np.empty_like(x.numpy())
         if self._slopes is None or len(self._slopes) != len(found.values):
             self._slopes = np.empty_like(found.values)

@@ -8,7 +8,8 @@ from skdict._core._parameters import BatchSums
 class DenseObjective:
     r"""Loss and gradient of one batch over all codes, in buffers allocated once.
 
-    For rows x (n, d), unit directions D (m, d), encoder E (m, d; D when tied), biases b:
+    For rows x (n, d), unit directions D (m, d), encoder E (m, d; D when tied), biases b; all of
+    these but the rows may have a leading axis, for several dictionaries on one batch:
 
     .. math::
         c = \mathrm{relu}(x E^T + b), \qquad
@@ -28,35 +29,37 @@ class DenseObjective:
     """
 
     def __init__(self, parameters, batch_size, multiply):
-        m, d = parameters.components.shape
+        *stacked, m, d = parameters.components.shape
         like = parameters.components
         self._multiply = multiply
-        self._codes = like.new_empty(batch_size, m)
-        self._slopes = like.new_empty(batch_size, m)
-        self._residual = like.new_empty(batch_size, d)
+        self._codes = like.new_empty(*stacked, batch_size, m)
+        self._slopes = like.new_empty(*stacked, batch_size, m)
+        self._residual = like.new_empty(*stacked, batch_size, d)
         self._toward_encoder = torch.empty_like(like) if parameters.tied else None
 
     def __call__(self, x, parameters, alpha, gradients):
-        """Fill the gradients and return the sums of the batch.
+        """Fill the gradients and return the sums of the batch; alpha may be a stack, (a, 1, 1).
 
         The components' gradient still has its part along the components.
         """
         n, components = len(x), parameters.components
-        codes, slopes, residual = self._codes[:n], self._slopes[:n], self._residual[:n]
+        codes, slopes, residual = (
+            room[..., :n, :] for room in (self._codes, self._slopes, self._residual)
+        )
         toward_components, *_, toward_bias = gradients
-        self._multiply(x, parameters.encoder.T, codes).add_(parameters.bias).relu_()
+        bias = parameters.bias.unsqueeze(-2)
+        self._multiply(x, parameters.encoder.mT, codes).add_(bias).relu_()
         self._multiply(codes, components, residual).sub_(x)
-        flat = residual.view(-1)
-        squared_error = torch.dot(flat, flat)
+        squared_error = residual.square().sum((-2, -1))
         residual.mul_(2 / n)
-        self._multiply(codes.T, residual, toward_components)
-        self._multiply(residual, components.T, slopes).add_(alpha / n)
-        code_sum = codes.sum()
+        self._multiply(codes.mT, residual, toward_components)
+        self._multiply(residual, components.mT, slopes).add_(alpha / n)
+        code_sum = codes.sum((-2, -1))
         fired = codes.sign_()
         slopes.mul_(fired)
         if parameters.tied:
-            toward_components.add_(self._multiply(slopes.T, x, self._toward_encoder))
+            toward_components.add_(self._multiply(slopes.mT, x, self._toward_encoder))
         else:
-            self._multiply(slopes.T, x, gradients[1])
-        torch.sum(slopes, 0, out=toward_bias)
-        return BatchSums(squared_error, code_sum, fired.sum(0))
+            self._multiply(slopes.mT, x, gradients[1])
+        torch.sum(slopes, -2, out=toward_bias)
+        return BatchSums(squared_error, code_sum, fired.sum(-2))

@@ -12,7 +12,7 @@ MOST_TIMES_WORSE = 8
 
 
 def multiplier(dtype, product_dtype, device):
-    """Return ``multiply(left, right, out)`` for matrices of a dtype.
+    """Return ``multiply(left, right, out)`` for matrices of a dtype, stacked ones too.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def multiplier(dtype, product_dtype, device):
         return lambda left, right, out: out.copy_(left.to(product_dtype) @ right.to(product_dtype))
     if device.type == "cpu" and dtype == torch.float32 and float32_library() == "onednn":
         return _onednn
-    return lambda left, right, out: torch.mm(left, right, out=out)
+    return lambda left, right, out: torch.matmul(left, right, out=out)
 
 
 @cache
@@ -65,7 +65,7 @@ def best_seconds(work, repeats):
 
 def _onednn(left, right, out):
     with _onednn_for_float32():
-        return torch.mm(left, right, out=out)
+        return torch.matmul(left, right, out=out)
 
 
 @contextmanager

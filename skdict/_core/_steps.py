@@ -59,6 +59,6 @@ def _descend(parameters, gradients, adam, learning_rate):
     The gradient through the norm of a row is the gradient's part along the tangent.
     """
     components, toward = parameters.components, gradients[0]
-    toward.addcmul_((toward * components).sum(1, keepdim=True), components, value=-1)
+    toward.addcmul_((toward * components).sum(-1, keepdim=True), components, value=-1)
     adam.step(gradients, learning_rate)
-    components /= torch.linalg.vector_norm(components, dim=1, keepdim=True)
+    components /= torch.linalg.vector_norm(components, dim=-1, keepdim=True)

@@ -5,10 +5,12 @@ import torch
 
 from skdict._core._adam import Adam
 from skdict._core._compiled import CompiledStep, is_compiled
+from skdict._core._parameters import Parameters
 from skdict._core._plan import Plan, timed
 from skdict._core._products import multiplier
 from skdict._core._resampling import resample_features
 from skdict._core._steps import DenseStep, PortableStep
+from skdict._core._tally import Tally
 
 
 class Trainer:
@@ -62,9 +64,7 @@ class Trainer:
         self._batch_size = batch_size
         # Made when first needed: its buffers hold all codes of a batch.
         self._dense_step = None
-        self._last_fired = torch.zeros_like(bias, dtype=torch.int64)
-        self._sums = torch.zeros(4, dtype=torch.float64, device=bias.device)
-        self.firing_counts = torch.zeros_like(self._last_fired)
+        self._tally = Tally.like(bias)
 
     @torch.no_grad()
     def step(self, x, rate=1.0):
@@ -77,7 +77,27 @@ class Trainer:
             sums, seconds = timed(self._sparse_step, x, screen, self.alpha, learning_rate)
             self._plan.took(screen, seconds / len(x))
         self.n_steps += 1
-        self._accumulate(sums, len(x))
+        self._tally.add(sums, len(x), self.n_steps)
+        if self._plan.chooses:
+            self._plan.share_active = float(sums.n_fired.sum()) / (len(x) * len(sums.n_fired))
+
+    @property
+    def firing_counts(self):
+        """Rows on which each feature fired since the counts were last set to zero."""
+        return self._tally.firing_counts
+
+    def become_part(self, i, parameters, adam, tally):
+        """Hold the i-th of stacked tensors in place of tensors of its own; see `Stack`."""
+        mine = self._state_tensors()
+        tied = self.parameters.tied
+        views = [tensor[i] for tensor in parameters.tensors()]
+        self.parameters = Parameters(views[0], views[0] if tied else views[1], views[-1])
+        self._adam.first = [tensor[i] for tensor in adam.first]
+        self._adam.second = [tensor[i] for tensor in adam.second]
+        self._adam.counts = adam.counts
+        self._tally = Tally(tally.sums[i], tally.firing_counts[i], tally.last_fired[i])
+        for name, tensor in self._state_tensors().items():
+            tensor.copy_(mine[name])
 
     def _step_over_all(self, x, learning_rate):
         if self._dense_step is None:
@@ -85,17 +105,6 @@ class Trainer:
                 self.parameters, self._adam, self._batch_size, self._multiply
             )
         return self._dense_step(x, self.alpha, learning_rate)
-
-    def _accumulate(self, sums, n):
-        self.firing_counts += sums.n_fired.long()
-        self._last_fired.masked_fill_(sums.n_fired > 0, self.n_steps)
-        self._sums[0] += n
-        self._sums[1] += sums.squared_error
-        self._sums[2] += sums.code_sum
-        n_active = sums.n_fired.sum()
-        self._sums[3] += n_active
-        if self._plan.chooses:
-            self._plan.share_active = float(n_active) / (n * len(sums.n_fired))
 
     def read(self, silent_steps):
         """Return the means over rows since the last call; this waits for the device.
@@ -110,9 +119,9 @@ class Trainer:
         dict
             `step`, `loss`, `squared_error` (mean over rows), `l0`, `n_dead`.
         """
-        n, squared_error, code_sum, n_active = self._sums.tolist()
-        self._sums.zero_()
-        silent = self.n_steps - self._last_fired >= silent_steps
+        n, squared_error, code_sum, n_active = self._tally.sums.tolist()
+        self._tally.sums.zero_()
+        silent = self.n_steps - self._tally.last_fired >= silent_steps
         return {
             "step": self.n_steps,
             "loss": (squared_error + self.alpha * code_sum) / n,
@@ -129,7 +138,7 @@ class Trainer:
         dead = self.firing_counts == 0
         count = resample_features(self.parameters, self._adam, dead, sample, share, generator)
         if count:
-            self._last_fired[dead] = self.n_steps
+            self._tally.last_fired[dead] = self.n_steps
         return count
 
     def moments(self):
@@ -195,9 +204,9 @@ class Trainer:
             for name, tensor in zip(names, members, strict=True)
         }
         return tensors | {
-            "last_fired": self._last_fired,
-            "firing_counts": self.firing_counts,
-            "sums": self._sums,
+            "last_fired": self._tally.last_fired,
+            "firing_counts": self._tally.firing_counts,
+            "sums": self._tally.sums,
         }
 
     def _restore_moments(self, moments):

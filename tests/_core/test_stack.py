@@ -1,0 +1,89 @@
+"""Dictionaries stepped together end where they would have ended alone."""
+
+import pytest
+import torch
+
+from skdict._core import Stack, Trainer, random_parameters
+from skdict._core._products import multiplier
+
+ALPHAS = [0.02, 0.1, 0.4]
+N, M, D = 40, 24, 10
+
+
+def new_trainers(tied, dtype=torch.float64, device="cpu"):
+    trainers = []
+    for seed, alpha in enumerate(ALPHAS):
+        parameters = random_parameters(
+            M,
+            D,
+            tied=tied,
+            generator=torch.Generator().manual_seed(seed),
+            dtype=dtype,
+            device=torch.device(device),
+        )
+        trainers.append(
+            Trainer(parameters, alpha=alpha, learning_rate=1e-2, batch_size=N, product_dtype=dtype)
+        )
+    return trainers
+
+
+def batches(count, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(9)
+    return [torch.randn(N - i % 2, D, generator=generator, dtype=dtype) for i in range(count)]
+
+
+def new_stack(trainers):
+    bias = trainers[0].parameters.bias
+    return Stack(trainers, multiplier(bias.dtype, bias.dtype, bias.device), N)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_equal_to_separate_trainers(tied):
+    together, alone = new_trainers(tied), new_trainers(tied)
+    stack = new_stack(together)
+    for step, x in enumerate(batches(30)):
+        rate = 1 - step / 60
+        stack.step(x, rate)
+        for trainer in alone:
+            trainer.step(x, rate)
+    for one, other in zip(together, alone, strict=True):
+        assert one.n_steps == other.n_steps == 30
+        assert one.parameters.tied == tied
+        for name, array in one.state().items():
+            reference = other.state()[name]
+            if name != "share_active":
+                torch.testing.assert_close(array, reference, rtol=1e-8, atol=1e-10)
+        entries = one.read(10), other.read(10)
+        assert entries[0] == pytest.approx(entries[1])
+
+
+def test_trainers_can_be_stacked_midway_and_changed_while_stacked():
+    together, alone = new_trainers(True), new_trainers(True)
+    data = batches(20)
+    for x in data[:10]:
+        for trainer in (*together, *alone):
+            trainer.step(x)
+    stack = new_stack(together)
+    together[1].alpha = alone[1].alpha = 0.3
+    for x in data[10:]:
+        stack.step(x)
+        for trainer in alone:
+            trainer.step(x)
+    for one, other in zip(together, alone, strict=True):
+        assert one.firing_counts.tolist() == other.firing_counts.tolist()
+        for mine, theirs in zip(one.parameters.tensors(), other.parameters.tensors(), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_recorded_steps_on_a_gpu_are_those_of_the_cpu():
+    ends = []
+    for device in ("cpu", "cuda"):
+        trainers = new_trainers(True, torch.float32, device)
+        stack = new_stack(trainers)
+        for x in batches(20, torch.float32):
+            stack.step(x.to(device))
+        ends.append([trainer.parameters.components.cpu() for trainer in trainers])
+    for one, other in zip(*ends, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
