@@ -75,10 +75,18 @@ class ScreeningChoice:
         rounding = 4 * x.shape[1] * torch.finfo(x.dtype).eps * largest * longest
         find = PortableEncoder(self._encoder, self._bias)
         for kind in self._kinds:
-            if kind not in _distrusted:
+            if kind in _distrusted:
+                continue
+            try:
                 codes = find(x, Screen(self._encoder, self._bias, kind))
-                if (exact - codes.to_dense(len(self._bias)) > rounding).any():
-                    _distrust(kind)
+            except (RuntimeError, AttributeError):
+                # Not every processor, and not every build of torch, multiplies narrow types.
+                if kind == "full":
+                    raise
+                _distrusted.add(kind)
+                continue
+            if (exact - codes.to_dense(len(self._bias)) > rounding).any():
+                _distrust(kind)
 
 
 def _distrust(kind):

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from skdict._core import Parameters, _plan, _screening_choice
+from skdict._core import Parameters, Trainer, _compiled, _plan, _screening_choice
 from skdict._core._plan import Costs, Plan, measure_costs
 from skdict._core._screening import Screen
+from skdict._core._steps import PortableStep
 
 
 @pytest.fixture
@@ -82,6 +83,29 @@ def test_screening_that_misses_codes_is_told_of_and_dropped(parameters, rows, mo
     with pytest.warns(RuntimeWarning, match="int8 missed active codes"):
         kinds = {plan.screen(rows).kind for _ in range(6)}
     assert kinds == {"bfloat16", "full"}
+
+
+def test_a_processor_without_narrow_products_goes_without(parameters, rows, monkeypatch):
+    monkeypatch.setattr(_screening_choice, "_distrusted", set())
+    products = Screen.products
+
+    def missing(self, x, out):
+        if self.kind != "full":
+            raise RuntimeError("not implemented for this processor")
+        return products(self, x, out)
+
+    monkeypatch.setattr(Screen, "products", missing)
+    plan = plan_with(parameters, monkeypatch)
+    assert {plan.screen(rows).kind for _ in range(6)} == {"full"}
+
+
+def test_without_a_compiler_steps_are_portable(parameters, monkeypatch):
+    monkeypatch.setattr(_compiled, "_kernels", None)
+    settings = {"alpha": 0.1, "learning_rate": 1e-3, "batch_size": 4096}
+    trainer = Trainer(parameters, product_dtype=torch.float32, **settings)
+    assert isinstance(trainer._sparse_step, PortableStep)
+    trainer.step(torch.randn(4096, 64, generator=torch.Generator().manual_seed(2)))
+    assert trainer.read(10)["l0"] > 0
 
 
 def test_float64_is_never_screened_in_less(rows):
