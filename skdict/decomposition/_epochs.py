@@ -235,9 +235,9 @@ class Epochs:
             self._steering.compare(self.history[-1]["l0"])
         # Once the rate falls, a new feature would not come far.
         if self._resample and self.n_iter <= (1 - FALLING_SHARE) * self._total:
-            self._n_resampled += self.trainer.resample(
-                self._scaled_rows.sample(), FIRING_SHARE, self._scaled_rows.generator
-            )
+            generator = self._scaled_rows.generator_apart(self.n_iter)
+            sample = self._scaled_rows.sample(generator)
+            self._n_resampled += self.trainer.resample(sample, FIRING_SHARE, generator)
 
     def _read(self, n_rows):
         entry = self.trainer.read(silent_steps=self._steps)

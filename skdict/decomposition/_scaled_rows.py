@@ -61,6 +61,7 @@ class ScaledRows:
         self.mean, self.scale = mean, scale
         self._rows = rows
         self._tensors = {"dtype": getattr(torch, np.dtype(dtype).name), "device": device}
+        self._seed = seed
         self.generator = torch.Generator().manual_seed(seed)
         self._center = torch.tensor(mean, **self._tensors)
 
@@ -77,16 +78,23 @@ class ScaledRows:
         rows = torch.tensor(np.asarray(X), **self._tensors)
         return rows.sub_(self._center).div_(self.scale)
 
-    def sample(self):
-        """Return some of the rows, drawn at random."""
-        return next(self.batches(SAMPLE_ROWS))
+    def generator_apart(self, epoch):
+        """Return a generator for the end of an epoch; the order of rows does not follow from it.
 
-    def batches(self, batch_size):
+        So dictionaries that draw more or less from it still see the same batches.
+        """
+        return torch.Generator().manual_seed(2**16 * self._seed + epoch)
+
+    def sample(self, generator=None):
+        """Return some of the rows, drawn at random."""
+        return next(self.batches(SAMPLE_ROWS, generator))
+
+    def batches(self, batch_size, generator=None):
         """Return an iterator over all rows once, in random order."""
         return shuffled_batches(
             self._rows,
             batch_size,
-            generator=self.generator,
+            generator=self.generator if generator is None else generator,
             prepare=lambda block: block.sub_(self._center).div_(self.scale),
             **self._tensors,
         )

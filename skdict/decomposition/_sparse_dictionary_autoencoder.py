@@ -247,9 +247,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
         callbacks = EpochCallbacks(self, X, self.max_iter, fitted)
         epochs.run(callbacks, checkpoint)
-        attributes = fitted()
-        if self.debias:
-            attributes |= refit_magnitudes(X, attributes, resolve_device(self.device))
+        attributes = self._finished_attributes(trainer, epochs, rows, X)
         # What an earlier training left: its optimiser, and where loaded rows came from.
         for name in ("_moments", "metadata_", "code_gains_", "code_offsets_"):
             vars(self).pop(name, None)
@@ -431,6 +429,13 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             resample=self.dead_features == "resample",
             **options,
         )
+
+    def _finished_attributes(self, trainer, epochs, rows, X):
+        """Return what the estimator holds once training on X is done."""
+        attributes = self._fitted_attributes(trainer, epochs, rows)
+        if self.debias:
+            attributes |= refit_magnitudes(X, attributes, resolve_device(self.device))
+        return attributes
 
     def _fitted_attributes(self, trainer, epochs, rows):
         """Return what the estimator holds if training stops now, in units of the rows."""
