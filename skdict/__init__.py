@@ -6,6 +6,8 @@ from skdict.decomposition import (
     IdentityDictionary,
     RandomDictionary,
     SparseDictionaryAutoencoder,
+    SparseDictionaryAutoencoderCV,
+    sparse_dictionary_path,
 )
 from skdict.feature_extraction import ActivationExtractor
 from skdict.metrics import compare_dictionaries
@@ -17,6 +19,8 @@ __all__ = [
     "IdentityDictionary",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
+    "SparseDictionaryAutoencoderCV",
     "compare_dictionaries",
     "load_stories",
+    "sparse_dictionary_path",
 ]

@@ -14,8 +14,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 
-from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
+from skdict import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+    SparseDictionaryAutoencoderCV,
+)
 from skdict.decomposition import TopKDictionary
+from skdict.metrics import nearest_l0
 
 WIDTH = 6
 
@@ -34,6 +40,9 @@ OURS = {
     "sae": sae(),
     "untied sae": sae(tied_weights=False),
     "dense sae": sae(sparse_output=False),
+    "sae cv": SparseDictionaryAutoencoderCV(
+        [0.1, 0.3], n_components=10, cv=2, selection=nearest_l0(3), max_iter=1, random_state=0
+    ),
     "identity": IdentityDictionary(),
     "random": RandomDictionary(9, random_state=0),
     "top-k pca": TopKDictionary(PCA(5), 2),

@@ -7,13 +7,16 @@ from skdict.decomposition import (
     IdentityDictionary,
     RandomDictionary,
     SparseDictionaryAutoencoder,
+    SparseDictionaryAutoencoderCV,
     TopKDictionary,
 )
 from skdict.feature_extraction import ActivationExtractor
+from skdict.metrics import nearest_l0
 
 ESTIMATORS = [
     SparseDictionaryAutoencoder(max_iter=2),
     SparseDictionaryAutoencoder(max_iter=2, tied_weights=False, sparse_output=False),
+    SparseDictionaryAutoencoderCV([0.1, 0.3], cv=2, selection=nearest_l0(3), max_iter=1),
     IdentityDictionary(),
     RandomDictionary(),
     TopKDictionary(IdentityDictionary(), k=3),

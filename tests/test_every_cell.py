@@ -22,6 +22,7 @@ GRIDS = {
     "sae": {"alpha": [0.3, 0.03]},
     "untied sae": {"alpha": [0.3, 0.03]},
     "dense sae": {"alpha": [0.3, 0.03]},
+    "sae cv": {"n_components": [5, 10]},
     "identity": {},
     "random": {"n_components": [3, 9]},
     "top-k pca": {"k": [1, 3]},

@@ -9,6 +9,8 @@ from skdict.decomposition._contract import (
     dictionary_atoms,
     dictionary_offset,
 )
+from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_path
+from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 from skdict.decomposition._to_torch import to_torch
 from skdict.decomposition._topk_dictionary import TopKDictionary
@@ -17,9 +19,12 @@ __all__ = [
     "IdentityDictionary",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
+    "SparseDictionaryAutoencoderCV",
+    "SparseDictionaryPath",
     "TopKDictionary",
     "check_is_dictionary",
     "dictionary_atoms",
     "dictionary_offset",
+    "sparse_dictionary_path",
     "to_torch",
 ]

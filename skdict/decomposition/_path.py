@@ -1,0 +1,281 @@
+"""Dictionaries over a grid of alphas, all trained on one reading of the rows."""
+
+import copy
+import numbers
+
+import numpy as np
+
+from skdict._validation import check_number, check_rows
+from skdict.decomposition._codes import measure_rows
+from skdict.decomposition._epochs import run_together
+from skdict.decomposition._measure import measure_dictionary
+from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
+
+USEFUL_ALPHAS = (0.02, 0.5)
+
+
+class SparseDictionaryPath:
+    """Dictionaries in the order of their alphas: what `sparse_dictionary_path` returns.
+
+    It has a length, is iterated over and indexed like a list of fitted estimators; a slice is a
+    path, too.
+
+    Parameters
+    ----------
+    dictionaries : list of SparseDictionaryAutoencoder
+        Fitted, alpha increasing.
+
+    Attributes
+    ----------
+    dictionaries : list of SparseDictionaryAutoencoder
+        The fitted estimators.
+    alphas : ndarray of shape (n_alphas,)
+        Their alphas.
+    """
+
+    def __init__(self, dictionaries):
+        self.dictionaries = list(dictionaries)
+        self.alphas = np.array([dictionary.alpha for dictionary in self.dictionaries])
+
+    def __len__(self):
+        return len(self.dictionaries)
+
+    def __iter__(self):
+        return iter(self.dictionaries)
+
+    def __getitem__(self, key):
+        chosen = self.dictionaries[key]
+        return SparseDictionaryPath(chosen) if isinstance(key, slice) else chosen
+
+    def __repr__(self):
+        shape = self.dictionaries[0].components_.shape if self.dictionaries else None
+        return f"SparseDictionaryPath(alphas={self.alphas.tolist()}, components_ of shape {shape})"
+
+    def measure(self, X):
+        """Measure each dictionary on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, held out as a rule.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_alphas,)
+            `alpha`; `n_components`; `fvu`, the fraction of variance unexplained; `l0`, non-zero
+            codes a row; `n_dead`, features that fire on no row; `density`, the median share of
+            rows that a feature fires on. ``pandas.DataFrame`` takes it as it is.
+
+        Raises
+        ------
+        ValueError
+            If X has another width than the rows fitted, is not finite or does not vary.
+        TypeError
+            If X is sparse.
+        """
+        records = [measure_dictionary(dictionary, X) for dictionary in self.dictionaries]
+        columns = {name: np.array([r[name] for r in records]) for name in records[0]}
+        return {"alpha": self.alphas.copy(), **columns}
+
+
+def sparse_dictionary_path(
+    X,
+    alphas=8,
+    *,
+    n_components=None,
+    debias=False,
+    tied_weights=True,
+    center=True,
+    rescale=True,
+    bias_init="calibrated",
+    dead_features="ignore",
+    max_iter=10,
+    batch_size=1024,
+    learning_rate=3e-3,
+    precision="auto",
+    sparse_output=True,
+    device="auto",
+    random_state=None,
+    verbose=0,
+):
+    """Learn a dictionary for each alpha, in one pass over the rows an epoch for all of them.
+
+    Each block of rows is read, centred, scaled and shuffled once, and each dictionary is
+    trained on the batches in turn; `debias` and `dead_features` read more for each. All start
+    from the same directions. With a whole number as `random_state`, each is equal to the bit,
+    on one CPU, to what ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)`` gives with it.
+
+    All dictionaries, their optimisers and buffers are in memory at a time. None of them is
+    warned of for dead features, which are many at the upper end of most grids: see `n_dead` of
+    ``path.measure(X)``.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows, as `SparseDictionaryAutoencoder.fit` takes them.
+    alphas : int or array-like of shape (n_alphas,), default=8
+        Weights of the L1 penalty, increasing; a whole number is that many, in geometric
+        progression from 0.02 to 0.5.
+    n_components : int or None, default=None
+        Features in each dictionary. None means 4 times the width.
+    debias : bool, default=False
+        Whether the magnitudes of codes are fitted anew once training is done, to make up for
+        what the penalty took off.
+    tied_weights : bool, default=True
+        Whether a feature is read and written along one direction.
+    center : bool, default=True
+        Whether the mean row is taken off first.
+    rescale : bool, default=True
+        Whether rows are brought to unit mean square norm for training.
+    bias_init : {"calibrated", "zeros"}, default="calibrated"
+        Where biases start.
+    dead_features : {"ignore", "resample"}, default="ignore"
+        Whether features that were silent for an epoch start anew.
+    max_iter : int, default=10
+        Epochs.
+    batch_size : int, default=1024
+        Rows in a step.
+    learning_rate : float, default=3e-3
+        Step size of Adam.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        What matrices are rounded to inside products while training.
+    sparse_output : bool, default=True
+        Whether `transform` of the dictionaries gives a CSR array or a dense one.
+    device : str, default="auto"
+        Where the work is done.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the first directions and of the order of rows, the same for all.
+    verbose : int, default=0
+        Whether a progress bar shows the dictionary of the smallest alpha.
+
+    Returns
+    -------
+    SparseDictionaryPath
+        The fitted estimators, and their measures on any rows.
+
+    Raises
+    ------
+    ValueError
+        If `alphas` is empty, not increasing, negative or not finite, and as
+        `SparseDictionaryAutoencoder.fit`.
+    TypeError
+        If `alphas` does not hold numbers, and as `SparseDictionaryAutoencoder.fit`.
+
+    See Also
+    --------
+    SparseDictionaryAutoencoderCV : Chooses alpha on held-out rows.
+    SparseDictionaryAutoencoder : One dictionary; the parameters in full.
+
+    Examples
+    --------
+    >>> from skdict import sparse_dictionary_path
+    >>> from skdict.datasets import make_sparse_features
+    >>> X = make_sparse_features(2000, n_features=16, n_components=32, n_active=2, random_state=0).X
+    >>> path = sparse_dictionary_path(X[:1500], [0.1, 0.2, 0.4], n_components=32, max_iter=2,
+    ...                               random_state=0)
+    >>> [sae.alpha for sae in path]
+    [0.1, 0.2, 0.4]
+    >>> table = path.measure(X[1500:])
+    >>> bool((table["l0"][:-1] > table["l0"][1:]).all())
+    True
+    """
+    dictionaries = path_estimators(
+        check_alphas(alphas),
+        n_components=n_components,
+        debias=debias,
+        tied_weights=tied_weights,
+        center=center,
+        rescale=rescale,
+        bias_init=bias_init,
+        dead_features=dead_features,
+        max_iter=max_iter,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        precision=precision,
+        sparse_output=sparse_output,
+        device=device,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    X = check_rows(dictionaries[0], X, reset=True, min_rows=2)
+    return fit_path(dictionaries, X, columns_of(dictionaries[0]))
+
+
+def check_alphas(alphas):
+    """Return alphas as an increasing float array; a whole number stands for so many.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or they are not increasing, negative or not finite.
+    TypeError
+        If they are not numbers.
+    """
+    if isinstance(alphas, numbers.Number):
+        check_number("alphas", alphas, low=1, integer=True, hint="or a list of alphas, increasing")
+        return np.geomspace(*USEFUL_ALPHAS, alphas)
+    values = np.asarray(alphas)
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(
+            f"alphas has shape {values.shape}; pass a list of at least one alpha, or how many of "
+            f"them, such as alphas=8"
+        )
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"alphas={alphas!r} is not accepted: pass numbers, such as [0.1, 0.2]")
+    if not (np.isfinite(values) & (values >= 0)).all():
+        wrong = values[~(np.isfinite(values) & (values >= 0))].tolist()
+        raise ValueError(f"alphas holds {wrong}; pass finite numbers >= 0, such as [0.1, 0.2]")
+    if (np.diff(values) <= 0).any():
+        raise ValueError(
+            f"alphas={values.tolist()} does not increase from each to the next; pass "
+            f"np.unique(alphas)"
+        )
+    return values.astype(np.float64)
+
+
+def path_estimators(alphas, *, verbose, **params):
+    """Return unfitted estimators, parameters checked; the first alone shows its progress."""
+    dictionaries = [
+        SparseDictionaryAutoencoder(alpha=alpha, verbose=0 if i else verbose, **params)
+        for i, alpha in enumerate(alphas.tolist())
+    ]
+    for dictionary in dictionaries:
+        dictionary._check_params()
+    return dictionaries
+
+
+def columns_of(estimator):
+    """Return what `check_rows` set on an estimator: the width, and the names of columns if any."""
+    names = ("n_features_in_", "feature_names_in_")
+    return {name: value for name, value in vars(estimator).items() if name in names}
+
+
+def fit_path(dictionaries, X, columns):
+    """Fit estimators that differ in alpha alone, on the same batches.
+
+    Parameters
+    ----------
+    dictionaries : list of SparseDictionaryAutoencoder
+        From `path_estimators`; fitted in place.
+    X : array-like of shape (n, d)
+        Checked by `check_rows`.
+    columns : dict
+        `columns_of` the estimator that it was checked for.
+
+    Returns
+    -------
+    SparseDictionaryPath
+    """
+    first = dictionaries[0]
+    rows, error_unit = first._scaled_rows(X, measure_rows(X))
+    # Drawn once: the start does not depend on alpha.
+    start = first._begin(rows)
+    runs = []
+    for dictionary in dictionaries:
+        trainer = dictionary._trainer(copy.deepcopy(start), len(rows))
+        runs.append(dictionary._epochs(trainer, rows, error_unit, max_iter=dictionary.max_iter))
+    run_together(runs)
+    for dictionary, run in zip(dictionaries, runs, strict=True):
+        fitted = dictionary._finished_attributes(run.trainer, run, rows, X)
+        vars(dictionary).update(columns, **fitted, _error_unit=error_unit)
+    return SparseDictionaryPath(dictionaries)

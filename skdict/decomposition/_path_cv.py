@@ -1,0 +1,352 @@
+"""The sparse dictionary autoencoder with alpha chosen on held-out rows."""
+
+import numbers
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.model_selection import GroupKFold, check_cv
+from sklearn.utils.parallel import Parallel, delayed
+
+from skdict._validation import check_flag, check_number, check_rows
+from skdict.activations import Activations
+from skdict.decomposition._base import BaseDictionary, width_restored_on_error
+from skdict.decomposition._dead_features import warn_of_dead_features
+from skdict.decomposition._path import check_alphas, columns_of, fit_path, path_estimators
+from skdict.decomposition._selection import knee
+from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
+
+DEFAULT_FOLDS = 5
+KNEE_ALPHAS = 3
+
+
+class SparseDictionaryAutoencoderCV(BaseDictionary):
+    """Sparse dictionary autoencoder whose alpha is chosen by cross-validation.
+
+    On each fold the dictionaries of all alphas are trained in one pass over the rows an epoch and
+    measured on the rows held out; a rule chooses among the mean measures; then all are trained
+    on all rows, and the chosen one is what `transform` uses. FVU alone cannot choose, because it
+    falls with alpha all the way: the rule weighs it against L0.
+
+    It agrees with ``GridSearchCV(SparseDictionaryAutoencoder(...), {"alpha": alphas},
+    scoring=DictionaryScorer(), refit=rule)``, which reads the rows once for each alpha.
+
+    Parameters
+    ----------
+    alphas : int or array-like of shape (n_alphas,), default=8
+        Weights of the L1 penalty, increasing; a whole number is that many, in geometric
+        progression from 0.02 to 0.5.
+    n_components : int or None, default=None
+        Features in each dictionary. None means 4 times the width.
+    cv : int, cross-validation splitter, iterable or None, default=None
+        How rows are held out. A whole number is that many folds, None is 5, in the order of the
+        rows; where groups are known, by `groups` or because X is `Activations`, each group (each
+        text) is then held out as a whole. Anything else splits as it does in `GridSearchCV`.
+    selection : callable or None, default=None
+        The rule: ``cv_results_`` to the index of an alpha, such as ``sparsest_within(max_fvu=0.2)``
+        or ``nearest_l0(20)``. None means ``knee()``.
+    refit : bool, default=True
+        Whether the dictionaries are trained on all rows in the end.
+    n_jobs : int or None, default=None
+        Folds that are fitted at a time, in processes of their own; -1 means as many as there are
+        processors.
+    debias : bool, default=False
+        Whether the magnitudes of codes are fitted anew once training is done, to make up for
+        what the penalty took off.
+    tied_weights : bool, default=True
+        Whether a feature is read and written along one direction.
+    center : bool, default=True
+        Whether the mean row is taken off first.
+    rescale : bool, default=True
+        Whether rows are brought to unit mean square norm for training.
+    bias_init : {"calibrated", "zeros"}, default="calibrated"
+        Where biases start.
+    dead_features : {"ignore", "resample"}, default="ignore"
+        Whether features that were silent for an epoch start anew.
+    max_iter : int, default=10
+        Epochs.
+    batch_size : int, default=1024
+        Rows in a step.
+    learning_rate : float, default=3e-3
+        Step size of Adam.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        What matrices are rounded to inside products while training.
+    sparse_output : bool, default=True
+        Whether `transform` gives a CSR array or a dense one, which `set_output` needs.
+    device : str, default="auto"
+        Where the work is done.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the first directions and of the order of rows, the same for all alphas. With a
+        whole number all folds start alike.
+    verbose : int, default=0
+        Whether progress bars show the dictionary of the smallest alpha.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha chosen.
+    alphas_ : ndarray of shape (n_alphas,)
+        The alphas tried.
+    best_index_ : int
+        Index of `alpha_` in `alphas_`.
+    cv_results_ : dict of str to ndarray
+        What was measured, laid out as in `GridSearchCV`: `params`, `param_alpha`, and for each of
+        `score` (1 - FVU), `fvu`, `l0`, `n_dead`, `density` and `n_components` the values of
+        each fold (`split0_test_fvu`), their mean (`mean_test_fvu`), standard deviation
+        (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good or not). Times
+        are left out, because the alphas share them.
+    n_splits_ : int
+        Number of folds.
+    path_ : SparseDictionaryPath
+        The dictionaries of all alphas on all rows, with `refit=True`.
+    dictionary_ : SparseDictionaryAutoencoder
+        The chosen one of them.
+    components_ : ndarray of shape (n_components, n_features_in_)
+        Its directions.
+    n_iter_ : int
+        Its epochs.
+    n_features_in_ : int
+        Width of the rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where the rows had any.
+
+    See Also
+    --------
+    sparse_dictionary_path : The dictionaries of all alphas, without a choice.
+    skdict.metrics.sparsest_within : The rule for a budget of FVU.
+    skdict.metrics.nearest_l0 : The rule for a number of active codes.
+    skdict.metrics.one_standard_error : The rule for the noise of the folds.
+
+    Notes
+    -----
+    `Activations` are read in slices, fold by fold; of a memory map, as of an array, the rows of a
+    fold are copied, as `GridSearchCV` does.
+
+    Examples
+    --------
+    >>> from skdict import SparseDictionaryAutoencoderCV
+    >>> from skdict.datasets import make_sparse_features
+    >>> from skdict.metrics import sparsest_within
+    >>> X = make_sparse_features(2000, n_features=16, n_components=32, n_active=2, random_state=0).X
+    >>> search = SparseDictionaryAutoencoderCV(
+    ...     [0.05, 0.1, 0.4], n_components=32, cv=2, selection=sparsest_within(max_fvu=0.2),
+    ...     max_iter=3, random_state=0,
+    ... )
+    >>> search.fit(X).alpha_
+    0.1
+    >>> search.transform(X).shape
+    (2000, 32)
+    """
+
+    def __init__(
+        self,
+        alphas=8,
+        *,
+        n_components=None,
+        cv=None,
+        selection=None,
+        refit=True,
+        n_jobs=None,
+        debias=False,
+        tied_weights=True,
+        center=True,
+        rescale=True,
+        bias_init="calibrated",
+        dead_features="ignore",
+        max_iter=10,
+        batch_size=1024,
+        learning_rate=3e-3,
+        precision="auto",
+        sparse_output=True,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.alphas = alphas
+        self.n_components = n_components
+        self.cv = cv
+        self.selection = selection
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.debias = debias
+        self.tied_weights = tied_weights
+        self.center = center
+        self.rescale = rescale
+        self.bias_init = bias_init
+        self.dead_features = dead_features
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.precision = precision
+        self.sparse_output = sparse_output
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, groups=None):
+        """Choose alpha and learn the dictionary.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as `SparseDictionaryAutoencoder.fit` takes them.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, such as ``acts.documents``, for the splitter.
+
+        Returns
+        -------
+        SparseDictionaryAutoencoderCV
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, the rows cannot be split as `cv` says, the rule finds no
+            candidate, held-out rows do not vary, and as `SparseDictionaryAutoencoder.fit`.
+        TypeError
+            If a parameter is of the wrong kind or X is sparse.
+        """
+        alphas = self._check_params()
+        with width_restored_on_error(self):
+            X = check_rows(self, X, reset=True, min_rows=2)
+            splits = self._splits(X, groups)
+            columns = columns_of(self)
+            folds = Parallel(n_jobs=self.n_jobs)(
+                delayed(_measure_fold)(self._estimators(alphas), X, columns, *split)
+                for split in splits
+            )
+            results = cv_results(alphas, folds)
+            best = _choose(self.selection or knee(), results, len(alphas))
+            path = fit_path(self._estimators(alphas), X, columns) if self.refit else None
+        self.alphas_, self.n_splits_, self.cv_results_ = alphas, len(splits), results
+        self.best_index_, self.alpha_ = best, float(alphas[best])
+        # A dictionary of an earlier fit is not of these rows.
+        for name in ("path_", "dictionary_"):
+            vars(self).pop(name, None)
+        if self.refit:
+            self._keep(path)
+        return self
+
+    @property
+    def components_(self):
+        """The chosen dictionary: one unit direction a row."""
+        return self._chosen().components_
+
+    @property
+    def n_iter_(self):
+        """Epochs that the chosen dictionary was trained for."""
+        return self._chosen().n_iter_
+
+    def _keep(self, path):
+        self.path_, self.dictionary_ = path, path[self.best_index_]
+        chosen = self.dictionary_
+        l0 = chosen.history_[-1]["l0"]
+        warn_of_dead_features(chosen.firing_counts_, l0, chosen.alpha, chosen.bias_init)
+
+    def _check_params(self):
+        """Return the alphas, with all parameters checked."""
+        alphas = check_alphas(self.alphas)
+        self._estimators(alphas)
+        check_flag("refit", self.refit)
+        if self.selection is not None and not callable(self.selection):
+            raise TypeError(
+                f"selection={self.selection!r} is not accepted: pass a rule, such as "
+                f"sparsest_within(max_fvu=0.2), or None for knee()"
+            )
+        if self.selection is None and len(alphas) < KNEE_ALPHAS:
+            raise ValueError(
+                f"the knee of {len(alphas)} alphas is not defined; pass at least {KNEE_ALPHAS} "
+                f"alphas, or another rule as selection, such as nearest_l0(20)"
+            )
+        return alphas
+
+    def _estimators(self, alphas):
+        """Return unfitted estimators with the parameters that they share with this one."""
+        theirs = SparseDictionaryAutoencoder().get_params()
+        mine = self.get_params(deep=False)
+        return path_estimators(alphas, **{k: v for k, v in mine.items() if k in theirs})
+
+    def _splits(self, X, groups):
+        """Return the rows to train on and to hold out, for each fold."""
+        cv = DEFAULT_FOLDS if self.cv is None else self.cv
+        if isinstance(cv, numbers.Integral):
+            check_number("cv", cv, low=2, integer=True)
+            if groups is None and isinstance(X, Activations):
+                groups = X.documents
+            if groups is not None:
+                _check_group_number(groups, cv)
+                cv = GroupKFold(cv)
+        return list(check_cv(cv).split(X, groups=groups))
+
+    def _encode(self, X):
+        return self._chosen()._encode(X)
+
+    def _decode(self, codes):
+        return self._chosen()._decode(codes)
+
+    def _encoding_arrays(self):
+        return self._chosen()._encoding_arrays()
+
+    def _chosen(self):
+        if not hasattr(self, "dictionary_"):
+            raise AttributeError(
+                "there is no dictionary fitted on all rows: fit the estimator, with refit=True"
+            )
+        return self.dictionary_
+
+
+def _check_group_number(groups, n_folds):
+    n_groups = len(np.unique(groups))
+    if n_groups < n_folds:
+        raise ValueError(
+            f"the rows are of {n_groups} groups (texts, for Activations), too few for {n_folds} "
+            f"folds; pass more of them, a smaller cv, or cv=KFold({n_folds}) to cut through them"
+        )
+
+
+def _measure_fold(dictionaries, X, columns, train, test):
+    """Fit the dictionaries on some rows, and return their measures on others."""
+    return fit_path(dictionaries, X[train], columns).measure(X[test])
+
+
+def cv_results(alphas, folds):
+    """Return the measures of the folds as `GridSearchCV` lays them out.
+
+    Parameters
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        The candidates.
+    folds : list of dict of str to ndarray of shape (n_alphas,)
+        What `SparseDictionaryPath.measure` returns, for each fold.
+
+    Returns
+    -------
+    dict
+    """
+    results = {
+        "param_alpha": np.ma.MaskedArray(alphas, mask=False),
+        "params": [{"alpha": alpha} for alpha in alphas.tolist()],
+    }
+    folds = [{"score": 1 - fold["fvu"], **fold} for fold in folds]
+    for measure in (name for name in folds[0] if name != "alpha"):
+        values = np.array([fold[measure] for fold in folds], dtype=np.float64)
+        for i, fold_values in enumerate(values):
+            results[f"split{i}_test_{measure}"] = fold_values
+        mean = values.mean(axis=0)
+        results[f"mean_test_{measure}"] = mean
+        results[f"std_test_{measure}"] = values.std(axis=0)
+        results[f"rank_test_{measure}"] = rankdata(-mean, method="min").astype(np.int32)
+    return results
+
+
+def _choose(rule, results, n_alphas):
+    """Return the index that a rule chooses, checked."""
+    best = rule(results)
+    if not isinstance(best, numbers.Integral):
+        raise TypeError(f"selection returned {best!r}; a rule returns the index of an alpha")
+    if not 0 <= best < n_alphas:
+        raise ValueError(
+            f"selection returned {best}; a rule returns an index of the {n_alphas} alphas, from 0"
+        )
+    return int(best)
