@@ -11,6 +11,7 @@ from skdict.decomposition import (
     TopKDictionary,
 )
 from skdict.feature_extraction import ActivationExtractor
+from skdict.interpretation import FeatureInterpreter
 from skdict.metrics import nearest_l0
 
 ESTIMATORS = [
@@ -22,6 +23,7 @@ ESTIMATORS = [
     TopKDictionary(IdentityDictionary(), k=3),
     TopKDictionary(RandomDictionary(random_state=0), k=2, split_sign=True, gain=True),
     ActivationExtractor("no-such-model", "resid_post.0"),
+    FeatureInterpreter(IdentityDictionary()),
 ]
 
 

@@ -23,6 +23,15 @@ BELOW = {
     "metrics": {"_core", "_validation", "activations", "decomposition"},
     "io": {"_core", "_files", "_validation", "decomposition"},
     "inspection": {"_core", "_validation", "activations", "decomposition", "metrics"},
+    "interpretation": {
+        "_core",
+        "_validation",
+        "activations",
+        "decomposition",
+        "feature_extraction",
+        "inspection",
+        "metrics",
+    },
 }
 OUTSIDE = {
     "_files": set(),

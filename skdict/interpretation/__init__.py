@@ -1,0 +1,26 @@
+"""Explaining features in words, and scoring what was said: no language model needed.
+
+Floor 4: imports `inspection`, `metrics`, `decomposition` and `activations`.
+
+An explainer has one method, ``explain(codes, tokens)``, and gives an `Explanation` for each
+feature: a sentence, and the weighted terms by which it predicts codes from text.
+"""
+
+from skdict.interpretation._context import ContextExplainer
+from skdict.interpretation._explanation import Explanation, Simulator
+from skdict.interpretation._feature_interpreter import FeatureInterpreter
+from skdict.interpretation._lexicon import LexiconExplainer
+from skdict.interpretation._ngram import NGramExplainer
+from skdict.interpretation._scorer import InterpretabilityScorer
+from skdict.interpretation._terms import Term
+
+__all__ = [
+    "ContextExplainer",
+    "Explanation",
+    "FeatureInterpreter",
+    "InterpretabilityScorer",
+    "LexiconExplainer",
+    "NGramExplainer",
+    "Simulator",
+    "Term",
+]

@@ -1,0 +1,65 @@
+"""Pearson correlation of predictions and codes, feature by feature, from running sums."""
+
+import numpy as np
+
+# Variance below this share of the mean square is none: sums in float64 are no more exact.
+NO_VARIANCE = 1e-11
+
+
+class CorrelationSums:
+    """The sums that the correlation of each feature's predictions and codes follows from.
+
+    Tokens are pooled: it is one correlation over all tokens, not a mean over windows.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns.
+    """
+
+    def __init__(self, n_features):
+        self.n = np.zeros(n_features)
+        self._sums = {name: np.zeros(n_features) for name in ("c", "cc", "s", "ss", "sc")}
+
+    def update(self, predictions, codes, where=None):
+        """Take in tokens.
+
+        Parameters
+        ----------
+        predictions, codes : csr_array of shape (n_tokens, n_features)
+            What is compared.
+        where : csr_array of bool of shape (n_tokens, n_features) or None
+            The tokens that count for each feature; None for all.
+        """
+        if where is None:
+            self.n += codes.shape[0]
+        else:
+            self.n += _column_sums(where)
+            predictions, codes = predictions.multiply(where), codes.multiply(where)
+        self._sums["c"] += _column_sums(codes)
+        self._sums["cc"] += _column_sums(codes, squared=True)
+        self._sums["s"] += _column_sums(predictions)
+        self._sums["ss"] += _column_sums(predictions, squared=True)
+        self._sums["sc"] += _column_sums(predictions.multiply(codes))
+
+    def varies(self):
+        """Return whether the codes of each feature vary."""
+        return self._variance("c", "cc") > 0
+
+    def correlation(self):
+        """Return Pearson's correlation of each feature, nan where either side is constant."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variances = self._variance("c", "cc") * self._variance("s", "ss")
+            covariance = self._sums["sc"] - self._sums["s"] * self._sums["c"] / self.n
+            return np.where(variances > 0, covariance / np.sqrt(variances), np.nan)
+
+    def _variance(self, first, second):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = self._sums[second] - self._sums[first] ** 2 / self.n
+        return np.where(variance > NO_VARIANCE * self._sums[second], variance, 0.0)
+
+
+def _column_sums(matrix, squared=False):
+    data = matrix.data.astype(np.float64)
+    weights = data * data if squared else data
+    return np.bincount(matrix.indices, weights=weights, minlength=matrix.shape[1])

@@ -1,0 +1,98 @@
+"""An explanation: a sentence, and the few weighted terms that it stands for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from skdict.inspection import TokenBlock
+from skdict.interpretation._terms import TermMatrix
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a feature fires on, in a sentence and as a rule that can be checked.
+
+    Parameters
+    ----------
+    feature : int
+        Column of the codes that were explained.
+    method : str
+        The kind of explanation, such as "lexicon".
+    n_rules : int
+        Rules in it.
+    budget : int
+        Most rules allowed.
+    text : str
+        The rules as a sentence.
+    terms : tuple of (Term, float)
+        The prediction is the weighted sum of these terms, and a constant.
+    """
+
+    feature: int
+    method: str
+    n_rules: int
+    budget: int
+    text: str
+    terms: tuple
+
+    def __str__(self):
+        return f"{self.text} [{self.method}, {self.n_rules} of {self.budget} rules]"
+
+    def simulate(self, activations):
+        """Predict the feature's codes from the tokens alone, up to a constant and a scale.
+
+        Parameters
+        ----------
+        activations : Activations of shape (n_tokens, width)
+            Whole documents; only their tokens are used.
+
+        Returns
+        -------
+        ndarray of shape (n_tokens,)
+            Predictions; what counts is their correlation with the codes.
+        """
+        return Simulator([self]).simulate(TokenBlock.of(activations)).toarray()[:, 0]
+
+
+class Simulator:
+    """Predict the codes of many features at once from their explanations.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation or None
+        One for each column of the predictions; None where explaining failed.
+    """
+
+    def __init__(self, explanations):
+        columns = {}
+        at, feature, weight = [], [], []
+        for j, explanation in enumerate(explanations):
+            for term, value in explanation.terms if explanation else ():
+                at.append(columns.setdefault(term, len(columns)))
+                feature.append(j)
+                weight.append(value)
+        self._matrix = TermMatrix(columns)
+        self._weights = scipy.sparse.csr_array(
+            (np.array(weight, dtype=np.float32), (at, feature)),
+            shape=(len(columns), len(explanations)),
+        )
+
+    def simulate(self, tokens):
+        """Return predictions as csr_array of shape (n_tokens, n_explanations).
+
+        Parameters
+        ----------
+        tokens : TokenBlock
+            Whole documents.
+        """
+        return self._matrix.transform(tokens) @ self._weights
+
+
+def piece(vocabulary, token_id):
+    """Return how a token reads in a sentence."""
+    if vocabulary is None:
+        return f"<{token_id}>"
+    text = vocabulary[token_id].encode("utf-8", errors="surrogateescape")
+    quoted = text.decode("utf-8", errors="replace").replace("\n", "\\n")
+    return f'"{quoted}"'
