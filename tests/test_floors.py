@@ -31,6 +31,7 @@ BELOW = {
         "feature_extraction",
         "inspection",
         "metrics",
+        "models",
     },
 }
 OUTSIDE = {

@@ -1,12 +1,13 @@
 """Explaining features in words, and scoring what was said: no language model needed.
 
-Floor 4: imports `inspection`, `metrics`, `decomposition` and `activations`.
+Floor 4: imports `inspection`, `metrics`, `decomposition`, `activations` and `models`.
 
 An explainer has one method, ``explain(codes, tokens)``, and gives an `Explanation` for each
 feature: a sentence, and the weighted terms by which it predicts codes from text.
 """
 
 from skdict.interpretation._context import ContextExplainer
+from skdict.interpretation._controls import reinitialize_model
 from skdict.interpretation._explanation import Explanation, Simulator
 from skdict.interpretation._feature_interpreter import FeatureInterpreter
 from skdict.interpretation._lexicon import LexiconExplainer
@@ -23,4 +24,5 @@ __all__ = [
     "NGramExplainer",
     "Simulator",
     "Term",
+    "reinitialize_model",
 ]

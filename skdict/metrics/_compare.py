@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_number
+from skdict.decomposition import TopKDictionary
 from skdict.decomposition._measure import measure_at_cuts
 
 
@@ -20,15 +21,20 @@ class ComparisonTable:
     ----------
     records : list of dict
         One for each dictionary, or for each dictionary and `n_active`, with equal keys.
+    runs : list of list of dict or None, default=None
+        For each record the measures of each fit that it is the mean of.
 
     Attributes
     ----------
     records : list of dict
         The measures.
+    runs : list of list of dict or None
+        As given.
     """
 
-    def __init__(self, records):
+    def __init__(self, records, runs=None):
         self.records = records
+        self.runs = runs
 
     def __getitem__(self, name):
         """Return the record of a dictionary.
@@ -38,12 +44,58 @@ class ComparisonTable:
         """
         # With one key a name may be a tuple itself.
         wanted = name if len(self._keys) > 1 and isinstance(name, tuple) else (name,)
-        found = [r for r in self.records if wanted == self._key(r)[: len(wanted)]]
+        found = [i for i, r in enumerate(self.records) if wanted == self._key(r)[: len(wanted)]]
         if not found:
             keys = [key if len(key) > 1 else key[0] for key in map(self._key, self.records)]
             names = ", ".join(map(repr, keys))
             raise KeyError(f"{name!r} is not in the table; there are {names}")
-        return found[0] if len(wanted) == len(self._keys) else ComparisonTable(found)
+        if len(wanted) == len(self._keys):
+            return self.records[found[0]]
+        runs = None if self.runs is None else [self.runs[i] for i in found]
+        return ComparisonTable([self.records[i] for i in found], runs)
+
+    def difference(self, measure, first, second):
+        """Return by how much a measure is larger for one dictionary than for another.
+
+        Fits are paired by seed: what a seed does to both does not widen the interval.
+
+        Parameters
+        ----------
+        measure : str
+            A column of the table.
+        first, second : str or (str, int)
+            Names of records, as for ``table[name]``.
+
+        Returns
+        -------
+        (float, float, float)
+            The mean difference, and the bounds of its 95 % Student interval over seeds; nan
+            for bounds where both were fitted once.
+
+        Raises
+        ------
+        KeyError
+            If there is no such record or measure.
+        ValueError
+            If the two were fitted a different number of times, each more than once.
+        """
+        sides = []
+        for name in (first, second):
+            at = next(i for i, record in enumerate(self.records) if record is self[name])
+            runs = [self.records[at]] if self.runs is None else self.runs[at]
+            if measure not in runs[0]:
+                raise KeyError(f"{measure!r} is no measure; there are {', '.join(runs[0])}")
+            sides.append([run[measure] for run in runs])
+        n_runs = max(map(len, sides))
+        # What was fitted once is the same for every seed.
+        sides = [side * n_runs if len(side) == 1 else side for side in sides]
+        if len(sides[0]) != len(sides[1]):
+            raise ValueError(
+                f"{first!r} was fitted {len(sides[0])} times and {second!r} {len(sides[1])}; "
+                f"compare them with equal n_seeds"
+            )
+        values = [a - b for a, b in zip(*sides, strict=True)]
+        return sum(values) / n_runs, *mean_interval(values)
 
     @property
     def _keys(self):
@@ -96,7 +148,7 @@ class ComparisonTable:
         return [head, *shown]
 
 
-def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1):
+def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1, scorers=()):
     r"""Measure dictionaries on the same rows.
 
     Parameters
@@ -115,6 +167,11 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
     n_seeds : int, default=1
         Fits of each unfitted dictionary that has a `random_state`, with the seeds 0, 1, ...;
         measures are then means over seeds.
+    scorers : list or dict of scorers, default=()
+        More to measure on `test`, such as `skdict.interpretation.InterpretabilityScorer`: called
+        with a fitted dictionary and the rows, a scorer gives a number; its method `measure`,
+        where it has one, a dict of them. With `n_active` the dictionary is cut to its strongest
+        codes. The names of a dict stand before those of the measures.
 
     Returns
     -------
@@ -131,8 +188,8 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
         If an estimator is no dictionary, or the rows are sparse.
     ValueError
         If there is no dictionary, one is unfitted and `train` is None, `n_active` or `n_seeds`
-        is below 1, a list of `n_active` is empty or names one twice, or the test rows do not
-        vary, are not finite or not two-dimensional.
+        is below 1, a list of `n_active` is empty or names one twice, two scorers give measures
+        of one name, or the test rows do not vary, are not finite or not two-dimensional.
 
     Notes
     -----
@@ -168,14 +225,58 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1)
     several = isinstance(n_active, (list, tuple, range, np.ndarray))
     cuts = _check_cuts(list(n_active) if several else [n_active])
     check_number("n_seeds", n_seeds, low=1, integer=True)
-    records = []
+    scorers = _check_scorers(scorers)
+    records, all_runs = [], []
     for name, dictionary in dictionaries.items():
         fits = _fitted(name, dictionary, train, n_seeds)
-        runs = [measure_at_cuts(fitted, test, cuts) for fitted in fits]
+        runs = [_measure(fitted, test, cuts, scorers) for fitted in fits]
         for i, cut in enumerate(cuts):
             label = {"dictionary": name} | ({"n_active": cut} if several else {})
-            records.append(label | _summary([run[i] for run in runs], n_seeds))
-    return ComparisonTable(records)
+            all_runs.append([run[i] for run in runs])
+            records.append(label | _summary(all_runs[-1], n_seeds))
+    return ComparisonTable(records, all_runs)
+
+
+def _check_scorers(scorers):
+    """Return scorers as a list of (what stands before their measures, scorer)."""
+    named = isinstance(scorers, dict)
+    if not named and not isinstance(scorers, (list, tuple)):
+        raise TypeError(
+            f"scorers is {type(scorers).__name__}; pass a list of scorers, or a dict of names to "
+            f"scorers"
+        )
+    items = list(scorers.items()) if named else [(None, scorer) for scorer in scorers]
+    for _, scorer in items:
+        if not callable(scorer):
+            raise TypeError(f"{scorer!r} is no scorer; pass callables (dictionary, rows) -> number")
+    return items
+
+
+def _measure(fitted, test, cuts, scorers):
+    """Return the measures of a fitted dictionary at each cut, those of scorers among them."""
+    measures = measure_at_cuts(fitted, test, cuts)
+    for cut, record in zip(cuts, measures, strict=True):
+        dictionary = fitted
+        if cut is not None and scorers:
+            dictionary = TopKDictionary(fitted, cut, prefit=True).fit(test)
+        scored = {}
+        for name, scorer in scorers:
+            for key, value in _score(name, scorer, dictionary, test).items():
+                if key in scored:
+                    raise ValueError(
+                        f"two scorers measure {key!r}; pass scorers as a dict of names to them"
+                    )
+                scored[key] = value
+        # A count of the table is over all test rows, that of a scorer over some of them.
+        record.update({key: value for key, value in scored.items() if key not in record})
+    return measures
+
+
+def _score(name, scorer, dictionary, test):
+    if hasattr(scorer, "measure"):
+        before = "" if name is None else f"{name}_"
+        return {before + key: value for key, value in scorer.measure(dictionary, test).items()}
+    return {name or getattr(scorer, "__name__", type(scorer).__name__): scorer(dictionary, test)}
 
 
 def _check_cuts(cuts):

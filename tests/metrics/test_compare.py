@@ -225,3 +225,58 @@ def test_bad_input(data):
         compare_dictionaries({"pca": PCA(2)}, train, scipy.sparse.csr_array(test))
     with pytest.raises(ValueError, match="do not vary"):
         compare_dictionaries({"pca": PCA(2)}, train, test[:1])
+
+
+def test_scorers_measure_what_is_measured(data, methods):
+    train, test = data
+
+    def error(dictionary, X):
+        return fvu(X, dictionary.inverse_transform(dictionary.transform(X)))
+
+    table = compare_dictionaries(methods, train, test, n_active=[2, 4], scorers=[error])
+    for record in table.records:
+        assert record["error"] == pytest.approx(record["fvu"], abs=1e-4)
+    uncut = compare_dictionaries(methods, train, test, scorers={"mine": error})
+    assert uncut["pca"]["mine"] == pytest.approx(uncut["pca"]["fvu"], abs=1e-5)
+
+
+class Two:
+    """A scorer of two measures, one of them in every table."""
+
+    def __call__(self, dictionary, X):
+        return 0.0
+
+    def measure(self, dictionary, X):
+        return {"mine": float(dictionary.components_[0, 0]), "n_dead": -1}
+
+
+def test_scorers_of_several_measures(data):
+    train, test = data
+    methods = {"random": RandomDictionary(4), "pca": PCA(3).fit(train)}
+    table = compare_dictionaries(methods, train, test, n_seeds=3, scorers=[Two()])
+    each = [RandomDictionary(4, random_state=s).fit(train).components_[0, 0] for s in range(3)]
+    assert table["random"]["mine"] == pytest.approx(np.mean(each))
+    assert table["random"]["n_dead"] == 0
+    named = compare_dictionaries(methods, train, test, scorers={"a": Two(), "b": Two()})
+    assert named["pca"]["a_mine"] == named["pca"]["b_mine"] == table["pca"]["mine"]
+    difference = table.difference("mine", "random", "pca")
+    paired = scipy.stats.ttest_1samp(np.array(each) - table["pca"]["mine"], 0)
+    interval = paired.confidence_interval(0.95)
+    expected = np.mean(each) - table["pca"]["mine"], interval.low, interval.high
+    assert difference == pytest.approx(expected)
+    with pytest.raises(KeyError, match="'yours' is no measure; there are"):
+        table.difference("yours", "random", "pca")
+    with pytest.raises(ValueError, match="two scorers measure 'mine'; pass scorers as a dict"):
+        compare_dictionaries(methods, train, test, scorers=[Two(), Two()])
+    for scorers in (Two(), [3]):
+        with pytest.raises(TypeError, match="scorer"):
+            compare_dictionaries(methods, train, test, scorers=scorers)
+
+
+def test_differences_are_paired(data):
+    train, test = data
+    methods = {"a": RandomDictionary(32), "b": RandomDictionary(32)}
+    table = compare_dictionaries(methods, train, test, n_seeds=3, n_active=[2, 4])
+    # The same seeds, the same directions: nothing is left to differ.
+    assert table.difference("fvu", ("a", 2), ("b", 2)) == (0, 0, 0)
+    assert table["a"].difference("fvu", ("a", 4), ("a", 2))[0] < 0
