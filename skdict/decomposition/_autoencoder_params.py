@@ -1,6 +1,7 @@
 """Checks of what the sparse dictionary autoencoder is asked for, before any work begins."""
 
 import os
+from contextlib import contextmanager
 
 import torch
 
@@ -57,6 +58,18 @@ def check_memory(sae, n_components, width, itemsize):
             f"{device}, where {free / GIB:.1f} GiB are free; lower n_components"
             f"{', or pass debias=False' if sae.debias else ''}"
         )
+
+
+@contextmanager
+def told_what_to_lower(sae):
+    """Turn a GPU's running out of memory into a `MemoryError` that says what to do."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise MemoryError(
+            f"the GPU ran out of memory; lower batch_size (it is {sae.batch_size}) or "
+            f"n_components, or pass device='cpu'"
+        ) from error
 
 
 def training_bytes(n_components, width, itemsize, tied):

@@ -10,6 +10,7 @@ from skdict.decomposition._autoencoder_params import (
     PRODUCT_DTYPES,
     check_autoencoder_params,
     check_memory,
+    told_what_to_lower,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
@@ -217,6 +218,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             hand with `warm_start=True`; if training diverges.
         TypeError
             If a parameter is of the wrong kind or X is sparse.
+        MemoryError
+            If a GPU runs out of memory; the message says what to lower.
         """
         return self._fit_with(X, checkpoint=None)
 
@@ -227,7 +230,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
     def _fit_with(self, X, checkpoint):
         self._check_params()
-        with width_restored_on_error(self):
+        with width_restored_on_error(self), told_what_to_lower(self):
             X = check_rows(self, X, reset=True, min_rows=2)
             self._fit_rows(X, checkpoint)
         warn_of_dead_features(

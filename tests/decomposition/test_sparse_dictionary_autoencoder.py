@@ -574,3 +574,12 @@ def test_more_components_than_memory_holds_are_refused_at_once(rows):
 def test_a_batch_larger_than_the_data_is_the_data(rows):
     sae = SparseDictionaryAutoencoder(16, batch_size=10**6, max_iter=1, random_state=0).fit(rows)
     assert sae.n_steps_ == 100
+
+
+def test_a_full_gpu_is_told_of_plainly(rows, monkeypatch):
+    def full(*arguments):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(SparseDictionaryAutoencoder, "_trainer", full)
+    with pytest.raises(MemoryError, match=r"lower batch_size \(it is 1024\) or n_components"):
+        SparseDictionaryAutoencoder(16).fit(rows)

@@ -1,0 +1,21 @@
+"""Stories in files: one after another, separated by a line."""
+
+import os
+from pathlib import Path
+
+SEPARATOR = "<|endoftext|>"
+
+
+def read_stories(path):
+    """Return the stories of a file, stripped."""
+    text = Path(path).read_text("utf-8")
+    return [story.strip() for story in text.split(SEPARATOR) if story.strip()]
+
+
+def write_stories(path, stories):
+    """Write stories to a file, beside it first, so that no half-written file has its name."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(f"\n{SEPARATOR}\n".join(stories) + "\n", "utf-8")
+    os.replace(beside, path)
