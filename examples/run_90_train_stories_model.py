@@ -57,6 +57,8 @@ def parse_args():
     parser.add_argument("--steps", type=int, default=100, help="steps in a block")
     parser.add_argument("--blocks", type=int, default=80, help="a checkpoint after each")
     parser.add_argument("--learning-rate", type=float, default=1e-2, help="its peak")
+    parser.add_argument("--falling-share", type=float, default=0.5, help="part with a falling rate")
+    parser.add_argument("--last-share", type=float, default=0.3, help="part nearer the real text")
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--dropout", type=float, default=0.05)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -31,7 +31,7 @@ PRONOUNS = {
     "girl": {"he": "she", "He": "She", "his": "her", "him": "her", "self": "herself"},
     "boy": {"he": "he", "He": "He", "his": "his", "him": "him", "self": "himself"},
 }
-KIND_SHARES = {"indirect object": 0.44, "pronoun": 0.15, "agreement": 0.29, "name": 0.12}
+KIND_SHARES = {"indirect object": 0.44, "pronoun": 0.08, "agreement": 0.36, "name": 0.12}
 
 
 def generated_story(rng):
@@ -62,11 +62,12 @@ def two_name_story(rng):
             # The second deed changes hands as often as not.
             doer, other = (other, doer) if rng.random() < 0.6 else (doer, other)
             story += " "
-        # An opening that ends in a comma goes straight on to the deed.
-        if rng.random() < 0.25 and story[-2:] != ", ":
-            story = story.rstrip() + " " + fill(rng.choice(ASIDES), rng, words) + " "
-        if story[-2:] != ", " and rng.random() < 0.2:
-            story += rng.choice(ADVERBS)
+        # An opening that ends within a sentence goes straight on to the deed.
+        if story.endswith((". ", '" ', "! ")):
+            if rng.random() < 0.25:
+                story += fill(rng.choice(ASIDES), rng, words) + " "
+            if rng.random() < 0.2:
+                story += rng.choice(ADVERBS)
         story += fill(rng.choice(DEEDS), rng, words, S=doer, O=other)
         if rng.random() < 0.4:
             story += " " + fill(rng.choice(REPLIES), rng, words, S=doer, O=other)

@@ -4,6 +4,8 @@ The rule "name the other one" is learnt as a rule only from many names: with a h
 learnt by heart. No name of the task generators in `skdict.datasets` is here.
 """
 
+from skdict.datasets import _task_words
+
 GIRLS = """
     Lily Sue Mia Lucy Anna Sara Jane Sally Sarah Amy Molly Daisy Mary Emma Jenny Grace Ella
     Zoe Kate Rose Alice Beth Clara Emily Eva Hannah Jill Karen Kim Linda Lisa Maria Nancy
@@ -75,6 +77,7 @@ Joe Billy Andy Jake Leo Peter Fred George Henry Jim Tommy Bobby Jimmy Danny Char
 Jerry Frank Jack Paul
 """.split()
 
+HELD_OUT = {*_task_words.GIRLS, *_task_words.BOYS}
 STARTS = "B Br C Ch D Dr F Fl G Gr H J K Kr L M N P Pl Qu R S Sh Sk Sl St T Th Tr V W Y Z".split()
 MIDDLES = "a e i o u ee oo ai ou a e i o u".split()
 JOINS = "b d f g k l m n p r s t v z bb ll mm nd ng nn rr rt st th tt lb rk sk mp".split()
@@ -82,11 +85,12 @@ ENDS = ["", "", "", "", "n", "l", "s", "k", "x", "r", "m", "b", "t", "sh", "ck",
 
 
 def made_up_name(rng):
-    """Return a name of two or three syllables that is likely new."""
+    """Return a name of two or three syllables that is likely new, and none of the tasks'."""
     name = rng.choice(STARTS) + rng.choice(MIDDLES)
     for _ in range(rng.choice((1, 1, 2))):
         name += rng.choice(JOINS) + rng.choice(MIDDLES)
-    return name + rng.choice(ENDS)
+    name += rng.choice(ENDS)
+    return made_up_name(rng) if name in HELD_OUT else name
 
 
 def pick_name(rng, kind):

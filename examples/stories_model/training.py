@@ -18,8 +18,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from stories_model.mixture import Mixture
 
 WARM_STEPS = 100
-FALLING_SHARE = 0.52
-LAST_SHARE = 0.3
 
 
 def new_model(vocab_size, width, layers, heads):
@@ -108,7 +106,7 @@ def _work(rank, tokenizer, real, validation, teacher, args, rendezvous):
 
 def _train_block(rank, number, mixture, model, step_loss, optimizers, args):
     """Take the steps of one block and return the mean loss of its second half."""
-    last = number >= (1 - LAST_SHARE) * args.blocks
+    last = number >= (1 - args.last_share) * args.blocks
     # Longer rows at the end, so that every position of the context is learnt.
     length = args.length * (2 if last else 1)
     rows = args.step_tokens // length
@@ -120,7 +118,8 @@ def _train_block(rank, number, mixture, model, step_loss, optimizers, args):
         batch = order[step * rows : (step + 1) * rows][rank :: args.workers]
         if len(batch) < rows // args.workers:
             break
-        rate = learning_rate(number * args.steps + step, args.blocks * args.steps)
+        done = number * args.steps + step
+        rate = learning_rate(done, args.blocks * args.steps, args.falling_share)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["peak"]
@@ -137,9 +136,9 @@ def _train_block(rank, number, mixture, model, step_loss, optimizers, args):
     return sum(half) / len(half)
 
 
-def learning_rate(step, steps):
+def learning_rate(step, steps, falling_share):
     """Return the share of the peak rate: a rise, a plateau, a fall over the last part."""
-    fall = (steps - step) / (FALLING_SHARE * steps)
+    fall = (steps - step) / (falling_share * steps)
     return min(1.0, (step + 1) / WARM_STEPS, 0.02 + 0.98 * fall)
 
 

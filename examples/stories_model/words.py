@@ -19,9 +19,20 @@ NOUNS = [
     for noun in """
     dog cat bird ball tree car girl boy bear toy flower friend rabbit duck cow frog kite boat
     house cake hat star cloud book door apple train horse pig bee ant rock leg hand window chair
+    hen zebra parrot penguin elephant dragon dinosaur snake spider worm bug crab whale seal swan
+    nurse baker sailor clown prince neighbor uncle aunt brother sister cook driver singer giant
+    table desk bed jar bowl plate shoe boot coat sock button rope key shell bucket spoon fork road
+    hill lake river tower wall fence roof nest seed root carrot onion melon pear cherry
+    cart plane rocket sled ship wheel engine paper card stamp block puzzle blanket pillow mat
     """.split()
 ]
-NOUNS += [("baby", "babies"), ("child", "children"), ("puppy", "puppies"), ("man", "men")]
+NOUNS += [
+    ("baby", "babies"),
+    ("child", "children"),
+    ("puppy", "puppies"),
+    ("man", "men"),
+    ("fairy", "fairies"),
+]
 TWO_NOUNS = ["Two dogs", "Three cats", "Many birds", "Some children", "The two boys", "All toys"]
 VERB_PAIRS = [("was", "were")] * 6 + [("is", "are")] * 3
 VERB_PAIRS += [("has", "have"), ("runs", "run"), ("plays", "play"), ("sings", "sing")]
@@ -56,9 +67,16 @@ BEFORE = (
     "Lily told Tom that ",
     "But ",
     "In the book, ",
+    "Sometimes ",
+    "It was good that ",
+    "Mom told us that ",
+    "After the rain, ",
+    "In the end, ",
+    "You know that ",
+    "Because ",
 )
 
-# Openings end in ", " (the deed goes on) or ". " (it begins anew).
+# Openings end within a sentence (the deed goes on) or with it (the deed begins anew).
 _MEETINGS = (
     "went to the {place}",
     "played at the {place}",
@@ -105,6 +123,7 @@ _FREE = (
 )
 OPENINGS = [c + p + m + ", " for c in _COMMA for p in _PAIRS for m in _MEETINGS]
 OPENINGS += [c + p + m + ". " for c in _POINT for p in _PAIRS for m in _MEETINGS]
+OPENINGS += [p + m + ", and " for _ in range(3) for p in _PAIRS for m in _MEETINGS]
 OPENINGS += 12 * list(_FREE)
 
 ASIDES = (
@@ -151,6 +170,9 @@ _DEEDS = (
     "{S} played with {O}",
     "{S} talked to {O}",
     "{S} listened to {O}",
+    "{S} offered {O} {a_object}",
+    "{S} passed {O} the {object}",
+    "{S} told {O} goodbye",
     "{S} asked {O} for the {object}",
     "{S} told {O} about the {place}",
     "{S} helped {O}",

@@ -54,6 +54,15 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         The code published with [1]_ averages the squared error over the width instead, so
         its alphas times the width are alphas here (8.577e-4 at width 512 is 0.439), with
         ``center=False, rescale=False, bias_init="zeros"``.
+    target_l0 : float or None, default=None
+        If given, alpha is only where training starts: it is steered until so many codes fire on
+        a row, within 5 % on rows held out (the last twentieth of them, 4,096 at most). The
+        alpha found is `alpha_`.
+    debias : bool, default=False
+        Whether, after training, what the penalty took off the codes is given back: on the
+        supports that the encoder chose, a gain and an offset for each feature and then the
+        directions are fitted by least squares, one pass over the rows for each. Which codes are
+        active stays as it is. Needs three arrays of shape (n_components, n_components).
     tied_weights : bool, default=True
         Whether a feature is read and written along one direction.
     center : bool, default=True

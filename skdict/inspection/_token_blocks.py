@@ -35,7 +35,18 @@ class TokenBlock:
         return len(self.token_ids)
 
     def back(self, offset):
-        """Return the token id so many tokens before each row; -1 where its document has none."""
+        """Return the token id some tokens before each row.
+
+        Parameters
+        ----------
+        offset : int
+            How many tokens before.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), dtype int64
+            -1 where the document has none there.
+        """
         if offset == 0:
             return self.token_ids
         found = np.full(len(self), -1, dtype=np.int64)
