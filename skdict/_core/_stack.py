@@ -19,14 +19,10 @@ class Stack:
     Parameters
     ----------
     trainers : list of Trainer
-        Of one shape, batch size, learning rate and number of steps.
-    multiply : callable
-        ``multiply(left, right, out)``, for stacked matrices.
-    batch_size : int
-        Most rows in a batch.
+        Of one shape, batch size, learning rate, way of multiplying and number of steps.
     """
 
-    def __init__(self, trainers, multiply, batch_size):
+    def __init__(self, trainers):
         self._trainers = trainers
         stacked = [
             torch.stack(tensors)
@@ -39,7 +35,9 @@ class Stack:
         self._tally = Tally.like(bias)
         for i, trainer in enumerate(trainers):
             trainer.become_part(i, parameters, adam, self._tally)
-        self._step = Recorded(DenseStep(parameters, adam, batch_size, multiply))
+        first = trainers[0]
+        step = DenseStep(parameters, adam, first.batch_size, first.multiply)
+        self._step = Recorded(step)
         self._alphas = components.new_empty(len(trainers), 1, 1)
         self._learning_rate = components.new_empty(())
 

@@ -60,8 +60,8 @@ class Trainer:
         self._plan = Plan(parameters, batch_size, compiled)
         self._sparse_step = (CompiledStep if compiled else PortableStep)(parameters, self._adam)
         bias = parameters.bias
-        self._multiply = multiplier(bias.dtype, product_dtype, bias.device)
-        self._batch_size = batch_size
+        self.multiply = multiplier(bias.dtype, product_dtype, bias.device)
+        self.batch_size = batch_size
         # Made when first needed: its buffers hold all codes of a batch.
         self._dense_step = None
         self._tally = Tally.like(bias)
@@ -102,7 +102,7 @@ class Trainer:
     def _step_over_all(self, x, learning_rate):
         if self._dense_step is None:
             self._dense_step = DenseStep(
-                self.parameters, self._adam, self._batch_size, self._multiply
+                self.parameters, self._adam, self.batch_size, self.multiply
             )
         return self._dense_step(x, self.alpha, learning_rate)
 

@@ -24,35 +24,42 @@ def count_steps(n_rows, batch_size, min_steps=MIN_STEPS):
     return steps_per_pass * passes, passes
 
 
-def run_together(runs):
+def run_together(runs, stack=None):
     """Train several dictionaries to the last epoch on the same batches.
 
     Parameters
     ----------
     runs : list of Epochs
         Of the same rows, batch size and number of epochs, and without `tol`.
+    stack : Stack, optional
+        Of their trainers, which it then steps together.
     """
     with ExitStack() as bars:
         for run in runs:
             bars.enter_context(run.bar)
         while not runs[0].is_over:
-            run_epoch(runs)
+            run_epoch(runs, stack)
 
 
-def run_epoch(runs):
+def run_epoch(runs, stack=None):
     """Train several dictionaries for one epoch on the batches that the first one draws."""
     for run in runs:
         run.begin_epoch()
     for batch in runs[0].epoch_batches():
-        step_together(runs, batch)
+        step_together(runs, batch, stack)
     for run in runs:
         run.end_epoch()
 
 
-def step_together(runs, batch):
-    """Train several dictionaries on one batch, one after the other."""
+def step_together(runs, batch, stack=None):
+    """Train several dictionaries on one batch: by their stack, or else one after the other."""
+    if stack is None:
+        for run in runs:
+            run.trainer.step(batch, run.rate)
+    else:
+        stack.step(batch, runs[0].rate)
     for run in runs:
-        run.step(batch)
+        run.count(len(batch))
 
 
 class Epochs:
@@ -215,13 +222,16 @@ class Epochs:
         self.trainer.firing_counts.zero_()
         self._first_entry, self._rows_here, self._unread = len(self.history), 0, 0
 
-    def step(self, batch):
-        """Train on one batch, at the rate that the schedule has for it."""
+    @property
+    def rate(self):
+        """What the schedule multiplies the learning rate by, for the batch to come."""
         left = self._total - self.n_iter - self._rows_here / self._rows
-        rate = min(1.0, left / (FALLING_SHARE * self._total))
-        self.trainer.step(batch, rate)
-        self._rows_here += len(batch)
-        self._unread += len(batch)
+        return min(1.0, left / (FALLING_SHARE * self._total))
+
+    def count(self, n_rows):
+        """Count a batch of so many rows that was trained on."""
+        self._rows_here += n_rows
+        self._unread += n_rows
         if self._unread * READS_PER_EPOCH >= self._rows or self._rows_here == self._rows:
             self._read(self._unread)
             self._unread = 0

@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 
+from skdict._core import Stack
 from skdict._validation import check_number, check_rows
 from skdict.decomposition._codes import measure_rows
 from skdict.decomposition._epochs import run_together
@@ -274,8 +275,14 @@ def fit_path(dictionaries, X, columns):
     for dictionary in dictionaries:
         trainer = dictionary._trainer(copy.deepcopy(start), len(rows))
         runs.append(dictionary._epochs(trainer, rows, error_unit, max_iter=dictionary.max_iter))
-    run_together(runs)
+    run_together(runs, _stack(runs))
     for dictionary, run in zip(dictionaries, runs, strict=True):
         fitted = dictionary._finished_attributes(run.trainer, run, rows, X)
         vars(dictionary).update(columns, **fitted, _error_unit=error_unit)
     return SparseDictionaryPath(dictionaries)
+
+
+def _stack(runs):
+    """Return a stack of the trainers on a GPU, which one small dictionary does not keep busy."""
+    device = runs[0].trainer.parameters.bias.device
+    return Stack([run.trainer for run in runs]) if device.type == "cuda" else None

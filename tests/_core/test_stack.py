@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from skdict._core import Stack, Trainer, random_parameters
-from skdict._core._products import multiplier
 
 ALPHAS = [0.02, 0.1, 0.4]
 N, M, D = 40, 24, 10
@@ -32,15 +31,10 @@ def batches(count, dtype=torch.float64):
     return [torch.randn(N - i % 2, D, generator=generator, dtype=dtype) for i in range(count)]
 
 
-def new_stack(trainers):
-    bias = trainers[0].parameters.bias
-    return Stack(trainers, multiplier(bias.dtype, bias.dtype, bias.device), N)
-
-
 @pytest.mark.parametrize("tied", [True, False])
 def test_equal_to_separate_trainers(tied):
     together, alone = new_trainers(tied), new_trainers(tied)
-    stack = new_stack(together)
+    stack = Stack(together)
     for step, x in enumerate(batches(30)):
         rate = 1 - step / 60
         stack.step(x, rate)
@@ -63,7 +57,7 @@ def test_trainers_can_be_stacked_midway_and_changed_while_stacked():
     for x in data[:10]:
         for trainer in (*together, *alone):
             trainer.step(x)
-    stack = new_stack(together)
+    stack = Stack(together)
     together[1].alpha = alone[1].alpha = 0.3
     for x in data[10:]:
         stack.step(x)
@@ -81,7 +75,7 @@ def test_recorded_steps_on_a_gpu_are_those_of_the_cpu():
     ends = []
     for device in ("cpu", "cuda"):
         trainers = new_trainers(True, torch.float32, device)
-        stack = new_stack(trainers)
+        stack = Stack(trainers)
         for x in batches(20, torch.float32):
             stack.step(x.to(device))
         ends.append([trainer.parameters.components.cpu() for trainer in trainers])

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from skdict._core import Stack, Trainer, random_parameters
-from skdict._core._products import multiplier
 
 ROOT = Path(__file__).parents[2]
 SHAPES = [(128, 512), (512, 2048), (512, 8192), (1024, 16384)]
@@ -74,11 +73,10 @@ def time_shape(m, d):
     rows = {"plain loop, float32": milliseconds(plain_step(plain_parameters, 0.1), x)}
     for dtype in (torch.float32, torch.bfloat16):
         name = str(dtype).removeprefix("torch.")
-        multiply = multiplier(torch.float32, dtype, torch.device("cuda"))
         rows[f"one dictionary, {name}"] = milliseconds(new_trainer(m, d, 0, dtype).step, x)
         for n_stacked in (1, 8):
             trainers = [new_trainer(m, d, seed, dtype) for seed in range(n_stacked)]
-            stack = Stack(trainers, multiply, N_ROWS)
+            stack = Stack(trainers)
             rows[f"stack of {n_stacked}, recorded, {name}"] = (
                 milliseconds(stack.step, x) / n_stacked
             )

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from skdict import Activations, SparseDictionaryAutoencoder, sparse_dictionary_path
+from skdict._core import Stack
 from skdict.datasets import make_sparse_features
-from skdict.decomposition import SparseDictionaryPath
+from skdict.decomposition import SparseDictionaryPath, _path
 from skdict.exceptions import DeadFeaturesWarning
 from skdict.metrics import DictionaryScorer
 
@@ -165,3 +166,15 @@ def test_bad_rows_and_parameters(rows):
     # What has no meaning for several dictionaries at once is not offered.
     with pytest.raises(TypeError, match="tol"):
         sparse_dictionary_path(rows, ALPHAS, tol=0.1)
+
+
+def test_stacked_as_on_a_gpu_it_ends_where_separate_steps_do(rows, monkeypatch):
+    settings = SMALL
+    alone = sparse_dictionary_path(rows, [0.1, 0.3], **settings)
+    monkeypatch.setattr(_path, "_stack", lambda runs: Stack([run.trainer for run in runs]))
+    together = sparse_dictionary_path(rows, [0.1, 0.3], **settings)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.components_, other.components_, atol=2e-3)
+        assert one.n_steps_ == other.n_steps_
+        losses = ([entry["loss"] for entry in sae.history_] for sae in (one, other))
+        np.testing.assert_allclose(*losses, rtol=1e-3)
