@@ -79,12 +79,17 @@ class Simulator:
         )
 
     def simulate(self, tokens):
-        """Return predictions as csr_array of shape (n_tokens, n_explanations).
+        """Predict the codes of all features, each up to a constant and a scale.
 
         Parameters
         ----------
         tokens : TokenBlock
             Whole documents.
+
+        Returns
+        -------
+        csr_array of shape (n_tokens, n_explanations)
+            Predictions.
         """
         return self._matrix.transform(tokens) @ self._weights
 

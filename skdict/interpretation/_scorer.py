@@ -17,10 +17,12 @@ class InterpretabilityScorer(BaseEstimator):
 
     Parameters
     ----------
-    explainer, sampling, sign, order, min_firings, window, nan_policy : object
+    explainer, sampling, sign : object
         As in `FeatureInterpreter`.
     n_features : int or None, default=150
         Features to explain, the number that Cunningham et al. (2023) took; None for all.
+    order, min_firings, window, nan_policy : object
+        As in `FeatureInterpreter`.
     random_state : int, RandomState instance or None, default=0
         An int gives every dictionary the same documents and windows.
 
