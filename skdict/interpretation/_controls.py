@@ -9,7 +9,7 @@ from skdict.models import load_model
 def reinitialize_model(model, *, random_state=0):
     """Return the same model with weights drawn anew, and its tokenizer.
 
-    Features of a model that has learnt nothing are explained well, too, by the tokens they
+    Features of a model that has learnt nothing can be explained, too, by the tokens they
     stand for. Extract activations from this one, fit the same dictionary, and compare scores
     and context gain.
 
