@@ -9,6 +9,7 @@ Within a minute: --only planted --seconds 1 2 --rows 20000 --width 64
 """
 
 import argparse
+import itertools
 import time
 import warnings
 
@@ -27,6 +28,13 @@ from skdict.metrics import feature_recovery
 BATCH_ROWS = 1024
 HELD_OUT = 8192
 L0_TARGETS = (10, 15)
+CHANGES = {
+    "": {},
+    ", debiased": {"debias": True},
+    # As untied as the others are.
+    ", untied": {"tied_weights": False},
+    ", untied, debiased": {"tied_weights": False, "debias": True},
+}
 DEFAULTS = (
     Recipe("SAELens standard", "l1", SAELens),
     Recipe("dictionary_learning standard", "l1", DictionaryLearning),
@@ -183,14 +191,13 @@ def equal_l0_comparison(args):
         fvu, l0, recovered, _ = measured(trainee, held_out, data.components)
         table.append([name, spent, fvu, l0, recovered])
 
-    for l0 in L0_TARGETS:
-        for debias in (False, True):
-            sae = SparseDictionaryAutoencoder(512, target_l0=l0, debias=debias, random_state=0)
-            began = time.perf_counter()
-            sae.fit(rows)
-            spent = time.perf_counter() - began
-            ours = Estimator(sae, rows, BATCH_ROWS, type(sae).inverse_transform)
-            add(f"skdict, L0 {l0}{', debiased' if debias else ''}", ours, spent)
+    for l0, (name, change) in itertools.product(L0_TARGETS, CHANGES.items()):
+        sae = SparseDictionaryAutoencoder(512, target_l0=l0, random_state=0, **change)
+        began = time.perf_counter()
+        sae.fit(rows)
+        spent = time.perf_counter() - began
+        ours = Estimator(sae, rows, BATCH_ROWS, type(sae).inverse_transform)
+        add(f"skdict, L0 {l0}{name}", ours, spent)
     recipes = [
         # At its default rate it is far from done after so many steps.
         *(
@@ -202,12 +209,12 @@ def equal_l0_comparison(args):
     for recipe in installed(recipes):
         trainee = Peer(recipe, rows, 512)
         began = time.perf_counter()
-        for _ in range(args.equal_l0_steps):
+        for _ in range(sae.n_steps_):
             trainee.advance()
         add(recipe.name, trainee, time.perf_counter() - began)
     print_table(
-        f"Equal L0, planted, 128 wide, 256 features, {len(rows)} rows, 512 components; peers took "
-        f"{args.equal_l0_steps} steps",
+        f"Equal L0, planted, 128 wide, 256 features, {len(rows)} rows, 512 components, "
+        f"{sae.n_steps_} steps each",
         ["", "seconds", "held-out FVU", "L0", "recovered"],
         table,
     )
@@ -247,7 +254,6 @@ def main():
     add("--model", help="folder of a language model")
     add("--train", help="its texts")
     add("--texts", type=int, default=600)
-    add("--equal-l0-steps", type=int, default=2500, help="of peers, for equal L0")
     add("--figure", default="quality.png")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
