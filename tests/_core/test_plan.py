@@ -25,15 +25,33 @@ def rows():
 def plan_with(parameters, monkeypatch, **costs):
     monkeypatch.setattr(_screening_choice, "_records", {})
     known = {"dense": 1e-8, "find": 1e-9, "active": 1e-7} | costs
+    monkeypatch.setattr(_plan, "_times", {})
     monkeypatch.setattr(_plan, "measure_costs", lambda *_: Costs(**known))
     return Plan(parameters, 4096, compiled=False)
 
 
 def test_measured_costs_make_sense():
-    costs = measure_costs(128, torch.float32, False)
+    costs = measure_costs(128, torch.float32, False, {})
     assert 0 < costs.find < costs.dense
     assert costs.active > 0
-    assert measure_costs(128, torch.float32, False) is costs
+
+
+def test_costs_that_other_work_swelled_are_measured_again(monkeypatch):
+    known = {}
+    for seconds, expected in ((0.5, 0.5), (0.1, 0.1), (0.3, 0.1)):
+        monkeypatch.setattr(_plan, "best_seconds", lambda *_, now=seconds: now)
+        assert measure_costs(64, torch.float32, False, known).dense == expected / (256 * 1024)
+
+
+def test_a_long_fit_measures_now_and_then(parameters, rows, monkeypatch):
+    plan = plan_with(parameters, monkeypatch)
+    monkeypatch.setattr(_plan, "BATCHES_BETWEEN_MEASUREMENTS", 3)
+    times = []
+    costs = Costs(1e-8, 1e-9, 1e-7)
+    monkeypatch.setattr(_plan, "measure_costs", lambda *_: times.append(1) or costs)
+    for _ in range(7):
+        plan.screen(rows)
+    assert len(times) == 3
 
 
 def test_few_active_codes_are_gone_through_alone(parameters, rows, monkeypatch):
