@@ -12,6 +12,7 @@ from skdict.interpretation._explanation import Explanation, Simulator
 from skdict.interpretation._feature_interpreter import FeatureInterpreter
 from skdict.interpretation._lexicon import LexiconExplainer
 from skdict.interpretation._ngram import NGramExplainer
+from skdict.interpretation._ratings import Ratings, read_ratings, write_rating_sheet
 from skdict.interpretation._scorer import InterpretabilityScorer
 from skdict.interpretation._terms import Term
 
@@ -22,7 +23,10 @@ __all__ = [
     "InterpretabilityScorer",
     "LexiconExplainer",
     "NGramExplainer",
+    "Ratings",
     "Simulator",
     "Term",
+    "read_ratings",
     "reinitialize_model",
+    "write_rating_sheet",
 ]

@@ -1,0 +1,211 @@
+"""Rating sheets tell nothing of what they ask about, and come back checked."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from skdict.inspection import collect_records
+from skdict.interpretation import read_ratings, write_rating_sheet
+from tests.interpretation.planted import as_activations, text
+
+N_FEATURES = 12
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Features of two methods, one for each of 12 words of the text."""
+    table = text(80, 24, 20)
+    words = [f" {chr(97 + i)}word" for i in range(20)]
+    codes = (table[2][:, None] == np.arange(N_FEATURES)).astype(float)
+    acts, _ = as_activations(codes, *table, vocabulary=words)
+    found = collect_records(codes, acts, window=8, n_random=12)
+    return {"sparse": found[:6], "principal": found[6:]}, words
+
+
+def write(folder, records, rater="anna", **options):
+    records, words = records
+    paths = folder / f"{rater}.csv", folder / "key.json"
+    write_rating_sheet(paths[0], records, vocabulary=words, rater=rater, key=paths[1], **options)
+    return paths
+
+
+def fill(path, rating_of, **columns):
+    """Fill a sheet in: ratings by item, other columns as given."""
+    lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    for line in lines:
+        line["rating"] = rating_of(line["item"])
+        line.update(columns)
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, lines[0])
+    writer.writeheader()
+    writer.writerows(lines)
+    path.write_text(out.getvalue(), encoding="utf-8")
+    return lines
+
+
+def key_items(path):
+    return json.loads(path.read_text())["items"]
+
+
+def test_a_sheet_tells_nothing_of_methods(tmp_path, records):
+    sheet, key = write(tmp_path, records)
+    shown = sheet.read_text(encoding="utf-8")
+    assert not any(word in shown for word in ("sparse", "principal", "duplicate", "check"))
+    items = key_items(key)
+    kinds = [item["kind"] for item in items.values()]
+    counts = {kind: kinds.count(kind) for kind in set(kinds)}
+    assert counts == {"feature": 12, "duplicate": 2, "one token": 2, "no pattern": 2}
+    lines = list(csv.DictReader(io.StringIO(shown, newline="")))
+    assert sorted(line["item"] for line in lines) == sorted(items)
+    # Neither numbers nor order follow the features.
+    features = [items[line["item"]]["feature"] or 0 for line in lines]
+    assert features != sorted(features)
+
+
+def test_windows_are_marked_where_the_feature_fires(tmp_path, records):
+    sheet, key = write(tmp_path, records, n_windows=5)
+    items = key_items(key)
+    for line in csv.DictReader(io.StringIO(sheet.read_text(encoding="utf-8"), newline="")):
+        item = items[line["item"]]
+        windows = line["windows"].split("\n")
+        assert len(windows) <= 5
+        if item["kind"] in ("feature", "duplicate"):
+            word = records[1][item["feature"]]
+            assert all(f"<<{word}" in window for window in windows)
+        if item["kind"] == "no pattern":
+            assert len({window.split("<<")[1].split()[0] for window in windows}) > 1
+
+
+def test_raters_get_the_same_items_in_another_order(tmp_path, records):
+    first, key = write(tmp_path, records, "anna")
+    content = key.read_bytes()
+    second, _ = write(tmp_path, records, "ben")
+    assert key.read_bytes() == content
+    items = [
+        [line["item"] for line in csv.DictReader(path.open(newline=""))] for path in (first, second)
+    ]
+    assert items[0] != items[1]
+    assert sorted(items[0]) == sorted(items[1])
+    with pytest.raises(FileExistsError, match="key of other items"):
+        write(tmp_path, records, "carl", random_state=1)
+
+
+def test_what_was_filled_in_comes_back(tmp_path, records):
+    planned = {}
+    for shift, rater in enumerate(("anna", "ben")):
+        path, key = write(tmp_path, records, rater)
+        items = key_items(key)
+        planned[rater] = {
+            item: {"one token": 3, "no pattern": 0}.get(
+                known["kind"], ((known["feature"] or 0) + shift) % 4
+            )
+            for item, known in items.items()
+        }
+        fill(path, planned[rater].get, confidence=2, seconds=1.5, label="a word")
+    ratings = read_ratings([tmp_path / "ben.csv", tmp_path / "anna.csv"], key)
+    assert ratings.raters == ["anna", "ben"]
+    assert ratings.features == [("principal", j) for j in range(6, 12)] + [
+        ("sparse", j) for j in range(6)
+    ]
+    expected = [[(j + shift) % 4 for _, j in ratings.features] for shift in (0, 1)]
+    np.testing.assert_array_equal(ratings.matrix(), expected)
+    first, second = ratings.repeated()
+    assert len(first) == 4
+    np.testing.assert_array_equal(first, second)
+    assert ratings.failed_checks() == {"anna": 0, "ben": 0}
+    assert ratings.records[0]["seconds"] == 1.5
+    assert ratings.records[0]["label"] == "a word"
+
+
+def test_inattentive_people_are_noticed(tmp_path, records):
+    path, key = write(tmp_path, records)
+    fill(path, lambda item: 3)
+    assert read_ratings(path, key).failed_checks() == {"anna": 2}
+    fill(path, lambda item: 0)
+    assert read_ratings(path, key).failed_checks() == {"anna": 2}
+
+
+def test_a_spreadsheet_may_have_saved_it(tmp_path, records):
+    path, key = write(tmp_path, records)
+    fill(path, lambda item: 1, seconds="2,5")
+    lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=";").writerows([line[:3] + line[4:] for line in lines])
+    path.write_bytes(b"\xef\xbb\xbf" + out.getvalue().encode())
+    ratings = read_ratings(path, key)
+    assert (ratings.matrix() == 1).all()
+    assert ratings.records[0]["seconds"] == 2.5
+
+
+def test_unblinding_waits_for_everyone(tmp_path, records):
+    path, key = write(tmp_path, records)
+    fill(path, lambda item: 1)
+    with pytest.raises(ValueError, match="no sheet of ben"):
+        read_ratings(path, key, raters=["anna", "ben"])
+
+
+def test_missing_ratings_must_be_allowed(tmp_path, records):
+    path, key = write(tmp_path, records)
+    known = key_items(key)
+    fill(path, lambda item: "" if known[item]["feature"] == 3 else 2)
+    with pytest.raises(ValueError, match="no rating for"):
+        read_ratings(path, key)
+    matrix = read_ratings(path, key, allow_missing=True).matrix()
+    assert matrix.shape == (1, N_FEATURES - 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rating": "4"}, "rating is '4'; fill in one of 0, 1, 2, 3"),
+        ({"rating": "2.0"}, "rating is '2.0'"),
+        ({"confidence": "high"}, "confidence is 'high'"),
+        ({"seconds": "-1"}, "seconds is '-1'"),
+        ({"sheet": "s0"}, "sheet 's0' is not of this key"),
+        ({"item": "i0"}, "item 'i0' is not in the key"),
+        ({"rater": ""}, "no rater is named"),
+    ],
+)
+def test_wrong_lines_are_named(tmp_path, records, change, message):
+    path, key = write(tmp_path, records)
+    fill(path, lambda item: 1)
+    lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    lines[1].update(change)
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, lines[0])
+    writer.writeheader()
+    writer.writerows(lines)
+    path.write_text(out.getvalue(), encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as caught:
+        read_ratings(path, key)
+    assert "line" in str(caught.value)
+
+
+def test_wrong_files_are_refused(tmp_path, records):
+    path, key = write(tmp_path, records)
+    fill(path, lambda item: 1)
+    with pytest.raises(ValueError, match="no key of a rating sheet"):
+        read_ratings(path, path)
+    with pytest.raises(ValueError, match="lacks the column 'sheet'"):
+        read_ratings(key, key)
+    with pytest.raises(ValueError, match="both of 'anna'"):
+        read_ratings([path, path], key)
+    (tmp_path / "empty.csv").write_text("sheet,rater,item,rating\n")
+    with pytest.raises(ValueError, match="holds no item"):
+        read_ratings(tmp_path / "empty.csv", key)
+
+
+def test_wrong_arguments_are_refused(tmp_path, records):
+    with pytest.raises(ValueError, match="name of one person"):
+        write(tmp_path, records, " ")
+    with pytest.raises(ValueError, match="duplicates=2"):
+        write(tmp_path, records, duplicates=2)
+    with pytest.raises(TypeError, match="records is list"):
+        write(tmp_path, ([], records[1]))
+    with pytest.raises(ValueError, match="records hold no feature"):
+        write(tmp_path, ({"sparse": []}, records[1]))
+    with pytest.raises(ValueError, match="n_checks=0"):
+        write(tmp_path, ({"sparse": records[0]["sparse"][:2]}, records[1]))
