@@ -10,13 +10,16 @@ from skdict.decomposition import (
     sparse_dictionary_path,
 )
 from skdict.feature_extraction import ActivationExtractor
+from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer
 from skdict.metrics import compare_dictionaries
 
 __version__ = "0.1.0.dev0"
 __all__ = [
     "ActivationExtractor",
     "Activations",
+    "FeatureInterpreter",
     "IdentityDictionary",
+    "InterpretabilityScorer",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
     "SparseDictionaryAutoencoderCV",

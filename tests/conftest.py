@@ -5,6 +5,9 @@ from pathlib import Path
 
 # Read when huggingface_hub is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Read when torch is imported: workers that each take all cores wait for each other.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

@@ -14,6 +14,7 @@ MODULES = (
     "skdict.exceptions",
     "skdict.feature_extraction",
     "skdict.inspection",
+    "skdict.interpretation",
     "skdict.io",
     "skdict.metrics",
 )
