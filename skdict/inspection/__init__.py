@@ -1,18 +1,22 @@
-"""Looking at features: where they fire.
+"""Looking at features: where they fire, and on what.
 
-Floor 3: imports `decomposition` and `activations`.
+Floor 3: imports `metrics`, `decomposition` and `activations`.
 """
 
 from skdict.inspection._records import FeatureRecords, Record, RecordCollector, collect_records
+from skdict.inspection._statistics import FeatureStatistics
 from skdict.inspection._summary import FeatureSummary, summarize_features
 from skdict.inspection._token_blocks import TokenBlock, iter_documents, split_documents
+from skdict.inspection._token_tables import TokenTable
 
 __all__ = [
     "FeatureRecords",
+    "FeatureStatistics",
     "FeatureSummary",
     "Record",
     "RecordCollector",
     "TokenBlock",
+    "TokenTable",
     "collect_records",
     "iter_documents",
     "split_documents",

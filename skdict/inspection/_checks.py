@@ -1,0 +1,42 @@
+"""Checks of codes and of the rows that they are of."""
+
+import numpy as np
+import scipy.sparse
+
+from skdict._validation import as_host_array
+from skdict.activations import Activations
+
+
+def check_activations(activations):
+    """Refuse rows that carry no tokens (`TypeError`)."""
+    if not isinstance(activations, Activations):
+        raise TypeError(
+            f"activations is {type(activations).__name__}; pass Activations, which know the "
+            f"token of each row, as ActivationExtractor gives them"
+        )
+
+
+def check_codes(codes, activations):
+    """Return codes as CSR with one entry for each place, checked against the rows they are of.
+
+    Raises
+    ------
+    TypeError
+        If `activations` carry no tokens.
+    ValueError
+        If codes and activations differ in rows, or a code is not finite.
+    """
+    check_activations(activations)
+    codes = as_host_array(codes)
+    codes = scipy.sparse.csr_array(codes if scipy.sparse.issparse(codes) else np.asarray(codes))
+    if codes.ndim != 2 or codes.shape[0] != len(activations):
+        raise ValueError(
+            f"codes have shape {codes.shape} and activations {len(activations)} rows; pass the "
+            f"codes of these activations, of shape ({len(activations)}, n_features)"
+        )
+    if not codes.has_canonical_format:
+        codes = codes.copy()
+        codes.sum_duplicates()
+    if not np.isfinite(codes.data).all():
+        raise ValueError("codes hold NaN or infinity; look for it in the rows and the dictionary")
+    return codes

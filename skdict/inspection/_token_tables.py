@@ -1,0 +1,125 @@
+"""Which tokens a feature fires on: sums over pairs of feature and token, in any order."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+# Pairs of a feature and a token are one whole number: feature * 2**32 + token id.
+_TOKEN_BITS = 32
+_TOKEN_MASK = (1 << _TOKEN_BITS) - 1
+_LEAST_PENDING = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class TokenTable:
+    """The tokens that one feature fires on, as columns of one length.
+
+    Parameters
+    ----------
+    token_ids : ndarray of int, shape (n_tokens,)
+        The tokens.
+    tokens : list of str
+        Their readable pieces.
+    firings : ndarray of int, shape (n_tokens,)
+        How often the feature fires on the token.
+    occurrences : ndarray of int, shape (n_tokens,)
+        How often the token occurs.
+    probability : ndarray of float, shape (n_tokens,)
+        Probability that the feature fires given the token.
+    lift : ndarray of float, shape (n_tokens,)
+        That probability over the one given any token: how much more often than by chance.
+    share : ndarray of float, shape (n_tokens,)
+        Share of the feature's total code that falls on the token.
+    """
+
+    token_ids: np.ndarray
+    tokens: list
+    firings: np.ndarray
+    occurrences: np.ndarray
+    probability: np.ndarray
+    lift: np.ndarray
+    share: np.ndarray
+
+    def __len__(self):
+        return len(self.token_ids)
+
+    def to_frame(self):
+        """Return the table as a data frame; this needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each token.
+        """
+        import pandas as pd
+
+        return pd.DataFrame({f.name: getattr(self, f.name) for f in fields(self)})
+
+
+def readable_token(vocabulary, token_id):
+    """Return the readable piece of a token; ``<id>`` without a vocabulary."""
+    piece = f"<{token_id}>" if vocabulary is None else vocabulary[token_id]
+    return piece.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
+class PairSums:
+    """Number and sum of the codes of each pair of a feature and a token.
+
+    What comes in is set aside and added up once there is as much of it as is kept, so that a
+    pass costs a sort of each entry a few times over, however long it is.
+    """
+
+    def __init__(self):
+        self._kept = _empty_pairs()
+        self._pending = []
+        self._n_pending = 0
+
+    def add(self, features, token_ids, values):
+        """Take in codes and where they are, each column of shape (n_entries,)."""
+        keys = (np.asarray(features, dtype=np.int64) << _TOKEN_BITS) | token_ids
+        self._set_aside(_added_up(keys, np.ones(len(keys), dtype=np.int64), values))
+
+    def merge(self, other):
+        """Take in the sums of other rows."""
+        self._set_aside(other.pairs())
+
+    def pairs(self):
+        """Return pairs in increasing order, their numbers and their sums."""
+        if self._pending:
+            parts = zip(self._kept, *self._pending, strict=True)
+            self._kept = _added_up(*map(np.concatenate, parts))
+            self._pending, self._n_pending = [], 0
+        return self._kept
+
+    def of_feature(self, feature):
+        """Return token ids (increasing), numbers and sums of one feature."""
+        keys, numbers, sums = self.pairs()
+        span = slice(*np.searchsorted(keys, [feature << _TOKEN_BITS, (feature + 1) << _TOKEN_BITS]))
+        return keys[span] & _TOKEN_MASK, numbers[span], sums[span]
+
+    def shares(self, n_features):
+        """Return the feature of each pair, and the share of the feature's sum that it has."""
+        keys, _, sums = self.pairs()
+        feature = keys >> _TOKEN_BITS
+        totals = np.bincount(feature, sums, minlength=n_features)
+        return feature, sums / totals[feature]
+
+    def _set_aside(self, part):
+        self._pending.append(part)
+        self._n_pending += len(part[0])
+        if self._n_pending > max(_LEAST_PENDING, len(self._kept[0])):
+            self.pairs()
+
+
+def _empty_pairs():
+    return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
+
+
+def _added_up(keys, numbers, sums):
+    """Return equal keys as one, with what belongs to them added up."""
+    order = np.argsort(keys, kind="stable")
+    keys, numbers, sums = keys[order], numbers[order], sums[order]
+    if len(keys) == 0:
+        return _empty_pairs()
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[starts], np.add.reduceat(numbers, starts), np.add.reduceat(sums, starts)
