@@ -15,9 +15,9 @@ column         content
 ``seconds``    to fill in, or not: time spent on the item, a number
 =============  ===================================================================================
 
-``sheet`` and ``rater`` are the same in all lines. What comes back needs ``sheet``, ``rater``, ``item``
-and ``rating``; ``windows`` may be left out, the order of lines and columns does not matter, and an
-empty ``rating`` means that the item was skipped.
+``sheet`` and ``rater`` are the same in all lines. What comes back needs ``sheet``, ``rater``,
+``item`` and ``rating``; ``windows`` may be left out, the order of lines and columns does not
+matter, and an empty ``rating`` means that the item was skipped.
 """
 
 import csv
