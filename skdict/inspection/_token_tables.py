@@ -65,8 +65,8 @@ def readable_token(vocabulary, token_id):
 class PairSums:
     """Number and sum of the codes of each pair of a feature and a token.
 
-    What comes in is set aside and added up once there is as much of it as is kept, so that a
-    pass costs a sort of each entry a few times over, however long it is.
+    What comes in is set aside and added up once there is a quarter as much of it as is kept,
+    so that a long pass is not spent on sorting, and little more is held than is kept.
     """
 
     def __init__(self):
@@ -107,7 +107,7 @@ class PairSums:
     def _set_aside(self, part):
         self._pending.append(part)
         self._n_pending += len(part[0])
-        if self._n_pending > max(_LEAST_PENDING, len(self._kept[0])):
+        if self._n_pending > max(_LEAST_PENDING, len(self._kept[0]) // 4):
             self.pairs()
 
 
