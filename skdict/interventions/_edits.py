@@ -1,0 +1,331 @@
+"""What can be done to the features of a running model."""
+
+import numpy as np
+import torch
+
+from skdict._core import iter_blocks
+from skdict._validation import as_rows, check_choice, check_finite, check_number
+from skdict.interventions._code_changes import through_codes
+from skdict.interventions._features import check_features
+
+
+class Ablate:
+    """Set features to zero, to their mean or to a value.
+
+    Parameters
+    ----------
+    features : int or sequence of int
+        Which.
+    value : {"zero", "mean"} or float, default="zero"
+        What their codes become at every edited position, in activation units.
+    rows : array-like of shape (n_samples, n_features), optional
+        Activations over which the mean code is taken; needed for "mean", read in blocks.
+
+    Raises
+    ------
+    ValueError
+        If `value` is another word or not finite, or "mean" comes without `rows`.
+    TypeError
+        If `value` is neither word nor number.
+
+    See Also
+    --------
+    Project : Takes out the direction of a feature wherever it stands, fired or not.
+
+    Examples
+    --------
+    >>> from skdict.interventions import Ablate
+    >>> Ablate([12, 90])
+    Ablate([12, 90], value='zero')
+    """
+
+    def __init__(self, features, value="zero", *, rows=None):
+        if isinstance(value, str):
+            check_choice("value", value, ("zero", "mean"))
+        else:
+            check_number("value", value, hint="or 'zero' or 'mean'")
+        if value == "mean" and rows is None:
+            raise ValueError("value='mean' needs rows= to take the mean over; pass activations")
+        self.features, self.value, self.rows = features, value, rows
+
+    def __repr__(self):
+        return f"Ablate({self.features!r}, value={self.value!r})"
+
+    def _bind(self, dictionary, error):
+        features = check_features(self.features, dictionary)
+        value = 0.0 if self.value == "zero" else self.value
+        if value == "mean":
+            value = mean_codes(dictionary, self.rows)[features]
+
+        def change(codes, start):
+            codes[..., features] = value
+            return codes
+
+        return through_codes(dictionary, change, error=error)
+
+
+class Steer:
+    """Add to features, hold them at a value, or multiply them.
+
+    Parameters
+    ----------
+    features : int or sequence of int
+        Which.
+    value : float
+        In activation units for "add" and "clamp", a factor for "scale".
+    mode : {"add", "clamp", "scale"}, default="add"
+        "add" adds at every edited position, whether the feature fires there or not; "clamp"
+        sets; "scale" multiplies, so it acts where the feature fires.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not finite or there is no such mode.
+    TypeError
+        If `value` is no number.
+
+    See Also
+    --------
+    Ablate : Sets features to zero or to their mean.
+
+    Examples
+    --------
+    >>> from skdict.interventions import Steer
+    >>> Steer(3, 8.0, mode="clamp")
+    Steer(3, 8.0, mode='clamp')
+    """
+
+    def __init__(self, features, value, mode="add"):
+        check_number("value", value)
+        check_choice("mode", mode, ("add", "clamp", "scale"))
+        self.features, self.value, self.mode = features, value, mode
+
+    def __repr__(self):
+        return f"Steer({self.features!r}, {self.value!r}, mode={self.mode!r})"
+
+    def _bind(self, dictionary, error):
+        features = check_features(self.features, dictionary)
+
+        def change(codes, start):
+            if self.mode == "add":
+                codes[..., features] += self.value
+            elif self.mode == "clamp":
+                codes[..., features] = self.value
+            else:
+                codes[..., features] *= self.value
+            return codes
+
+        return through_codes(dictionary, change, error=error)
+
+
+class Patch:
+    """Give features the codes that they have in another run.
+
+    Parameters
+    ----------
+    activations : torch.Tensor or array-like of shape (n_texts, n_tokens, width)
+        What went through the hook point in the other run, padding included: `capture` of
+        `skdict.models` reads it. Column for column it takes the place of this run's; what
+        this run has beyond it is left alone. One text, of shape (1, n_tokens, width) or
+        (n_tokens, width), serves all texts of this run.
+    features : int, sequence of int or None, default=None
+        Which; None means all.
+
+    Notes
+    -----
+    With ``error="keep"`` this run keeps its reconstruction error, and with ``error="target"``
+    it takes the other run's: then all features together give the other run's activations, bit
+    for bit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdict.interventions import Patch
+    >>> Patch(torch.zeros(2, 5, 8), [4])
+    Patch(activations of shape (2, 5, 8), [4])
+    """
+
+    def __init__(self, activations, features=None):
+        shape = np.shape(activations)
+        if len(shape) not in (2, 3):
+            raise ValueError(
+                f"activations has shape {shape}; pass (n_texts, n_tokens, width) of another run"
+            )
+        self.activations, self.features = activations, features
+
+    def __repr__(self):
+        shape = tuple(np.shape(self.activations))
+        return f"Patch(activations of shape {shape}, {self.features!r})"
+
+    def _bind(self, dictionary, error):
+        features = check_features(self.features, dictionary)
+        offset = dictionary.offset
+        rows = torch.as_tensor(self.activations).detach().to(offset)
+        rows = rows if rows.ndim == 3 else rows[None]
+        if rows.shape[-1] != len(offset):
+            raise ValueError(
+                f"activations to patch in have width {rows.shape[-1]}, and the dictionary "
+                f"{len(offset)}; read them at the hook point of the intervention"
+            )
+        codes = dictionary.encode(rows)
+
+        def columns(n_texts, n_tokens, start):
+            part = slice(start, min(start + n_tokens, rows.shape[1]))
+            if len(rows) not in (1, n_texts):
+                raise ValueError(
+                    f"activations to patch in are of {len(rows)} texts, and the model runs on "
+                    f"{n_texts}; pass one text, or as many"
+                )
+            return part, max(part.stop - start, 0)
+
+        def change(new, start):
+            part, n = columns(*new.shape[:2], start)
+            new[:, :n, features] = codes[:, part][..., features].expand(len(new), -1, -1)
+            return new
+
+        def target(n_texts, n_tokens, start):
+            part, n = columns(n_texts, n_tokens, start)
+            if n < n_tokens:
+                if n:
+                    raise ValueError(
+                        f"error='target' needs the other run at every position, and it has "
+                        f"{rows.shape[1]} of {start + n_tokens}; name those to edit in "
+                        f"positions=, or run on texts of equal length"
+                    )
+                return None
+            return rows[:, part].expand(n_texts, -1, -1), codes[:, part].expand(n_texts, -1, -1)
+
+        return through_codes(dictionary, change, error=error, target=target)
+
+
+class Reconstruct:
+    """Put the reconstruction in place of the activations.
+
+    Parameters
+    ----------
+    features : int, sequence of int or None, default=None
+        Features to rebuild from; None means all.
+
+    Notes
+    -----
+    Other edits keep what the dictionary does not rebuild; this one leaves it out, as
+    ``error="drop"`` does.
+
+    Examples
+    --------
+    >>> from skdict.interventions import Reconstruct
+    >>> Reconstruct()
+    Reconstruct(None)
+    """
+
+    def __init__(self, features=None):
+        self.features = features
+
+    def __repr__(self):
+        return f"Reconstruct({self.features!r})"
+
+    def _bind(self, dictionary, error):
+        features = check_features(self.features, dictionary)
+        left_out = torch.ones(len(dictionary.components), dtype=torch.bool)
+        left_out[features] = False
+
+        def change(codes, start):
+            codes[..., left_out.to(codes.device)] = 0
+            return codes
+
+        return through_codes(dictionary, change, error="drop")
+
+
+class Project:
+    r"""Take the directions of features out, fired or not: a projection onto what is left.
+
+    .. math:: x - (x - x_0) F^+ F
+
+    with F the atoms of the features and :math:`F^+` its pseudo-inverse, so that the
+    components along them are those of :math:`x_0` at every edited position.
+
+    Parameters
+    ----------
+    features : int or sequence of int
+        Which.
+    center : array-like of shape (width,) or None, default=None
+        The point :math:`x_0`, such as the mean activation; None means the origin, as in
+        Cunningham et al. (2023, first version).
+
+    See Also
+    --------
+    Ablate : Takes out what a feature's code adds, where it fires.
+
+    Examples
+    --------
+    >>> from skdict.interventions import Project
+    >>> Project([7])
+    Project([7])
+    """
+
+    def __init__(self, features, *, center=None):
+        self.features, self.center = features, center
+
+    def __repr__(self):
+        return f"Project({self.features!r})"
+
+    def _bind(self, dictionary, error):
+        features = check_features(self.features, dictionary)
+        atoms = dictionary.components[features].double()
+        # Rows of an orthonormal basis of the span; what is numerically nothing is left out.
+        _, sizes, basis = torch.linalg.svd(atoms, full_matrices=False)
+        smallest = sizes.max() * max(atoms.shape) * torch.finfo(atoms.dtype).eps
+        basis = basis[sizes > smallest].to(dictionary.components)
+        center = self._center(dictionary)
+
+        def rewrite(x, edited, start):
+            base = x if error == "keep" else dictionary.decode(dictionary.encode(x))
+            projected = base - ((base - center) @ basis.T) @ basis
+            return torch.where(edited[..., None], projected, x)
+
+        return rewrite
+
+    def _center(self, dictionary):
+        offset = dictionary.offset
+        if self.center is None:
+            return torch.zeros_like(offset)
+        center = torch.as_tensor(self.center).to(offset)
+        if center.shape != offset.shape:
+            raise ValueError(
+                f"center has shape {tuple(center.shape)}; pass ({len(offset)},), one number for "
+                f"each dimension"
+            )
+        return center
+
+
+def bind_edit(edit, dictionary, error):
+    """Return the function that rewrites activations by an edit, or refuse what is none."""
+    if not isinstance(edit, Patch):
+        _refuse_target(edit, error)
+    if hasattr(edit, "_bind") and not isinstance(edit, type):
+        return edit._bind(dictionary, error)
+    if not callable(edit) or isinstance(edit, type):
+        raise TypeError(
+            f"edit={edit!r} is not accepted: pass Ablate, Steer, Patch, Project, Reconstruct or "
+            f"a function of codes (texts, tokens, features) that returns new ones"
+        )
+    return through_codes(dictionary, lambda codes, start: edit(codes), error=error)
+
+
+def _refuse_target(edit, error):
+    if error == "target":
+        raise ValueError(
+            f"error='target' needs another run whose error is taken, and {edit!r} has none; use "
+            f"Patch(activations), or error='keep' or 'drop'"
+        )
+
+
+def mean_codes(dictionary, rows):
+    """Return the mean code of each feature over rows, (m,); sums in float64."""
+    rows = as_rows(rows)
+    total = torch.zeros(len(dictionary.components), dtype=torch.float64)
+    for start, block in iter_blocks(rows):
+        block = torch.from_numpy(np.ascontiguousarray(check_finite(block, start, "rows")))
+        codes = dictionary.encode(block.to(dictionary.offset))
+        total += codes.double().sum(dim=0).cpu()
+    return (total / len(rows)).to(dictionary.offset)
