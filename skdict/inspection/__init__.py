@@ -3,7 +3,10 @@
 Floor 3: imports `metrics`, `decomposition` and `activations`.
 """
 
+from skdict.inspection._case_studies import input_histogram, predicate_scores
+from skdict.inspection._flags import flag_features
 from skdict.inspection._records import FeatureRecords, Record, RecordCollector, collect_records
+from skdict.inspection._similarity import feature_splitting, nearest_features
 from skdict.inspection._statistics import FeatureStatistics
 from skdict.inspection._summary import FeatureSummary, summarize_features
 from skdict.inspection._token_blocks import TokenBlock, iter_documents, split_documents
@@ -18,7 +21,12 @@ __all__ = [
     "TokenBlock",
     "TokenTable",
     "collect_records",
+    "feature_splitting",
+    "flag_features",
+    "input_histogram",
     "iter_documents",
+    "nearest_features",
+    "predicate_scores",
     "split_documents",
     "summarize_features",
 ]

@@ -1,0 +1,226 @@
+"""One feature looked at closely: its tokens by strength, and a rule that it may follow."""
+
+import itertools
+import re
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skdict._validation import check_number
+from skdict.inspection._checks import check_codes
+from skdict.inspection._token_blocks import document_bounds
+from skdict.inspection._token_tables import readable_token
+
+
+def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
+    """Return which tokens a feature fires on, by how strongly it fires.
+
+    The bins are of equal width between the smallest and the largest positive code.
+
+    Parameters
+    ----------
+    codes : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Codes of the activations.
+    activations : Activations of shape (n_samples, width)
+        The rows that the codes come from.
+    feature : int
+        Column of the codes.
+    n_bins : int, default=10
+        Bins.
+    n_tokens : int, default=5
+        Most tokens that are counted one by one: those that the feature fires on most often.
+
+    Returns
+    -------
+    Bunch
+        `edges`, shape (n_bins + 1,), in units of the activations; `tokens`, list of str, the
+        most frequent first; `token_ids`, their ids; `counts`, shape (n_tokens + 1, n_bins), the
+        firings on each of them and, in the last row, on all others. All are empty for a feature
+        that never fires.
+
+    Raises
+    ------
+    TypeError
+        If `activations` carry no tokens.
+    ValueError
+        If codes and activations differ in rows, or there is no such feature.
+
+    References
+    ----------
+    Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find Highly
+    Interpretable Features in Language Models", appendix D.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict import Activations
+    >>> from skdict.inspection import input_histogram
+    >>> acts = Activations(
+    ...     np.zeros((4, 2), "f"), documents=[0, 0, 0, 0], positions=[0, 1, 2, 3],
+    ...     token_ids=[0, 1, 0, 2], vocabulary=["a", "b", "c"],
+    ... )
+    >>> found = input_histogram([[1.0], [2.0], [3.0], [5.0]], acts, 0, n_bins=2, n_tokens=1)
+    >>> found.edges.tolist(), found.tokens, found.counts.tolist()
+    ([1.0, 3.0, 5.0], ['a'], [[1, 1], [1, 1]])
+    """
+    check_number("n_bins", n_bins, low=1, integer=True)
+    check_number("n_tokens", n_tokens, low=0, integer=True)
+    rows, values = _firings(check_codes(codes, activations), feature)
+    if len(values) == 0:
+        return Bunch(
+            edges=np.zeros(0),
+            tokens=[],
+            token_ids=np.zeros(0, dtype=np.int64),
+            counts=np.zeros((1, 0), dtype=np.int64),
+        )
+    ids, which, numbers = np.unique(
+        activations.token_ids[rows], return_inverse=True, return_counts=True
+    )
+    leading = np.argsort(-numbers, kind="stable")[:n_tokens]
+    row_of = np.full(len(ids), len(leading))
+    row_of[leading] = np.arange(len(leading))
+    edges = np.histogram_bin_edges(values, bins=n_bins)
+    bins = (np.searchsorted(edges, values, side="right") - 1).clip(0, n_bins - 1)
+    counts = np.zeros((len(leading) + 1, n_bins), dtype=np.int64)
+    np.add.at(counts, (row_of[which], bins), 1)
+    tokens = [readable_token(activations.vocabulary, i) for i in ids[leading]]
+    return Bunch(edges=edges, tokens=tokens, token_ids=ids[leading], counts=counts)
+
+
+def predicate_scores(codes, activations, feature, predicate, *, n_bins=10):
+    r"""Return how far a feature fires where a rule holds, and only there.
+
+    Parameters
+    ----------
+    codes : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Codes of the activations.
+    activations : Activations of shape (n_samples, width)
+        The rows that the codes come from.
+    feature : int
+        Column of the codes.
+    predicate : str, re.Pattern, callable or array-like of bool, shape (n_samples,)
+        The rule. A regular expression is searched for in the text of each document, and holds
+        on the tokens that a match reaches into: ``r"(?<=O)'"`` is an apostrophe after an O. A
+        callable takes the readable piece of a token and says whether the rule holds on it.
+    n_bins : int, default=10
+        Intervals of equal width between 0 and the largest code.
+
+    Returns
+    -------
+    Bunch
+        With A for "the rule holds" and F for "the feature fires": `sensitivity`,
+        :math:`P(F | A)`; `specificity`, :math:`P(\bar F | \bar A)`; `precision`,
+        :math:`P(A | F)`; `f1`, the harmonic mean of precision and sensitivity; `n_both`,
+        `n_missed` (A alone), `n_beyond` (F alone) and `n_neither`, in tokens; `edges`, shape
+        (n_bins + 1,), `n_fired` and `precision_by_bin`, shape (n_bins,), the tokens and the
+        precision within each interval of the code. What is 0 / 0 is nan.
+
+    Raises
+    ------
+    TypeError
+        If `activations` carry no tokens, or the predicate is of another kind.
+    ValueError
+        If codes and activations differ in rows, there is no such feature, a regular expression
+        is faulty or has no vocabulary to be searched in, or an array has another length.
+
+    References
+    ----------
+    Bricken et al. (2023), "Towards Monosemanticity", judge a feature by the share of tokens
+    within intervals of its code on which a rule holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdict import Activations
+    >>> from skdict.inspection import predicate_scores
+    >>> acts = Activations(
+    ...     np.zeros((4, 2), "f"), documents=[0, 0, 0, 0], positions=[0, 1, 2, 3],
+    ...     token_ids=[0, 1, 0, 2], vocabulary=["a", "b", "c"],
+    ... )
+    >>> found = predicate_scores([[1.0], [2.0], [0.0], [0.0]], acts, 0, "ab|ac")
+    >>> found.sensitivity, found.precision, found.n_missed
+    (0.5, 1.0, 2)
+    """
+    check_number("n_bins", n_bins, low=1, integer=True)
+    rows, values = _firings(check_codes(codes, activations), feature)
+    holds = _holds(predicate, activations)
+    fires = np.zeros(len(holds), dtype=bool)
+    fires[rows] = True
+    both, missed = int((holds & fires).sum()), int((holds & ~fires).sum())
+    beyond = len(rows) - both
+    neither = len(holds) - both - missed - beyond
+    edges = np.linspace(0, values.max(initial=0), n_bins + 1)
+    bins = (np.searchsorted(edges, values, side="left") - 1).clip(0, n_bins - 1)
+    n_fired = np.bincount(bins, minlength=n_bins)
+    held = np.bincount(bins, holds[rows], minlength=n_bins)
+    return Bunch(
+        sensitivity=_ratio(both, both + missed),
+        specificity=_ratio(neither, neither + beyond),
+        precision=_ratio(both, both + beyond),
+        f1=_ratio(2 * both, 2 * both + missed + beyond),
+        n_both=both,
+        n_missed=missed,
+        n_beyond=beyond,
+        n_neither=neither,
+        edges=edges,
+        n_fired=n_fired,
+        precision_by_bin=np.divide(held, n_fired, out=np.full(n_bins, np.nan), where=n_fired > 0),
+    )
+
+
+def _ratio(part, whole):
+    return part / whole if whole else float("nan")
+
+
+def _firings(codes, feature):
+    """Return the rows on which a feature fires, and its codes there in float64."""
+    check_number("feature", feature, low=0, high=codes.shape[1] - 1, integer=True)
+    here = np.flatnonzero((codes.indices == feature) & (codes.data > 0))
+    rows = np.searchsorted(codes.indptr, here, side="right") - 1
+    return rows, codes.data[here].astype(np.float64)
+
+
+def _holds(predicate, activations):
+    """Return on which rows a predicate holds."""
+    if isinstance(predicate, (str, re.Pattern)):
+        return _matches(predicate, activations)
+    if callable(predicate):
+        ids, which = np.unique(activations.token_ids, return_inverse=True)
+        pieces = (readable_token(activations.vocabulary, i) for i in ids)
+        return np.array([bool(predicate(piece)) for piece in pieces], dtype=bool)[which]
+    holds = np.asarray(predicate)
+    if holds.dtype != bool:
+        raise TypeError(
+            f"predicate is {type(predicate).__name__}; pass a regular expression, a callable from "
+            f"a token's text to True or False, or an array of bool"
+        )
+    if holds.shape != (len(activations),):
+        raise ValueError(
+            f"predicate has shape {holds.shape}; pass one bool for each of the "
+            f"{len(activations)} rows"
+        )
+    return holds
+
+
+def _matches(pattern, activations):
+    """Return the rows that a match of a regular expression reaches into."""
+    try:
+        pattern = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    if activations.vocabulary is None:
+        raise ValueError(
+            "the activations know no vocabulary, so there is no text to search in; pass an array "
+            "of bool as predicate"
+        )
+    holds = np.zeros(len(activations), dtype=bool)
+    ids, bounds = activations.token_ids, document_bounds(activations.documents)
+    for start, end in itertools.pairwise(bounds):
+        pieces = [activations.vocabulary[i] for i in ids[start:end]]
+        ends = np.cumsum([len(piece) for piece in pieces])
+        for match in pattern.finditer("".join(pieces)):
+            first = np.searchsorted(ends, match.start(), side="right")
+            last = np.searchsorted(ends, match.end(), side="left")
+            if match.end() > match.start():
+                holds[start + first : start + last + 1] = True
+    return holds
