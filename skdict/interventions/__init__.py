@@ -4,6 +4,19 @@ Floor 4: imports `feature_extraction`, `decomposition`, `models` and what is bel
 """
 
 from skdict.interventions._edits import Ablate, Patch, Project, Reconstruct, Steer
+from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._intervene import intervene
+from skdict.interventions._loss_recovered import loss_recovered
+from skdict.interventions._output_effects import output_effects
 
-__all__ = ["Ablate", "Patch", "Project", "Reconstruct", "Steer", "intervene"]
+__all__ = [
+    "Ablate",
+    "OutputEffects",
+    "Patch",
+    "Project",
+    "Reconstruct",
+    "Steer",
+    "intervene",
+    "loss_recovered",
+    "output_effects",
+]

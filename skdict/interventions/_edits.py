@@ -300,6 +300,8 @@ class Project:
 
 def bind_edit(edit, dictionary, error):
     """Return the function that rewrites activations by an edit, or refuse what is none."""
+    if dictionary is None and getattr(edit, "_needs_codes", True):
+        raise TypeError(f"dictionary is None, and {edit!r} edits codes; pass a fitted dictionary")
     if not isinstance(edit, Patch):
         _refuse_target(edit, error)
     if hasattr(edit, "_bind") and not isinstance(edit, type):

@@ -9,7 +9,12 @@ import torch
 from skdict._validation import check_choice
 from skdict.interventions._calls import CallTracker, register_rewriting
 from skdict.interventions._edits import bind_edit
-from skdict.interventions._loaded import frozen_dictionary, loaded_model, model_device
+from skdict.interventions._loaded import (
+    check_width,
+    frozen_dictionary,
+    loaded_model,
+    model_device,
+)
 from skdict.models import evaluation_mode, find_hook_point, verify_hook_points
 
 ERRORS = ("keep", "target", "drop")
@@ -36,9 +41,10 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
         A loaded model, alone or with its tokenizer, or its name or folder, which is loaded.
     hook_point : str
         Where: as of `ActivationExtractor`, such as "resid_post.2", or the path of a module.
-    dictionary : estimator
+    dictionary : estimator or None
         Fitted: anything with `components_`, `transform` and `inverse_transform`; or what
-        `to_torch` made of it, which saves the conversion where it is used often.
+        `to_torch` made of it, which saves the conversion where it is used often. None for
+        edits of activations that need no codes, such as `Erase`.
     edit : Ablate, Steer, Patch, Project, Reconstruct or callable
         What to do to the codes. A callable is given codes as a tensor of shape (n_texts,
         n_tokens, n_components), zero where nothing is edited, and returns new ones.
@@ -92,7 +98,7 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     positions = _check_positions(positions)
     module = loaded_model(model)
     point = find_hook_point(module, hook_point)
-    frozen = frozen_dictionary(dictionary, module)
+    frozen = None if dictionary is None else frozen_dictionary(dictionary, module)
     rewrite = bind_edit(edit, frozen, error)
     _verify(module, hook_point)
     calls = CallTracker()
@@ -111,16 +117,14 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
 
 def _edit(value, calls, dictionary, rewrite, positions, hook_point):
     """Return what goes on from a hook point."""
-    at, width = calls.positions_of(value), len(dictionary.offset)
-    if value.shape[-1] != width:
-        raise ValueError(
-            f"hook_point={hook_point!r} is {value.shape[-1]} wide, and the dictionary was fitted "
-            f"on rows of width {width}; fit one on activations of this hook point"
-        )
+    at, width, dtype = calls.positions_of(value), value.shape[-1], value.dtype
+    if dictionary is not None:
+        check_width(hook_point, width, dictionary)
+        dtype = dictionary.offset.dtype
     chosen = _chosen(at, positions, calls.start)
     if not chosen.any():
         return value
-    x = value.reshape(*at.shape, width).to(dictionary.offset.dtype)
+    x = value.reshape(*at.shape, width).to(dtype)
     return rewrite(x, chosen, calls.start).to(value.dtype).reshape(value.shape)
 
 

@@ -52,5 +52,14 @@ def frozen_dictionary(dictionary, model):
     return dictionary.to(device=model_device(model), dtype=dtype)
 
 
+def check_width(hook_point, width, dictionary):
+    """Refuse a frozen dictionary of another width than what goes through a hook point."""
+    if width != len(dictionary.offset):
+        raise ValueError(
+            f"hook_point={hook_point!r} is {width} wide, and the dictionary was fitted on rows of "
+            f"width {len(dictionary.offset)}; fit one on activations of this hook point"
+        )
+
+
 def _weights(model):
     return chain(model.parameters(), model.buffers())

@@ -1,0 +1,94 @@
+"""How an edited model's predictions differ from its own, over texts."""
+
+import numpy as np
+import torch
+
+from skdict.interventions._intervene import intervene
+from skdict.models import capture, evaluation_mode, find_hook_point
+
+
+class Replace:
+    """Put one row in place of all, whatever the dictionary says.
+
+    Parameters
+    ----------
+    row : torch.Tensor of shape (width,)
+        The row.
+    """
+
+    _needs_codes = False
+
+    def __init__(self, row):
+        self.row = row
+
+    def _bind(self, dictionary, error):
+        return lambda x, edited, start: torch.where(edited[..., None], self.row.to(x), x)
+
+
+@torch.no_grad()
+def mean_row(model, hook_point, batches):
+    """Return the mean activation at a hook point over the kept tokens, float64."""
+    points, total, count = {"x": find_hook_point(model, hook_point)}, 0, 0
+    with evaluation_mode(model):
+        for batch in batches:
+            with capture(points) as values:
+                batch.run(model)
+            x = values["x"].reshape(*batch.ids.shape, -1)[batch.kept]
+            total, count = total + x.double().sum(dim=0), count + len(x)
+    return total / count
+
+
+@torch.no_grad()
+def measure_edits(model, hook_point, dictionary, edits, batches):
+    """Return cross-entropy and KL divergence of a model under edits.
+
+    Parameters
+    ----------
+    model : module
+        A causal language model.
+    hook_point : str
+        Where it is edited.
+    dictionary : AffineDictionary, HostDictionary or None
+        Frozen; None for edits of rows.
+    edits : dict of str to edit
+        What is done at kept tokens.
+    batches : list of TextBatch
+        The texts.
+
+    Returns
+    -------
+    (dict of str to float, dict of str to float, int)
+        Mean cross-entropy in nats by edit, with that of the model itself under ""; mean KL
+        divergence from the model itself; and the number of tokens predicted. Sums are float64.
+    """
+    losses, divergences = dict.fromkeys(["", *edits], 0.0), dict.fromkeys(edits, 0.0)
+    n_tokens = 0
+    with evaluation_mode(model):
+        for batch in batches:
+            if not batch.predicting.any():
+                continue
+            targets = batch.targets()
+            n_tokens += len(targets)
+            clean = _log_probabilities(model, batch)
+            losses[""] += _loss(clean, targets)
+            for name, edit in edits.items():
+                with intervene(model, hook_point, dictionary, edit, positions=batch.kept):
+                    edited = _log_probabilities(model, batch)
+                losses[name] += _loss(edited, targets)
+                divergences[name] += float((clean.exp() * (clean - edited)).sum(-1).double().sum())
+    mean = {name: total / n_tokens for name, total in losses.items()}
+    return mean, {name: total / n_tokens for name, total in divergences.items()}, n_tokens
+
+
+def _log_probabilities(model, batch):
+    logits = batch.run(model)[batch.predicting]
+    return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
+
+
+def _loss(log_probabilities, targets):
+    return -float(log_probabilities.gather(1, targets[:, None]).double().sum())
+
+
+def perplexity(cross_entropy):
+    """Return exp of a cross-entropy in nats."""
+    return float(np.exp(cross_entropy))

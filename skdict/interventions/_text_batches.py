@@ -1,0 +1,96 @@
+"""Texts as padded batches, with what is edited and what is predicted in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skdict._validation import check_number, check_texts
+from skdict.feature_extraction._forward_pass import batches_of_like_length, context_length
+from skdict.feature_extraction._windows import read_in_windows
+from skdict.interventions._loaded import model_device
+from skdict.models import encode_texts, special_ids
+
+
+@dataclass
+class TextBatch:
+    """Texts that share a forward pass.
+
+    Parameters
+    ----------
+    ids, mask : torch.Tensor of int64, shape (n_texts, n_tokens)
+        Token ids, padded on the right, and 1 where there is a token.
+    kept : torch.Tensor of bool, shape (n_texts, n_tokens)
+        Tokens that an edit may touch: neither the first ones nor special.
+    predicting : torch.Tensor of bool, shape (n_texts, n_tokens)
+        Those of them that another ordinary token follows.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    kept: torch.Tensor
+    predicting: torch.Tensor
+
+    def run(self, model):
+        """Return the logits of a model, (n_texts, n_tokens, n_vocabulary)."""
+        output = model(input_ids=self.ids, attention_mask=self.mask, use_cache=False)
+        if not torch.is_tensor(getattr(output, "logits", None)):
+            raise TypeError(f"{type(model).__name__} gives no logits; pass a causal language model")
+        return output.logits
+
+    def rows(self, texts):
+        """Return some of the texts, which may be the same ones several times."""
+        return TextBatch(
+            self.ids[texts], self.mask[texts], self.kept[texts], self.predicting[texts]
+        )
+
+    def targets(self):
+        """Return the token that follows each predicting one."""
+        return self.ids.roll(-1, dims=1)[self.predicting]
+
+
+def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first):
+    """Return texts as a list of `TextBatch`, those of like length together.
+
+    Raises
+    ------
+    ValueError
+        If no text has two ordinary tokens in a row, or a parameter is out of range.
+    TypeError
+        If the texts are no list of strings.
+    """
+    for name, value in (("max_length", max_length), ("batch_size", batch_size)):
+        check_number(name, value, low=1, integer=True)
+    check_number("skip_first", skip_first, low=0, integer=True)
+    length = min(max_length, context_length(model) or max_length)
+    options = {"long_texts": "truncate", "skip_first": skip_first}
+    windows = [
+        read_in_windows(text, i, max_length=length, left_out=special_ids(tokenizer), **options)[0]
+        for i, text in enumerate(encode_texts(tokenizer, check_texts(texts)))
+    ]
+    lengths = np.array([len(window.ids) for window in windows])
+    device = model_device(model)
+    batches = [
+        _batch([windows[i] for i in part], device)
+        for part in batches_of_like_length(model, lengths, batch_size)
+    ]
+    if not any(batch.predicting.any() for batch in batches):
+        raise ValueError(
+            f"no text has two ordinary tokens after the first skip_first={skip_first}; pass "
+            f"longer texts or lower skip_first"
+        )
+    return batches
+
+
+def _batch(windows, device):
+    shape = len(windows), max(len(window.ids) for window in windows)
+    ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    kept = np.zeros(shape, dtype=bool)
+    for row, window in enumerate(windows):
+        ids[row, : len(window.ids)] = window.ids
+        mask[row, : len(window.ids)] = 1
+        kept[row, window.kept] = True
+    predicting = kept.copy()
+    predicting[:, :-1] &= kept[:, 1:]
+    predicting[:, -1] = False
+    return TextBatch(*(torch.from_numpy(a).to(device) for a in (ids, mask, kept, predicting)))
