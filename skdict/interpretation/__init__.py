@@ -10,6 +10,9 @@ from skdict.interpretation._context import ContextExplainer
 from skdict.interpretation._controls import reinitialize_model
 from skdict.interpretation._explanation import Explanation, Simulator
 from skdict.interpretation._feature_interpreter import FeatureInterpreter
+from skdict.interpretation._judge_scorers import DetectionScorer, FuzzingScorer, IntruderScorer
+from skdict.interpretation._judges import EmbeddingJudge, RecordedJudge, SimulatorJudge
+from skdict.interpretation._judging import Window, ask_judge, judgment_measures
 from skdict.interpretation._lexicon import LexiconExplainer
 from skdict.interpretation._ngram import NGramExplainer
 from skdict.interpretation._ratings import Ratings, read_ratings, write_rating_sheet
@@ -18,14 +21,23 @@ from skdict.interpretation._terms import Term
 
 __all__ = [
     "ContextExplainer",
+    "DetectionScorer",
+    "EmbeddingJudge",
     "Explanation",
     "FeatureInterpreter",
+    "FuzzingScorer",
     "InterpretabilityScorer",
+    "IntruderScorer",
     "LexiconExplainer",
     "NGramExplainer",
     "Ratings",
+    "RecordedJudge",
     "Simulator",
+    "SimulatorJudge",
     "Term",
+    "Window",
+    "ask_judge",
+    "judgment_measures",
     "read_ratings",
     "reinitialize_model",
     "write_rating_sheet",

@@ -159,6 +159,7 @@ def read_ratings(paths, key, *, raters=None, allow_missing=False):
     Returns
     -------
     Ratings
+        What each person said of each feature.
 
     Raises
     ------

@@ -1,0 +1,215 @@
+"""What the scores by a judge share: documents, explanations, windows, and their summary."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator
+
+from skdict._validation import check_choice, check_number
+from skdict.inspection import TokenBlock, split_documents
+from skdict.inspection._keys import mix
+from skdict.interpretation._codes import FeatureColumns
+from skdict.interpretation._explanation import Explanation
+from skdict.interpretation._feature_interpreter import check_tokens, make_engine
+from skdict.interpretation._judge_windows import hardest, windows_and_prevalence
+from skdict.interpretation._judges import SimulatorJudge
+from skdict.interpretation._scorer import InterpretabilityScorer
+from skdict.interpretation._scores import bootstrap_interval
+from skdict.metrics._scorer import split_rows
+
+# Silent windows that hard ones are chosen from, for each one wanted.
+HARD_POOL = 4
+JUDGED = ("scored", "undefined")
+
+
+@dataclass(eq=False)
+class _Found:
+    """What a judge is asked about: explanations, and windows of documents kept apart."""
+
+    explanations: list
+    status: np.ndarray
+    records: list
+    prevalence: np.ndarray
+    judge: object
+
+
+class _ExplanationsAlone:
+    """An explainer whose words nothing simulates: they are for the judge.
+
+    Parameters
+    ----------
+    explainer : explainer
+        Such as `LLMExplainer`.
+    """
+
+    def __init__(self, explainer):
+        self._explainer = explainer
+
+    def explain(self, codes, tokens):
+        """Return explanations, None where there is none."""
+        found = self._explainer.explain(codes, tokens)
+        return [said if isinstance(said, Explanation) else None for said in found]
+
+
+class JudgeScorer(BaseEstimator):
+    """The documents, explanations and windows that the three scorers share."""
+
+    def __call__(self, estimator, X, y=None):
+        """Return the mean of `metric` over the features of a dictionary.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
+        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
+            Of at least three documents.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            nan where no feature could be judged.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no dictionary, or the rows know no tokens.
+        ValueError
+            If a parameter is out of bounds, or there are fewer than three documents.
+        """
+        return self.measure(estimator, X)[f"{self.task}_{self.metric}"]
+
+    def measure(self, estimator, X):
+        """Return the means of all measures, the interval of `metric` and the counts.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
+        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
+            Of at least three documents.
+
+        Returns
+        -------
+        dict of str to float
+            Every name begins with the task. The interval is a 95 % bootstrap one over
+            features. `n_judged` features were judged, `n_failed` windows got no verdict.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no dictionary, or the rows know no tokens.
+        ValueError
+            If a parameter is out of bounds, or there are fewer than three documents.
+        """
+        by_feature = [m for m in self.measure_features(estimator, X) if m is not None]
+        names = self._names()
+        means = {name: defined_mean([m[name] for m in by_feature]) for name in names}
+        headline = np.array([m[self.metric] for m in by_feature])
+        low, high = bootstrap_interval(headline[np.isfinite(headline)], self.random_state)
+        means |= {f"{self.metric}_low": low, f"{self.metric}_high": high}
+        means["n_judged"] = int(np.isfinite(headline).sum())
+        means["n_failed"] = sum(m["n_failed"] for m in by_feature)
+        return {f"{self.task}_{name}": value for name, value in means.items()}
+
+    def measure_features(self, estimator, X):
+        """Return the measures of each feature drawn, None where it cannot be judged.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
+        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
+            Of at least three documents.
+
+        Returns
+        -------
+        list of dict or None
+            In the order of `FeatureInterpreter.features_` under equal parameters.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no dictionary, or the rows know no tokens.
+        ValueError
+            If a parameter is out of bounds, or there are fewer than three documents.
+        """
+        self._check()
+        dictionary, rows = split_rows(estimator, X)
+        found = self._find(FeatureColumns(dictionary, self.sign), check_tokens(rows))
+        return [self._measure_one(found, j, rows.vocabulary) for j in range(len(found.records))]
+
+    def _find(self, columns, activations):
+        engine = make_engine(self._interpretability_scorer())
+        made = engine.interpret(columns, activations)
+        parts = split_documents(activations, seed=engine.seed)
+        judge = self.judge
+        if judge is None:
+            judge = self._default_judge(columns, activations, parts["select"], made)
+        records, prevalence = windows_and_prevalence(
+            columns.blocks(activations, parts["test"], made.features),
+            len(made.features),
+            window=self.window,
+            n_active=self.n_positive,
+            n_silent=self.n_negative * (HARD_POOL if self.negatives == "hard" else 1),
+            seed=engine.seed,
+        )
+        return _Found(made.explanations, made.scores.status, records, prevalence, judge)
+
+    def _interpretability_scorer(self):
+        explainer = self.explainer
+        if hasattr(explainer, "explain_records"):
+            explainer = _ExplanationsAlone(explainer)
+        return InterpretabilityScorer(
+            explainer=explainer,
+            sign=self.sign,
+            n_features=self.n_features,
+            order=self.order,
+            min_firings=self.min_firings,
+            random_state=self.random_state,
+        )
+
+    def _default_judge(self, columns, activations, documents, made):
+        parts = list(columns.blocks(activations, documents, made.features))
+        codes = scipy.sparse.vstack([codes for codes, _ in parts], format="csc")
+        table = [
+            np.concatenate([getattr(block, name) for _, block in parts])
+            for name in ("documents", "positions", "token_ids")
+        ]
+        tokens = TokenBlock(*table, activations.vocabulary)
+        return SimulatorJudge().fit(made.explanations, codes, tokens)
+
+    def _measure_one(self, found, j, vocabulary):
+        records = found.records[j]
+        if found.status[j] not in JUDGED or not records.random or not records.silent:
+            return None
+        seed = int(mix(self.random_state, 7, j) >> np.uint64(32))
+        rng = np.random.default_rng(seed)
+        return self._judge_feature(found, j, records, vocabulary, rng)
+
+    def _negatives(self, records):
+        """Return the silent windows to show, drawn or like those with the feature."""
+        if self.negatives == "random":
+            return records.silent[: self.n_negative]
+        return hardest(records.silent, records.random, self.n_negative)
+
+    def _check(self):
+        check_choice("negatives", self.negatives, ("random", "hard"))
+        check_choice("metric", self.metric, self._names())
+        for name in ("n_positive", "n_negative", "n_shown"):
+            check_number(name, getattr(self, name), low=1, integer=True)
+        check_number("random_state", self.random_state, low=0, integer=True)
+        if self.judge is not None and not hasattr(self.judge, "judge"):
+            raise TypeError(
+                f"judge={self.judge!r} is not accepted: pass an object with the method "
+                f"judge(explanation, windows), such as EmbeddingJudge(), or None"
+            )
+
+
+def defined_mean(values):
+    """Return the mean of the values that are defined, nan where there is none."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else np.nan
