@@ -1,0 +1,99 @@
+"""How the documentation is built: `sphinx-build -W --keep-going docs docs/_build/html`."""
+
+import os
+import re
+from pathlib import Path
+
+import skdict
+
+# Examples read the bundled model alone.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+project = "skdict"
+author = copyright = "The skdict developers"
+version = release = skdict.__version__
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "**/GALLERY_HEADER.rst", "sg_execution_times.rst"]
+templates_path = ["_templates"]
+default_role = "code"
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+# Names of other packages become links, unless there is no network to read their inventories by.
+INVENTORIES = {
+    "python": ("https://docs.python.org/3", None),
+    "numpy": ("https://numpy.org/doc/stable", None),
+    "scipy": ("https://docs.scipy.org/doc/scipy", None),
+    "sklearn": ("https://scikit-learn.org/stable", None),
+    "torch": ("https://docs.pytorch.org/docs/stable", None),
+}
+intersphinx_mapping = {} if os.environ.get("SKDICT_DOCS_OFFLINE") == "1" else INVENTORIES
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"(/paper/|/stories_model/|/run_)",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("skdict",),
+    "backreferences_dir": "generated/backreferences",
+    "inspect_global_variables": False,
+    "remove_config_comments": True,
+    "show_signature": False,
+    "download_all_examples": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skdict"
+html_static_path = ["_static"]
+html_css_files = ["skdict.css"]
+html_show_sourcelink = False
+html_sidebars = {"changelog": [], "glossary": []}
+html_theme_options = {
+    "navbar_align": "left",
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_end": [],
+}
+
+
+def changelog_as_rst(app, docname, source):
+    """Put CHANGELOG.md in place of the text of its page: headings, links and lists suffice."""
+    if docname != "changelog":
+        return
+    text = (Path(app.srcdir).parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    text = re.sub(r"\[(.*?)\]\((http.*?)\)", r"`\1 <\2>`__", text)
+    for mark, line in (("#", "="), ("##", "-"), ("###", "~")):
+        text = re.sub(
+            rf"^{mark} (.*)$", lambda m, line=line: f"{m[1]}\n{line * len(m[1])}", text, flags=re.M
+        )
+    source[0] = text
+
+
+def escape_trailing_underscores(app, what, name, obj, options, lines):
+    """Keep `n_features_in_` of a shape from being read as a link."""
+    lines[:] = [
+        line if "``" in line or "::" in line else re.sub(r"(?<=\w)_(?=[,)])", r"\\_", line)
+        for line in lines
+    ]
+
+
+def setup(app):
+    """Register what is done to pages; numpydoc's own work comes first."""
+    app.connect("source-read", changelog_as_rst)
+    app.connect("autodoc-process-docstring", escape_trailing_underscores, priority=900)

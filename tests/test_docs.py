@@ -1,0 +1,127 @@
+"""The pages say what is so: their code runs, every public name is there, links lead somewhere."""
+
+import importlib
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from sklearn.utils import Bunch
+
+import skdict
+from skdict import (
+    SparseDictionaryAutoencoder,
+    SparseDictionaryAutoencoderCV,
+    datasets,
+    sparse_dictionary_path,
+)
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+BUILT = {"_build", "_templates", "generated", "auto_examples", "sg_execution_times.rst"}
+PAGES = sorted(
+    page for page in DOCS.rglob("*.rst") if not BUILT & set(page.relative_to(DOCS).parts)
+)
+FITS = (  # whose defaults are made smaller, so that a page takes seconds; all else is as printed
+    SparseDictionaryAutoencoder.__init__,
+    SparseDictionaryAutoencoderCV.__init__,
+    sparse_dictionary_path,
+)
+BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", re.MULTILINE)
+
+
+def name(page):
+    return str(page.relative_to(DOCS))
+
+
+def blocks(page):
+    text = page.read_text(encoding="utf-8") + "\n"
+    return [textwrap.dedent(block) for block in BLOCK.findall(text)]
+
+
+@pytest.fixture(scope="module")
+def few_stories():
+    """The bundled stories, of which pages read a few, so that each takes a second."""
+    stories = datasets.load_stories()
+    return Bunch(**stories | {"texts": stories.texts[:60], "kinds": stories.kinds[:60]})
+
+
+@pytest.fixture(scope="module")
+def used_everywhere(few_stories):
+    """Names that pages use without making them again, as the user guide makes them."""
+    names = {"stories": few_stories, "texts": few_stories.texts}
+    exec(
+        """
+from sklearn.decomposition import PCA
+from skdict import *
+from skdict.inspection import *
+from skdict.interpretation import *
+from skdict.metrics import *
+acts = ActivationExtractor(stories.model, "resid_post.2").fit_transform(texts)
+train, test = acts[acts.documents % 2 == 0], acts[acts.documents % 2 == 1]
+sae = SparseDictionaryAutoencoder(64, max_iter=2, random_state=0).fit(train)
+codes = sae.transform(test)
+methods = {"sae": sae, "pca": PCA(16).fit(train)}
+""",
+        names,
+    )
+    return names
+
+
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::skdict.exceptions.DeadFeaturesWarning",
+)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name)
+def test_the_code_of_a_page_runs(page, few_stories, used_everywhere, monkeypatch, tmp_path):
+    for module in (skdict, datasets):
+        monkeypatch.setattr(module, "load_stories", lambda: few_stories)
+    for fit in FITS:
+        for default, value in {"max_iter": 1, "batch_size": 128}.items():
+            monkeypatch.setitem(fit.__kwdefaults__, default, value)
+    monkeypatch.chdir(tmp_path)
+    names = dict(used_everywhere)
+    for number, block in enumerate(blocks(page), 1):
+        exec(compile(block, f"{name(page)}, block {number}", "exec"), names)
+
+
+def public_packages():
+    """Return the packages and modules of skdict that have public names, but for skdict."""
+    found = pkgutil.iter_modules(skdict.__path__)
+    modules = [
+        importlib.import_module(f"skdict.{module.name}")
+        for module in found
+        if not module.name.startswith("_")
+    ]
+    return [module for module in modules if getattr(module, "__all__", None)]
+
+
+def listed(package):
+    """Return the names that the API page lists below a package."""
+    api = (DOCS / "api.rst").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^\.\. currentmodule:: (.*)$", api, flags=re.MULTILINE)
+    for home, part in zip(parts[::2], parts[1::2], strict=True):
+        if home == package:
+            return re.findall(r"^   (\w+)$", part, flags=re.MULTILINE)
+    return []
+
+
+@pytest.mark.parametrize("package", public_packages(), ids=lambda module: module.__name__)
+def test_every_public_name_has_its_place(package):
+    assert sorted(listed(package.__name__)) == sorted(package.__all__)
+
+
+def test_names_of_the_top_level_are_said_to_be_there():
+    opening = (DOCS / "api.rst").read_text(encoding="utf-8").split("currentmodule")[0]
+    assert sorted(re.findall(r"\.(\w+)`", opening)) == sorted(skdict.__all__)
+
+
+def test_every_page_is_reached():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for page in PAGES:
+        assert page.stem == "index" or re.search(rf"^   (\S*/)?{page.stem}$", text, re.MULTILINE)
+
+
+def test_the_configuration_is_short():
+    assert len((DOCS / "conf.py").read_text(encoding="utf-8").splitlines()) <= 100
