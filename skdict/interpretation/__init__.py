@@ -6,6 +6,11 @@ An explainer has one method, ``explain(codes, tokens)``, and gives an `Explanati
 feature: a sentence, and the weighted terms by which it predicts codes from text.
 """
 
+from skdict.interpretation._agreement import (
+    agreement_with_scores,
+    krippendorff_alpha,
+    weighted_kappa,
+)
 from skdict.interpretation._context import ContextExplainer
 from skdict.interpretation._controls import reinitialize_model
 from skdict.interpretation._explanation import Explanation, Simulator
@@ -36,9 +41,12 @@ __all__ = [
     "SimulatorJudge",
     "Term",
     "Window",
+    "agreement_with_scores",
     "ask_judge",
     "judgment_measures",
+    "krippendorff_alpha",
     "read_ratings",
     "reinitialize_model",
+    "weighted_kappa",
     "write_rating_sheet",
 ]
