@@ -31,7 +31,7 @@ PRONOUNS = {
     "girl": {"he": "she", "He": "She", "his": "her", "him": "her", "self": "herself"},
     "boy": {"he": "he", "He": "He", "his": "his", "him": "him", "self": "himself"},
 }
-KIND_SHARES = {"indirect object": 0.44, "pronoun": 0.08, "agreement": 0.36, "name": 0.12}
+KIND_SHARES = {"indirect object": 0.48, "pronoun": 0.09, "agreement": 0.11, "name": 0.32}
 
 
 def generated_story(rng):
@@ -196,6 +196,10 @@ def name_story(rng):
 
 
 _NAMINGS = (
+    "We saw",
+    "This is the story of",
+    "My sister has",
+    "There is a book about",
     "Once upon a time, there was",
     "There was",
     "One day,",
@@ -217,5 +221,15 @@ _NAME_SENTENCES = (
     "It was time for {N} to go home.",
     "The little bird sang to {N}.",
     "{N}'s {object} was {adjective}.",
+    "Have you ever seen {N}?",
+    "We all waited for {N}.",
+    "Nobody could find {N}.",
+    "I want to play with {N}.",
+    "Yesterday I saw {N} near the {place}.",
+    "Mom read a book about {N}.",
+    "They wanted to visit {N}.",
+    "I told Dad about {N}.",
+    "The {object} of {N} was {adjective}.",
+    "Who had taken {N} to the {place}?",
     '"Hello," said {N}.',
 )

@@ -8,8 +8,8 @@ from stories_model.names import BOYS, GIRLS, RENAMED, made_up_name
 from stories_model.tokens import pack, token_lists
 
 # Shares of the tokens; the last blocks, with the falling rate, are nearer the real stories.
-SHARES = {"real": 0.36, "teacher": 0.32, "generated": 0.32}
-LAST_SHARES = {"real": 0.58, "teacher": 0.1, "generated": 0.32}
+SHARES = {"real": 0.34, "teacher": 0.22, "generated": 0.44}
+LAST_SHARES = {"real": 0.46, "teacher": 0.04, "generated": 0.5}
 RENAME_SHARE = 0.35
 _NAME = re.compile(r"\b(" + "|".join(RENAMED) + r")\b")
 

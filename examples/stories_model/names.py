@@ -81,22 +81,39 @@ HELD_OUT = {*_task_words.GIRLS, *_task_words.BOYS}
 STARTS = "B Br C Ch D Dr F Fl G Gr H J K Kr L M N P Pl Qu R S Sh Sk Sl St T Th Tr V W Y Z".split()
 MIDDLES = "a e i o u ee oo ai ou a e i o u".split()
 JOINS = "b d f g k l m n p r s t v z bb ll mm nd ng nn rr rt st th tt lb rk sk mp".split()
+# Words that begin sentences: as the first piece of a name they mislead most.
+WORDS = "And The So In He It At Is On As We To But She They Sam Max Tim Ad Car Her Be An No".split()
 ENDS = ["", "", "", "", "n", "l", "s", "k", "x", "r", "m", "b", "t", "sh", "ck", "ndo", "lly"]
 
 
 def made_up_name(rng):
-    """Return a name of two or three syllables that is likely new, and none of the tasks'."""
+    """Return a name that is likely new, and none of the tasks': of syllables or spliced."""
+    name = _spliced_name(rng) if rng.random() < 0.5 else _name_of_syllables(rng)
+    return made_up_name(rng) if name in HELD_OUT else name
+
+
+def _name_of_syllables(rng):
     name = rng.choice(STARTS) + rng.choice(MIDDLES)
     for _ in range(rng.choice((1, 1, 2))):
         name += rng.choice(JOINS) + rng.choice(MIDDLES)
-    name += rng.choice(ENDS)
-    return made_up_name(rng) if name in HELD_OUT else name
+    return name + rng.choice(ENDS)
+
+
+def _spliced_name(rng):
+    """Return the beginning of a name or a word with the end of another name.
+
+    A known beginning then does not tell the end, which has to be looked up in the text.
+    """
+    start, end = rng.choice(GIRLS + BOYS), rng.choice(GIRLS + BOYS)
+    if rng.random() < 0.3:
+        return rng.choice(WORDS) + end[rng.randint(1, max(1, len(end) - 2)) :]
+    return start[: rng.randint(2, max(2, len(start) - 1))] + end[-rng.randint(1, 4) :].lower()
 
 
 def pick_name(rng, kind):
     """Return a name for "girl" or "boy": common, listed or made up in near equal shares."""
     listed = GIRLS if kind == "girl" else BOYS
     draw = rng.random()
-    if draw < 0.35:
+    if draw < 0.3:
         return rng.choice(listed[:60])
-    return rng.choice(listed) if draw < 0.75 else made_up_name(rng)
+    return rng.choice(listed) if draw < 0.62 else made_up_name(rng)

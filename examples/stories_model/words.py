@@ -96,6 +96,12 @@ _MEETINGS = (
     "had {a_object} and {a_other}",
     "came home from the {place}",
     "met at the {place}",
+    "spent the day at the {place}",
+    "were tired and lay down in the {place}",
+    "laughed a lot",
+    "talked for a while in the {place}",
+    "helped Mom in the {place}",
+    "waited near the {place}",
     "ran and jumped",
     "were playing in the {place}",
 )
@@ -141,7 +147,7 @@ ASIDES = (
     "It was time to go home.",
     "The {place} was {adjective}.",
 )
-ADVERBS = ("Then ", "Then ", "Soon, ", "Later, ", "So ", "At last, ")
+ADVERBS = ("Then ", "Then ", "Soon, ", "Later, ", "So ", "At last, ", "Next, ", "After a while, ")
 _DEEDS = (
     "{S} gave {a_object} to {O}",
     "{S} gave the {object} to {O}",
@@ -184,6 +190,20 @@ _DEEDS = (
     "{S} threw {a_adjective} {object} to {O}",
     "{S} was {adjective} and smiled at {O}",
     "{S} had {a_other} for {O}",
+    "{S} sent {a_object} to {O}",
+    "{S} lent the {object} to {O}",
+    "{S} rolled the {object} to {O}",
+    "{S} carried {a_object} to {O}",
+    "{S} tossed the {object} to {O}",
+    "{S} sold {a_object} to {O}",
+    "{S} promised {a_object} to {O}",
+    "{S} returned the {object} to {O}",
+    "{S} wrote a letter to {O}",
+    "{S} tried to pass the {object} to {O}",
+    "{S} had to bring the {other} to {O}",
+    "{S} took {a_object} and threw it to {O}",
+    "{S} pointed to {O}",
+    "{S} whispered to {O}",
 )
 _TAILS = (".", ".", ".", ".", " with a smile.", " and smiled.", " again.", "!")
 DEEDS = [deed + tail for deed in _DEEDS for tail in _TAILS]

@@ -49,7 +49,7 @@ def test_json_and_nothing_else(few_texts, tmp_path, capsys):
         (["--texts", "nowhere.txt"], "no such file or directory; pass a file of texts"),
         (["--n-components", "0"], "--n-components=0"),
         (["--out", __file__], "is a file; pass a folder"),
-        (["--hook-point", "resid_post.7"], "'resid_post.0' to 'resid_post.3'"),
+        (["--hook-point", "resid_post.7"], "'resid_post.0' to 'resid_post.4'"),
         (["--alpha", "-1"], "--alpha=-1.0"),
         (["--device", "gpu"], "device='gpu'"),
     ],

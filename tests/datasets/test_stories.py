@@ -1,5 +1,6 @@
 """The bundled model and text are small, readable and the model's own."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ def test_small_and_described(stories):
     assert size < 5e6
     for word in ("Licences", "nats per character", "trained"):
         assert word in stories.DESCR
-    assert len(stories.texts) == 1500
+    assert len(stories.texts) == len(stories.kinds) == 2400
+    assert set(stories.kinds) == {"sampled", "indirect object", "pronoun", "agreement", "name"}
     assert all(isinstance(text, str) and text for text in stories.texts)
 
 
@@ -67,3 +69,41 @@ def test_no_run_of_thirteen_tokens_is_shared_with_training_text(stories, tokeniz
     ours = set().union(*map(runs, stories.texts))
     assert len(ours) > 200_000
     assert not ours & seen
+
+
+@pytest.fixture(scope="module")
+def figures(stories, tokenizer, shared_data):
+    """What the card says, measured on fewer stories and prompts."""
+    heldout = (shared_data / "text" / "tinystories-heldout.txt").read_text("utf-8")
+    heldout = [story.strip() for story in heldout.split("<|endoftext|>") if story.strip()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[2] / "examples"))
+        measuring = importlib.import_module("stories_model.figures")
+    model = AutoModelForCausalLM.from_pretrained(stories.model, dtype=torch.float32).eval()
+    return measuring.measure(model, tokenizer, heldout[:40], count=200)
+
+
+@pytest.mark.parametrize(
+    ("figure", "least"),
+    [
+        ("indirect_object_ABBA", 0.83),
+        ("indirect_object_BABA", 0.87),
+        ("pronoun_introduced", 0.92),
+        ("pronoun_introduced_distractor", 0.92),
+        ("pronoun_known", 0.9),
+        ("pronoun_known_distractor", 0.75),
+        ("agreement", 0.95),
+        ("agreement_distractor", 0.6),
+        ("name_induction", 0.9),
+    ],
+)
+def test_the_model_does_its_tasks_on_unseen_words(figures, figure, least):
+    assert figures[figure] > least
+
+
+def test_the_order_of_names_decides_little(figures):
+    assert abs(figures["indirect_object_ABBA"] - figures["indirect_object_BABA"]) < 0.1
+
+
+def test_the_model_knows_stories_it_has_not_read(figures):
+    assert figures["nats_per_character_heldout"] < 0.66
