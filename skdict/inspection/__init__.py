@@ -4,6 +4,16 @@ Floor 3: imports `metrics`, `decomposition` and `activations`.
 """
 
 from skdict.inspection._case_studies import input_histogram, predicate_scores
+from skdict.inspection._displays import (
+    AlphaPathDisplay,
+    DictionarySimilarityDisplay,
+    FeatureDensityDisplay,
+    FeatureMapDisplay,
+    InputHistogramDisplay,
+    InterpretabilityDisplay,
+    PatchingCurveDisplay,
+    TrainingHistoryDisplay,
+)
 from skdict.inspection._flags import flag_features
 from skdict.inspection._records import FeatureRecords, Record, RecordCollector, collect_records
 from skdict.inspection._similarity import feature_splitting, nearest_features
@@ -13,13 +23,21 @@ from skdict.inspection._token_blocks import TokenBlock, iter_documents, split_do
 from skdict.inspection._token_tables import TokenTable
 
 __all__ = [
+    "AlphaPathDisplay",
+    "DictionarySimilarityDisplay",
+    "FeatureDensityDisplay",
+    "FeatureMapDisplay",
     "FeatureRecords",
     "FeatureStatistics",
     "FeatureSummary",
+    "InputHistogramDisplay",
+    "InterpretabilityDisplay",
+    "PatchingCurveDisplay",
     "Record",
     "RecordCollector",
     "TokenBlock",
     "TokenTable",
+    "TrainingHistoryDisplay",
     "collect_records",
     "feature_splitting",
     "flag_features",
