@@ -5,17 +5,25 @@ Floor 4: imports `feature_extraction`, `decomposition`, `models` and what is bel
 
 from skdict.interventions._edits import Ablate, Patch, Project, Reconstruct, Steer
 from skdict.interventions._effects_table import OutputEffects
+from skdict.interventions._erase import Erase
+from skdict.interventions._erasure_report import erasure_report
+from skdict.interventions._feature_eraser import FeatureEraser
 from skdict.interventions._intervene import intervene
+from skdict.interventions._leace import LEACE
 from skdict.interventions._loss_recovered import loss_recovered
 from skdict.interventions._output_effects import output_effects
 
 __all__ = [
+    "LEACE",
     "Ablate",
+    "Erase",
+    "FeatureEraser",
     "OutputEffects",
     "Patch",
     "Project",
     "Reconstruct",
     "Steer",
+    "erasure_report",
     "intervene",
     "loss_recovered",
     "output_effects",
