@@ -15,12 +15,14 @@ from skdict.inspection._displays import (
     TrainingHistoryDisplay,
 )
 from skdict.inspection._flags import flag_features
+from skdict.inspection._rating_page import write_rating_page
 from skdict.inspection._records import FeatureRecords, Record, RecordCollector, collect_records
 from skdict.inspection._similarity import feature_splitting, nearest_features
 from skdict.inspection._statistics import FeatureStatistics
 from skdict.inspection._summary import FeatureSummary, summarize_features
 from skdict.inspection._token_blocks import TokenBlock, iter_documents, split_documents
 from skdict.inspection._token_tables import TokenTable
+from skdict.inspection._write_report import write_report
 
 __all__ = [
     "AlphaPathDisplay",
@@ -47,4 +49,6 @@ __all__ = [
     "predicate_scores",
     "split_documents",
     "summarize_features",
+    "write_rating_page",
+    "write_report",
 ]

@@ -1,0 +1,202 @@
+"""What a report holds, whatever shows it."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+
+from skdict import SparseDictionaryAutoencoder, load_stories
+from skdict.feature_extraction import ActivationExtractor
+from skdict.inspection import write_report
+from skdict.inspection._report_page import embedded_json, visible
+from skdict.interpretation import FeatureInterpreter
+from skdict.metrics import fvu
+from tests.inspection.planted_pages import VOCABULARY, page_data, planted
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "deep" / "report.html"
+    dictionary, acts = planted()
+    write_report(path, dictionary, acts)
+    return path, acts
+
+
+def test_the_table_is_what_numpy_counts(made):
+    path, acts = made
+    data, rows = page_data(path), np.asarray(acts)
+    assert data["table"]["feature"] == list(range(6))
+    np.testing.assert_allclose(data["table"]["density"], (rows > 0).mean(axis=0), rtol=1e-3)
+    np.testing.assert_array_equal(data["table"]["count"], (rows > 0).sum(axis=0))
+    np.testing.assert_allclose(data["table"]["max"], rows.max(axis=0), rtol=1e-3)
+    assert data["summary"] == {
+        "fvu": 0.0,
+        "l0": pytest.approx((rows > 0).sum(axis=1).mean(), rel=1e-4),
+        "n_dead": 0,
+    }
+    assert ["model", "model"] in data["about"]
+    for j, detail in enumerate(data["details"]):
+        assert sum(detail["hist"][1]) == data["table"]["count"][j]
+        leading, share, probability, _ = detail["tok"][0]
+        on_token = acts.token_ids == j
+        assert data["tokens"][leading] == visible(VOCABULARY[j])
+        assert share == pytest.approx(1000 * rows[on_token, j].sum() / rows[:, j].sum(), abs=1)
+        assert probability == 1000
+
+
+def test_windows_are_those_of_the_text(made):
+    path, acts = made
+    data, rows = page_data(path), np.asarray(acts)
+    for j, detail in enumerate(data["details"]):
+        best = np.sort([rows[acts.documents == d, j].max() for d in range(30)])[::-1][:8]
+        shown = [max(codes[1::2]) / 1000 * data["table"]["max"][j] for _, codes in detail["top"]]
+        np.testing.assert_allclose(shown, best, atol=2e-3)
+        for place, codes in [*detail["top"], *detail["random"]]:
+            document, position, tokens = data["windows"][place]
+            here = (acts.documents == document) & (acts.positions >= position)
+            ids = acts.token_ids[here][: len(tokens)]
+            assert [data["tokens"][t] for t in tokens] == [visible(VOCABULARY[i]) for i in ids]
+            np.testing.assert_array_equal(np.flatnonzero(rows[here, j] > 0), codes[::2])
+        for place in detail["silent"]:
+            document = data["windows"][place][0]
+            assert not rows[acts.documents == document, j].any()
+
+
+def test_signs_are_features_of_their_own(tmp_path):
+    _, acts = planted()
+    pca = PCA(4, random_state=0).fit(np.asarray(acts))
+    write_report(tmp_path / "pca.html", pca, acts)
+    data, codes = page_data(tmp_path / "pca.html"), pca.transform(np.asarray(acts))
+    assert data["table"]["feature"] == list(range(8))
+    np.testing.assert_array_equal(
+        data["table"]["count"], [*(codes > 0).sum(axis=0), *(codes < 0).sum(axis=0)]
+    )
+    error = fvu(acts, pca.inverse_transform(codes))
+    assert data["summary"]["fvu"] == pytest.approx(error, rel=1e-3)
+    # Every axis of PCA is at right angles to the others.
+    assert all(abs(c) < 1e-5 for detail in data["details"] for _, c in detail["near"])
+
+
+def test_dead_features_have_a_sheet_and_no_window(tmp_path):
+    dictionary, acts = planted()
+    rows = np.asarray(acts).copy()
+    rows[:, 2] = 0
+    acts._base["rows"] = rows
+    write_report(tmp_path / "dead.html", dictionary, acts, features=[2, 4])
+    data = page_data(tmp_path / "dead.html")
+    assert data["table"]["feature"] == [2, 4]
+    assert data["summary"]["n_dead"] == 1
+    assert data["densities"].count(0.0) == 1 and len(data["densities"]) == 6
+    dead, alive = data["details"]
+    assert dead == {
+        "hist": [0, []],
+        "near": [],
+        "random": [],
+        "silent": dead["silent"],
+        "tok": [],
+        "top": [],
+        "up": [],
+        "down": [],
+    }
+    assert 2 not in [other for other, _ in alive["near"]]
+
+
+@pytest.mark.parametrize("kind", ["records", "columns", "frame", "indexed frame"])
+def test_scores_and_effects_come_as_tables(kind, tmp_path):
+    dictionary, acts = planted()
+    scores = [
+        {"feature": 1, "score": 0.5, "status": "scored", "explanation": "fires on <b>"},
+        {"feature": 3, "score": float("nan"), "status": "dead", "explanation": None},
+    ]
+    pairs = ((1, " a", 0.5), (1, "\x00", 2.0), (1, " c", -1.0), (1, " d", -3.0), (4, "e", np.nan))
+    effects = [dict(zip(("feature", "token", "effect"), pair, strict=True)) for pair in pairs]
+    if kind == "columns":
+        scores, effects = (pd.DataFrame(t).to_dict("list") for t in (scores, effects))
+    elif "frame" in kind:
+        scores, effects = pd.DataFrame(scores), pd.DataFrame(effects)
+    if kind == "indexed frame":
+        scores, effects = scores.set_index("feature"), effects.set_index("feature")
+    write_report(tmp_path / "r.html", dictionary, acts, scores=scores, effects=effects)
+    data = page_data(tmp_path / "r.html")
+    assert data["table"]["score"] == [None, 0.5, None, None, None, None]
+    assert data["table"]["status"] == ["", "scored", "", "dead", "", ""]
+    assert data["table"]["text"][1] == "fires on <b>"
+    assert data["details"][1]["up"] == [["␀", 2.0], [" a", 0.5]]
+    assert data["details"][1]["down"] == [[" d", -3.0], [" c", -1.0]]
+    assert data["details"][4]["up"] == []
+
+
+def test_scores_of_an_interpreter_are_shown(tmp_path):
+    stories = load_stories()
+    acts = ActivationExtractor(stories.model, "resid_post.1").fit_transform(stories.texts[:20])
+    sae = SparseDictionaryAutoencoder(48, max_iter=1, random_state=0).fit(acts)
+    interpreter = FeatureInterpreter(sae, n_features=8, random_state=0).fit(acts)
+    write_report(tmp_path / "r.html", sae, acts, scores=interpreter)
+    data = page_data(tmp_path / "r.html")
+    for feature, explanation, score in zip(
+        interpreter.features_, interpreter.explanations_, interpreter.scores_, strict=True
+    ):
+        row = data["table"]["feature"].index(feature)
+        assert data["table"]["text"][row] == visible(explanation.text)
+        assert data["table"]["score"][row] == pytest.approx(score, rel=1e-4, nan_ok=True)
+    assert data["interpretation"]["interpretability"] == pytest.approx(
+        interpreter.mean_score_, rel=1e-4
+    )
+
+
+def test_nothing_in_the_data_can_end_the_script(made):
+    text = made[0].read_text(encoding="utf-8")
+    assert text.count("<script") == 2 and text.count("</script>") == 2
+    assert "<img" not in text
+    assert re.search(r'http-equiv="Content-Security-Policy" content="default-src &#x27;none', text)
+    held = embedded_json({"a": "</script><!--", "b": "\u2028\udce2"})
+    assert not set("<>&\u2028") & set(held) and held.isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (" plain Ünïcode 日本 🙂", " plain Ünïcode 日本 🙂"),
+        ("a\x00b\x1b", "a␀b␛"),
+        ("line\nend\ttab\r", "line↵end⇥tab␍"),
+        ("\u202eabc\u200f\ufeff", "⟨U+202E⟩abc⟨U+200F⟩⟨U+FEFF⟩"),
+        ("\udce2\udc82", "⟨E2⟩⟨82⟩"),
+        ("\udce2\udc82\udcac", "€"),
+        ("\ud800", "⟨U+D800⟩"),
+        ("\x7f\x85\xa0\u2028", "⟨U+007F⟩⟨U+0085⟩⟨U+00A0⟩⟨U+2028⟩"),
+    ],
+)
+def test_every_character_can_be_seen(text, seen):
+    assert visible(text) == seen
+
+
+def test_a_page_is_the_same_every_time_and_small(tmp_path):
+    dictionary, acts = planted(n_features=50, n_documents=200)
+    for name in ("a.html", "b.html"):
+        write_report(tmp_path / name, dictionary, acts, verbose=False)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    # Ten megabytes for a thousand features, beyond 60 KB of script and style.
+    assert (tmp_path / "a.html").stat().st_size < 60_000 + 50 * 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"acts": np.zeros((3, 6))}, TypeError, "pass Activations"),
+        ({"dictionary": object()}, TypeError, "a dictionary is a fitted"),
+        ({"features": [12]}, ValueError, "features=12"),
+        ({"n_top": -1}, ValueError, "n_top=-1"),
+        ({"window": 0}, ValueError, "window=0"),
+        ({"scores": 3}, TypeError, "scores is int; pass a data frame"),
+        ({"scores": {"feature": [1]}}, ValueError, "scores has no column score"),
+        ({"effects": {"feature": [1], "token": [], "effect": []}}, ValueError, "differ in length"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_written(options, error, message, tmp_path):
+    dictionary, acts = planted()
+    arguments = {"dictionary": dictionary, "acts": acts, **options}
+    with pytest.raises(error, match=re.escape(message)):
+        write_report(tmp_path / "r.html", verbose=False, **arguments)
+    assert list(tmp_path.iterdir()) == []
