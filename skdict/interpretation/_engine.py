@@ -1,6 +1,6 @@
 """Explain on some documents, choose on others, score on the rest: every row encoded once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse
@@ -30,6 +30,12 @@ class Interpretation:
         The chosen ones, and those by tokens alone.
     scores : Scores or None, default=None
         On the documents kept for it.
+    simulator : simulator or None, default=None
+        What predicted from free words.
+    simulations : dict of int to Simulation
+        Codes and predictions in windows, by feature.
+    failures : dict of int to Failure
+        What went wrong, by feature.
     """
 
     features: np.ndarray
@@ -37,6 +43,9 @@ class Interpretation:
     explanations: list
     lexicon: list
     scores: Scores = None
+    simulator: object = None
+    simulations: dict = field(default_factory=dict)
+    failures: dict = field(default_factory=dict)
 
 
 class Engine:
@@ -75,7 +84,7 @@ class Engine:
         parts = split_documents(activations, seed=self.seed)
         counts = columns.firing_counts(activations, parts["explain"])
         features = self._draw(counts, columns)
-        codes, tokens = _gather(columns, activations, parts["explain"], features)
+        codes, tokens = gather(columns, activations, parts["explain"], features)
         candidates = [explainer.explain(codes, tokens) for explainer in self.explainers]
         lexicon = self._lexicon(candidates, codes, tokens)
         del codes
@@ -100,8 +109,7 @@ class Engine:
         score, lexicon, shuffled = (total.correlation() for total in sums)
         status = self._status(found, score, sums[0].varies())
         score = np.where(status == "scored", score, np.nan)
-        living = found.firing_counts.reshape(-1, columns.n_components).sum(axis=0) > 0
-        n_dead = int((~living).sum())
+        n_dead = n_dead_components(found.firing_counts, columns.n_components)
         options = {"n_dead": n_dead, "nan_policy": self.nan_policy, "seed": self.seed}
         return Scores(found.features, status, score, lexicon, shuffled, **options)
 
@@ -156,7 +164,12 @@ def default_explainers(explainer):
     return explainers
 
 
-def _gather(columns, activations, documents, features):
+def n_dead_components(firing_counts, n_components):
+    """Return how many components fire with neither sign."""
+    return int((firing_counts.reshape(-1, n_components).sum(axis=0) == 0).sum())
+
+
+def gather(columns, activations, documents, features):
     """Return the codes of some documents by column, and their tokens."""
     parts = list(columns.blocks(activations, documents, features))
     codes = scipy.sparse.vstack([codes for codes, _ in parts], format="csc")

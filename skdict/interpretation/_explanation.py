@@ -22,9 +22,9 @@ class Explanation:
     n_rules : int
         Rules in it.
     budget : int
-        Most rules allowed.
+        Most rules allowed; 0 for free words, which only a simulator can predict from.
     text : str
-        The rules as a sentence.
+        What it fires on, as a sentence.
     terms : tuple of (Term, float)
         The prediction is the weighted sum of these terms, and a constant.
     """
@@ -37,6 +37,8 @@ class Explanation:
     terms: tuple
 
     def __str__(self):
+        if not self.budget:
+            return f"{self.text} [{self.method}]"
         return f"{self.text} [{self.method}, {self.n_rules} of {self.budget} rules]"
 
     def simulate(self, activations):

@@ -10,8 +10,9 @@ from skdict.activations import Activations
 from skdict.decomposition._base import width_restored_on_error
 from skdict.interpretation._codes import FeatureColumns
 from skdict.interpretation._engine import Engine
+from skdict.interpretation._simulated_engine import PAPER, SimulatedEngine
 
-SAMPLINGS = ("full", "top_and_random", "top", "random")
+SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)
 
 
 class FeatureInterpreter(TransformerMixin, BaseEstimator):
@@ -20,7 +21,8 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
     Documents are dealt out to three parts first. Explanations are written from the first,
     the best of each feature is chosen on the second, and scored on the third: the score of a
     feature is the Pearson correlation, over all tokens of the third part, of its codes with what
-    its explanation predicts from the text alone. No language model is needed.
+    its explanation predicts from the text alone. No language model is needed; one may write the
+    explanations and predict from them.
 
     Parameters
     ----------
@@ -30,10 +32,14 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
     explainer : explainer, list of explainers or None, default=None
         Of several, the best is chosen for each feature. None stands for `LexiconExplainer`,
         `NGramExplainer` and `ContextExplainer`.
-    sampling : {"full", "top_and_random", "top", "random"}, default="full"
+    simulator : simulator or None, default=None
+        Such as `LLMSimulator`: predicts from the words of an explanation, in windows. None lets
+        the rules of the explanation predict. `LLMExplainer` needs one.
+    sampling : {"full", "top_and_random", "top", "random", "cunningham2023"}, default="full"
         Tokens to score on: all of them; or, pooled for each feature, the five windows of its
         largest codes, five drawn among those in which it fires, or both. Windows overrate
-        explanations that say too much.
+        explanations that say too much. A simulator needs windows. "cunningham2023" does not deal
+        out documents but the fragments of each feature, see `cunningham2023`.
     sign : {"split", "positive"}, default="split"
         Negative codes are features of their own, or left out. Neither is asked of an
         explanation along with the positive ones.
@@ -60,20 +66,27 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
     features_ : ndarray of int, shape (n_explained,)
         The features: columns of the codes; from the number of components on, the negative
         codes of column ``feature - n_components``.
-    explanations_ : list of Explanation
-        One for each of `features_`.
+    explanations_ : list of Explanation or None
+        One for each of `features_`; None where there is none.
     scores_ : ndarray of shape (n_explained,)
         Their scores; nan where `status_` is not "scored".
     status_ : ndarray of str, shape (n_explained,)
         "scored"; "dead" if the feature does not fire in the first part; "insufficient" if it
         fires on fewer than `min_firings` tokens there, or never in the third part; "failed" if
-        there is no explanation; "undefined" if it predicts the same everywhere.
+        there is no explanation or a reply could not be read; "undefined" if it predicts the same
+        everywhere; "stopped" if the budget was spent before.
     counts_ : dict of str to int
         `n_scored` and so on for each status; `n_dead` counts the dead of all components.
     report_ : dict of str to float
         `interpretability`, the mean score, with the 95 % bootstrap interval over features and
         the median; `context_gain`, how much of the mean tokens alone would not reach, with its
         interval; `shuffled`, the mean with explanations exchanged between features; the counts.
+    failures_ : dict of int to Failure
+        By feature, what went wrong where a language model was asked, with the raw reply.
+    simulations_ : dict of int to Simulation
+        By feature, windows with what the simulator predicted there.
+    protocol_ : str
+        "cunningham2023" where its sampling was used, else "skdict".
     mean_score_, median_score_ : float
         Over features.
     interval_ : (float, float)
@@ -102,6 +115,7 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         dictionary,
         *,
         explainer=None,
+        simulator=None,
         sampling="full",
         sign="split",
         n_features=None,
@@ -114,6 +128,7 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
     ):
         self.dictionary = dictionary
         self.explainer = explainer
+        self.simulator = simulator
         self.sampling = sampling
         self.sign = sign
         self.n_features = n_features
@@ -156,6 +171,8 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         self.features_, self.explanations_ = found.features, found.explanations
         self.scores_, self.status_ = scores.score, scores.status
         self.counts_, self.report_ = scores.counts(), scores.summary()
+        self.failures_, self.simulations_ = found.failures, found.simulations
+        self.protocol_ = PAPER if self.sampling == PAPER else "skdict"
         self.mean_score_ = self.report_["interpretability"]
         self.median_score_ = self.report_["interpretability_median"]
         self.interval_ = (
@@ -271,4 +288,39 @@ def make_engine(params):
     names = ("sampling", "n_features", "order", "min_firings", "window", "nan_policy")
     seed = int(check_random_state(params.random_state).randint(np.iinfo(np.int32).max))
     options = {name: getattr(params, name) for name in names}
+    _check_simulator(params)
+    if params.simulator is not None:
+        return SimulatedEngine(params.explainer, params.simulator, seed=seed, **options)
     return Engine(params.explainer, seed=seed, **options)
+
+
+def _check_simulator(params):
+    """Refuse explainer, simulator and sampling that do not go together."""
+    simulator, explainer = params.simulator, params.explainer
+    free = any(hasattr(e, "explain_records") for e in _as_list(explainer))
+    if simulator is None:
+        if free or params.sampling == PAPER:
+            raise ValueError(
+                f"explainer={explainer!r} with sampling={params.sampling!r} needs a simulator; "
+                f"pass simulator=LLMSimulator(client)"
+            )
+        return
+    if not hasattr(simulator, "simulate"):
+        raise TypeError(
+            f"simulator={simulator!r} is not accepted: pass a simulator such as "
+            f"LLMSimulator(client), or None"
+        )
+    if params.sampling == "full":
+        raise ValueError(
+            'sampling="full" would ask the simulator about every token; pass "top_and_random", '
+            '"top" or "random"'
+        )
+    if len(_as_list(explainer)) != 1 or (params.sampling == PAPER and not free):
+        raise TypeError(
+            f"explainer={explainer!r} is not accepted with a simulator: pass one explainer, such "
+            f"as LLMExplainer(client)"
+        )
+
+
+def _as_list(explainer):
+    return list(explainer) if isinstance(explainer, (list, tuple)) else [explainer]

@@ -17,7 +17,7 @@ class InterpretabilityScorer(BaseEstimator):
 
     Parameters
     ----------
-    explainer, sampling, sign : object
+    explainer, simulator, sampling, sign : object
         As in `FeatureInterpreter`.
     n_features : int or None, default=150
         Features to explain, the number that Cunningham et al. (2023) took; None for all.
@@ -46,6 +46,7 @@ class InterpretabilityScorer(BaseEstimator):
         self,
         *,
         explainer=None,
+        simulator=None,
         sampling="full",
         sign="split",
         n_features=150,
@@ -56,6 +57,7 @@ class InterpretabilityScorer(BaseEstimator):
         random_state=0,
     ):
         self.explainer = explainer
+        self.simulator = simulator
         self.sampling = sampling
         self.sign = sign
         self.n_features = n_features

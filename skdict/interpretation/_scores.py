@@ -6,7 +6,7 @@ import numpy as np
 
 from skdict.inspection._keys import mix
 
-STATUSES = ("scored", "dead", "insufficient", "failed", "undefined")
+STATUSES = ("scored", "dead", "insufficient", "failed", "undefined", "stopped")
 N_RESAMPLES = 2000
 
 
@@ -62,7 +62,8 @@ class Scores:
             "context_gain": _mean(score - lexicon),
             "context_gain_low": gain_low,
             "context_gain_high": gain_high,
-            "shuffled": _mean(shuffled),
+            # Without the control there are none, which is not 0.
+            "shuffled": np.nan if np.isnan(self.shuffled).all() else _mean(shuffled),
             **self.counts(),
         }
 

@@ -1,0 +1,187 @@
+"""A client that remembers, waits and tries again, and stops when the budget is spent."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from skdict._validation import check_number
+from skdict.interpretation._client import BudgetSpentError, CallableClient, ClientError
+from skdict.interpretation._reply_cache import ReplyCache, request_key
+
+
+class ManagedClient:
+    """Put a cache, a budget, retries and threads around a client.
+
+    One object may serve explainer, simulator and judges: they then share cache and budget.
+    Clones share it, too. Clients that are passed without one get one with the defaults.
+
+    Parameters
+    ----------
+    client : client or callable
+        With one method, ``complete(request)``, from a `Request` to a `Completion`; or a function
+        that does so, or returns a str.
+    cache_dir : str, path or None, default=None
+        Folder of replies, keyed by what was asked of which model. What is there is not asked
+        again: a run that stopped goes on without paying twice.
+    max_calls : int or None, default=None
+        Most calls, those answered from the cache left out.
+    max_tokens : int or None, default=None
+        Most tokens, of prompts and replies together. No call is begun once they are used; calls
+        under way are finished.
+    max_retries : int, default=5
+        How often a call is tried again after too many requests (429), an error of the server
+        (5xx), a lost connection or a timeout.
+    backoff : float, default=1.0
+        Seconds before the first retry; doubled for each further one, up to a minute. An endpoint
+        that says how long to wait is obeyed.
+    n_threads : int, default=4
+        Calls under way at a time.
+
+    Attributes
+    ----------
+    n_calls, n_cached, n_tokens, n_retries : int
+        What was asked and paid for, answered from the cache, and tried again, so far.
+
+    Examples
+    --------
+    >>> from skdict.interpretation import ManagedClient, Request
+    >>> client = ManagedClient(lambda request: "yes", max_calls=1)
+    >>> client.complete(Request((("user", "Is it?"),))).text
+    'yes'
+    """
+
+    def __init__(
+        self,
+        client,
+        *,
+        cache_dir=None,
+        max_calls=None,
+        max_tokens=None,
+        max_retries=5,
+        backoff=1.0,
+        n_threads=4,
+    ):
+        for name, value in (("max_calls", max_calls), ("max_tokens", max_tokens)):
+            if value is not None:
+                check_number(name, value, low=0, integer=True)
+        check_number("max_retries", max_retries, low=0, integer=True)
+        check_number("backoff", backoff, low=0)
+        check_number("n_threads", n_threads, low=1, integer=True)
+        self.client = client if hasattr(client, "complete") else _from_callable(client)
+        self.cache_dir = cache_dir
+        self.max_calls, self.max_tokens = max_calls, max_tokens
+        self.max_retries, self.backoff, self.n_threads = max_retries, backoff, n_threads
+        self.n_calls = self.n_cached = self.n_tokens = self.n_retries = 0
+        self._cache = None if cache_dir is None else ReplyCache(cache_dir)
+        self._lock = threading.Lock()
+
+    def __repr__(self):
+        return (
+            f"ManagedClient({self.client!r}, cache_dir={self.cache_dir!r}, "
+            f"max_calls={self.max_calls}, max_tokens={self.max_tokens})"
+        )
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
+    def complete(self, request):
+        """Return the reply, from the cache or from the client.
+
+        Parameters
+        ----------
+        request : Request
+            The question.
+
+        Returns
+        -------
+        Completion
+
+        Raises
+        ------
+        BudgetSpentError
+            If the budget is used up.
+        ClientError
+            If there is no reply after all retries.
+        """
+        key = request_key(self.client, request) if self._cache else None
+        found = self._cache.get(key) if self._cache else None
+        if found is not None:
+            with self._lock:
+                self.n_cached += 1
+            return found
+        self._reserve()
+        try:
+            completion = self._persist(request)
+        except BaseException:
+            with self._lock:
+                self.n_calls -= 1
+            raise
+        with self._lock:
+            self.n_tokens += completion.n_prompt_tokens + completion.n_reply_tokens
+        if self._cache:
+            self._cache.put(key, request, completion)
+        return completion
+
+    def map(self, function, items):
+        """Return what a function gives for each item, several at a time.
+
+        Parameters
+        ----------
+        function : callable
+            Of one item.
+        items : iterable
+            What it is called on.
+
+        Returns
+        -------
+        list
+            In the order of the items.
+        """
+        pool = ThreadPoolExecutor(self.n_threads)
+        try:
+            return list(pool.map(function, items))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _reserve(self):
+        """Count a call before it is begun, so that threads together keep to the budget."""
+        with self._lock:
+            if self.max_calls is not None and self.n_calls >= self.max_calls:
+                raise BudgetSpentError(f"the budget of {self.max_calls} calls is spent")
+            if self.max_tokens is not None and self.n_tokens >= self.max_tokens:
+                raise BudgetSpentError(f"the budget of {self.max_tokens} tokens is spent")
+            self.n_calls += 1
+
+    def _persist(self, request):
+        """Ask, and ask again while that may help."""
+        for attempt in range(self.max_retries + 1):
+            try:
+                return self.client.complete(request)
+            except ClientError as error:
+                if not error.transient or attempt == self.max_retries:
+                    raise
+                wait = max(min(60.0, self.backoff * 2**attempt), error.retry_after or 0.0)
+            with self._lock:
+                self.n_retries += 1
+            time.sleep(wait)
+
+
+def managed(client):
+    """Return a client as a `ManagedClient`, or refuse what is none (`TypeError`)."""
+    return client if isinstance(client, ManagedClient) else ManagedClient(client)
+
+
+def _from_callable(client):
+    if not callable(client):
+        raise TypeError(
+            f"client={client!r} is not accepted: pass an object with complete(request), such as "
+            f"OpenAIClient or TransformersClient, or a function from a Request to a str"
+        )
+    return CallableClient(client)
