@@ -39,10 +39,12 @@ def open_browser(folder, *, width=1280, height=900):
 
 
 def requested(driver):
-    """Return the addresses that pages asked for since the last call."""
+    """Return the addresses that pages in files asked for since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [
         message["params"]["request"]["url"]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
+        # The browser's own pages ask, too.
+        and message["params"]["documentURL"].startswith("file:")
     ]
