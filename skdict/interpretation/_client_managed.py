@@ -144,11 +144,20 @@ class ManagedClient:
         list
             In the order of the items.
         """
-        pool = ThreadPoolExecutor(self.n_threads)
-        try:
-            return list(pool.map(function, items))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        broken = threading.Event()
+
+        def unless_broken(item):
+            if broken.is_set():
+                return None
+            try:
+                return function(item)
+            except BaseException:
+                # Nothing more is asked: the error ends the run.
+                broken.set()
+                raise
+
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            return list(pool.map(unless_broken, items))
 
     def _reserve(self):
         """Count a call before it is begun, so that threads together keep to the budget."""

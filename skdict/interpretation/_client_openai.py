@@ -109,13 +109,18 @@ class OpenAIClient:
         openai = _import_openai()
         if self._connection is None:
             self._connection = self._connect(openai)
-        ask = self._chat if self.endpoint == "chat" and not request.slots else self._go_on
+        chats = self.endpoint == "chat" and not request.slots
+        ask, read = (self._chat, _read_chat) if chats else (self._go_on, _read_text)
+        reply = ""
         try:
-            return ask(request)
+            reply = ask(request)
+            return read(request, reply)
         except openai.APIError as error:
             raise self._explained(openai, error) from None
-        except (AttributeError, IndexError, TypeError, KeyError) as error:
-            raise ClientError(f"the reply does not follow the protocol ({error})") from error
+        except (AttributeError, IndexError, TypeError, KeyError, ValueError) as error:
+            raw = getattr(error, "doc", "") or str(reply)
+            message = f"the reply does not follow the protocol ({error})"
+            raise ClientError(message, raw=raw) from error
 
     def _connect(self, openai):
         key = os.environ.get(self.api_key_env)
@@ -139,13 +144,7 @@ class OpenAIClient:
             sent |= {"logprobs": True, "top_logprobs": min(request.top_logprobs, MOST_LOGPROBS)}
         if request.json:
             sent["response_format"] = {"type": "json_object"}
-        reply = self._connection.chat.completions.create(model=self.model, **self._chosen(sent))
-        choice = reply.choices[0]
-        found = None
-        if request.top_logprobs:
-            content = (choice.logprobs and choice.logprobs.content) or ()
-            found = tuple({t.token: t.logprob for t in at.top_logprobs} for at in content)
-        return _completion(choice.message.content, found, reply.usage)
+        return self._connection.chat.completions.create(model=self.model, **self._chosen(sent))
 
     def _go_on(self, request):
         echoed = bool(request.slots)
@@ -157,17 +156,7 @@ class OpenAIClient:
         }
         if echoed or request.top_logprobs:
             sent["logprobs"] = MOST_ECHOED if echoed else min(request.top_logprobs, MOST_ECHOED)
-        reply = self._connection.completions.create(model=self.model, **self._chosen(sent))
-        choice, found = reply.choices[0], None
-        if "logprobs" in sent:
-            tops = (choice.logprobs and choice.logprobs.top_logprobs) or ()
-            found = tuple(dict(top or {}) for top in tops)
-        if echoed:
-            offsets = (choice.logprobs and choice.logprobs.text_offset) or ()
-            at = dict(zip(offsets, found, strict=False))
-            found = tuple(at.get(slot) for slot in request.slots)
-            return _completion("", found, reply.usage)
-        return _completion(request.prefix + (choice.text or ""), found, reply.usage)
+        return self._connection.completions.create(model=self.model, **self._chosen(sent))
 
     def _chosen(self, sent):
         sent = sent | (self.options or {})
@@ -189,6 +178,27 @@ class OpenAIClient:
             refused=status in REFUSALS,
             retry_after=float(wait) if re.fullmatch(r"\d+(\.\d+)?", wait) else None,
         )
+
+
+def _read_chat(request, reply):
+    choice, found = reply.choices[0], None
+    if request.top_logprobs:
+        content = (choice.logprobs and choice.logprobs.content) or ()
+        found = tuple({t.token: t.logprob for t in at.top_logprobs} for at in content)
+    return _completion(choice.message.content, found, reply.usage)
+
+
+def _read_text(request, reply):
+    choice, found = reply.choices[0], None
+    if request.slots or request.top_logprobs:
+        tops = (choice.logprobs and choice.logprobs.top_logprobs) or ()
+        found = tuple(dict(top or {}) for top in tops)
+    if request.slots:
+        offsets = (choice.logprobs and choice.logprobs.text_offset) or ()
+        at = dict(zip(offsets, found, strict=False))
+        found = tuple(at.get(slot) for slot in request.slots)
+        return _completion("", found, reply.usage)
+    return _completion(request.prefix + (choice.text or ""), found, reply.usage)
 
 
 def _completion(text, logprobs, usage):

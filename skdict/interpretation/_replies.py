@@ -21,7 +21,7 @@ def read_explanation(text):
         If no line begins as was asked, or nothing follows.
     """
     prefix = wording()["prefix"]
-    lines = [line.strip().strip("*") for line in text.splitlines()]
+    lines = [line.strip().strip("*") for line in text.split("\n")]
     found = [line[len(prefix) :].strip(" *") for line in lines if _begins(line, prefix)]
     if not found:
         raise ReplyError(f"no line begins with {prefix!r}", text)

@@ -83,7 +83,13 @@ def openai_server(model, faults=()):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                seen.append({"path": self.path, "body": body, "headers": dict(self.headers)})
+                seen.append(
+                    {
+                        "path": self.path,
+                        "body": body,
+                        "headers": {k.lower(): v for k, v in self.headers.items()},
+                    }
+                )
                 fault = faults.pop(0) if faults else None
             if fault is None:
                 self.reply(200, json.dumps(answer(model, self.path, body)).encode())
