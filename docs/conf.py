@@ -2,10 +2,12 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import skdict
 
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 # Examples read the bundled model alone.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -14,11 +16,12 @@ project = "skdict"
 author = copyright = "The skdict developers"
 version = release = skdict.__version__
 extensions = [
+    "changelog",
+    "mathml",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
@@ -57,6 +60,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
 }
 
+html_math_renderer = "mathml"
+toc_object_entries_show_parents = "hide"
 html_theme = "pydata_sphinx_theme"
 html_title = "skdict"
 html_static_path = ["_static"]
@@ -72,19 +77,6 @@ html_theme_options = {
 }
 
 
-def changelog_as_rst(app, docname, source):
-    """Put CHANGELOG.md in place of the text of its page: headings, links and lists suffice."""
-    if docname != "changelog":
-        return
-    text = (Path(app.srcdir).parent / "CHANGELOG.md").read_text(encoding="utf-8")
-    text = re.sub(r"\[(.*?)\]\((http.*?)\)", r"`\1 <\2>`__", text)
-    for mark, line in (("#", "="), ("##", "-"), ("###", "~")):
-        text = re.sub(
-            rf"^{mark} (.*)$", lambda m, line=line: f"{m[1]}\n{line * len(m[1])}", text, flags=re.M
-        )
-    source[0] = text
-
-
 def escape_trailing_underscores(app, what, name, obj, options, lines):
     """Keep `n_features_in_` of a shape from being read as a link."""
     lines[:] = [
@@ -94,6 +86,5 @@ def escape_trailing_underscores(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Register what is done to pages; numpydoc's own work comes first."""
-    app.connect("source-read", changelog_as_rst)
+    """Register what is done to docstrings; numpydoc's own work comes first."""
     app.connect("autodoc-process-docstring", escape_trailing_underscores, priority=900)

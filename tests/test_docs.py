@@ -19,7 +19,14 @@ from skdict import (
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-BUILT = {"_build", "_templates", "generated", "auto_examples", "sg_execution_times.rst"}
+BUILT = {
+    "_extensions",
+    "_build",
+    "_templates",
+    "generated",
+    "auto_examples",
+    "sg_execution_times.rst",
+}
 PAGES = sorted(
     page for page in DOCS.rglob("*.rst") if not BUILT & set(page.relative_to(DOCS).parts)
 )
