@@ -27,6 +27,7 @@ from skdict.interpretation._judges import EmbeddingJudge, RecordedJudge, Simulat
 from skdict.interpretation._judging import Window, ask_judge, judgment_measures
 from skdict.interpretation._lexicon import LexiconExplainer
 from skdict.interpretation._llm_explainer import LLMExplainer
+from skdict.interpretation._llm_judge import LLMJudge
 from skdict.interpretation._llm_simulator import LLMSimulator
 from skdict.interpretation._ngram import NGramExplainer
 from skdict.interpretation._presets import cunningham2023
@@ -49,6 +50,7 @@ __all__ = [
     "InterpretabilityScorer",
     "IntruderScorer",
     "LLMExplainer",
+    "LLMJudge",
     "LLMSimulator",
     "LexiconExplainer",
     "ManagedClient",
