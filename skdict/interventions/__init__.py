@@ -3,6 +3,7 @@
 Floor 4: imports `feature_extraction`, `decomposition`, `models` and what is below them.
 """
 
+from skdict.interventions._attribution import patching_effects
 from skdict.interventions._edits import Ablate, Patch, Project, Reconstruct, Steer
 from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._erase import Erase
@@ -12,6 +13,7 @@ from skdict.interventions._intervene import intervene
 from skdict.interventions._leace import LEACE
 from skdict.interventions._loss_recovered import loss_recovered
 from skdict.interventions._output_effects import output_effects
+from skdict.interventions._patching_curve import patching_curve
 
 __all__ = [
     "LEACE",
@@ -27,4 +29,6 @@ __all__ = [
     "intervene",
     "loss_recovered",
     "output_effects",
+    "patching_curve",
+    "patching_effects",
 ]
