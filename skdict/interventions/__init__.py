@@ -4,7 +4,7 @@ Floor 4: imports `feature_extraction`, `decomposition`, `models` and what is bel
 """
 
 from skdict.interventions._attribution import patching_effects
-from skdict.interventions._edits import Ablate, Patch, Project, Reconstruct, Steer
+from skdict.interventions._edits import Ablate, Project, Reconstruct, Steer
 from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._erase import Erase
 from skdict.interventions._erasure_report import erasure_report
@@ -13,6 +13,7 @@ from skdict.interventions._intervene import intervene
 from skdict.interventions._leace import LEACE
 from skdict.interventions._loss_recovered import loss_recovered
 from skdict.interventions._output_effects import output_effects
+from skdict.interventions._patch import Patch
 from skdict.interventions._patching_curve import patching_curve
 
 __all__ = [

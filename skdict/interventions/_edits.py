@@ -7,6 +7,7 @@ from skdict._core import iter_blocks
 from skdict._validation import as_rows, check_choice, check_finite, check_number
 from skdict.interventions._code_changes import through_codes
 from skdict.interventions._features import check_features
+from skdict.interventions._patch import Patch
 
 
 class Ablate:
@@ -116,86 +117,6 @@ class Steer:
             return codes
 
         return through_codes(dictionary, change, error=error)
-
-
-class Patch:
-    """Give features the codes that they have in another run.
-
-    Parameters
-    ----------
-    activations : torch.Tensor or array-like of shape (n_texts, n_tokens, width)
-        What went through the hook point in the other run, padding included: `capture` of
-        `skdict.models` reads it. Column for column it takes the place of this run's; what
-        this run has beyond it is left alone. One text, of shape (1, n_tokens, width) or
-        (n_tokens, width), serves all texts of this run.
-    features : int, sequence of int or None, default=None
-        Which; None means all.
-
-    Notes
-    -----
-    With ``error="keep"`` this run keeps its reconstruction error, and with ``error="target"``
-    it takes the other run's: then all features together give the other run's activations, bit
-    for bit.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdict.interventions import Patch
-    >>> Patch(torch.zeros(2, 5, 8), [4])
-    Patch(activations of shape (2, 5, 8), [4])
-    """
-
-    def __init__(self, activations, features=None):
-        shape = np.shape(activations)
-        if len(shape) not in (2, 3):
-            raise ValueError(
-                f"activations has shape {shape}; pass (n_texts, n_tokens, width) of another run"
-            )
-        self.activations, self.features = activations, features
-
-    def __repr__(self):
-        shape = tuple(np.shape(self.activations))
-        return f"Patch(activations of shape {shape}, {self.features!r})"
-
-    def _bind(self, dictionary, error):
-        features = check_features(self.features, dictionary)
-        offset = dictionary.offset
-        rows = torch.as_tensor(self.activations).detach().to(offset)
-        rows = rows if rows.ndim == 3 else rows[None]
-        if rows.shape[-1] != len(offset):
-            raise ValueError(
-                f"activations to patch in have width {rows.shape[-1]}, and the dictionary "
-                f"{len(offset)}; read them at the hook point of the intervention"
-            )
-        codes = dictionary.encode(rows)
-
-        def columns(n_texts, n_tokens, start):
-            part = slice(start, min(start + n_tokens, rows.shape[1]))
-            if len(rows) not in (1, n_texts):
-                raise ValueError(
-                    f"activations to patch in are of {len(rows)} texts, and the model runs on "
-                    f"{n_texts}; pass one text, or as many"
-                )
-            return part, max(part.stop - start, 0)
-
-        def change(new, start):
-            part, n = columns(*new.shape[:2], start)
-            new[:, :n, features] = codes[:, part][..., features].expand(len(new), -1, -1)
-            return new
-
-        def target(n_texts, n_tokens, start):
-            part, n = columns(n_texts, n_tokens, start)
-            if n < n_tokens:
-                if n:
-                    raise ValueError(
-                        f"error='target' needs the other run at every position, and it has "
-                        f"{rows.shape[1]} of {start + n_tokens}; name those to edit in "
-                        f"positions=, or run on texts of equal length"
-                    )
-                return None
-            return rows[:, part].expand(n_texts, -1, -1), codes[:, part].expand(n_texts, -1, -1)
-
-        return through_codes(dictionary, change, error=error, target=target)
 
 
 class Reconstruct:
