@@ -1,11 +1,19 @@
 """Formulas as MathML, which browsers show by themselves: no script, no network."""
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+# docutils puts the index of an accented letter straight below the letter.
+ACCENTED = re.compile(
+    r"<munderover>\s*(<mi>\w</mi>)\s*(<mi>\w+</mi>|<mrow>.*?</mrow>)\s*"
+    r'(<mo stretchy="false">[~^¯]</mo>)\s*</munderover>',
+    re.DOTALL,
+)
 
 
 def converted(node, as_block):
@@ -14,7 +22,8 @@ def converted(node, as_block):
     if "&" in tex or r"\\" in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
     try:
-        return tex2mathml(tex, as_block=as_block)
+        markup = tex2mathml(tex, as_block=as_block)
+        return ACCENTED.sub(r'<msub><mover accent="true">\1\3</mover>\2</msub>', markup)
     except MathError as error:
         logger.warning("formula %r: %s", tex, error, location=node)
         return f"<code>{tex}</code>"
@@ -28,7 +37,7 @@ def visit_inline(writer, node):
 
 def visit_block(writer, node):
     """Write a formula on a line of its own."""
-    writer.body.append(f'<div class="math">{converted(node, as_block=True)}</div>\n')
+    writer.body.append(f'<div class="formula">{converted(node, as_block=True)}</div>\n')
     raise nodes.SkipNode
 
 
