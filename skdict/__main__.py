@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from skdict import __version__
-from skdict._cli import demo, extract, fit, show
+from skdict._cli import demo, extract, fit, report, show
 
 DESCRIPTION = """\
 skdict takes the hidden features out of language models: it reads a model's activations on
@@ -22,7 +22,7 @@ def main(arguments=None):
     )
     parser.add_argument("--version", action="version", version=f"skdict {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, extract, fit, show):
+    for command in (demo, extract, fit, report, show):
         command.add_parser(commands)
     parser.set_defaults(after_interruption="")
     options = parser.parse_args(arguments)

@@ -85,7 +85,7 @@ def run(options):
     n_components = len(dictionary.components_)
     for feature in options.features or ():
         check_number("--features", feature, low=0, high=n_components - 1, integer=True)
-    _note_other_source(dictionary, acts)
+    note_other_source(dictionary, acts)
     measures = compare_dictionaries({"dictionary": dictionary}, None, acts).records[0]
     del measures["dictionary"]
     features = options.features
@@ -110,7 +110,7 @@ def run(options):
     print("\n\n".join(map(str, summaries)))
 
 
-def _note_other_source(dictionary, acts):
+def note_other_source(dictionary, acts):
     """Say where dictionary and rows come from different places of a model."""
     theirs = getattr(dictionary, "metadata_", {})
     for name in ("model", "hook_point"):

@@ -14,6 +14,7 @@ from skdict.activations import Activations, store_digest
 from skdict.inspection import summarize_features
 from skdict.io import load_dictionary
 from skdict.metrics import compare_dictionaries
+from tests.inspection.planted_pages import page_data
 
 SMALL = ("--batch-size", 64)
 POINTS = ("resid_post.0", "mlp_act.1")
@@ -169,6 +170,25 @@ def test_show_measures_and_summarises(stores, fitted, capsys):
     assert shown.count("\nfeature ") == 3
 
 
+def test_report_is_a_page_on_the_saved_dictionary(stores, fitted, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    options = ("--out", out, "--n-explained", 8, "--title", "Block 0")
+    assert run("report", fitted, stores / POINTS[0], *options, "--json") == 0
+    shown, progress = capsys.readouterr()
+    assert progress == ""
+    results, data = json.loads(shown), page_data(out)
+    assert data["title"] == "Block 0"
+    acts = Activations.load(stores / POINTS[0])
+    table = compare_dictionaries({"d": load_dictionary(fitted)}, None, acts).records[0]
+    assert data["summary"]["fvu"] == pytest.approx(table["fvu"], rel=1e-3)
+    assert data["summary"]["l0"] == pytest.approx(table["l0"], rel=1e-3)
+    assert sum(text != "" for text in data["table"]["text"]) == 8
+    assert results["bytes"] == out.stat().st_size
+    assert run("report", fitted, stores / POINTS[0], "--out", out, "--n-explained", 0) == 0
+    assert "open it in a browser" in capsys.readouterr().out
+    assert page_data(out)["interpretation"] is None
+
+
 def test_show_tells_of_rows_from_elsewhere(stores, tmp_path, capsys):
     acts = Activations.load(stores / POINTS[0])
     acts.metadata["hook_point"] = "resid_post.7"
@@ -246,6 +266,8 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         (["show", "nowhere", "STORE"], "holds neither dictionary.json"),
         (["show", "SAE", "STORE", "--features", "48"], "--features=48"),
         (["show", "SAE", "OTHER"], "384 features"),
+        (["report", "SAE", "OTHER", "--n-explained", "0"], "384 features"),
+        (["report", "SAE", "STORE", "--out", "."], "is a folder; pass a file"),
     ],
 )
 def test_bad_input_is_told_in_one_line(
