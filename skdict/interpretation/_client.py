@@ -50,7 +50,13 @@ class Request:
         return text
 
     def as_dict(self):
-        """Return the fields by name, as a cache keeps them."""
+        """Return the fields by name, as a cache keeps them.
+
+        Returns
+        -------
+        dict
+            Of plain values.
+        """
         return asdict(self)
 
 
@@ -157,6 +163,11 @@ class CallableClient:
 
     def __sklearn_clone__(self):
         return self
+
+    @property
+    def identity(self):
+        """What the function says that tells it from others, or None."""
+        return getattr(self.function, "identity", None)
 
     def complete(self, request):
         """Return what the function says.

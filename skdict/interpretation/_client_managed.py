@@ -22,7 +22,8 @@ class ManagedClient:
         that does so, or returns a str.
     cache_dir : str, path or None, default=None
         Folder of replies, keyed by what was asked of which model. What is there is not asked
-        again: a run that stopped goes on without paying twice.
+        again: a run that stopped goes on without paying twice. A client or function of your
+        own must have an attribute `identity` that tells its model from others.
     max_calls : int or None, default=None
         Most calls, those answered from the cache left out.
     max_tokens : int or None, default=None
@@ -72,6 +73,11 @@ class ManagedClient:
         self.max_calls, self.max_tokens = max_calls, max_tokens
         self.max_retries, self.backoff, self.n_threads = max_retries, backoff, n_threads
         self.n_calls = self.n_cached = self.n_tokens = self.n_retries = 0
+        if cache_dir is not None and getattr(self.client, "identity", None) is None:
+            raise ValueError(
+                f"nothing tells {client!r} from other models, so its replies cannot be kept; give "
+                f"it an attribute identity, such as the name and version of the model"
+            )
         self._cache = None if cache_dir is None else ReplyCache(cache_dir)
         self._lock = threading.Lock()
 
@@ -102,6 +108,7 @@ class ManagedClient:
         Returns
         -------
         Completion
+            The reply, or the log-probabilities asked for.
 
         Raises
         ------

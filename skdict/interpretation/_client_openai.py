@@ -98,6 +98,7 @@ class OpenAIClient:
         Returns
         -------
         Completion
+            The reply, or the log-probabilities asked for.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 
 from skdict._core import resolve_device
+from skdict.feature_extraction._row_cache import fingerprint
 from skdict.interpretation._client import ClientError, Completion
 from skdict.models import describe_model, evaluation_mode, load_model
 
@@ -37,6 +38,7 @@ class TransformersClient:
 
     def __init__(self, model, *, device="auto", revision=None):
         self.model, self.device, self.revision = model, device, revision
+        self._identity = None
         self._lock = threading.Lock()
 
     def __repr__(self):
@@ -52,6 +54,13 @@ class TransformersClient:
         vars(self).update(state)
         self._lock = threading.Lock()
 
+    @property
+    def identity(self):
+        """What tells this model from others, for a cache: a hash of weights and vocabulary."""
+        if self._identity is None:
+            self._identity = fingerprint(*self._load(), keep=False)
+        return self._identity
+
     def complete(self, request):
         """Let the model write, or read off what it expects at the slots.
 
@@ -63,6 +72,7 @@ class TransformersClient:
         Returns
         -------
         Completion
+            The reply, or the log-probabilities asked for.
 
         Raises
         ------
@@ -71,13 +81,16 @@ class TransformersClient:
         ClientError
             If the question is longer than the model reads.
         """
-        device = resolve_device(self.device)
         with self._lock:
-            model, tokenizer = load_model(self.model, device=device, revision=self.revision)
+            model, tokenizer = self._load()
             with torch.inference_mode(), evaluation_mode(model):
                 if request.choices:
                     return _Choices(model, tokenizer).read(request)
                 return _write(model, tokenizer, request)
+
+    def _load(self):
+        device = resolve_device(self.device)
+        return load_model(self.model, device=device, revision=self.revision)
 
 
 def _write(model, tokenizer, request):

@@ -53,7 +53,17 @@ class Explanation:
         -------
         ndarray of shape (n_tokens,)
             Predictions; what counts is their correlation with the codes.
+
+        Raises
+        ------
+        ValueError
+            If the explanation is in free words, which stand for no rules.
         """
+        if not self.budget:
+            raise ValueError(
+                f"{self.text!r} are free words, which stand for no rules; let "
+                f"LLMSimulator(client) predict from them"
+            )
         return Simulator([self]).simulate(TokenBlock.of(activations)).toarray()[:, 0]
 
 

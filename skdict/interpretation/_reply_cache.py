@@ -41,6 +41,5 @@ class ReplyCache:
 
 def request_key(client, request):
     """Return a hash of which model is asked, and what."""
-    identity = getattr(client, "identity", None) or repr(client)
-    asked = json.dumps([identity, request.as_dict()], sort_keys=True, ensure_ascii=True)
+    asked = json.dumps([client.identity, request.as_dict()], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(asked.encode()).hexdigest()

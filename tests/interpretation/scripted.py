@@ -19,6 +19,8 @@ class Reader:
     log-probabilities 3/4 at the level and 1/4 at 0, so that 10 is expected to be 7.5.
     """
 
+    identity = "reader"
+
     def __init__(self):
         self.asked = []
         self.lock = threading.Lock()

@@ -239,6 +239,11 @@ def test_local_log_probabilities_are_exact(local):
     assert TransformersClient(local).complete(behind).logprobs[0] == pytest.approx(found[0])
 
 
+def test_local_models_are_told_apart(local):
+    other = GPTNeoXForCausalLM(local[0].config)
+    assert TransformersClient((other, local[1])).identity != TransformersClient(local).identity
+
+
 def test_local_model_says_what_it_reads(local):
     short = GPTNeoXForCausalLM(
         GPTNeoXConfig(vocab_size=300, hidden_size=8, intermediate_size=8, num_hidden_layers=1,
@@ -254,6 +259,7 @@ def test_local_model_is_deterministic_and_pickles():
     client = TransformersClient(load_stories().model)
     request = Request((("user", "Once upon a time"),), max_tokens=5, temperature=1.0)
     first = client.complete(request)
+    assert client.identity == TransformersClient(load_stories().model).identity
     state = torch.get_rng_state()
     assert pickle.loads(pickle.dumps(client)).complete(request) == first
     assert torch.equal(torch.get_rng_state(), state)

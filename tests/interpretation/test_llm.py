@@ -255,9 +255,6 @@ def test_a_client_that_refuses_stops_the_run(planted):
 def test_cache_answers_what_was_asked_before(planted, tmp_path):
     acts, dictionary = planted
     clients = [ManagedClient(Reader(), cache_dir=tmp_path) for _ in range(2)]
-    # Another reader is another model, unless it says that it is the same.
-    for client in clients:
-        client.client.identity = "reader"
     first, second = (interpreter(dictionary, client).fit(acts) for client in clients)
     assert clients[0].n_calls == len(set(clients[0].client.function.asked)) > 0
     assert clients[1].n_calls == 0 and clients[1].n_cached >= clients[0].n_calls
@@ -266,7 +263,7 @@ def test_cache_answers_what_was_asked_before(planted, tmp_path):
     assert first.explanations_ == second.explanations_
     for path in tmp_path.rglob("*.json"):
         path.write_text(path.read_text()[:40])
-    damaged = ManagedClient(clients[0].client, cache_dir=tmp_path)
+    damaged = ManagedClient(Reader(), cache_dir=tmp_path)
     interpreter(dictionary, damaged).fit(acts)
     assert damaged.n_calls == clients[0].n_calls
 
@@ -276,20 +273,35 @@ def test_budget_stops_and_the_run_goes_on(planted, fitted, tmp_path, limit):
     acts, dictionary = planted
     reader = Reader()
     client = ManagedClient(reader, cache_dir=tmp_path, n_threads=1, **limit)
-    client.client.identity = "reader"
     with pytest.warns(UserWarning, match="the budget was spent before . of 4 features"):
         stopped = interpreter(dictionary, client).fit(acts)
     assert len(reader.asked) == client.n_calls <= 10
     assert stopped.counts_["n_stopped"] == (stopped.status_ == "stopped").sum() > 0
     assert stopped.counts_["n_failed"] == 0
     assert np.isnan(stopped.scores_[stopped.status_ == "stopped"]).all()
-    more = ManagedClient(client.client, cache_dir=tmp_path, n_threads=1)
+    more = ManagedClient(reader, cache_dir=tmp_path, n_threads=1)
     resumed = interpreter(dictionary, more).fit(acts)
     assert np.array_equal(resumed.scores_, fitted.scores_, equal_nan=True)
     # Nothing was paid twice.
     assert len(reader.asked) == len(set(reader.asked)) == client.n_calls + more.n_calls
     with pytest.raises(BudgetSpentError, match="spent"):
         client.complete(Request((("user", "one more"),)))
+
+
+def test_only_models_told_apart_are_cached(tmp_path):
+    with pytest.raises(ValueError, match="give it an attribute identity"):
+        ManagedClient(lambda request: "yes", cache_dir=tmp_path)
+    other, reader = Reader(), Reader()
+    other.identity = "another"
+    request = Request((("user", "Feature 1\n a\t10\nSay what"),))
+    for client in (other, reader, reader):
+        ManagedClient(client, cache_dir=tmp_path).complete(request)
+    assert len(other.asked) == len(reader.asked) == 1
+
+
+def test_free_words_stand_for_no_rules(planted, fitted):
+    with pytest.raises(ValueError, match="let LLMSimulator"):
+        fitted.explanations_[0].simulate(planted[0])
 
 
 def test_threads_keep_to_the_budget():
