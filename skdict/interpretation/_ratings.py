@@ -312,7 +312,10 @@ def _csv(lines):
 def _read_sheet(path, sheet, items):
     """Return the lines of a sheet as dicts, checked."""
     # Spreadsheets write a byte order mark, and semicolons where the comma is a decimal sign.
-    text = Path(path).read_text(encoding="utf-8-sig")
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{str(path)!r} is not UTF-8; save it as CSV in UTF-8") from None
     head = text.split("\n", 1)[0]
     delimiter = ";" if head.count(";") > head.count(",") else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)

@@ -193,6 +193,9 @@ def test_wrong_files_are_refused(tmp_path, records):
         read_ratings(key, key)
     with pytest.raises(ValueError, match="both of 'anna'"):
         read_ratings([path, path], key)
+    (tmp_path / "latin.csv").write_bytes("sheet,rater,item,rating\ns,Zoë,i,1".encode("latin-1"))
+    with pytest.raises(ValueError, match="not UTF-8"):
+        read_ratings(tmp_path / "latin.csv", key)
     (tmp_path / "empty.csv").write_text("sheet,rater,item,rating\n")
     with pytest.raises(ValueError, match="holds no item"):
         read_ratings(tmp_path / "empty.csv", key)
