@@ -4,6 +4,7 @@ Floor 4: imports `feature_extraction`, `decomposition`, `models` and what is bel
 """
 
 from skdict.interventions._attribution import patching_effects
+from skdict.interventions._circuits import find_circuit
 from skdict.interventions._edits import Ablate, Project, Reconstruct, Steer
 from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._erase import Erase
@@ -27,6 +28,7 @@ __all__ = [
     "Reconstruct",
     "Steer",
     "erasure_report",
+    "find_circuit",
     "intervene",
     "loss_recovered",
     "output_effects",
