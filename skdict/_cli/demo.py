@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import textwrap
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -16,13 +17,15 @@ from skdict._validation import check_number
 from skdict.datasets import load_stories
 from skdict.decomposition import RandomDictionary, SparseDictionaryAutoencoder
 from skdict.feature_extraction import ActivationExtractor
-from skdict.inspection import summarize_features
+from skdict.inspection import summarize_features, write_report
+from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer
 from skdict.metrics import compare_dictionaries
 from skdict.models import hook_points, load_model
 
 DESCRIPTION = """\
 Read the activations of a language model on texts, learn a sparse dictionary of them, compare
-it with PCA and random directions, and show in which contexts a few of its features fire.
+it with PCA and random directions, and show in which contexts a few of its features fire and
+how they are explained. A page to open in a browser has all of them.
 
 With no option it uses the bundled model and stories, needs no network, and takes less than a
 minute on two cores. A fifth of the texts is held out; every figure printed is on those.
@@ -30,6 +33,7 @@ minute on two cores. A fifth of the texts is held out; every figure printed is o
 SEPARATOR = "<|endoftext|>"
 SHOWN_FEATURES = 8
 FEWEST_FIRINGS = 50
+EXPLAINED_FEATURES = 150
 
 
 def add_parser(commands):
@@ -108,7 +112,11 @@ def run(options):
     clock.say(f"learned a dictionary of {len(sae.components_)} features")
     whole, cut, n_active = _compare(sae, train, test)
     clock.say("compared it with PCA and random directions")
-    summaries = _summaries(sae, test)
+    interpreter = FeatureInterpreter(sae, n_features=EXPLAINED_FEATURES, random_state=0).fit(test)
+    clock.say(f"explained {len(interpreter.features_)} features")
+    write_report(options.out / "report.html", sae, test, scores=interpreter, verbose=False)
+    clock.say(f"wrote {options.out / 'report.html'}")
+    found = _explained_summaries(sae, interpreter, test)
     results = {
         "model": str(options.model or "bundled"),
         "hook_point": extractor.hook_point,
@@ -118,16 +126,21 @@ def run(options):
         "comparison": whole.records,
         "n_active": n_active,
         "comparison_at_n_active": cut.records,
-        "features": [asdict(summary) for summary in summaries],
+        "interpretation": _in_json(interpreter.report_),
+        "features": [
+            asdict(summary) | {"explanation": explanation.text, "score": score}
+            for summary, explanation, score in found
+        ],
         "seconds": clock.seconds(),
     }
-    _write(options.out, results, summaries)
+    paragraphs = "\n\n".join(map(_paragraph, found))
+    _write(options.out, results, paragraphs)
     if options.json:
         print(json.dumps(results, indent=1))
     else:
         print(f"\nOn held-out texts, each method as it is:\n\n{whole}")
         print(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
-        _print_features(summaries)
+        _print_features(len(found), paragraphs)
         _print_next_steps(options, extractor, len(sae.components_))
 
 
@@ -189,37 +202,74 @@ def _compare(sae, train, test):
         "PCA": PCA(random_state=0).fit(train),
         "random directions": RandomDictionary(len(sae.components_), random_state=0).fit(train),
     }
-    whole = compare_dictionaries(methods, None, test)
+    scorers = [_ThreeFigures(n_features=EXPLAINED_FEATURES)]
+    whole = compare_dictionaries(methods, None, test, scorers=scorers)
     n_active = max(1, round(whole["sparse dictionary"]["l0"]))
-    return whole, compare_dictionaries(methods, None, test, n_active=n_active), n_active
+    cut = compare_dictionaries(methods, None, test, n_active=n_active, scorers=scorers)
+    for table in (whole, cut):
+        table.records[:] = map(_in_json, table.records)
+    return whole, cut, n_active
 
 
-def _summaries(sae, test):
-    """Return summaries of features drawn at random from those that fire often enough."""
+class _ThreeFigures(InterpretabilityScorer):
+    """The measures of interpretability that fit in a table on a terminal."""
+
+    def measure(self, estimator, X):
+        found = super().measure(estimator, X)
+        return {
+            "score": found["interpretability"],
+            "context_gain": found["context_gain"],
+            "control": found["shuffled"],
+        }
+
+
+def _explained_summaries(sae, interpreter, test):
+    """Return (summary, explanation, score) of some features, drawn from those that fire often."""
     codes = sae.transform(test)
     counts = np.bincount(codes.indices, minlength=codes.shape[1])
-    alive = np.flatnonzero(counts >= min(FEWEST_FIRINGS, counts.max()))
-    chosen = np.random.default_rng(0).permutation(alive)[:SHOWN_FEATURES]
-    return summarize_features(codes, test, np.sort(chosen))
+    scored = np.flatnonzero(interpreter.status_ == "scored")
+    often = scored[counts[interpreter.features_[scored]] >= FEWEST_FIRINGS]
+    # A short text leaves few that fire often.
+    drawn = np.random.default_rng(0).permutation(often if len(often) else scored)
+    chosen = np.sort(drawn[:SHOWN_FEATURES])
+    summaries = summarize_features(codes, test, interpreter.features_[chosen])
+    explanations = [interpreter.explanations_[i] for i in chosen]
+    return list(zip(summaries, explanations, interpreter.scores_[chosen].tolist(), strict=True))
 
 
-def _print_features(summaries):
+def _in_json(measures):
+    """Return measures with None for what is not defined, which JSON has no number for."""
+    return {name: None if value != value else value for name, value in measures.items()}
+
+
+def _paragraph(found):
+    """Return what is printed of a feature."""
+    summary, explanation, score = found
+    head, *contexts = str(summary).split("\n")
+    told = textwrap.shorten(explanation.text, 150, placeholder=" ...")
+    return "\n".join([head, f"  score {score:.2f}: {told}", *contexts])
+
+
+def _print_features(n_features, paragraphs):
     print(
         "\nfvu: fraction of variance unexplained (0 is perfect); l0: codes that fire on a "
-        "token;\nn_dead: features that never fire; density: how often the median feature fires."
+        "token;\nn_dead: features that never fire; density: how often the median feature fires; "
+        "score: how well\nwords predict codes (correlation on other texts; 1 is perfect); "
+        "context_gain: how much of that\nthe token alone would not reach; control: the score of "
+        "explanations exchanged between features."
     )
     print(
-        f"\n{len(summaries)} features drawn at random. Tokens come with their share of the "
+        f"\n{n_features} features drawn at random. Tokens come with their share of the "
         "feature's total;\ncontexts with the strength of the code at the token in brackets:\n"
     )
-    print("\n\n".join(map(str, summaries)))
+    print(paragraphs)
 
 
 def _print_next_steps(options, extractor, n_components):
     model = "load_stories().model" if options.model is None else repr(str(options.model))
     print(
         f"""
-Written to {options.out}: results.json, features.txt
+Written to {options.out}: results.json, features.txt, and report.html, to open in a browser
 
 Your own model and texts:
 
@@ -232,11 +282,11 @@ In Python:
     )
 
 
-def _write(folder, results, summaries):
+def _write(folder, results, paragraphs):
     """Write the results, each file in one step."""
     files = {
         "results.json": json.dumps(results, indent=1) + "\n",
-        "features.txt": "\n\n".join(map(str, summaries)) + "\n",
+        "features.txt": paragraphs + "\n",
     }
     for name, content in files.items():
         replace_file(folder / name, content.encode())

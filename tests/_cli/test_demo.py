@@ -7,6 +7,7 @@ import pytest
 from skdict import load_stories
 from skdict.__main__ import main
 from skdict._cli.demo import read_texts
+from tests.inspection.planted_pages import page_data
 
 
 @pytest.fixture
@@ -21,7 +22,14 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
     options = ["--texts", few_texts, "--out", out, "--n-components", 64, "--alpha", 0.05]
     assert main(["demo", *map(str, options)]) == 0
     shown, progress = capsys.readouterr()
-    for words in ("sparse dictionary", "PCA", "random directions", "strongest codes", "feature "):
+    for words in (
+        "sparse dictionary",
+        "PCA",
+        "random directions",
+        "strongest codes",
+        "context_gain",
+        "score ",
+    ):
         assert words in shown
     assert "read " in progress
     results = json.loads((out / "results.json").read_text())
@@ -29,13 +37,22 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
     assert 0 < sae["fvu"] < 0.6
     assert sae["n_components"] == 64
     assert results["comparison_at_n_active"][0]["l0"] <= results["n_active"]
+    for record in (*results["comparison"], *results["comparison_at_n_active"]):
+        assert -1 <= record["control"] < record["score"] <= 1
+        assert record["context_gain"] < record["score"]
     assert len(results["features"]) == 8
-    assert (out / "features.txt").read_text().count("feature ") == 8
-    assert sorted(p.name for p in out.iterdir()) == ["features.txt", "results.json"]
+    text = (out / "features.txt").read_text()
+    assert text.count("fires on") >= 8
+    for feature in results["features"]:
+        assert feature["explanation"] and f"score {feature['score']:.2f}: " in text
+    names = ["features.txt", "report.html", "results.json"]
+    assert sorted(p.name for p in out.iterdir()) == names
+    assert len(page_data(out / "report.html")["details"]) == 64
 
 
 def test_json_and_nothing_else(few_texts, tmp_path, capsys):
     options = ["--texts", few_texts, "--out", tmp_path, "--hook-point", "resid_post.0", "--json"]
+    options += ["--n-components", 64]
     assert main(["demo", *map(str, options)]) == 0
     shown, progress = capsys.readouterr()
     assert json.loads(shown)["hook_point"] == "resid_post.0"
