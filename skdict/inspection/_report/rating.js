@@ -104,7 +104,7 @@ function save() {
   unsaved = false;
 }
 
-byId("tools").append(el("button", { type: "button", id: "save", onclick: save }, "Save ratings"), helpButton([
+byId("tools").append(el("button", { type: "button", id: "save", onclick: save, "aria-label": "Save ratings as a file" }, "Save"), helpButton([
   ["0 to 3", "rate"], ["j  k", "next, previous item"], ["/", "say what the pattern is"], ["Escape", "leave the field"], ["?", "these keys"],
 ]), themeSwitch());
 fill(byId("list"), el("div", { class: "bar" }, el("p", { class: "count", id: "progress", role: "status" })),
