@@ -107,7 +107,10 @@ def test_alpha_path(acts, path):
     assert {"0.05", "0.2", "0.4", "tied"} <= set(texts(display.ax_))
     again = AlphaPathDisplay.from_path(path, acts, name="other", ax=display.ax_, xscale="linear")
     assert again.ax_ is display.ax_
-    first, second = again.ax_.lines
+    AlphaPathDisplay([0.1, 0.2], [9, 4], [0.2, 7.0]).plot(display.ax_)
+    assert display.ax_.get_ylim()[0] == 0
+    assert display.ax_.get_ylim()[1] > 7
+    first, second, _ = again.ax_.lines
     assert first.get_color() != second.get_color()
     with pytest.raises(ValueError, match="xscale='cubic'"):
         display.plot(xscale="cubic")

@@ -123,8 +123,8 @@ class AlphaPathDisplay:
                 color=line.get_color(),
             )
         ax.set_xscale(xscale)
-        ax.set_ylim(bottom=0)
-        ax.margins(x=0.1)
+        ax.margins(x=0.1, y=0.1)
+        ax.set_ylim(bottom=0, auto=True)
         ax.set_xlabel("L0: active codes a row")
         ax.set_ylabel("Fraction of variance unexplained")
         ax.set_title("Points are labelled by alpha", fontsize="medium")

@@ -156,7 +156,7 @@ class FeatureDensityDisplay:
         ax.set_xscale("log")
         ax.set_xlabel(f"Density: share of {self.n_rows:,} rows that a feature fires on")
         ax.set_ylabel("Number of features")
-        ax.legend(loc="upper left", frameon=False)
-        ax.margins(y=0.25)
+        # Above the axes, where neither bars nor the line run through it.
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

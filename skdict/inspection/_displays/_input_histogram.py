@@ -182,4 +182,4 @@ def _legend_place(stat):
     # Full bars leave no room inside the axes.
     if stat == "share":
         return {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    return {"loc": "upper right"}
+    return {"loc": "best"}

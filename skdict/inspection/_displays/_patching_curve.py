@@ -112,7 +112,7 @@ class PatchingCurveDisplay:
         if y == "logit_diff":
             ax.axhline(0, color=GREY, linewidth=0.8)
         else:
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(bottom=0, auto=True)
         ax.set_xlabel(X_LABELS[x])
         ax.set_ylabel(Y_LABELS[y])
         ax.grid(alpha=0.3)

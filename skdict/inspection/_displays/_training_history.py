@@ -119,7 +119,7 @@ class TrainingHistoryDisplay:
             values = np.array([entry[measure] for entry in self.history], dtype=float)
             panel.plot(steps, values, **({"color": COLORS[i % len(COLORS)]} | line_options))
             panel.set_ylabel(LABELS.get(measure, measure))
-            panel.set_ylim(bottom=min(0, np.nanmin(values)))
+            panel.set_ylim(bottom=min(0, np.nanmin(values)), top=None if values.any() else 1)
             panel.grid(alpha=0.3)
         axes[-1].set_xlabel("Step")
         axes[0].figure.align_ylabels(axes)
