@@ -81,8 +81,8 @@ class ForwardFrom:
         with self._upward(rows, x), ExitStack() as stack:
             if self._head is not None:
                 # The output matrix is often the dearest of all; it is needed at few positions.
-                gather = lambda module, args: (args[0][places],)  # noqa: E731
-                stack.callback(self._head.register_forward_pre_hook(gather).remove)
+                hook = self._head.register_forward_pre_hook(lambda _, args: (args[0][places],))
+                stack.callback(hook.remove)
             logits = _logits(self._call(rows))
         logits = logits if self._head is not None else logits[places]
         return logits if logits.dtype == torch.float64 else logits.float()
@@ -106,7 +106,6 @@ class ForwardFrom:
     @torch.no_grad()
     def _run_once(self):
         """Keep what goes through the place and into its block; return the logits."""
-        kept = {}
 
         def keep_output(index):
             return lambda module, args, output: self._outputs.update({index: output})
