@@ -11,7 +11,7 @@ X_LABELS = {
 Y_LABELS = {
     "kl": "KL(patched || target), nats",
     "reverse_kl": "KL(target || patched), nats",
-    "logit_diff": "Log probability, right answer less wrong, nats",
+    "logit_diff": "Log probability: right answer less wrong, nats",
 }
 
 
