@@ -84,7 +84,7 @@ function overview() {
   ];
   if (interpretation) {
     const i = interpretation;
-    const two = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
+    const two = (value) => (value === null ? "–" : (Math.round(value * 100) / 100 + 0).toFixed(2).replace("-", "−"));
     tiles.push(["mean score", two(i.interpretability), `${two(i.interpretability_low)} to ${two(i.interpretability_high)}; ${show(i.n_scored)} features`]);
     tiles.push(["of it by context", two(i.context_gain), "beyond what tokens alone explain"]);
     tiles.push(["control", two(i.shuffled), "explanations exchanged"]);
