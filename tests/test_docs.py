@@ -65,7 +65,8 @@ from skdict import *
 from skdict.inspection import *
 from skdict.interpretation import *
 from skdict.metrics import *
-acts = ActivationExtractor(stories.model, "resid_post.2").fit_transform(texts)
+extractor = ActivationExtractor(stories.model, "resid_post.2")
+acts = extractor.fit_transform(texts)
 train, test = acts[acts.documents % 2 == 0], acts[acts.documents % 2 == 1]
 sae = SparseDictionaryAutoencoder(64, max_iter=2, random_state=0).fit(train)
 codes = sae.transform(test)
@@ -90,7 +91,9 @@ def test_the_code_of_a_page_runs(page, few_stories, used_everywhere, monkeypatch
     monkeypatch.chdir(tmp_path)
     names = dict(used_everywhere)
     for number, block in enumerate(blocks(page), 1):
-        exec(compile(block, f"{name(page)}, block {number}", "exec"), names)
+        code = compile(block, f"{name(page)}, block {number}", "exec")
+        if "OpenAIClient(" not in block:  # needs an endpoint, and a key
+            exec(code, names)
 
 
 def public_packages():
