@@ -54,9 +54,10 @@ print(compare_dictionaries(methods, None, test))
 # %%
 # At equal sparsity
 # -----------------
-# With ``n_active`` each row keeps its so many strongest codes, ranked by what each adds to
-# the row. A list gives a record for each number. The dictionary was trained at one alpha,
-# so it has about 20 active codes and no more to give; a smaller alpha would have.
+# With ``n_active`` each row keeps its so many strongest codes, ranked by what each adds to the
+# row. A list gives a record for each number. The dictionary was trained at one alpha, at which
+# about a dozen codes are active on a token: beyond that it has no more to give, and a smaller
+# alpha would have.
 n_active = [1, 2, 4, 8, 16, 32]
 table = compare_dictionaries(methods, None, test, n_active=n_active)
 print(table)
@@ -65,8 +66,8 @@ print(table)
 # The answer
 # ----------
 # Down is better. The sparse dictionary explains most with few codes, ICA comes second. Once
-# dozens of codes may be active, PCA overtakes: with as many codes as dimensions it is
-# exact.
+# dozens of codes may be active, ICA and PCA catch up with it: with as many codes as dimensions
+# they are exact.
 fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for name in methods:
     fvu = [table[name, k]["fvu"] for k in n_active]
