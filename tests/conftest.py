@@ -5,9 +5,6 @@ from pathlib import Path
 
 # Read when huggingface_hub is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Read when torch is imported: workers that each take all cores wait for each other.
-    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
@@ -39,6 +36,10 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers that each take all cores wait for each other.
+    torch.set_num_threads(1)
 
 SHAPE = {
     "vocab_size": 300,
