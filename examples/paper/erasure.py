@@ -42,7 +42,7 @@ STYLES = {
     "LEACE": "k-o",
     "mean projection": "C7-s",
     "feature, project": "C0-o",
-    "feature, zero": "C0--o",
+    "feature, zero": "C0--v",
     "random, project": "C1-^",
 }
 

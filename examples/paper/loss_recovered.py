@@ -108,6 +108,7 @@ def draw(records, path):
             axis.plot(*zip(*points, strict=True), style, label=name, markersize=4)
         axis.axhline(here[0]["cross_entropy"], color="0.7", label="the model itself")
         axis.set(xlabel="L0", title=f"after block {layer}", xscale="log")
+        axis.tick_params(axis="x", which="minor", labelbottom=False)
     axes[0, 0].set_ylabel("cross-entropy, nats a token")
     axes[0, 0].legend(fontsize=7)
     figure.savefig(path, dpi=150)

@@ -55,6 +55,11 @@ class LEACE(TransformerMixin, BaseEstimator):
     FeatureEraser : Erases by features of a dictionary.
     Erase : Does it inside a running model.
 
+    Notes
+    -----
+    The edit is the least on rows like those fitted. Along directions in which these hardly vary
+    W is large, so that rows unlike them may be changed a lot: fit on many and varied rows.
+
     References
     ----------
     Belrose, Schneider-Joseph, Ravfogel, Cotterell, Raff and Biderman (2023), "LEACE: Perfect
