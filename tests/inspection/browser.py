@@ -38,6 +38,14 @@ def open_browser(folder, *, width=1280, height=900):
     return driver
 
 
+def settled(driver):
+    """Let the page do what it was told to: events of addresses and details come later."""
+    driver.execute_async_script(
+        "const done = arguments[0];"
+        "setTimeout(() => requestAnimationFrame(() => setTimeout(done, 30)), 30)"
+    )
+
+
 def requested(driver):
     """Return the addresses that pages in files asked for since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]

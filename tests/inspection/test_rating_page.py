@@ -7,7 +7,7 @@ import pytest
 
 from skdict.inspection import collect_records, write_rating_page
 from skdict.interpretation import read_ratings, write_rating_sheet
-from tests.inspection.browser import open_browser, requested
+from tests.inspection.browser import open_browser, requested, settled
 from tests.inspection.planted_pages import VOCABULARY, page_data, planted
 
 
@@ -51,6 +51,7 @@ def test_what_is_filled_in_comes_back(sheet):
                 press("/", 'a "pattern", or =two', "\ue00c")
                 browser.execute_script("document.querySelector('#confidence input').click()")
             press("j")
+            settled(browser)
         assert one("#progress").text == f"{n_items} of {n_items} rated"
         # What was filled in outlives the page.
         browser.get("about:blank")
