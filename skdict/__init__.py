@@ -10,7 +10,9 @@ from skdict.decomposition import (
     sparse_dictionary_path,
 )
 from skdict.feature_extraction import ActivationExtractor
+from skdict.inspection import FeatureStatistics, write_report
 from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer
+from skdict.interventions import intervene, patching_curve
 from skdict.metrics import compare_dictionaries
 
 __version__ = "0.1.0.dev0"
@@ -18,12 +20,16 @@ __all__ = [
     "ActivationExtractor",
     "Activations",
     "FeatureInterpreter",
+    "FeatureStatistics",
     "IdentityDictionary",
     "InterpretabilityScorer",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
     "SparseDictionaryAutoencoderCV",
     "compare_dictionaries",
+    "intervene",
     "load_stories",
+    "patching_curve",
     "sparse_dictionary_path",
+    "write_report",
 ]

@@ -12,6 +12,7 @@ from skdict.decomposition import (
 )
 from skdict.feature_extraction import ActivationExtractor
 from skdict.interpretation import FeatureInterpreter
+from skdict.interventions import LEACE
 from skdict.metrics import nearest_l0
 
 ESTIMATORS = [
@@ -24,6 +25,7 @@ ESTIMATORS = [
     TopKDictionary(RandomDictionary(random_state=0), k=2, split_sign=True, gain=True),
     ActivationExtractor("no-such-model", "resid_post.0"),
     FeatureInterpreter(IdentityDictionary()),
+    LEACE(),
 ]
 
 

@@ -15,6 +15,7 @@ MODULES = (
     "skdict.feature_extraction",
     "skdict.inspection",
     "skdict.interpretation",
+    "skdict.interventions",
     "skdict.io",
     "skdict.metrics",
 )
@@ -73,7 +74,8 @@ def test_docstrings(name):
 @pytest.mark.parametrize("module_name", MODULES)
 def test_public_names_are_sorted(module_name):
     names = importlib.import_module(module_name).__all__
-    assert list(names) == sorted(names)
+    # As the linter has it: acronyms first.
+    assert list(names) == sorted(names, key=lambda name: (not name.isupper(), name))
 
 
 @pytest.mark.parametrize(
