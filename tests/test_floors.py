@@ -46,7 +46,6 @@ BELOW = {
     "interpretation": {
         "_core",
         "_files",
-        "_files",
         "_validation",
         "activations",
         "decomposition",
