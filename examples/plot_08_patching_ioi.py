@@ -72,9 +72,10 @@ for name, method in methods.items():
 # %%
 # The answer
 # ----------
-# Left is what counts: how much of the difference the first few features carry, and by how
-# small an edit. A dictionary ends above zero where part of the difference lies in what it
-# does not rebuild.
+# Left is what counts: how much of the difference the first few features carry, and by how small
+# an edit. For nine tenths of the effect no basis gets by with a few: the dictionary needs most
+# of its 512 features in this order, PCA and neurons most of their 128. On this model, at this
+# place and by this order, the name is spread.
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
 for name, curve in curves.items():
     width = 3 if name == "sparse dictionary" else 1.5
@@ -86,5 +87,5 @@ axes[1].set(xlabel="length of the edit (1: the whole difference)")
 for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].legend(frameon=False)
-fig.suptitle("How few features turn one prompt into the other")
+fig.suptitle("How many features turn one prompt into the other")
 plt.show()
