@@ -46,10 +46,12 @@ def left_behind(model):
 
 def test_resumed_equals_whole_in_every_family_and_place(any_family):
     family, model = any_family
+    # transformers leaves hooks of its own on a model whose hidden states were asked for.
+    before = left_behind(model)
     if family in ("bert", "distilbert"):
         with pytest.raises(ValueError, match="no logits"):
             ForwardFrom(model, "resid_post.0", IDS)
-        assert left_behind(model) == []
+        assert left_behind(model) == before
         return
     generator = torch.Generator().manual_seed(0)
     for name in hook_points(model):
@@ -61,7 +63,7 @@ def test_resumed_equals_whole_in_every_family_and_place(any_family):
         torch.testing.assert_close(got[:, 0], expected[rows, ends[:, 0]], rtol=1e-4, atol=1e-5)
         block = int(name.split(".")[1]) + name.startswith("resid_post")
         assert resumed.n_skipped == block, name
-    assert left_behind(model) == []
+    assert left_behind(model) == before
 
 
 def test_gradient_is_that_of_the_whole_model():
