@@ -54,7 +54,7 @@ def _pool_sparse(rows, documents, counts, pooling):
         shares = (1 / counts[documents]).astype(rows.dtype)
         each = np.arange(len(documents))
         weights = scipy.sparse.csr_array((shares, (documents, each)))
-        return scipy.sparse.csr_array(weights @ rows)
+        return _with_short_indices(scipy.sparse.csr_array(weights @ rows))
     owner = np.repeat(documents.astype(np.int64), np.diff(rows.indptr))
     cells, group = np.unique(owner * width + rows.indices, return_inverse=True)
     order = np.argsort(group, kind="stable")
@@ -64,4 +64,12 @@ def _pool_sparse(rows, documents, counts, pooling):
     absent = sizes < counts[cells // width]
     values = np.where(absent, np.maximum(values, 0), values).astype(rows.dtype)
     place = cells // width, cells % width
-    return scipy.sparse.csr_array((values, place), shape=(len(counts), width))
+    pooled = scipy.sparse.csr_array((values, place), shape=(len(counts), width))
+    return _with_short_indices(pooled)
+
+
+def _with_short_indices(rows):
+    """Return rows with 32-bit indices where they fit: solvers of scikit-learn refuse others."""
+    index = scipy.sparse.get_index_dtype(maxval=max(rows.nnz, *rows.shape))
+    arrays = rows.data, rows.indices.astype(index), rows.indptr.astype(index)
+    return scipy.sparse.csr_array(arrays, shape=rows.shape)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.linear_model import LogisticRegression
 
 from skdict.feature_extraction._pooling import pool_rows
 
@@ -47,3 +48,12 @@ def test_half_precision_means_do_not_overflow():
 def test_a_document_without_rows(rows):
     with pytest.raises(ValueError, match=r"texts\[3\] has no token left"):
         pool_rows(rows, DOCUMENTS, 4, "max")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_solvers_that_want_short_indices_are_served(pooling):
+    rows = scipy.sparse.csr_array(np.eye(6, 4, dtype=np.float32))
+    rows.indices, rows.indptr = rows.indices.astype(np.int64), rows.indptr.astype(np.int64)
+    pooled = pool_rows(rows, np.repeat([0, 1], 3), 2, pooling)
+    assert pooled.indices.dtype == pooled.indptr.dtype == np.int32
+    LogisticRegression(solver="saga", max_iter=2000).fit(pooled, [0, 1])
