@@ -57,9 +57,9 @@ print(f"{(density == 0).sum()} of {n_components} features never fire on unseen t
 # %%
 # The answer
 # ----------
-# Each point is a feature. Most fire on less than a tenth of the tokens; those explained are
-# dark where words say well where they fire. Rare features with large codes stand for one
-# thing; what fires everywhere at low strength is hard to put into words.
+# Each point is a feature. Most fire on 2 to 10 % of the tokens; those explained are dark
+# where words say well where they fire. Neither how often nor how strongly a feature fires
+# tells whether it can be put into words: that has to be looked up on the page.
 fig, ax = plt.subplots(figsize=(7, 4.3), layout="constrained")
 alive = density > 0
 ax.plot(density[alive], largest[alive], "o", color="0.85", label="not explained", markersize=5)
@@ -75,7 +75,9 @@ points = ax.scatter(
 )
 fig.colorbar(points, label="interpretability")
 ax.set(xscale="log", xlabel="share of tokens on which the feature fires", ylabel="largest code")
+ax.set_xticks([0.02, 0.05, 0.1, 0.2], ["2 %", "5 %", "10 %", "20 %"])
+ax.minorticks_off()
 ax.set(title="What a dictionary is made of")
 ax.spines[["top", "right"]].set_visible(False)
-ax.legend(frameon=False, loc="lower right")
+ax.legend(frameon=False, loc="upper left")
 plt.show()
