@@ -123,6 +123,11 @@ class AlphaPathDisplay:
                 color=line.get_color(),
             )
         ax.set_xscale(xscale)
+        if xscale == "log":
+            # Plain numbers at 1, 2, 5, 10, ...: powers of ten in between run into each other.
+            ax.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.minorticks_off()
         ax.margins(x=0.1, y=0.1)
         ax.set_ylim(bottom=0, auto=True)
         ax.set_xlabel("L0: active codes a row")
