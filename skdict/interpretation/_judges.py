@@ -61,7 +61,18 @@ class SimulatorJudge(BaseEstimator):
         -------
         SimulatorJudge
             The judge itself.
+
+        Raises
+        ------
+        ValueError
+            If explanations are free words, as those of a language model: they predict nothing.
         """
+        if any(explanation and not explanation.budget for explanation in explanations):
+            raise ValueError(
+                "explanations are free words, which stand for no rules; pass "
+                "judge=LLMJudge(client) or EmbeddingJudge(encoder), or an explainer by rules such "
+                "as LexiconExplainer()"
+            )
         predictions = scipy.sparse.csc_array(Simulator(explanations).simulate(tokens))
         codes = scipy.sparse.csc_array(codes)
         n_features = len(explanations)

@@ -10,6 +10,7 @@ from skdict.interpretation import (
     Explanation,
     FuzzingScorer,
     IntruderScorer,
+    SimulatorJudge,
     Term,
 )
 from tests.interpretation.planted import as_activations, text
@@ -186,6 +187,12 @@ def test_wrong_parameters_are_refused(words, scorer, error, message):
     acts, dictionary = words
     with pytest.raises(error, match=message):
         scorer(dictionary, acts)
+
+
+def test_free_words_need_a_judge_that_reads():
+    said = Explanation(0, "llm", 0, 0, "words about cats", ())
+    with pytest.raises(ValueError, match="free words"):
+        SimulatorJudge().fit([said], None, None)
 
 
 def test_parameters_survive_clones():
