@@ -3,7 +3,8 @@ Can one feature carry a concept?
 ================================
 
 The gender of a person in a story is erased from the residual stream, and the model is asked to
-go on with a pronoun. Each method is fitted on the prompts of one seed and measured on others:
+go on with a pronoun, as in the erasure experiment of the first version of Cunningham et al.
+(2023). Each method is fitted on the prompts of one seed and measured on others:
 
 ``LEACE``, ``mean projection``
     the least edit that leaves no linear trace, and the projection along the difference of means;
@@ -17,28 +18,34 @@ the probability of the right pronoun most on the prompts fitted. Edits act from 
 that tells the gender. Damage is measured on stories, where all tokens are edited, by the KL
 divergence and cross-entropy in nats a token, and on number agreement.
 
-Writes ``erasure.csv``, one line for each layer, method and seed, and ``erasure.png``::
+Writes ``erasure.csv``, ``erasure_summary.csv`` and ``erasure.png``; what is in the table is not
+run again::
 
-    python examples/paper/erasure.py --out scratch
-    python examples/paper/erasure.py --model stories260K --out scratch/stories260K
+    python examples/paper/erasure.py --out paper
+    python examples/paper/erasure.py --model stories260K --text stories.txt --out other
 """
 
-import argparse
-import csv
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from common import (
+    paper_parser,
+    read_model,
+    read_table,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
+)
 
-from skdict import ActivationExtractor, RandomDictionary, SparseDictionaryAutoencoder, load_stories
+from skdict import ActivationExtractor, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.datasets import make_agreement, make_pronouns
 from skdict.interventions import LEACE, Erase, FeatureEraser, erasure_report, intervene
-from skdict.interventions._feature_scores import auroc_scores
-from skdict.models import capture, find_hook_point, load_model
+from skdict.models import capture, find_hook_point
 
 N_TRIED = 8
-STYLES = {
+ERASER_STYLES = {
     "LEACE": "k-o",
     "mean projection": "C7-s",
     "feature, project": "C0-o",
@@ -49,23 +56,19 @@ STYLES = {
 
 def parse_args():
     """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="name or folder; the bundled one without")
-    parser.add_argument("--text", type=Path, help="stories, separated by <|endoftext|>")
+    parser = paper_parser(__doc__)
     parser.add_argument(
         "--introduce", action="store_true", help="say girl or boy of an unknown name first"
     )
-    parser.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--n-train", type=int, default=400, help="prompts to fit on")
-    parser.add_argument("--n-test", type=int, default=200, help="prompts to measure on")
-    parser.add_argument("--n-texts", type=int, default=400, help="stories for the dictionary")
-    parser.add_argument("--n-damage", type=int, default=60, help="stories for the damage")
-    parser.add_argument("--n-components", type=int, default=512)
+    parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
+    parser.add_argument("--n-train", type=int, default=size(400, 40), help="prompts to fit on")
+    parser.add_argument("--n-test", type=int, default=size(200, 40), help="prompts to measure on")
+    parser.add_argument("--n-texts", type=int, default=size(400, 30), help="for the dictionary")
+    parser.add_argument("--n-damage", type=int, default=size(60, 10), help="for the damage")
+    parser.add_argument("--n-components", type=int, default=size(512, 64))
     parser.add_argument("--alpha", type=float, default=0.1)
-    parser.add_argument("--max-iter", type=int, default=8)
+    parser.add_argument("--max-iter", type=int, default=size(8, 1))
     parser.add_argument("--max-length", type=int, default=128)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     return parser.parse_args()
 
 
@@ -110,7 +113,8 @@ def tried_in_the_model(prompts):
     """Return a choice of features: of those that tell best, what hurts the task most."""
 
     def selection(dictionary, X, y):
-        scores = auroc_scores(dictionary.transform(X), y) - 10
+        # Below all probabilities, so that what is not tried is not chosen.
+        scores = FeatureEraser(dictionary).fit(X, y).scores_ - 10
         for feature in np.argsort(-scores)[:N_TRIED]:
             only = np.eye(len(scores))[feature]
             eraser = FeatureEraser(dictionary, selection=lambda *_, only=only: only).fit(X, y)
@@ -137,21 +141,21 @@ def erasers(rows, train, X, y, args, seed):
     }
 
 
-def records_of(layer, seed, args, pair, texts):
-    """Return a record for each method at a layer."""
+def measured(layer, seed, args, pair, texts):
+    """Yield a record for each method at a layer."""
     hook_point, tokenizer = f"resid_post.{layer}", pair[1]
-    fit_on, measured = (
+    fit_on, asked = (
         make_pronouns(n, tokenizer, introduce=args.introduce, random_state=state)
         for n, state in ((args.n_train, 1000 + seed), (args.n_test, seed))
     )
     agreement = make_agreement(args.n_test, tokenizer, random_state=seed)
-    train, test = (Prompts(pair, hook_point, task) for task in (fit_on, measured))
+    train, test = (Prompts(pair, hook_point, task) for task in (fit_on, asked))
     other = Prompts(pair, hook_point, agreement, from_difference=False)
     extractor = ActivationExtractor(pair, hook_point, max_length=args.max_length)
-    rows = extractor.fit_transform(texts[: args.n_texts])
+    rows = extractor.fit_transform(texts[0])
     X, y, _ = train.rows(fit_on.genders)
     fitted = erasers(rows, train, X, y, args, seed)
-    X_test, y_test, prompts = test.rows(measured.genders)
+    X_test, y_test, prompts = test.rows(asked.genders)
     report = erasure_report(
         fitted,
         X_test,
@@ -159,71 +163,79 @@ def records_of(layer, seed, args, pair, texts):
         groups=prompts,
         model=pair,
         hook_point=hook_point,
-        texts=texts[-args.n_damage :],
+        texts=texts[1],
         max_length=args.max_length,
         random_state=seed,
     )
-    records = []
     for record in report:
         eraser = fitted.get(record["eraser"])
         accuracy, probability = test.measure(eraser)
         task = {"pronouns": accuracy, "p_right": probability, "agreement": other.measure(eraser)[0]}
-        records.append({"layer": layer, "seed": seed} | record | task)
-    return records
+        yield {"layer": layer, "seed": seed} | record | task
+
+
+def summary(records):
+    """Return the table as people read it."""
+    titles = {
+        "p_right": "P(right pronoun)",
+        "linear": "linear probe",
+        "relative_edit": "relative edit",
+        "kl_divergence": "KL on stories",
+        "cross_entropy_increase": "cross-entropy increase",
+        "agreement": "agreement",
+    }
+    digits = dict.fromkeys(titles, 2) | {"kl_divergence": 3, "cross_entropy_increase": 3}
+    rows = []
+    for r in summarize(records, ("layer", "eraser"), list(titles)):
+        cells = {t: with_interval(r[m], r[f"{m} +-"], digits[m]) for m, t in titles.items()}
+        rows.append({"block": r["layer"], "erased by": r["eraser"]} | cells)
+    return sorted(rows, key=lambda row: int(row["block"]))
 
 
 def draw(records, path):
-    """Draw the task after erasure, and the damage, by layer."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    layers = sorted({record["layer"] for record in records})
+    """Draw the task after erasure, and the damage, by layer, with intervals over seeds."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
     panels = ("p_right", "kl_divergence", "relative_edit")
     titles = ("probability of the right pronoun", "KL on stories, nats a token", "relative edit")
     for axis, measure, title in zip(axes, panels, titles, strict=True):
-        for name, style in STYLES.items():
-            means = [
-                np.mean([r[measure] for r in records if (r["layer"], r["eraser"]) == (layer, name)])
-                for layer in layers
-            ]
-            axis.plot(layers, means, style, label=name)
-        axis.set(xlabel="layer", title=title, xticks=layers)
-    none = np.mean([r["p_right"] for r in records if r["eraser"] == "none"])
+        for name, style in ERASER_STYLES.items():
+            own = [r for r in records if r["eraser"] == name]
+            points = sorted(summarize(own, ("layer",), (measure,)), key=lambda p: int(p["layer"]))
+            layers = [int(point["layer"]) for point in points]
+            means, halves = ([p[key] for p in points] for key in (measure, f"{measure} +-"))
+            axis.errorbar(layers, means, halves, fmt=style, label=name, capsize=2, markersize=5)
+        axis.set(xlabel="block", title=title, xticks=layers)
+    none = np.mean([float(r["p_right"]) for r in records if r["eraser"] == "none"])
     axes[0].axhline(none, color="0.7", label="nothing erased")
     axes[0].axhline(0.5, color="0.7", linestyle=":", label="chance")
     axes[1].set_yscale("log")
-    axes[0].legend(fontsize=7)
-    figure.savefig(path, dpi=150)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=4)
+    save_figure(figure, path)
 
 
 def main():
-    """Run all layers and seeds."""
+    """Measure what is missing, and write tables and figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    stories = load_stories()
-    pair = load_model(args.model or stories.model, device=torch.device("cpu"))
-    texts = stories.texts
-    if args.text:
-        parts = args.text.read_text(encoding="utf-8").split("<|endoftext|>")
-        texts = [part.strip() for part in parts if part.strip()]
-    # The bundled texts come kind by kind.
-    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
-    records = []
+    table = args.out / "erasure.csv"
+    records = read_table(table)
+    done = {(r["layer"], r["seed"]) for r in records}
+    pair, texts = read_model(args), read_texts(args, args.n_texts, args.n_damage)
     for layer in args.layers:
         for seed in args.seeds:
-            records += records_of(layer, seed, args, pair, texts)
-            for record in records[-len(STYLES) - 1 :]:
-                numbers = {k: round(v, 3) for k, v in record.items() if isinstance(v, float)}
-                print(layer, seed, record["eraser"], numbers, flush=True)
-        # After each layer, so that a run that is cut short leaves what it has.
-        write(records, args.out)
-
-
-def write(records, folder):
-    """Write the table and the figure."""
-    with (folder / "erasure.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(records[0]))
-        writer.writeheader()
-        writer.writerows(records)
-    draw(records, folder / "erasure.png")
+            if (str(layer), str(seed)) in done:
+                continue
+            records += measured(layer, seed, args, pair, texts)
+            write_table(records, table)
+            print(f"measured block {layer}, seed {seed}", flush=True)
+    write_table(summary(records), args.out / "erasure_summary.csv")
+    draw(records, args.out / "erasure.png")
 
 
 if __name__ == "__main__":

@@ -2,68 +2,64 @@ r"""
 How much of the model survives a dictionary?
 ============================================
 
-At every layer the residual stream is replaced by what a dictionary rebuilds of it, and the model
-predicts on. Sparse dictionaries are learned along a path of alphas; PCA, ICA, random directions
-and the neuron basis are cut to their k strongest codes of each token (with one gain for all, fitted
-by least squares), so that all are seen at the L0 they need. Dictionaries are fitted on some stories
-and measured on others.
+After every block the residual stream is replaced by what a dictionary rebuilds of it, and the
+model predicts on: the perplexity under replacement of Cunningham et al. (2023), section 6.2, and
+its cousins. Sparse dictionaries are learned along a path of alphas. PCA, ICA, random directions
+and the neuron basis are cut to as many codes of each token as the sparse dictionary of each
+alpha has on average, its strongest, with one gain for all that is fitted by least squares.
+Dictionaries are fitted on some stories and measured on others.
 
-Writes ``loss_recovered.csv``, one line for each layer, method, setting and seed, and
-``loss_recovered.png``, cross-entropy against L0::
+Writes ``loss_recovered.csv``, ``loss_recovered_summary.csv`` and ``loss_recovered.png``,
+cross-entropy against L0; what is in the table is not run again::
 
-    python examples/paper/loss_recovered.py --out scratch
-    python examples/paper/loss_recovered.py --model stories260K --text stories.txt --out scratch
+    python examples/paper/loss_recovered.py --out paper
+    python examples/paper/loss_recovered.py --model stories260K --text stories.txt --out other
 """
 
-import argparse
-import csv
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from sklearn.decomposition import PCA, FastICA
-
-from skdict import (
-    ActivationExtractor,
-    IdentityDictionary,
-    RandomDictionary,
-    load_stories,
-    sparse_dictionary_path,
+from common import (
+    LABELS,
+    STYLES,
+    fitted_baselines,
+    paper_parser,
+    read_model,
+    read_table,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
 )
+
+from skdict import ActivationExtractor, compare_dictionaries, sparse_dictionary_path
 from skdict.decomposition import TopKDictionary
 from skdict.interventions import loss_recovered
-from skdict.metrics import compare_dictionaries
-from skdict.models import load_model
 
 MEASURES = ("cross_entropy_increase", "loss_recovered_zero", "loss_recovered_mean")
 MEASURES += ("cross_entropy", "cross_entropy_reconstructed", "kl_divergence", "n_tokens")
 MEASURES += ("perplexity", "perplexity_reconstructed")
-STYLES = {"sae": "C0-o", "pca": "C1-s", "ica": "C2-^", "random": "C7-x", "neurons": "k-d"}
+# The summary has the baselines at the sparsity of this alpha alone.
+SUMMARY_ALPHAS, EQUAL_ALPHA = (0.05, 0.1, 0.2), 0.1
 
 
 def parse_args():
     """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="name or folder; the bundled one without")
-    parser.add_argument("--text", type=Path, help="stories, separated by <|endoftext|>")
-    parser.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--n-train", type=int, default=400, help="stories to fit on")
-    parser.add_argument("--n-test", type=int, default=40, help="stories to measure on")
-    parser.add_argument("--n-components", type=int, default=512)
-    parser.add_argument("--alphas", type=float, nargs="+", default=[0.02, 0.05, 0.1, 0.2, 0.4])
-    parser.add_argument("--n-active", type=int, nargs="+", default=[4, 16, 64])
-    parser.add_argument("--ica-components", type=int, default=64)
-    parser.add_argument("--ica-rows", type=int, default=8000)
-    parser.add_argument("--max-iter", type=int, default=8)
+    parser = paper_parser(__doc__)
+    parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
+    parser.add_argument("--n-train", type=int, default=size(400, 40), help="texts to fit on")
+    parser.add_argument("--n-test", type=int, default=size(40, 8), help="texts to measure on")
+    parser.add_argument("--n-components", type=int, default=size(512, 128))
+    alphas = size([0.02, 0.05, 0.1, 0.2, 0.4], [0.1, 0.4])
+    parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
+    parser.add_argument("--max-iter", type=int, default=size(8, 1))
+    parser.add_argument("--ica-rows", type=int, default=size(20_000, 1000))
     parser.add_argument("--max-length", type=int, default=128)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     return parser.parse_args()
 
 
-def dictionaries(rows, args, seed):
-    """Yield method, setting and fitted dictionary."""
+def dictionaries(rows, held_out, args, seed):
+    """Yield method, alpha and fitted dictionary; of a baseline, the alpha whose L0 it has."""
     path = sparse_dictionary_path(
         rows,
         args.alphas,
@@ -71,94 +67,100 @@ def dictionaries(rows, args, seed):
         max_iter=args.max_iter,
         random_state=seed,
     )
-    for alpha, sae in zip(path.alphas, path, strict=True):
-        yield "sae", f"alpha={alpha:g}", sae
-    some = np.asarray(rows[np.random.default_rng(seed).permutation(len(rows))[: args.ica_rows]])
-    width = rows.shape[1]
-    ica = FastICA(min(args.ica_components, width), random_state=seed, max_iter=300, tol=1e-2)
-    baselines = {
-        "pca": PCA().fit(some),
-        "ica": ica.fit(some),
-        "random": RandomDictionary(args.n_components, random_state=seed).fit(some),
-        "neurons": IdentityDictionary().fit(some),
-    }
-    for name, fitted in baselines.items():
-        for k in args.n_active:
-            if k <= len(fitted.components_):
-                cut = TopKDictionary(fitted, k, gain=True, prefit=True).fit(some)
-                yield name, f"k={k}", cut
+    named = {f"{alpha:g}": sae for alpha, sae in zip(path.alphas, path, strict=True)}
+    baselines = fitted_baselines(rows, args.n_components, seed, ica_rows=args.ica_rows)
+    for alpha, sae in named.items():
+        yield "sparse", alpha, sae
+        n_active = max(1, round(compare_dictionaries({"it": sae}, None, held_out)["it"]["l0"]))
+        for name, fitted in baselines.items():
+            k = min(n_active, len(fitted.components_))
+            yield name, alpha, TopKDictionary(fitted, k, gain=True, prefit=True).fit(rows)
+
+
+def measured(pair, layer, seed, data, args):
+    """Yield a record for each dictionary at a layer."""
+    rows, held_out, test = data
+    for method, alpha, fitted in dictionaries(rows, held_out, args, seed):
+        seen = compare_dictionaries({"it": fitted}, None, held_out)["it"]
+        got = loss_recovered(pair, f"resid_post.{layer}", fitted, test, max_length=args.max_length)
+        label = {"layer": layer, "seed": seed, "method": method, "alpha": alpha}
+        yield label | {"l0": seen["l0"], "fvu": seen["fvu"]} | {m: got[m] for m in MEASURES}
+
+
+def summary(records):
+    """Return the table as people read it."""
+    keys = ("layer", "method", "alpha")
+    digits = {"l0": 1, "fvu": 2, "cross_entropy_increase": 2, "loss_recovered_mean": 3}
+    digits |= {"kl_divergence": 2, "perplexity_reconstructed": 1}
+    titles = ("L0", "FVU", "cross-entropy increase", "loss recovered", "KL", "perplexity")
+    rows = []
+    for r in summarize(records, keys, list(digits)):
+        alpha = float(r["alpha"])
+        if alpha not in SUMMARY_ALPHAS or (r["method"] != "sparse" and alpha != EQUAL_ALPHA):
+            continue
+        name = f"sparse, alpha {r['alpha']}" if r["method"] == "sparse" else LABELS[r["method"]]
+        cells = [with_interval(r[m], r[f"{m} +-"], n) for m, n in digits.items()]
+        label = {"block": r["layer"], "dictionary": name}
+        rows.append(label | dict(zip(titles, cells, strict=True)))
+    return sorted(rows, key=lambda row: int(row["block"]))
 
 
 def draw(records, path):
-    """Draw cross-entropy against L0 for each layer."""
-    layers = sorted({record["layer"] for record in records})
+    """Draw cross-entropy against L0 for each layer, with intervals over seeds."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    layers = sorted({int(record["layer"]) for record in records})
     figure, axes = plt.subplots(
-        1,
-        len(layers),
-        figsize=(3 * len(layers), 3.4),
-        sharey=True,
-        layout="constrained",
-        squeeze=False,
+        1, len(layers), figsize=(max(2.3 * len(layers), 4), 3.6), sharey=True, squeeze=False
     )
     for axis, layer in zip(axes[0], layers, strict=True):
-        here = [record for record in records if record["layer"] == layer]
+        here = [record for record in records if int(record["layer"]) == layer]
+        axis.axhline(float(here[0]["cross_entropy"]), color="0.6", label="the model itself")
         for name, style in STYLES.items():
-            settings = dict.fromkeys(r["setting"] for r in here if r["method"] == name)
-            points = sorted(_mean(here, name, setting) for setting in settings)
-            axis.plot(*zip(*points, strict=True), style, label=name, markersize=4)
-        axis.axhline(here[0]["cross_entropy"], color="0.7", label="the model itself")
-        axis.set(xlabel="L0", title=f"after block {layer}", xscale="log")
-        axis.tick_params(axis="x", which="minor", labelbottom=False)
-    axes[0, 0].set_ylabel("cross-entropy, nats a token")
-    axes[0, 0].legend(fontsize=7)
-    figure.savefig(path, dpi=150)
-
-
-def _mean(records, method, setting):
-    runs = [r for r in records if (r["method"], r["setting"]) == (method, setting)]
-    return tuple(np.mean([r[m] for r in runs]) for m in ("l0", "cross_entropy_reconstructed"))
+            own = [record for record in here if record["method"] == name]
+            points = summarize(own, ("alpha",), ("l0", "cross_entropy_reconstructed"))
+            points = sorted(points, key=lambda point: point["l0"])
+            l0, mean, half = (
+                [p[key] for p in points]
+                for key in (
+                    "l0",
+                    "cross_entropy_reconstructed",
+                    "cross_entropy_reconstructed +-",
+                )
+            )
+            axis.errorbar(l0, mean, half, fmt=style, label=LABELS[name], markersize=4, capsize=2)
+        axis.set(xlabel="L0", title=f"block {layer}", xscale="log")
+    axes[0][0].set_ylabel("cross-entropy, nats a token")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=3)
+    figure.set_layout_engine("constrained")
+    save_figure(figure, path)
 
 
 def main():
-    """Run all layers and seeds."""
+    """Measure what is missing, and write tables and figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    stories = load_stories()
-    pair = load_model(args.model or stories.model, device=torch.device("cpu"))
-    texts = stories.texts
-    if args.text:
-        parts = args.text.read_text(encoding="utf-8").split("<|endoftext|>")
-        texts = [part.strip() for part in parts if part.strip()]
-    # The bundled texts come kind by kind.
-    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
-    train, test = texts[: args.n_train], texts[-args.n_test :]
-    records = []
+    table = args.out / "loss_recovered.csv"
+    records = read_table(table)
+    done = {(r["layer"], r["seed"]) for r in records}
+    pair = read_model(args)
+    train, test = read_texts(args, args.n_train, args.n_test)
     for layer in args.layers:
-        hook_point = f"resid_post.{layer}"
-        extractor = ActivationExtractor(pair, hook_point, max_length=args.max_length)
-        rows, held_out = extractor.fit_transform(train), extractor.fit_transform(test)
-        for seed in args.seeds:
-            for method, setting, fitted in dictionaries(rows, args, seed):
-                seen = compare_dictionaries({"it": fitted}, None, held_out)["it"]
-                got = loss_recovered(pair, hook_point, fitted, test, max_length=args.max_length)
-                record = {"layer": layer, "seed": seed, "method": method, "setting": setting}
-                record |= {"l0": seen["l0"], "fvu": seen["fvu"]} | {m: got[m] for m in MEASURES}
-                records.append(record)
-                print(
-                    *(f"{v:.4g}" if isinstance(v, float) else v for v in record.values()),
-                    flush=True,
-                )
-        # After each layer, so that a run that is cut short leaves what it has.
-        write(records, args.out)
-
-
-def write(records, folder):
-    """Write the table and the figure."""
-    with (folder / "loss_recovered.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(records[0]))
-        writer.writeheader()
-        writer.writerows(records)
-    draw(records, folder / "loss_recovered.png")
+        missing = [seed for seed in args.seeds if (str(layer), str(seed)) not in done]
+        if not missing:
+            continue
+        extractor = ActivationExtractor(pair, f"resid_post.{layer}", max_length=args.max_length)
+        data = np.asarray(extractor.fit_transform(train)), extractor.fit_transform(test), test
+        for seed in missing:
+            records += measured(pair, layer, seed, data, args)
+            write_table(records, table)
+            print(f"measured block {layer}, seed {seed}", flush=True)
+    write_table(summary(records), args.out / "loss_recovered_summary.csv")
+    draw(records, args.out / "loss_recovered.png")
 
 
 if __name__ == "__main__":

@@ -1,170 +1,226 @@
-"""KL against features patched and against the size of the edit, for dictionaries and baselines.
+r"""
+Does a sparse dictionary reach a behaviour by fewer and smaller edits?
+======================================================================
 
-Writes patching_curves.csv, one row for each point, and patching_curves_<task>.png. With the
-bundled model:
+Indirect object identification with a name exchanged, after Cunningham et al. (2023), section 4,
+figure 3 and appendix F: features of the run on the counterfactual are patched into the run on
+the prompt, more and more of them, and the distance to the target run is measured,
+KL(patched || target), against the number of features and against the size of the edit. At every
+block, for sparse dictionaries at four alphas and at alpha 0, PCA, ICA, random directions and the
+neuron basis; pronouns and number agreement are other tasks.
 
-    python examples/paper/patching_curves.py --out curves/ --layers 0 1 2 3 4
+Writes ``patching_curves.csv``, ``patching_curves_summary.csv`` and ``patching_curves.png``. What
+is in the table is not run again, and stays in it; summary and figure are of the tasks asked for::
 
-Without --model the bundled one is read; --text takes a file of texts, one a line, to fit on.
+    python examples/paper/patching_curves.py --out paper
+    python examples/paper/patching_curves.py --out tasks --tasks pronouns agreement
+    python examples/paper/patching_curves.py --out acdc --layers 2 --order acdc \
+        --methods "sparse 0.1" pca
 """
 
-import argparse
-import csv
-import time
-from pathlib import Path
-
 import numpy as np
-import torch
-from sklearn.decomposition import PCA, FastICA
-
-from skdict import (
-    ActivationExtractor,
-    IdentityDictionary,
-    RandomDictionary,
-    SparseDictionaryAutoencoder,
-    load_stories,
+from common import (
+    LABELS,
+    STYLES,
+    fitted_baselines,
+    interval,
+    paper_parser,
+    read_model,
+    read_table,
+    read_texts,
+    save_figure,
+    size,
+    with_interval,
+    write_table,
 )
+
+from skdict import ActivationExtractor, SparseDictionaryAutoencoder
 from skdict.datasets import make_agreement, make_ioi, make_pronouns
 from skdict.interventions import patching_curve
-from skdict.models import load_model
 
 TASKS = {"ioi": make_ioi, "pronouns": make_pronouns, "agreement": make_agreement}
-COLUMNS = (
-    "n_patched",
-    "kl",
-    "reverse_kl",
-    "logit_diff",
-    "edit_magnitude",
-    "relative_edit_magnitude",
-)
+COLUMNS = ("n_patched", "kl", "reverse_kl", "logit_diff")
+COLUMNS += ("edit_magnitude", "relative_edit_magnitude")
+ENDS = ("kl_base", "kl_error", "n_features_90", "area")
+KEYS = ("task", "layer", "seed", "dictionary", "order")
 
 
-def dictionaries(rows, alphas, seed):
-    """Return fitted dictionaries by name."""
+def parse_args():
+    """Return the options."""
+    parser = paper_parser(__doc__)
+    parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
+    alphas = size([0.4, 0.2, 0.1, 0.03, 0.0], [0.1])
+    parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
+    parser.add_argument("--methods", nargs="+", help='some alone, such as "sparse 0.1" pca')
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["ioi"])
+    parser.add_argument("--order", default="integrated_gradients")
+    parser.add_argument("--pairs", type=int, default=size(50, 8))
+    parser.add_argument("--texts", type=int, default=size(200, 20), help="to fit on")
+    parser.add_argument("--rows", type=int, default=size(20_000, 2000), help="of these texts")
+    parser.add_argument("--max-iter", type=int, default=size(4, 1))
+    counts = [0, 1, 2, 4, 8, 16, 32, 64, 128, 512]
+    parser.add_argument("--counts", type=int, nargs="+", default=counts)
+    parser.add_argument("--at", type=int, default=8, help="features patched, in the summary")
+    parser.add_argument("--edit", type=float, default=0.3, help="relative edit, in the summary")
+    return parser.parse_args()
+
+
+def names(args):
+    """Return the names of all dictionaries."""
+    everything = [f"sparse {alpha:g}" for alpha in args.alphas]
+    everything += [name for name in LABELS if name != "sparse"]
+    return [name for name in everything if args.methods is None or name in args.methods]
+
+
+def fitted(rows, wanted, args, seed):
+    """Yield name and fitted dictionary of those wanted."""
     width = rows.shape[1]
-    unfitted = {
-        f"sae {alpha:g}": SparseDictionaryAutoencoder(
-            4 * width, alpha=alpha, max_iter=4, random_state=seed
-        )
-        for alpha in (*alphas, 0.0)
-    }
-    unfitted |= {
-        "pca": PCA(random_state=seed),
-        "ica": FastICA(whiten="unit-variance", max_iter=200, tol=1e-3, random_state=seed),
-        "random": RandomDictionary(4 * width, random_state=seed),
-        "neurons": IdentityDictionary(),
-    }
-    return {name: dictionary.fit(rows) for name, dictionary in unfitted.items()}
+    for name in wanted:
+        if name.startswith("sparse"):
+            alpha = float(name.split()[1])
+            options = {"alpha": alpha, "max_iter": args.max_iter, "random_state": seed}
+            yield name, SparseDictionaryAutoencoder(4 * width, **options).fit(rows)
+    others = [name for name in wanted if name in LABELS]
+    if others:
+        baselines = fitted_baselines(rows, 4 * width, seed)
+        yield from ((name, baselines[name]) for name in others)
 
 
-def curves_of(dictionary, label, args, tasks):
-    """Yield a record for each point of each task's curve."""
+def curve_of(pair, dictionary, task, label, args):
+    """Return a record for each point of a curve."""
+    curve = patching_curve(
+        pair[0],
+        f"resid_post.{label['layer']}",
+        dictionary,
+        task,
+        order=args.order,
+        n_steps=5,
+        n_patched=args.counts,
+    )
+    ends = {key: curve[key] for key in ENDS} | {"n_differing": len(curve.order)}
+    points = ({c: float(curve[c][i]) for c in COLUMNS} for i in range(len(curve.n_patched)))
+    return [label | point | ends for point in points]
+
+
+def label_of(name):
+    """Return what a reader is told of a dictionary."""
+    return f"sparse, alpha {name.split()[1]}" if name.startswith("sparse") else LABELS[name]
+
+
+def curves(records, task, layer, name, args):
+    """Return edits and divergences of a dictionary, each of shape (n_seeds, n_points)."""
+    by_seed = {}
+    for r in records:
+        key = r["task"], int(r["layer"]), r["dictionary"], r["order"]
+        if key == (task, layer, name, args.order):
+            by_seed.setdefault(r["seed"], []).append(r)
+    return (
+        np.array([[float(r[c]) for r in group] for group in by_seed.values()])
+        for c in ("n_patched", "relative_edit_magnitude", "kl")
+    )
+
+
+def kl_at_edit(edits, kls, edit):
+    """Return the divergence where each curve first reaches an edit, nan where it never does."""
+    values = []
+    for x, y in zip(np.maximum.accumulate(edits, axis=1), kls, strict=True):
+        values.append(np.interp(edit, x, y) if x[-1] >= edit else np.nan)
+    return np.array(values)
+
+
+def summary(records, args):
+    """Return the divergence at a number of features, at an edit, and with all, block by block."""
+    rows = []
+    measures = (f"{args.at} features", f"edit of {args.edit:g}", "all features")
     for task in args.tasks:
-        curve = patching_curve(
-            args.model,
-            f"resid_post.{label['layer']}",
-            dictionary,
-            tasks[task, label["seed"]],
-            order=args.order,
-            n_steps=5,
-            n_patched=args.counts,
-        )
-        ends = {key: curve[key] for key in ("kl_base", "kl_error", "n_features_90", "area")}
-        ends["n_differing"] = len(curve.order)
-        for index in range(len(curve.n_patched)):
-            point = {c: float(curve[c][index]) for c in COLUMNS}
-            yield label | {"task": task} | point | ends
+        for measure in measures:
+            for name in names(args):
+                row = {"task": task, "KL after": measure, "dictionary": label_of(name)}
+                for layer in args.layers:
+                    counts, edits, kls = curves(records, task, layer, name, args)
+                    if measure == measures[0]:
+                        values = kls[:, np.searchsorted(counts[0], args.at)]
+                    else:
+                        ends = kls[:, -1]
+                        at_edit = measure == measures[1]
+                        values = kl_at_edit(edits, kls, args.edit) if at_edit else ends
+                    known = not np.isnan(values).any()
+                    row[f"block {layer}"] = with_interval(*interval(values)) if known else "-"
+                rows.append(row)
+    return rows
 
 
-def draw(records, task, args):
-    """Draw a row of two panels for each layer: mean KL over seeds."""
+def draw(records, path, args):
+    """Draw two rows of panels for each task: against features patched, and against the edit."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
+    shape = 2 * len(args.tasks), len(args.layers)
     figure, axes = plt.subplots(
-        len(args.layers), 2, figsize=(10, 3.2 * len(args.layers)), squeeze=False, sharey="row"
+        *shape, figsize=(max(2.4 * shape[1], 5), 2.9 * shape[0] + 0.8), squeeze=False, sharey="row"
     )
-    names = list(dict.fromkeys(r["dictionary"] for r in records))
-    for row, layer in zip(axes, args.layers, strict=True):
-        for number, name in enumerate(names):
-            here = [
-                r
-                for r in records
-                if (r["task"], r["layer"], r["dictionary"]) == (task, layer, name)
-            ]
-            counts = sorted({r["n_patched"] for r in here})
-            means = {
-                c: [np.mean([r[c] for r in here if r["n_patched"] == k]) for k in counts]
-                for c in ("kl", "relative_edit_magnitude")
-            }
-            style = {"color": f"C{number}", "marker": "o", "markersize": 3, "label": name}
-            style["linestyle"] = "-" if name.startswith("sae") else "--"
-            row[0].plot(counts, means["kl"], **style)
-            row[1].plot(means["relative_edit_magnitude"], means["kl"], **style)
-        row[0].set(xscale="symlog", ylabel="KL(patched || target), nats", title=f"layer {layer}")
-        row[1].set(title=f"layer {layer}")
-    axes[-1][0].set_xlabel("features patched")
-    axes[-1][1].set_xlabel("edit magnitude relative to the target's")
-    axes[0][1].legend(fontsize=7, ncol=2)
-    figure.suptitle(f"{task}: {args.pairs} pairs, {args.seeds} seeds, order {args.order}")
-    figure.tight_layout()
-    figure.savefig(args.out / f"patching_curves_{task}.png", dpi=110)
-    plt.close(figure)
-
-
-def write(records, args):
-    """Write the table and the figures of what is there, beside and renamed."""
-    path = args.out / "patching_curves.csv"
-    with open(path.with_suffix(".part"), "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(records[0]))
-        writer.writeheader()
-        writer.writerows(records)
-    path.with_suffix(".part").replace(path)
-    for task in args.tasks:
-        draw(records, task, args)
+    colors = plt.cm.viridis(np.linspace(0, 0.9, len(args.alphas)))
+    shades = dict(zip(args.alphas, colors, strict=True))
+    for number, task in enumerate(args.tasks):
+        above, below = axes[2 * number : 2 * number + 2]
+        for column, layer in enumerate(args.layers):
+            for name in names(args):
+                counts, edits, kls = (
+                    a.mean(axis=0) for a in curves(records, task, layer, name, args)
+                )
+                style = {"markersize": 3, "label": label_of(name), "linewidth": 1.3}
+                if name.startswith("sparse"):
+                    style |= {"color": shades[float(name.split()[1])], "marker": "o"}
+                else:
+                    color, marker = STYLES[name].split("-")
+                    style |= {"color": color, "marker": marker, "linestyle": "--"}
+                above[column].plot(counts, kls, **style)
+                below[column].plot(edits, kls, **style)
+            above[column].set(
+                xscale="symlog", title=f"{task}, block {layer}", xlabel="features patched"
+            )
+            below[column].set(xlabel="relative edit", xlim=(0, 1))
+        for row in (above, below):
+            row[0].set_ylabel("KL to target, nats")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=5)
+    figure.set_layout_engine("constrained")
+    save_figure(figure, path)
 
 
 def main():
-    """Read the arguments, run, write the table and the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default=str(load_stories().model))
-    parser.add_argument("--text", help="file of texts to fit on, one a line")
-    parser.add_argument("--texts", type=int, default=1000, help="how many of them are read")
-    parser.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--alphas", type=float, nargs="+", default=[0.03, 0.1, 0.2, 0.4])
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--pairs", type=int, default=50)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=60000)
-    parser.add_argument("--order", default="integrated_gradients")
-    parser.add_argument(
-        "--counts", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    """Measure what is missing, and write tables and figure."""
+    args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    texts = load_stories().texts if args.text is None else open(args.text).read().splitlines()
-    texts = [text for text in texts if text.strip()][: args.texts]
-    tokenizer = load_model(args.model, device=torch.device("cpu"))[1]
-    tasks = {
-        (task, seed): TASKS[task](args.pairs, tokenizer, random_state=seed)
-        for task in args.tasks
-        for seed in range(args.seeds)
-    }
-    start, records = time.perf_counter(), []
+    table = args.out / "patching_curves.csv"
+    records = read_table(table)
+    done = {tuple(r[key] for key in KEYS) for r in records}
+    pair, (texts, _) = read_model(args), read_texts(args, args.texts, 0)
     for layer in args.layers:
-        extractor = ActivationExtractor(args.model, f"resid_post.{layer}")
-        rows = np.asarray(extractor.transform(texts))
-        for seed in range(args.seeds):
-            chosen = np.random.default_rng(seed).permutation(len(rows))[: args.rows]
-            for name, dictionary in dictionaries(rows[chosen], args.alphas, seed).items():
-                label = {"layer": layer, "seed": seed, "dictionary": name}
-                records += curves_of(dictionary, label, args, tasks)
-            write(records, args)
-            seconds = time.perf_counter() - start
-            print(f"layer {layer}, seed {seed}: {seconds:.0f} s so far", flush=True)
+        rows = None
+        for seed in args.seeds:
+            missing = {}
+            for name in names(args):
+                for task in args.tasks:
+                    if (task, str(layer), str(seed), name, args.order) not in done:
+                        missing.setdefault(name, []).append(task)
+            if not missing:
+                continue
+            if rows is None:
+                rows = np.asarray(ActivationExtractor(pair, f"resid_post.{layer}").transform(texts))
+            chosen = rows[np.random.default_rng(seed).permutation(len(rows))[: args.rows]]
+            made = {t: TASKS[t](args.pairs, pair[1], random_state=seed) for t in args.tasks}
+            for name, dictionary in fitted(chosen, missing, args, seed):
+                for task in missing[name]:
+                    values = task, layer, seed, name, args.order
+                    label = dict(zip(KEYS, values, strict=True))
+                    records += curve_of(pair, dictionary, made[task], label, args)
+            write_table(records, table)
+            print(f"measured block {layer}, seed {seed}", flush=True)
+    write_table(summary(records, args), args.out / "patching_curves_summary.csv")
+    draw(records, args.out / "patching_curves.png", args)
 
 
 if __name__ == "__main__":
