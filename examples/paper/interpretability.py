@@ -2,223 +2,206 @@ r"""
 Are features of a sparse dictionary easier to explain?
 ======================================================
 
-The comparison of Cunningham et al. (2023), offline: a sparse dictionary, ICA, PCA, random
-directions and the neuron basis on the same rows, at their own L0 and cut to that of the sparse
-dictionary, and all of it again on the model with weights drawn anew. Writes a table
-(``interpretability.csv``) and a figure (``interpretability.png``)::
+The comparison of Cunningham et al. (2023), figures 2 and 10, offline: a sparse dictionary, ICA,
+PCA, random directions and the neuron basis on the same rows, layer by layer, in the residual
+stream and in what the MLPs add; at their own L0 and cut to that of the sparse dictionary; and some
+of it again on the model with weights drawn anew::
 
-    python examples/paper/interpretability.py --out scratch
-    python examples/paper/interpretability.py --model stories260K \
-        --train-text tinystories-train.txt --test-text tinystories-heldout.txt --out scratch
+    python examples/paper/interpretability.py --out paper
+    python examples/paper/interpretability.py --model stories260K --text tinystories-train.txt \
+        --n-train 300 --n-test 240 --out scratch/stories260K
 
-Dictionaries are fitted on the first stories, and explained and scored on others. What was
-measured before stays in the table, and the same command goes on from there.
+Dictionaries are fitted on some texts, and explained and scored on others. What was measured
+before stays in the table, and the same command goes on from there.
 """
 
-import argparse
-import csv
-from pathlib import Path
+import matplotlib
 
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.decomposition import PCA, FastICA
-
-from skdict import (
-    ActivationExtractor,
-    IdentityDictionary,
-    RandomDictionary,
-    SparseDictionaryAutoencoder,
-    compare_dictionaries,
-    load_stories,
+from common import (
+    LABELS,
+    STYLES,
+    fitted_baselines,
+    paper_parser,
+    read_model,
+    read_table,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
 )
+
+from skdict import ActivationExtractor, SparseDictionaryAutoencoder, compare_dictionaries
+from skdict.decomposition import TopKDictionary
 from skdict.interpretation import InterpretabilityScorer, reinitialize_model
 
-SEPARATOR = "<|endoftext|>"
-METHODS = ("sparse", "ica", "pca", "random", "neurons")
+METHODS = tuple(LABELS)
 MEASURES = ("interpretability", "context_gain", "shuffled", "fvu", "l0", "n_scored")
-KEYS = ("weights", "hook_point", "dictionary", "cut", "seed")
+KEYS = ("weights", "hook_point", "cut", "dictionary")
+PLACES = {"resid_post": "residual", "mlp_out": "MLP"}
+CUTS = {"own": "own L0", "equal": "equal L0"}
 
 
-def parse_args():
-    """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="name or folder; the bundled one without")
-    parser.add_argument("--train-text", type=Path, help="stories to fit on")
-    parser.add_argument("--test-text", type=Path, help="stories to explain and score on")
-    hook_points = [f"resid_post.{i}" for i in range(5)]
-    parser.add_argument("--hook-points", nargs="+", default=hook_points)
-    parser.add_argument(
-        "--control-hook-points", nargs="*", default=["resid_post.2"], help="re-initialised too"
+def interpretability_parser(description):
+    """Return a parser with the sizes that the scripts on interpretability share."""
+    parser = paper_parser(description)
+    add = parser.add_argument
+    add("--n-train", type=int, default=size(400, 30), help="texts to fit on")
+    add("--n-test", type=int, default=size(300, 30), help="texts to explain and score on")
+    add("--ratio", type=float, default=4, help="features of the sparse one over the width")
+    add("--alpha", type=float, default=0.2)
+    add("--max-iter", type=int, default=size(8, 1), help="epochs of the sparse dictionary")
+    add("--n-features", type=int, default=size(150, 10), help="features to explain of each")
+    return parser
+
+
+def fitted_sparse(args, rows, seed, ratio=None):
+    """Return the sparse dictionary, fitted."""
+    n_components = round((ratio or args.ratio) * rows.shape[1])
+    dictionary = SparseDictionaryAutoencoder(
+        n_components, alpha=args.alpha, max_iter=args.max_iter, random_state=seed
     )
-    parser.add_argument("--n-train", type=int, default=400, help="stories to fit on")
-    parser.add_argument("--n-test", type=int, default=300, help="stories to explain and score on")
-    parser.add_argument("--n-components", type=int, default=256)
-    parser.add_argument("--alpha", type=float, default=0.2)
-    parser.add_argument("--max-iter", type=int, default=8, help="epochs of the sparse dictionary")
-    parser.add_argument("--ica-rows", type=int, default=20_000)
-    parser.add_argument("--n-features", type=int, default=150)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, required=True, help="folder")
-    return parser.parse_args()
-
-
-def read_texts(args):
-    """Return stories to fit on and stories to score on."""
-    if args.train_text is None:
-        texts = load_stories().texts
-        return texts[: args.n_train], texts[args.n_train : args.n_train + args.n_test]
-    paths = args.train_text, args.test_text
-    train, test = (
-        [s.strip() for s in path.read_text(encoding="utf-8").split(SEPARATOR) if s.strip()]
-        for path in paths
-    )
-    return train[: args.n_train], test[: args.n_test]
+    return dictionary.fit(np.asarray(rows))
 
 
 def fitted_dictionaries(args, rows, seed):
-    """Return the five dictionaries, fitted; ICA on a sample of the rows."""
-    width = rows.shape[1]
-    rows = np.asarray(rows)
-    sample = np.random.default_rng(seed).permutation(len(rows))[: args.ica_rows]
-    sparse = SparseDictionaryAutoencoder(
-        args.n_components, alpha=args.alpha, max_iter=args.max_iter, random_state=seed
-    )
-    ica = FastICA(width, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
-    return {
-        "sparse": sparse.fit(rows),
-        "ica": ica.fit(rows[sample]),
-        "pca": PCA(width, svd_solver="full").fit(rows),
-        "random": RandomDictionary(args.n_components, random_state=seed).fit(rows),
-        "neurons": IdentityDictionary().fit(rows),
-    }
+    """Return the five dictionaries, fitted."""
+    sparse = fitted_sparse(args, rows, seed)
+    return {"sparse": sparse} | fitted_baselines(rows, len(sparse.components_), seed)
 
 
-def measure(args, model, hook_point, texts, seed):
+def cut(dictionary, n_active, rows):
+    """Return a fitted dictionary that keeps the strongest codes of each row."""
+    return TopKDictionary(dictionary, n_active, prefit=True).fit(np.asarray(rows))
+
+
+def rows_by_seed(pair, weights, hook_point, texts, seeds):
+    """Yield each seed with rows to fit on, and rows to explain and score on."""
+    rows = None
+    for seed in seeds:
+        fresh = weights == "re-initialised"
+        if rows is None or fresh:
+            model = reinitialize_model(pair, random_state=seed) if fresh else pair
+            extractor = ActivationExtractor(model, hook_point, skip_special_tokens=True)
+            rows = [extractor.fit_transform(part) for part in texts]
+        yield seed, *rows
+
+
+def place_label(hook_point, weights="trained"):
+    """Return a short name such as "residual 2"."""
+    kind, layer = hook_point.split(".", 1)
+    name = f"{PLACES.get(kind, kind)} {layer}"
+    return name if weights == "trained" else f"{name}, {weights}"
+
+
+def measure(args, train, test, seed):
     """Yield a record for each dictionary, at its own L0 and at that of the sparse one."""
-    extractor = ActivationExtractor(model, hook_point, skip_special_tokens=True)
-    train, test = (extractor.fit_transform(part) for part in texts)
     methods = fitted_dictionaries(args, train, seed)
     scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
     own = compare_dictionaries(methods, None, test, scorers=[scorer])
     others = {name: methods[name] for name in METHODS if name != "sparse"}
     n_active = max(1, round(own["sparse"]["l0"]))
     equal = compare_dictionaries(others, None, test, n_active=n_active, scorers=[scorer])
-    for cut, table, names in (("own", own, METHODS), ("equal", equal, others)):
-        for name in names:
-            record = {"hook_point": hook_point, "dictionary": name, "cut": cut, "seed": seed}
-            record["half_width"] = _half_width(table[name])
+    for name in METHODS:
+        # Cut to its own L0 the sparse dictionary is what it was.
+        tables = {"own": own, "equal": own if name == "sparse" else equal}
+        for how, table in tables.items():
+            record = {"cut": how, "dictionary": name, "seed": seed}
             yield record | {key: table[name][key] for key in MEASURES}
 
 
-def _half_width(record):
-    return (record["interpretability_high"] - record["interpretability_low"]) / 2
+def written(groups):
+    """Return the table that people read: methods side by side for each layer."""
+    rows = []
+    for weights, hook_point in dict.fromkeys(key[:2] for key in groups):
+        for how, measure_name in (
+            ("own", "interpretability"),
+            ("equal", "interpretability"),
+            ("equal", "context_gain"),
+        ):
+            gain = "context gain, " if measure_name == "context_gain" else "score, "
+            first = (how, measure_name) == ("own", "interpretability")
+            row = {"layer": place_label(hook_point, weights) if first else ""}
+            row["measured"] = gain + CUTS[how]
+            for name in METHODS:
+                found = groups[weights, hook_point, how, name]
+                row[LABELS[name]] = with_interval(found[measure_name], found[f"{measure_name} +-"])
+            sparse = groups[weights, hook_point, "own", "sparse"]
+            rows.append(row | {"its L0": f"{sparse['l0']:.1f}" if first else ""})
+    return rows
 
 
-def read_table(path):
-    """Return what was measured before, as a list of dicts."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def summarize(records):
-    """Return means over seeds: {(weights, hook point, dictionary, cut): dict of measures}.
-
-    The interval of a mean over seeds: features are drawn anew for each seed, so half-widths
-    add up as standard errors do.
-    """
-    groups = {}
-    for record in records:
-        groups.setdefault(tuple(record[key] for key in KEYS[:4]), []).append(record)
-    found = {}
-    for key, group in groups.items():
-        found[key] = {name: np.mean([float(r[name]) for r in group]) for name in MEASURES}
-        widths = np.array([float(r["half_width"]) for r in group])
-        found[key]["half_width"] = np.sqrt((widths**2).sum()) / len(widths)
-    return found
-
-
-def show(summary):
-    """Print a line for each hook point and dictionary."""
-    print(f"{'weights':<14} {'hook point':<14} {'dictionary':<10} {'own L0':>22} {'equal L0':>15}")
-    for (weights, hook_point, name, cut), own in summary.items():
-        if cut != "own":
-            continue
-        equal = summary.get((weights, hook_point, name, "equal"))
-        line = f"{weights:<14} {hook_point:<14} {name:<10}"
-        line += f" {own['interpretability']:.3f} +- {own['half_width']:.3f} (L0 {own['l0']:5.1f})"
-        if equal:
-            line += f" {equal['interpretability']:.3f} +- {equal['half_width']:.3f}"
-        print(f"{line}   context {own['context_gain']:.3f}, shuffled {own['shuffled']:.3f}")
-
-
-def draw(summary, path):
+def draw(groups, path):
     """Draw the mean score of each dictionary by layer, with its interval."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    places = sorted({hook.split(".")[0] for _, hook, _, _ in summary}, reverse=True)
-    figure, axes = plt.subplots(
-        2, len(places), figsize=(4.5 * len(places), 7), squeeze=False, sharey=True
-    )
-    for row, cut in zip(axes, ("own", "equal"), strict=True):
-        for axis, place in zip(row, places, strict=True):
-            for color, name in enumerate(METHODS):
-                for weights, marker in (("trained", "o-"), ("re-initialised", "x:")):
-                    _draw_method(axis, summary, (weights, place, name, cut), f"C{color}", marker)
-            axis.set_title(f"{place}, {'own L0' if cut == 'own' else 'L0 of the sparse one'}")
-            axis.set_xlabel("layer")
-        row[0].set_ylabel("mean interpretability")
-    axes[0][0].legend(fontsize="small", title="dotted: re-initialised")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    kinds = list(dict.fromkeys(hook.split(".")[0] for _, hook, _, _ in groups))
+    shape = {"squeeze": False, "sharex": "col", "sharey": True, "layout": "constrained"}
+    figure, axes = plt.subplots(2, len(kinds), figsize=(4.4 * len(kinds) + 0.6, 6.4), **shape)
+    for row, how in zip(axes, CUTS, strict=True):
+        for axis, kind in zip(row, kinds, strict=True):
+            for name in METHODS:
+                _draw_method(axis, groups, (kind, how, name))
+            axis.set_title(f"{PLACES.get(kind, kind)}, {CUTS[how]}")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.set_ylim(0, 1)
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel("mean score")
+    for axis in axes[1]:
+        axis.set_xlabel("layer")
+    axes[0][0].plot([], [], "o", color="0.4", fillstyle="none", label="re-initialised")
+    axes[0][0].legend(fontsize="small", ncols=2)
+    save_figure(figure, path)
 
 
-def _draw_method(axis, summary, key, color, marker):
-    weights, place, name, cut = key
-    # Cut to its own L0 the sparse dictionary is what it was.
-    cut = "own" if name == "sparse" else cut
-    points = sorted(
-        (int(hook.split(".")[1]), m["interpretability"], m["half_width"])
-        for (w, hook, n, c), m in summary.items()
-        if (w, hook.split(".")[0], n, c) == (weights, place, name, cut)
-    )
-    if points:
-        layers, means, widths = zip(*points, strict=True)
-        label = name if weights == "trained" else None
-        axis.errorbar(layers, means, widths, fmt=marker, color=color, capsize=2, label=label)
+def _draw_method(axis, groups, key):
+    for weights in ("trained", "re-initialised"):
+        points = sorted(
+            (int(hook.split(".")[1]), m["interpretability"], m["interpretability +-"])
+            for (w, hook, how, name), m in groups.items()
+            if (w, hook.split(".")[0], how, name) == (weights, *key)
+        )
+        if not points:
+            continue
+        layers, means, halves = zip(*points, strict=True)
+        if weights == "trained":
+            style = {"fmt": STYLES[key[2]], "label": LABELS[key[2]]}
+        else:
+            style = {"fmt": STYLES[key[2]].replace("-", ""), "fillstyle": "none"}
+        axis.errorbar(layers, means, halves, capsize=2, **style)
 
 
 def main():
-    """Measure what is missing, and write table and figure."""
-    args = parse_args()
+    """Measure what is missing, and write tables and figure."""
+    parser = interpretability_parser(__doc__)
+    hook_points = [*(f"resid_post.{i}" for i in range(5)), "mlp_out.1", "mlp_out.3"]
+    parser.add_argument("--hook-points", nargs="+", default=size(hook_points, ["resid_post.2"]))
+    parser.add_argument(
+        "--control-hook-points",
+        nargs="*",
+        default=size(["resid_post.2", "mlp_out.1"], ["resid_post.2"]),
+        help="where the model with weights drawn anew is measured too",
+    )
+    args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    table = args.out / "interpretability.csv"
-    texts = read_texts(args)
-    trained = args.model or load_stories().model
-    hooks = [("trained", hook) for hook in args.hook_points]
-    hooks += [("re-initialised", hook) for hook in args.control_hook_points]
-    settings = [(weights, hook, seed) for seed in args.seeds for weights, hook in hooks]
-    done = {tuple(r[key] for key in ("weights", "hook_point", "seed")) for r in read_table(table)}
-    for weights, hook_point, seed in settings:
-        if (weights, hook_point, str(seed)) in done:
-            continue
-        model = trained
-        if weights == "re-initialised":
-            model = reinitialize_model(trained, random_state=seed)
-        records = [{"weights": weights} | r for r in measure(args, model, hook_point, texts, seed)]
-        fresh = not table.is_file()
-        with table.open("a", newline="") as file:
-            writer = csv.DictWriter(file, [*KEYS, *MEASURES, "half_width"])
-            if fresh:
-                writer.writeheader()
-            writer.writerows(records)
-        print(f"measured {weights} {hook_point} seed {seed}", flush=True)
-    summary = summarize(read_table(table))
-    show(summary)
-    draw(summary, args.out / "interpretability.png")
+    path = args.out / "interpretability.csv"
+    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
+    records = read_table(path)
+    done = {(r["weights"], r["hook_point"], int(r["seed"])) for r in records}
+    places = [("trained", hook) for hook in args.hook_points]
+    places += [("re-initialised", hook) for hook in args.control_hook_points]
+    for place in places:
+        seeds = [seed for seed in args.seeds if (*place, seed) not in done]
+        for seed, train, test in rows_by_seed(pair, *place, texts, seeds):
+            where = dict(zip(("weights", "hook_point"), place, strict=True))
+            records += [where | found for found in measure(args, train, test, seed)]
+            write_table(records, path)
+            print("measured", *place, "seed", seed, flush=True)
+    groups = {tuple(row[key] for key in KEYS): row for row in summarize(records, KEYS, MEASURES)}
+    write_table(written(groups), args.out / "interpretability_summary.csv")
+    draw(groups, args.out / "interpretability.png")
 
 
 if __name__ == "__main__":
