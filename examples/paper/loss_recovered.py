@@ -102,7 +102,7 @@ def summary(records):
         cells = [with_interval(r[m], r[f"{m} +-"], n) for m, n in digits.items()]
         label = {"block": r["layer"], "dictionary": name}
         rows.append(label | dict(zip(titles, cells, strict=True)))
-    return sorted(rows, key=lambda row: int(row["block"]))
+    return sorted(rows, key=lambda r: (int(r["block"]), not r["dictionary"].startswith("sparse")))
 
 
 def draw(records, path):
@@ -133,6 +133,8 @@ def draw(records, path):
             )
             axis.errorbar(l0, mean, half, fmt=style, label=LABELS[name], markersize=4, capsize=2)
         axis.set(xlabel="L0", title=f"block {layer}", xscale="log")
+        axis.set_xticks([4, 16, 64], ["4", "16", "64"])
+        axis.set_xticks([], minor=True)
     axes[0][0].set_ylabel("cross-entropy, nats a token")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncol=3)
