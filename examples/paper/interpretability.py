@@ -20,6 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import scipy.sparse
 from common import (
     LABELS,
     STYLES,
@@ -77,6 +78,12 @@ def fitted_dictionaries(args, rows, seed):
 def cut(dictionary, n_active, rows):
     """Return a fitted dictionary that keeps the strongest codes of each row."""
     return TopKDictionary(dictionary, n_active, prefit=True).fit(np.asarray(rows))
+
+
+def mean_l0(dictionary, rows):
+    """Return the mean number of codes that are not 0 in a row."""
+    codes = scipy.sparse.csr_array(dictionary.transform(np.asarray(rows)))
+    return codes.count_nonzero() / codes.shape[0]
 
 
 def rows_by_seed(pair, weights, hook_point, texts, seeds):

@@ -1,0 +1,111 @@
+r"""
+Are features of larger dictionaries easier to explain?
+======================================================
+
+After figure 8 of Cunningham et al. (2023): sparse dictionaries of half to eight times as many
+features as the layer is wide, at one alpha, and for each how well its features are explained,
+what it leaves unexplained of the rows, and how many of its features are dead::
+
+    python examples/paper/interpretability_sizes.py --out paper
+"""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from common import (
+    read_model,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
+)
+from interpretability import fitted_sparse, interpretability_parser, place_label, rows_by_seed
+
+from skdict import compare_dictionaries
+from skdict.interpretation import InterpretabilityScorer
+
+KEYS = ("hook_point", "ratio")
+MEASURES = {
+    "interpretability": "score",
+    "context_gain": "context gain",
+    "fvu": "FVU",
+    "l0": "L0",
+    "dead": "dead",
+}
+
+
+def measure(args, train, test, seed):
+    """Yield a record for each size."""
+    for ratio in args.ratios:
+        dictionary = fitted_sparse(args, train, seed, ratio)
+        scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
+        found = compare_dictionaries({"sparse": dictionary}, None, test, scorers=[scorer])["sparse"]
+        record = {"ratio": ratio, "seed": seed, "n_components": len(dictionary.components_)}
+        record |= {key: found[key] for key in MEASURES if key != "dead"}
+        yield record | {"dead": found["n_dead"] / len(dictionary.components_)}
+
+
+def written(rows):
+    """Return the table that people read, with a line for each size."""
+    table = []
+    for row in rows:
+        cells = {"layer": place_label(row["hook_point"]), "features over width": row["ratio"]}
+        for key, label in MEASURES.items():
+            digits = 1 if key == "l0" else 2
+            cells[label] = with_interval(row[key], row[f"{key} +-"], digits)
+        table.append(cells)
+    return table
+
+
+def draw(rows, path):
+    """Draw score, FVU and the share of dead features by size."""
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, layout="constrained")
+    titles = {"interpretability": "mean score", "fvu": "FVU", "dead": "dead features, share"}
+    hooks = dict.fromkeys(row["hook_point"] for row in rows)
+    for axis, (key, title) in zip(axes, titles.items(), strict=True):
+        for number, hook_point in enumerate(hooks):
+            own = [row for row in rows if row["hook_point"] == hook_point]
+            axis.errorbar(
+                [row["ratio"] for row in own],
+                [row[key] for row in own],
+                [row[f"{key} +-"] for row in own],
+                fmt=f"C{number}-o",
+                capsize=2,
+                label=place_label(hook_point),
+            )
+        axis.set(title=title, xlabel="features over width", xscale="log", ylim=(0, 1))
+        ratios = sorted({row["ratio"] for row in rows})
+        axis.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios], minor=False)
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+    axes[0].legend()
+    save_figure(figure, path)
+
+
+def main():
+    """Measure all, and write tables and figure."""
+    parser = interpretability_parser(__doc__)
+    hook_points = size(["resid_post.2", "mlp_out.1"], ["resid_post.2"])
+    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
+    parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
+    records = []
+    for hook_point in args.hook_points:
+        for seed, train, test in rows_by_seed(pair, "trained", hook_point, texts, args.seeds):
+            found = measure(args, train, test, seed)
+            records += [{"hook_point": hook_point} | record for record in found]
+            write_table(records, args.out / "interpretability_sizes.csv")
+            print("measured", hook_point, "seed", seed, flush=True)
+    rows = summarize(records, KEYS, list(MEASURES))
+    write_table(written(rows), args.out / "interpretability_sizes_summary.csv")
+    draw(rows, args.out / "interpretability_sizes.png")
+
+
+if __name__ == "__main__":
+    main()

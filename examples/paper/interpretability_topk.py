@@ -1,0 +1,146 @@
+r"""
+Is it sparsity alone that makes features easy to explain?
+=========================================================
+
+After appendix G and figure 18 of Cunningham et al. (2023): ICA, PCA, random directions and the
+neuron basis with none but the k strongest codes of each row kept, beside the sparse dictionary
+as it is. What a baseline gains by its best k is what sparsity explains of the lead::
+
+    python examples/paper/interpretability_topk.py --out paper
+"""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from common import (
+    LABELS,
+    STYLES,
+    interval,
+    read_model,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
+)
+from interpretability import (
+    METHODS,
+    cut,
+    fitted_dictionaries,
+    interpretability_parser,
+    mean_l0,
+    place_label,
+    rows_by_seed,
+)
+
+from skdict.interpretation import InterpretabilityScorer
+
+KEYS = ("hook_point", "dictionary", "k")
+
+
+def measure(args, train, test, seed):
+    """Yield a record for each dictionary as it is, and for each k of the baselines."""
+    scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
+    for name, dictionary in fitted_dictionaries(args, train, seed).items():
+        versions = {"all": dictionary}
+        if name != "sparse":
+            versions |= {k: cut(dictionary, k, train) for k in args.k}
+        for k, version in versions.items():
+            record = {"dictionary": name, "k": k, "seed": seed, "l0": mean_l0(version, test)}
+            yield record | {"interpretability": scorer(version, test)}
+
+
+def lead_explained(records, hook_point, name, ks):
+    """Return what share of the lead the best k takes away, mean and half-width over seeds."""
+    runs = {
+        (r["dictionary"], r["k"], r["seed"]): r["interpretability"]
+        for r in records
+        if r["hook_point"] == hook_point
+    }
+    shares = []
+    for seed in sorted({key[2] for key in runs}):
+        own = runs[name, "all", seed]
+        best = max(runs[name, k, seed] for k in ks)
+        shares.append((best - own) / (runs["sparse", "all", seed] - own))
+    return interval(shares)
+
+
+def written(records, rows, ks):
+    """Return the table that people read, with a line for each dictionary."""
+    groups = {tuple(row[key] for key in KEYS): row for row in rows}
+    table = []
+    for hook_point in dict.fromkeys(key[0] for key in groups):
+        for name in METHODS:
+            cells = {"layer": place_label(hook_point), "dictionary": LABELS[name]}
+            for k in ("all", *sorted(ks, reverse=True)):
+                row = groups.get((hook_point, name, k))
+                label = "all codes" if k == "all" else f"k = {k}"
+                cells[label] = (
+                    with_interval(row["interpretability"], row["interpretability +-"])
+                    if row
+                    else ""
+                )
+            share = ""
+            if name != "sparse":
+                share = with_interval(*lead_explained(records, hook_point, name, ks))
+            table.append(cells | {"share of the lead": share})
+    return table
+
+
+def draw(rows, path):
+    """Draw the score of each dictionary by the codes it keeps."""
+    hooks = list(dict.fromkeys(row["hook_point"] for row in rows))
+    shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(hooks), figsize=(3.4 * len(hooks) + 0.6, 4), **shape)
+    for axis, hook_point in zip(axes[0], hooks, strict=True):
+        for name in METHODS:
+            own = [r for r in rows if (r["hook_point"], r["dictionary"]) == (hook_point, name)]
+            own = sorted(own, key=lambda row: row["l0"])
+            l0, means, halves = (
+                [row[key] for row in own]
+                for key in ("l0", "interpretability", "interpretability +-")
+            )
+            axis.errorbar(l0, means, halves, fmt=STYLES[name], capsize=2, label=LABELS[name])
+        axis.axhline(
+            next(
+                r["interpretability"]
+                for r in rows
+                if (r["hook_point"], r["dictionary"]) == (hook_point, "sparse")
+            ),
+            color="C0",
+            linestyle=":",
+        )
+        axis.set(title=place_label(hook_point), xlabel="codes kept in a row", ylim=(0, 1))
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("mean score")
+    axes[0][0].legend(fontsize="small", loc="lower left")
+    save_figure(figure, path)
+
+
+def main():
+    """Measure all, and write tables and figure."""
+    parser = interpretability_parser(__doc__)
+    hook_points = size(["resid_post.0", "resid_post.2", "mlp_out.1"], ["resid_post.2"])
+    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    parser.add_argument("--k", type=int, nargs="+", default=size([4, 8, 16, 32], [4, 16]))
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
+    records = []
+    for hook_point in args.hook_points:
+        for seed, train, test in rows_by_seed(pair, "trained", hook_point, texts, args.seeds):
+            found = measure(args, train, test, seed)
+            records += [{"hook_point": hook_point} | record for record in found]
+            write_table(records, args.out / "interpretability_topk.csv")
+            print("measured", hook_point, "seed", seed, flush=True)
+    rows = summarize(records, KEYS, ["interpretability", "l0"])
+    write_table(written(records, rows, args.k), args.out / "interpretability_topk_summary.csv")
+    draw(rows, args.out / "interpretability_topk.png")
+
+
+if __name__ == "__main__":
+    main()
