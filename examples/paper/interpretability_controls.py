@@ -1,10 +1,10 @@
 r"""
-What is a score of explanations worth?
-======================================
+Which score tells a trained model from one with random weights?
+===============================================================
 
 A model with random weights has features that words explain well: they stand for tokens. Here
 are scores that might tell the trained model from the one with weights drawn anew, and keep the
-order of methods, for the same five dictionaries on one layer, at the L0 of the sparse one:
+order of methods, for five dictionaries at the L0 of the sparse one:
 
 ``score``
     the mean interpretability, s;
@@ -19,109 +19,120 @@ order of methods, for the same five dictionaries on one layer, at the L0 of the 
 ``next``
     interpretability of the codes of the token *after*, which the explanation does not see.
 
-Writes ``interpretability_controls.csv``, one line for each weights, dictionary and seed::
+The control is that of Heap et al. (2025); Cunningham et al. (2023) have none::
 
-    python examples/paper/interpretability_controls.py --layer 2 --out scratch
+    python examples/paper/interpretability_controls.py --out paper
 """
 
-import argparse
-import csv
-from pathlib import Path
+import matplotlib
 
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse
+import scipy.stats
 import torch
-from interpretability import METHODS, fitted_dictionaries, read_texts
+from common import (
+    LABELS,
+    interval,
+    read_model,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
+)
+from interpretability import (
+    METHODS,
+    cut,
+    fitted_dictionaries,
+    interpretability_parser,
+    mean_l0,
+    place_label,
+    rows_by_seed,
+)
 
-from skdict import ActivationExtractor, Activations, load_stories
-from skdict.decomposition import TopKDictionary, dictionary_atoms
+from skdict import Activations
+from skdict.decomposition import dictionary_atoms
 from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer, reinitialize_model
-from skdict.models import encode_texts, load_model
+from skdict.models import encode_texts, find_hook_point
 
-SCORES = ("score", "context", "weighted", "explained", "next")
+SCORES = {
+    "score": "score",
+    "context": "context gain",
+    "weighted": "weighted by effect",
+    "explained": "effect explained",
+    "next": "next token",
+}
 WEIGHTS = ("trained", "re-initialised")
+KEYS = ("hook_point", "weights", "dictionary")
 
 
-def parse_args():
-    """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="name or folder; the bundled one without")
-    parser.add_argument("--train-text", type=Path, help="stories to fit on")
-    parser.add_argument("--test-text", type=Path, help="stories to explain and score on")
-    parser.add_argument("--layer", type=int, default=2, help="not the last: its norm is not ours")
-    parser.add_argument("--n-train", type=int, default=400)
-    parser.add_argument("--n-test", type=int, default=300)
-    parser.add_argument("--n-effect", type=int, default=40, help="stories for causal effects")
-    parser.add_argument("--n-components", type=int, default=256)
-    parser.add_argument("--alpha", type=float, default=0.2)
-    parser.add_argument("--max-iter", type=int, default=8)
-    parser.add_argument("--ica-rows", type=int, default=20_000)
-    parser.add_argument("--n-features", type=int, default=150)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, required=True, help="folder")
-    return parser.parse_args()
-
-
-def loss_gradients(pair, layer, activations, texts):
+def loss_gradients(pair, hook_point, activations, texts):
     """Return the gradient of each text's summed loss at the rows of its activations."""
     model, tokenizer = pair
+    point = find_hook_point(model, hook_point)
+    kept = []
+
+    def keep(module, args, output):
+        kept[:] = [output[0] if isinstance(output, tuple) else output]
+        kept[0].retain_grad()
+
+    if point.side != "output":
+        raise SystemExit(f"{hook_point} is read as a module's input; name one that is an output")
+    handle = point.module.register_forward_hook(keep)
     rows = []
     for number, text in enumerate(texts):
         (prefix, body, _), *_ = encode_texts(tokenizer, [text])
         ids = torch.tensor([*prefix, *body])[None, :256]
-        out = model(ids, output_hidden_states=True)
-        hidden = out.hidden_states[layer + 1]
-        hidden.retain_grad()
-        torch.nn.functional.cross_entropy(
-            out.logits[0, :-1], ids[0, 1:], reduction="sum"
-        ).backward()
-        own = activations.documents == number
+        logits = model(ids).logits[0, :-1]
+        torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").backward()
+        own = np.asarray(activations.documents) == number
         at = np.asarray(activations.positions)[own]
         if not np.array_equal(ids[0, at].numpy(), np.asarray(activations.token_ids)[own]):
             raise ValueError(f"text {number} has other tokens than its activations")
-        rows.append(hidden.grad[0, at].numpy())
+        rows.append(kept[0].grad[0, at].numpy())
         model.zero_grad()
+    handle.remove()
     return np.concatenate(rows)
 
 
 def causal_effects(dictionary, features, rows, gradients):
     """Return the mean first-order effect on the loss of some features, in nats a token."""
     codes = scipy.sparse.csr_array(dictionary.transform(rows)).toarray()
-    atoms = dictionary_atoms(dictionary)
     column = features % codes.shape[1]
     signed = codes[:, column] * np.where(features < codes.shape[1], 1, -1)
-    slopes = gradients @ atoms[column].T
+    slopes = gradients @ dictionary_atoms(dictionary)[column].T
     return np.abs(np.maximum(signed, 0) * slopes).mean(axis=0)
 
 
-def with_next_rows(activations):
-    """Return the tokens of activations, each with the row of the token after it."""
-    documents = np.asarray(activations.documents)
-    kept = np.flatnonzero(documents[1:] == documents[:-1])
+def select(activations, tokens, rows):
+    """Return some tokens of activations, with the rows given in place of their own."""
     return Activations(
-        np.asarray(activations)[kept + 1],
-        documents=documents[kept],
-        positions=np.asarray(activations.positions)[kept],
-        token_ids=np.asarray(activations.token_ids)[kept],
+        np.asarray(activations)[rows],
+        documents=np.asarray(activations.documents)[tokens],
+        positions=np.asarray(activations.positions)[tokens],
+        token_ids=np.asarray(activations.token_ids)[tokens],
         vocabulary=activations.vocabulary,
     )
 
 
-def measure(args, pair, texts, seed):
+def measure(args, pair, hook_point, train, test, seed):
     """Yield the scores of each dictionary."""
-    extractor = ActivationExtractor(pair, f"resid_post.{args.layer}", skip_special_tokens=True)
-    train, test = (extractor.fit_transform(part) for part in texts)
-    some = texts[1][: args.n_effect]
-    tested = extractor.transform(some)
-    gradients = loss_gradients(pair, args.layer, tested, some)
-    following = with_next_rows(test)
+    documents = np.asarray(test.documents)
+    first = np.flatnonzero(documents < args.n_effect)
+    tested = select(test, first, first)
+    some = read_texts(args, args.n_train, args.n_test)[1][: args.n_effect]
+    gradients = loss_gradients(pair, hook_point, tested, some)
+    before = np.flatnonzero(documents[1:] == documents[:-1])
+    following = select(test, before, before + 1)
     options = {"n_features": args.n_features, "random_state": seed}
     methods = fitted_dictionaries(args, train, seed)
-    n_active = max(1, round(mean_l0(methods["sparse"].transform(np.asarray(test)))))
-    for name in METHODS:
-        dictionary = methods[name]
+    n_active = max(1, round(mean_l0(methods["sparse"], test)))
+    for name, dictionary in methods.items():
         if name != "sparse":
-            dictionary = TopKDictionary(dictionary, n_active, prefit=True).fit(train)
+            dictionary = cut(dictionary, n_active, train)
         found = FeatureInterpreter(dictionary, **options).fit(test)
         scores = np.nan_to_num(found.scores_)
         effects = causal_effects(dictionary, found.features_, np.asarray(tested), gradients)
@@ -137,52 +148,97 @@ def measure(args, pair, texts, seed):
         }
 
 
-def mean_l0(codes):
-    """Return the mean number of codes that are not 0 in a row."""
-    return scipy.sparse.csr_array(codes).nnz / codes.shape[0]
-
-
 def _n_signed(dictionary, activations):
     """Return how many signed features of a dictionary fire at all."""
     codes = scipy.sparse.csc_array(dictionary.transform(np.asarray(activations)))
     return int(((codes.max(axis=0).toarray() > 0) * 1 + (codes.min(axis=0).toarray() < 0)).sum())
 
 
-def show(records):
-    """Print the means over seeds, and by what factor the trained model is above the other."""
-    print(f"{'dictionary':<12}" + "".join(f"{name:>28}" for name in SCORES))
+def told_apart(records, hook_point, score):
+    """Return for how many methods the trained model is above the other, beyond the interval."""
+    above = 0
     for name in METHODS:
-        cells = []
-        for score in SCORES:
-            trained, fresh = (
-                np.mean(
-                    [float(r[score]) for r in records if (r["weights"], r["dictionary"]) == key]
-                )
-                for key in ((weights, name) for weights in WEIGHTS)
-            )
-            cells.append(f"{trained:.3f} against {fresh:.3f}")
-        print(f"{name:<12}" + "".join(f"{cell:>28}" for cell in cells))
+        trained, fresh = (
+            [r[score] for r in records if tuple(r[key] for key in KEYS) == (hook_point, w, name)]
+            for w in WEIGHTS
+        )
+        mean, half = interval(np.subtract(trained, fresh))
+        above += mean > np.nan_to_num(half)
+    return f"{above} of {len(METHODS)}"
+
+
+def written(records, groups):
+    """Return the table that people read: both models side by side, and what a score is worth."""
+    table = []
+    for hook_point in dict.fromkeys(key[0] for key in groups):
+        place = {"layer": place_label(hook_point)}
+        for name in METHODS:
+            pairs = [groups[hook_point, weights, name] for weights in WEIGHTS]
+            cells = {
+                label: " / ".join(with_interval(row[key], row[f"{key} +-"]) for row in pairs)
+                for key, label in SCORES.items()
+            }
+            table.append(place | {"dictionary": LABELS[name]} | cells)
+        trained = {
+            key: [groups[hook_point, "trained", name][key] for name in METHODS] for key in SCORES
+        }
+        apart = {SCORES[key]: told_apart(records, hook_point, key) for key in SCORES}
+        order = {
+            SCORES[key]: f"{scipy.stats.kendalltau(trained['score'], trained[key])[0]:.1f}"
+            for key in SCORES
+        }
+        table.append(place | {"dictionary": "trained above re-initialised"} | apart)
+        table.append(place | {"dictionary": "order of methods, Kendall"} | order)
+    return table
+
+
+def draw(groups, path):
+    """Draw each score of each dictionary on both models."""
+    hooks = list(dict.fromkeys(key[0] for key in groups))
+    figure, axes = plt.subplots(
+        len(hooks), len(SCORES), figsize=(10, 2.6 * len(hooks) + 0.6), squeeze=False, sharex=True,
+        layout="constrained",
+    )  # fmt: skip
+    names = [LABELS[name].removesuffix(" dictionary") for name in METHODS]
+    for row, hook_point in zip(axes, hooks, strict=True):
+        for axis, (key, label) in zip(row, SCORES.items(), strict=True):
+            for weights, style in zip(WEIGHTS, ("C0o", "C3x"), strict=True):
+                found = [groups[hook_point, weights, name] for name in METHODS]
+                means, halves = ([m[k] for m in found] for k in (key, f"{key} +-"))
+                axis.errorbar(names, means, halves, fmt=style, capsize=2, label=weights)
+            axis.set_title(label, fontsize="medium")
+            axis.tick_params(axis="x", rotation=90)
+            axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel(place_label(hook_point))
+    axes[0][0].legend(fontsize="x-small", loc="lower left")
+    save_figure(figure, path)
 
 
 def main():
-    """Measure both models, and write the table."""
-    args = parse_args()
+    """Measure both models, and write tables and figure."""
+    parser = interpretability_parser(__doc__)
+    hook_points = size(["resid_post.2", "mlp_out.1"], ["mlp_out.1"])
+    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    parser.add_argument("--n-effect", type=int, default=size(60, 8), help="texts for effects")
+    args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    texts = read_texts(args)
-    trained = load_model(args.model or load_stories().model, device=torch.device("cpu"))
+    trained, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
     records = []
-    for seed in args.seeds:
+    for hook_point in args.hook_points:
         for weights in WEIGHTS:
-            pair = (
-                trained if weights == "trained" else reinitialize_model(trained, random_state=seed)
-            )
-            records += [{"weights": weights} | r for r in measure(args, pair, texts, seed)]
-            print(f"measured {weights}, seed {seed}", flush=True)
-    with (args.out / "interpretability_controls.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["weights", "dictionary", "seed", *SCORES])
-        writer.writeheader()
-        writer.writerows(records)
-    show(records)
+            for seed, *rows in rows_by_seed(trained, weights, hook_point, texts, args.seeds):
+                fresh = weights == "re-initialised"
+                pair = reinitialize_model(trained, random_state=seed) if fresh else trained
+                found = measure(args, pair, hook_point, *rows, seed)
+                place = {"hook_point": hook_point, "weights": weights}
+                records += [place | record for record in found]
+                write_table(records, args.out / "interpretability_controls.csv")
+                print("measured", hook_point, weights, "seed", seed, flush=True)
+    rows = summarize(records, KEYS, list(SCORES))
+    groups = {tuple(row[key] for key in KEYS): row for row in rows}
+    write_table(written(records, groups), args.out / "interpretability_controls_summary.csv")
+    draw(groups, args.out / "interpretability_controls.png")
 
 
 if __name__ == "__main__":
