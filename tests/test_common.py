@@ -12,7 +12,7 @@ from skdict.decomposition import (
 )
 from skdict.feature_extraction import ActivationExtractor
 from skdict.interpretation import FeatureInterpreter
-from skdict.interventions import LEACE
+from skdict.interventions import LEACE, FeatureEraser
 from skdict.metrics import nearest_l0
 
 ESTIMATORS = [
@@ -26,6 +26,8 @@ ESTIMATORS = [
     ActivationExtractor("no-such-model", "resid_post.0"),
     FeatureInterpreter(IdentityDictionary()),
     LEACE(),
+    LEACE("orthogonal"),
+    FeatureEraser(IdentityDictionary()),
 ]
 
 

@@ -6,7 +6,6 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdict import ActivationExtractor, IdentityDictionary, RandomDictionary
 from skdict.decomposition import dictionary_atoms
@@ -14,11 +13,6 @@ from skdict.interventions import LEACE, Erase, FeatureEraser, erasure_report, in
 from skdict.models import capture, find_hook_point
 from tests.conftest import build
 from tests.tiny_tokenizers import tiny_tokenizer
-
-
-@parametrize_with_checks([LEACE(), LEACE("orthogonal"), FeatureEraser(IdentityDictionary())])
-def test_sklearn_checks(estimator, check):
-    check(estimator)
 
 
 def planted(n=800, d=10, seed=0):
