@@ -1,5 +1,6 @@
 """What the scores by a judge share: documents, explanations, windows, and their summary."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator
 from skdict._validation import check_choice, check_number
 from skdict.inspection import TokenBlock, split_documents
 from skdict.inspection._keys import mix
+from skdict.interpretation._client import Failure
 from skdict.interpretation._codes import FeatureColumns
 from skdict.interpretation._explanation import Explanation
 from skdict.interpretation._feature_interpreter import check_tokens, make_engine
@@ -32,6 +34,7 @@ class _Found:
     records: list
     prevalence: np.ndarray
     judge: object
+    failures: dict
 
 
 class _ExplanationsAlone:
@@ -45,10 +48,12 @@ class _ExplanationsAlone:
 
     def __init__(self, explainer):
         self._explainer = explainer
+        self.failures = {}
 
     def explain(self, codes, tokens):
-        """Return explanations, None where there is none."""
+        """Return explanations, None where there is none; keep why."""
         found = self._explainer.explain(codes, tokens)
+        self.failures = {j: said for j, said in enumerate(found) if isinstance(said, Failure)}
         return [said if isinstance(said, Explanation) else None for said in found]
 
 
@@ -95,7 +100,10 @@ class JudgeScorer(BaseEstimator):
         -------
         dict of str to float
             Every name begins with the task. The interval is a 95 % bootstrap one over
-            features. `n_judged` features were judged, `n_failed` windows got no verdict.
+            features. `n_judged` features were judged, `n_unexplained` have no explanation that
+            could be read, `n_failed` windows got no verdict. What went wrong is in `failures_`:
+            for each feature, in the order of `measure_features`, what could not be read of the
+            last call, with the raw replies.
 
         Raises
         ------
@@ -111,6 +119,9 @@ class JudgeScorer(BaseEstimator):
         low, high = bootstrap_interval(headline[np.isfinite(headline)], self.random_state)
         means |= {f"{self.metric}_low": low, f"{self.metric}_high": high}
         means["n_judged"] = int(np.isfinite(headline).sum())
+        means["n_unexplained"] = sum(
+            any(failure.stage == "explain" for failure in own) for own in self.failures_
+        )
         means["n_failed"] = sum(m["n_failed"] for m in by_feature)
         return {f"{self.task}_{name}": value for name, value in means.items()}
 
@@ -139,10 +150,38 @@ class JudgeScorer(BaseEstimator):
         self._check()
         dictionary, rows = split_rows(estimator, X)
         found = self._find(FeatureColumns(dictionary, self.sign), check_tokens(rows))
-        return [self._measure_one(found, j, rows.vocabulary) for j in range(len(found.records))]
+        self.failures_ = [
+            [found.failures[j]] if j in found.failures else [] for j in range(len(found.records))
+        ]
+        measures = []
+        for j, own in enumerate(self.failures_):
+            n_before = len(getattr(found.judge, "failures_", ()))
+            measures.append(self._measure_one(found, j, rows.vocabulary))
+            own += getattr(found.judge, "failures_", [])[n_before:]
+        self._warn_if_nothing(measures)
+        return measures
+
+    def _warn_if_nothing(self, measures):
+        """Say what happened where no feature got a score."""
+        if any(m is not None and np.isfinite(m[self.metric]) for m in measures):
+            return
+        failures = [failure for own in self.failures_ for failure in own]
+        why = "they fire in too few windows, or the judge gave no verdict"
+        if failures:
+            first = failures[0]
+            why = (
+                f"{sum(map(bool, self.failures_))} failed, the first to {first.stage}: "
+                f"{first.reason}; the reply was {first.raw[:80]!r}"
+            )
+        warnings.warn(
+            f"{self.task}: none of {len(measures)} features could be judged, so the score is nan: "
+            f"{why}",
+            stacklevel=4,
+        )
 
     def _find(self, columns, activations):
-        engine = make_engine(self._interpretability_scorer())
+        params = self._interpretability_scorer()
+        engine = make_engine(params)
         made = engine.interpret(columns, activations)
         parts = split_documents(activations, seed=engine.seed)
         judge = self.judge
@@ -156,7 +195,8 @@ class JudgeScorer(BaseEstimator):
             n_silent=self.n_negative * (HARD_POOL if self.negatives == "hard" else 1),
             seed=engine.seed,
         )
-        return _Found(made.explanations, made.scores.status, records, prevalence, judge)
+        failures = getattr(params.explainer, "failures", {})
+        return _Found(made.explanations, made.scores.status, records, prevalence, judge, failures)
 
     def _interpretability_scorer(self):
         explainer = self.explainer
@@ -201,6 +241,11 @@ class JudgeScorer(BaseEstimator):
         for name in ("n_positive", "n_negative", "n_shown"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("random_state", self.random_state, low=0, integer=True)
+        if self.judge is None and hasattr(self.explainer, "explain_records"):
+            raise ValueError(
+                f"explainer={self.explainer!r} writes free words, which stand for no rules, and "
+                f"judge=None reads rules; pass judge=LLMJudge(client) or EmbeddingJudge(encoder)"
+            )
         if self.judge is not None and not hasattr(self.judge, "judge"):
             raise TypeError(
                 f"judge={self.judge!r} is not accepted: pass an object with the method "

@@ -125,12 +125,19 @@ def ask_judge(judge, explanation, windows, *, n_shown=5, seed=0):
         If the judge gives another number of values, or values outside of 0 and 1.
     """
     order = np.random.default_rng(seed).permutation(len(windows))
+    shown = [order[start : start + n_shown] for start in range(0, len(windows), n_shown)]
+    batches = [[windows[i] for i in batch] for batch in shown]
     said = np.full(len(windows), np.nan)
-    for start in range(0, len(windows), n_shown):
-        shown = order[start : start + n_shown]
-        given = judge.judge(explanation, [windows[i] for i in shown])
-        said[shown] = _check_verdicts(judge, given, len(shown))
+    for batch, given in zip(shown, _asked(judge, explanation, batches), strict=True):
+        said[batch] = _check_verdicts(judge, given, len(batch))
     return said
+
+
+def _asked(judge, explanation, batches):
+    # A judge that waits for an endpoint is asked several things at a time.
+    if hasattr(judge, "judge_batches"):
+        return judge.judge_batches(explanation, batches)
+    return [judge.judge(explanation, batch) for batch in batches]
 
 
 def _check_verdicts(judge, given, n):

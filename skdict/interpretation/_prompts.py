@@ -127,6 +127,19 @@ def simulate_json_request(explanation, tokens, *, n_shots):
     return Request(tuple(messages), max_tokens=4 * len(tokens) + 32, json=True)
 
 
+def judge_request(explanation, windows):
+    """Ask which windows fit an explanation, or without one, which does not belong."""
+    words, n = wording()["judge"], len(windows)
+    asked = [words["piece"].format(number=i, text=str(w)) for i, w in enumerate(windows, start=1)]
+    if explanation is None:
+        told = words["intruder"], words["answer_intruder"]
+    else:
+        told = words["detection" if windows[0].marked is None else "fuzzing"], words["answers"]
+        asked = [words["explanation"].format(explanation=explanation), *asked]
+    messages = (("system", f"{told[0]} {told[1].format(n=n)}"), ("user", "\n".join(asked)))
+    return Request(messages, max_tokens=64 + 8 * n, json=True)
+
+
 def correction(request, reply, reason):
     """Return the same question after a reply that could not be read."""
     asked = wording()["correct"].format(reason=reason)

@@ -38,14 +38,7 @@ def read_levels(text, n_tokens):
     ReplyError
         If it is no JSON object with a list "levels" of as many numbers from 0 to 10.
     """
-    start = text.find("{")
-    if start < 0:
-        raise ReplyError("there is no JSON object", text)
-    try:
-        found, _ = json.JSONDecoder().raw_decode(text[start:])
-    except ValueError as error:
-        raise ReplyError(f"the JSON object is broken or cut off ({error})", text) from None
-    levels = found.get("levels")
+    levels = _object(text).get("levels")
     if not isinstance(levels, list):
         raise ReplyError('there is no list "levels"', text)
     if len(levels) != n_tokens:
@@ -54,6 +47,38 @@ def read_levels(text, n_tokens):
         if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 <= level <= 10:
             raise ReplyError(f"{level!r} is no level from 0 to 10", text)
     return np.array(levels, dtype=np.float64)
+
+
+def read_answers(text, n_windows):
+    """Return the verdicts of a JSON reply, 1 for yes and 0 for no.
+
+    Raises
+    ------
+    ReplyError
+        If it is no JSON object with a list "answers" of as many numbers 0 or 1.
+    """
+    answers = _object(text).get("answers")
+    if not isinstance(answers, list):
+        raise ReplyError('there is no list "answers"', text)
+    if len(answers) != n_windows:
+        raise ReplyError(f"there are {len(answers)} answers for {n_windows} pieces", text)
+    if any(isinstance(a, float) or a not in (0, 1) for a in answers):
+        raise ReplyError("an answer is neither 0 nor 1", text)
+    return np.array(answers, dtype=np.float64)
+
+
+def read_intruder(text, n_windows):
+    """Return 0 for the window that a JSON reply names, and 1 for the others.
+
+    Raises
+    ------
+    ReplyError
+        If it is no JSON object with a whole number "intruder" from 1 to the number of windows.
+    """
+    number = _object(text).get("intruder")
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= n_windows:
+        raise ReplyError(f'"intruder" is {number!r}, no number from 1 to {n_windows}', text)
+    return np.where(np.arange(1, n_windows + 1) == number, 0.0, 1.0)
 
 
 def expected_level(logprobs):
@@ -84,6 +109,17 @@ def expected_level(logprobs):
             "no number from 0 to 10 is among the log-probabilities", json.dumps(logprobs)
         )
     return float(weights @ np.arange(len(LEVELS)) / weights.sum())
+
+
+def _object(text):
+    """Return the first JSON object in a text."""
+    start = text.find("{")
+    if start < 0:
+        raise ReplyError("there is no JSON object", text)
+    try:
+        return json.JSONDecoder().raw_decode(text[start:])[0]
+    except ValueError as error:
+        raise ReplyError(f"the JSON object is broken or cut off ({error})", text) from None
 
 
 def _begins(line, prefix):
