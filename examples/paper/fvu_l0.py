@@ -1,0 +1,177 @@
+"""
+How much does a dictionary explain with how few codes?
+======================================================
+
+The fraction of variance unexplained against L0 over alpha (Cunningham et al., 2023, figure 6, for
+the first MLP) and over epochs (figure 7), on activations held out. For contrast ICA, PCA, random
+directions and the neuron basis, cut on each row to as many codes as the dictionary uses on
+average, with one least-squares gain that makes up for what is cut::
+
+    python examples/paper/fvu_l0.py --out paper
+
+The penalty makes codes too small, which costs the sparse dictionary alone, and is not made up for.
+Writes ``fvu_l0_epochs_summary.csv``, too: FVU and L0 by epochs.
+"""
+
+import numpy as np
+import scipy.linalg
+from common import (
+    LABELS,
+    STYLES,
+    fitted_baselines,
+    paper_parser,
+    read_model,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
+)
+from sklearn.decomposition import FastICA
+
+from skdict import ActivationExtractor, sparse_dictionary_path
+from skdict.decomposition import TopKDictionary
+from skdict.metrics import fvu
+
+BASELINES = ("ica", "pca", "random", "neurons")
+GAIN_ROWS = 5_000
+ICA_ROWS = 20_000
+
+
+def parse_args():
+    """Return the options."""
+    parser = paper_parser(__doc__)
+    hooks = size(["mlp_act.0", "resid_post.1", "resid_post.3"], ["resid_post.1"])
+    parser.add_argument("--hook-points", nargs="+", default=hooks)
+    parser.add_argument("--ratio", type=float, default=2, help="components by width")
+    alphas = size([0.02, 0.04, 0.08, 0.16, 0.32], [0.1, 0.3])
+    parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
+    parser.add_argument("--epochs", type=int, nargs="+", default=size([1, 2, 4, 8], [1, 2]))
+    parser.add_argument("--n-train", type=int, default=size(200, 20), help="texts to fit on")
+    parser.add_argument("--n-test", type=int, default=size(150, 10), help="texts to measure on")
+    return parser.parse_args()
+
+
+def independent_components(rows, seed):
+    """Return ICA of the directions in which rows vary: a neuron that never fires spoils it."""
+    rows = rows[np.random.default_rng(seed).permutation(len(rows))[:ICA_ROWS]]
+    squares = scipy.linalg.svdvals(rows - rows.mean(axis=0)) ** 2
+    rank = int((squares > 1e-6 * squares.sum()).sum())
+    ica = FastICA(rank, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
+    return ica.fit(rows)
+
+
+def baselines_at(l0, baselines, train, test):
+    """Return the FVU of each baseline with so many codes a row."""
+    k = max(1, round(l0))
+    cut = {
+        name: TopKDictionary(dictionary, k, gain=True, prefit=True).fit(train[:GAIN_ROWS])
+        for name, dictionary in baselines.items()
+    }
+    return {name: fvu(test, d.inverse_transform(d.transform(test))) for name, d in cut.items()}
+
+
+def measured(args, hook_point, train, test, seed):
+    """Yield a record for each number of epochs and alpha; with baselines for the last epochs."""
+    n_components = round(args.ratio * train.shape[1])
+    baselines = fitted_baselines(train, n_components, seed)
+    baselines["ica"] = independent_components(train, seed)
+    for epochs in args.epochs:
+        path = sparse_dictionary_path(
+            train, args.alphas, n_components=n_components, max_iter=epochs, random_state=seed
+        )
+        found = path.measure(test)
+        for alpha, error, l0 in zip(found["alpha"], found["fvu"], found["l0"], strict=True):
+            others = dict.fromkeys(BASELINES, np.nan)
+            if epochs == max(args.epochs):
+                others = baselines_at(l0, baselines, train, test)
+            label = {"hook_point": hook_point, "alpha": alpha, "epochs": epochs, "seed": seed}
+            yield label | {"l0": l0, "sparse": error} | others
+
+
+def table_of_alphas(summary, epochs):
+    """Return the table that people read: FVU of each method by hook point and alpha."""
+    return [
+        {
+            "layer": r["hook_point"],
+            "alpha": f"{r['alpha']:g}",
+            "L0": with_interval(r["l0"], r["l0 +-"], 1),
+            **{
+                LABELS[name]: with_interval(r[name], r[f"{name} +-"])
+                for name in ("sparse", *BASELINES)
+            },
+        }
+        for r in summary
+        if r["epochs"] == epochs
+    ]
+
+
+def table_of_epochs(summary):
+    """Return FVU at L0 by hook point and alpha, a column for each number of epochs."""
+    rows = {}
+    for r in summary:
+        row = rows.setdefault(
+            (r["hook_point"], r["alpha"]), {"layer": r["hook_point"], "alpha": f"{r['alpha']:g}"}
+        )
+        row[f"{r['epochs']} epochs"] = f"{r['sparse']:.3f} at {r['l0']:.1f}"
+    return list(rows.values())
+
+
+def draw(summary, path):
+    """Draw FVU against L0 for each hook point: methods above, epochs below."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    hooks = list(dict.fromkeys(r["hook_point"] for r in summary))
+    epochs = sorted({r["epochs"] for r in summary})
+    figure, axes = plt.subplots(
+        2, len(hooks), figsize=(4 * len(hooks), 7), squeeze=False, layout="constrained"
+    )
+    for column, hook in zip(axes.T, hooks, strict=True):
+        for name in ("sparse", *BASELINES):
+            rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, epochs[-1])]
+            points = [[r[key] for r in rows] for key in ("l0", name, f"{name} +-")]
+            column[0].errorbar(*points, fmt=STYLES[name], capsize=2, label=LABELS[name])
+        for i, count in enumerate(epochs):
+            rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, count)]
+            shade = plt.cm.Blues(0.35 + 0.6 * (i + 1) / len(epochs))
+            points = [[r[key] for r in rows] for key in ("l0", "sparse")]
+            column[1].plot(*points, "o-", color=shade, label=f"{count} epochs")
+        column[0].set_title(hook, fontsize=13)
+        column[1].set_xlabel("L0: codes on a token", fontsize=12)
+        for axis in column:
+            axis.set_xscale("log")
+            axis.set_ylim(0, None)
+            axis.grid(alpha=0.3)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("FVU, held out", fontsize=12)
+        axis.legend(fontsize=10)
+    save_figure(figure, path)
+
+
+def main():
+    """Measure every hook point and seed, and write tables and figure."""
+    args = parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
+    records = []
+    for hook_point in args.hook_points:
+        extractor = ActivationExtractor(pair, hook_point)
+        train, test = (np.asarray(extractor.transform(part)) for part in texts)
+        for seed in args.seeds:
+            records += measured(args, hook_point, train, test, seed)
+            print(f"measured {hook_point}, seed {seed}, {len(train)} rows", flush=True)
+        write_table(records, args.out / "fvu_l0.csv")
+    keys = ("hook_point", "epochs", "alpha")
+    summary = summarize(records, keys, ("l0", "sparse", *BASELINES))
+    draw(summary, args.out / "fvu_l0.png")
+    write_table(table_of_epochs(summary), args.out / "fvu_l0_epochs_summary.csv")
+    table = table_of_alphas(summary, max(args.epochs))
+    write_table(table, args.out / "fvu_l0_summary.csv")
+
+
+if __name__ == "__main__":
+    main()

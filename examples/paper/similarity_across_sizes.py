@@ -1,0 +1,176 @@
+"""
+Does a larger dictionary hold the features of a smaller one?
+============================================================
+
+Features matched one to one, by their signed cosines, between dictionaries of one size and of the
+next larger, and between two seeds of one size (the measure that Cunningham et al., 2023, use in
+their code and their interim report: MMCS with larger dictionaries). Two nulls in place of the
+smaller dictionary: as many random directions, and as many rows of the data, centred, which know
+where the data point but no features::
+
+    python examples/paper/similarity_across_sizes.py --out paper
+
+Only features that fire on the tokens held out are matched: dead ones are where they started. All
+dictionaries of one seed see the same rows; seeds differ in the first directions and the order.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from common import (
+    paper_parser,
+    read_model,
+    read_texts,
+    save_figure,
+    size,
+    summarize,
+    with_interval,
+    write_table,
+)
+
+from skdict import ActivationExtractor, sparse_dictionary_path
+from skdict.metrics import dead_features, matched_cosine_similarity
+
+THRESHOLD = 0.9
+MIN_COUNT = 11
+COMPARED = {"larger": "next larger size", "seed": "other seed, same size"}
+
+
+def parse_args():
+    """Return the options."""
+    parser = paper_parser(__doc__)
+    parser.set_defaults(seeds=size([0, 1, 2], [0, 1]))
+    parser.add_argument("--hook-point", default="resid_post.2")
+    ratios = size([0.5, 1, 2, 4, 8], [0.5, 1])
+    parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
+    alphas = size([0.05, 0.1, 0.2, 0.4], [0.1, 0.3])
+    parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
+    parser.add_argument("--max-iter", type=int, default=size(6, 1), help="epochs")
+    parser.add_argument("--n-train", type=int, default=size(300, 20), help="texts to fit on")
+    parser.add_argument("--n-test", type=int, default=size(150, 20), help="texts held out")
+    return parser.parse_args()
+
+
+def living_directions(args, train, test):
+    """Return the directions of the living features: {(seed, ratio, alpha): array}."""
+    found = {}
+    for seed in args.seeds:
+        for ratio in args.ratios:
+            path = sparse_dictionary_path(
+                train,
+                args.alphas,
+                n_components=round(ratio * train.shape[1]),
+                max_iter=args.max_iter,
+                random_state=seed,
+            )
+            for dictionary in path:
+                dead = dead_features(dictionary.transform(test), min_count=MIN_COUNT)
+                found[seed, ratio, dictionary.alpha] = dictionary.components_[~dead]
+        print(f"fitted seed {seed}", flush=True)
+    return found
+
+
+def compared(label, smaller, reference, train, seed):
+    """Return a record: how alike two sets of directions are, and what chance would give."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(train), len(smaller), replace=False)
+    nulls = {
+        "random": rng.standard_normal(smaller.shape),
+        "rows": train[chosen] - train.mean(axis=0),
+    }
+    cosines = matched_cosine_similarity(smaller, reference)
+    record = label | {
+        "living": len(smaller),
+        "similarity": cosines.mean(),
+        "shared": (cosines >= THRESHOLD).mean(),
+    }
+    return record | {
+        name: matched_cosine_similarity(null, reference).mean() for name, null in nulls.items()
+    }
+
+
+def measured(args, found, train):
+    """Yield a record for each pair of sizes, and for each pair of seeds."""
+    for alpha in args.alphas:
+        for i, ratio in enumerate(args.ratios):
+            label = {"ratio": ratio, "alpha": alpha}
+            for seed in args.seeds if i + 1 < len(args.ratios) else ():
+                pair = (found[seed, r, alpha] for r in args.ratios[i : i + 2])
+                smaller, larger = pair
+                run = label | {"compared": "larger", "seed": seed}
+                yield compared(run, smaller, larger, train, seed)
+            for number, (one, other) in enumerate(combinations(args.seeds, 2)):
+                pair = found[one, ratio, alpha], found[other, ratio, alpha]
+                run = label | {"compared": "seed", "seed": f"{one}-{other}"}
+                yield compared(run, *sorted(pair, key=len), train, number)
+
+
+def table_of_pairs(summary):
+    """Return the table that people read: mean cosine and share above 0.9 for each alpha."""
+    rows = {}
+    for r in sorted(summary, key=lambda r: (r["compared"], r["ratio"], r["alpha"])):
+        key = r["compared"], r["ratio"]
+        label = {"compared with": COMPARED[key[0]], "components / width": f"{key[1]:g}"}
+        row = rows.setdefault(key, label)
+        cell = with_interval(r["similarity"], r["similarity +-"])
+        row[f"alpha {r['alpha']:g}"] = f"{cell} ({r['shared']:.0%})"
+        # The nulls of the largest alpha: they hardly depend on it.
+        row["null: random"], row["null: rows"] = f"{r['random']:.2f}", f"{r['rows']:.2f}"
+    return [
+        {k: v for k, v in row.items() if "null" not in k}
+        | {k: v for k, v in row.items() if "null" in k}
+        for row in rows.values()
+    ]
+
+
+def draw(summary, path):
+    """Draw mean cosine and share above 0.9 against size: larger ones left, seeds right."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    alphas = sorted({r["alpha"] for r in summary})
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.5), sharex=True, sharey="row")
+    for column, (kind, title) in zip(axes.T, COMPARED.items(), strict=True):
+        for i, alpha in enumerate(alphas):
+            rows = [r for r in summary if (r["compared"], r["alpha"]) == (kind, alpha)]
+            for axis, measure in zip(column, ("similarity", "shared"), strict=True):
+                points = [[r[key] for r in rows] for key in ("ratio", measure, f"{measure} +-")]
+                axis.errorbar(*points, fmt=f"C{i}-o", capsize=2, label=f"alpha {alpha:g}")
+        for null, style in (("random", "k:"), ("rows", "k--")):
+            rows = [r for r in summary if (r["compared"], r["alpha"]) == (kind, alphas[0])]
+            points = [[r[key] for r in rows] for key in ("ratio", null)]
+            column[0].plot(*points, style, label=f"null: {null}")
+        column[0].set_title(f"against the {title}", fontsize=12)
+        column[1].set_xlabel("components / width", fontsize=12)
+    for axis in axes.flat:
+        ratios = sorted({r["ratio"] for r in summary})
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
+        axis.set_ylim(0, 1)
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("mean matched cosine", fontsize=12)
+    axes[1][0].set_ylabel("share above 0.9", fontsize=12)
+    axes[0][0].legend(fontsize=9)
+    figure.tight_layout()
+    save_figure(figure, path)
+
+
+def main():
+    """Fit all sizes, alphas and seeds, compare them, and write tables and figure."""
+    args = parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
+    extractor = ActivationExtractor(pair, args.hook_point)
+    train, test = (np.asarray(extractor.transform(part)) for part in texts)
+    records = list(measured(args, living_directions(args, train, test), train))
+    write_table(records, args.out / "similarity_across_sizes.csv")
+    measures = ("living", "similarity", "shared", "random", "rows")
+    summary = summarize(records, ("compared", "ratio", "alpha"), measures)
+    draw(summary, args.out / "similarity_across_sizes.png")
+    write_table(table_of_pairs(summary), args.out / "similarity_across_sizes_summary.csv")
+
+
+if __name__ == "__main__":
+    main()
