@@ -199,7 +199,7 @@ def draw(groups, path):
         len(hooks), len(SCORES), figsize=(10, 2.6 * len(hooks) + 0.6), squeeze=False, sharex=True,
         layout="constrained",
     )  # fmt: skip
-    names = [LABELS[name].removesuffix(" dictionary") for name in METHODS]
+    names = [LABELS[name].split()[0] for name in METHODS]
     for row, hook_point in zip(axes, hooks, strict=True):
         for axis, (key, label) in zip(row, SCORES.items(), strict=True):
             for weights, style in zip(WEIGHTS, ("C0o", "C3x"), strict=True):
