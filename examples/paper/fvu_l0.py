@@ -139,7 +139,7 @@ def draw(summary, path):
             rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, count)]
             shade = plt.cm.Blues(0.35 + 0.6 * (i + 1) / len(epochs))
             points = [[r[key] for r in rows] for key in ("l0", "sparse")]
-            column[1].plot(*points, "o-", color=shade, label=f"{count} epochs")
+            column[1].plot(*points, "o-", color=shade, label=f"{count} epoch{'s' * (count > 1)}")
         column[0].set_title(hook, fontsize=13)
         column[1].set_xlabel("L0: codes on a token", fontsize=12)
         for axis in column:
@@ -148,7 +148,9 @@ def draw(summary, path):
             axis.grid(alpha=0.3)
     for axis in axes[:, 0]:
         axis.set_ylabel("FVU, held out", fontsize=12)
-        axis.legend(fontsize=10)
+    named = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
+    handles, labels = (sum(parts, []) for parts in zip(*named, strict=True))
+    figure.legend(handles, labels, loc="outside lower center", ncol=5, fontsize=11)
     save_figure(figure, path)
 
 

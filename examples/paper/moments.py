@@ -147,7 +147,7 @@ def draw(records, summary, path):
         for i, name in enumerate(names):
             group = [r for r in records if (r["layer"], r["dictionary"]) == (layer, name)]
             x, y = ([r[key] for r in group] for key in ("kurtosis", "score"))
-            points.scatter(x, y, s=9, alpha=0.5, color=f"C{i}", label=name if group else None)
+            points.scatter(x, y, s=9, alpha=0.5, color=f"C{i}")
             (row,) = (r for r in summary if (r["layer"], r["dictionary"]) == (layer, name))
             at = np.arange(len(MOMENTS)) + (i - len(names) / 2) * 0.13
             heights, errors = ([row[m + end] for m in MOMENTS] for end in ("", " +-"))
@@ -158,8 +158,8 @@ def draw(records, summary, path):
         bars.axhline(0, color="k", linewidth=0.8)
     axes[0][0].set_ylabel("interpretability score", fontsize=12)
     axes[1][0].set_ylabel("correlation with the score", fontsize=12)
-    axes[0][-1].legend(fontsize=9, markerscale=2)
-    axes[1][-1].legend(fontsize=9)
+    handles = axes[1][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncol=3, fontsize=11)
     save_figure(figure, path)
 
 
