@@ -148,9 +148,9 @@ def draw(summary, path):
             axis.grid(alpha=0.3)
     for axis in axes[:, 0]:
         axis.set_ylabel("FVU, held out", fontsize=12)
-    named = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
-    handles, labels = (sum(parts, []) for parts in zip(*named, strict=True))
-    figure.legend(handles, labels, loc="outside lower center", ncol=5, fontsize=11)
+    (handles, labels), (more, more_labels) = (a.get_legend_handles_labels() for a in axes[:, 0])
+    legend = {"loc": "outside lower center", "ncol": 5, "fontsize": 11}
+    figure.legend(handles + more, labels + more_labels, **legend)
     save_figure(figure, path)
 
 
