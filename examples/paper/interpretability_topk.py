@@ -93,7 +93,7 @@ def draw(rows, path):
     """Draw the score of each dictionary by the codes it keeps."""
     hooks = list(dict.fromkeys(row["hook_point"] for row in rows))
     shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
-    figure, axes = plt.subplots(1, len(hooks), figsize=(3.4 * len(hooks) + 0.6, 4), **shape)
+    figure, axes = plt.subplots(1, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 4), **shape)
     for axis, hook_point in zip(axes[0], hooks, strict=True):
         for name in METHODS:
             own = [r for r in rows if (r["hook_point"], r["dictionary"]) == (hook_point, name)]
@@ -124,7 +124,7 @@ def draw(rows, path):
 def main():
     """Measure all, and write tables and figure."""
     parser = interpretability_parser(__doc__)
-    hook_points = size(["resid_post.0", "resid_post.2", "mlp_out.1"], ["resid_post.2"])
+    hook_points = size(["resid_post.2", "mlp_out.1"], ["resid_post.2"])
     parser.add_argument("--hook-points", nargs="+", default=hook_points)
     parser.add_argument("--k", type=int, nargs="+", default=size([4, 8, 16, 32], [4, 16]))
     args = parser.parse_args()
