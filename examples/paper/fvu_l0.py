@@ -42,10 +42,10 @@ ICA_ROWS = 20_000
 def parse_args():
     """Return the options."""
     parser = paper_parser(__doc__)
-    hooks = size(["mlp_act.0", "resid_post.1", "resid_post.3"], ["resid_post.1"])
+    hooks = size(["mlp_act.0", "resid_post.2"], ["resid_post.1"])
     parser.add_argument("--hook-points", nargs="+", default=hooks)
     parser.add_argument("--ratio", type=float, default=2, help="components by width")
-    alphas = size([0.02, 0.04, 0.08, 0.16, 0.32], [0.1, 0.3])
+    alphas = size([0.03, 0.08, 0.16, 0.32], [0.1, 0.3])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     parser.add_argument("--epochs", type=int, nargs="+", default=size([1, 2, 4, 8], [1, 2]))
     parser.add_argument("--n-train", type=int, default=size(200, 20), help="texts to fit on")
@@ -128,7 +128,7 @@ def draw(summary, path):
     hooks = list(dict.fromkeys(r["hook_point"] for r in summary))
     epochs = sorted({r["epochs"] for r in summary})
     figure, axes = plt.subplots(
-        2, len(hooks), figsize=(4 * len(hooks), 7), squeeze=False, layout="constrained"
+        2, len(hooks), figsize=(5 * len(hooks), 7), squeeze=False, layout="constrained"
     )
     for column, hook in zip(axes.T, hooks, strict=True):
         for name in ("sparse", *BASELINES):

@@ -51,11 +51,11 @@ def parse_args():
     parser.add_argument(
         "--max-components", type=int, default=1024, help="sizes beyond are left out"
     )
-    alphas = size([0, 0.1, 0.2, 0.4], [0, 0.2])
+    alphas = size([0, 0.1, 0.3], [0, 0.2])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     parser.add_argument("--max-iter", type=int, default=size(3, 1), help="epochs")
     parser.add_argument("--n-train", type=int, default=size(250, 20), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(600, 20), help="texts to measure on")
+    parser.add_argument("--n-test", type=int, default=size(400, 20), help="texts to measure on")
     return parser.parse_args()
 
 

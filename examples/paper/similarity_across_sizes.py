@@ -43,7 +43,7 @@ def parse_args():
     parser.add_argument("--hook-point", default="resid_post.2")
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 1])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
-    alphas = size([0.05, 0.1, 0.2, 0.4], [0.1, 0.3])
+    alphas = size([0.1, 0.2, 0.4], [0.1, 0.3])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     parser.add_argument("--max-iter", type=int, default=size(6, 1), help="epochs")
     parser.add_argument("--n-train", type=int, default=size(300, 20), help="texts to fit on")
