@@ -30,7 +30,7 @@ from skdict.interpretation._llm_explainer import LLMExplainer
 from skdict.interpretation._llm_judge import LLMJudge
 from skdict.interpretation._llm_simulator import LLMSimulator
 from skdict.interpretation._ngram import NGramExplainer
-from skdict.interpretation._presets import cunningham2023
+from skdict.interpretation._presets import cunningham2023, delphi
 from skdict.interpretation._ratings import Ratings, read_ratings, write_rating_sheet
 from skdict.interpretation._scorer import InterpretabilityScorer
 from skdict.interpretation._simulation import Simulation
@@ -68,6 +68,7 @@ __all__ = [
     "agreement_with_scores",
     "ask_judge",
     "cunningham2023",
+    "delphi",
     "judgment_measures",
     "krippendorff_alpha",
     "read_ratings",

@@ -83,7 +83,7 @@ class Engine:
         """
         parts = split_documents(activations, seed=self.seed)
         counts = columns.firing_counts(activations, parts["explain"])
-        features = self._draw(counts, columns)
+        features = self.draw(counts, columns)
         codes, tokens = gather(columns, activations, parts["explain"], features)
         candidates = [explainer.explain(codes, tokens) for explainer in self.explainers]
         lexicon = self._lexicon(candidates, codes, tokens)
@@ -131,7 +131,7 @@ class Engine:
         status[n_firings == 0] = "dead"
         return status
 
-    def _draw(self, counts, columns):
+    def draw(self, counts, columns):
         """Return the features to explain, in the order of their numbers."""
         # The negative codes of a component without any are no feature.
         exist = (counts > 0) | (np.arange(len(counts)) < columns.n_components)

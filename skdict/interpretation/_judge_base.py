@@ -16,10 +16,12 @@ from skdict.interpretation._explanation import Explanation
 from skdict.interpretation._feature_interpreter import check_tokens, make_engine
 from skdict.interpretation._judge_windows import hardest, windows_and_prevalence
 from skdict.interpretation._judges import SimulatorJudge
+from skdict.interpretation._quantile_windows import N_QUANTILES, quantile_windows
 from skdict.interpretation._scorer import InterpretabilityScorer
 from skdict.interpretation._scores import bootstrap_interval
 from skdict.metrics._scorer import split_rows
 
+DELPHI = "delphi"
 # Silent windows that hard ones are chosen from, for each one wanted.
 HARD_POOL = 4
 JUDGED = ("scored", "undefined")
@@ -60,6 +62,8 @@ class _ExplanationsAlone:
 class JudgeScorer(BaseEstimator):
     """The documents, explanations and windows that the three scorers share."""
 
+    sampling = "random"
+
     def __call__(self, estimator, X, y=None):
         """Return the mean of `metric` over the features of a dictionary.
 
@@ -84,7 +88,7 @@ class JudgeScorer(BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        return self.measure(estimator, X)[f"{self.task}_{self.metric}"]
+        return self.measure(estimator, X)[f"{self._prefix()}_{self.metric}"]
 
     def measure(self, estimator, X):
         """Return the means of all measures, the interval of `metric` and the counts.
@@ -100,7 +104,8 @@ class JudgeScorer(BaseEstimator):
         -------
         dict of str to float
             Every name begins with the task. The interval is a 95 % bootstrap one over
-            features. `n_judged` features were judged, `n_unexplained` have no explanation that
+            features. `n_judged` features were judged, `n_insufficient`
+            fire in too few windows, `n_unexplained` have no explanation that
             could be read, `n_failed` windows got no verdict. What went wrong is in `failures_`:
             for each feature, in the order of `measure_features`, what could not be read of the
             last call, with the raw replies.
@@ -119,11 +124,16 @@ class JudgeScorer(BaseEstimator):
         low, high = bootstrap_interval(headline[np.isfinite(headline)], self.random_state)
         means |= {f"{self.metric}_low": low, f"{self.metric}_high": high}
         means["n_judged"] = int(np.isfinite(headline).sum())
+        means["n_insufficient"] = (
+            len(self.failures_)
+            - len(by_feature)
+            - sum(any(failure.stage == "explain" for failure in own) for own in self.failures_)
+        )
         means["n_unexplained"] = sum(
             any(failure.stage == "explain" for failure in own) for own in self.failures_
         )
         means["n_failed"] = sum(m["n_failed"] for m in by_feature)
-        return {f"{self.task}_{name}": value for name, value in means.items()}
+        return {f"{self._prefix()}_{name}": value for name, value in means.items()}
 
     def measure_features(self, estimator, X):
         """Return the measures of each feature drawn, None where it cannot be judged.
@@ -179,7 +189,12 @@ class JudgeScorer(BaseEstimator):
             stacklevel=4,
         )
 
+    def _prefix(self):
+        return f"{DELPHI}_{self.task}" if self.sampling == DELPHI else self.task
+
     def _find(self, columns, activations):
+        if self.sampling == DELPHI:
+            return self._find_quantiles(columns, activations)
         params = self._interpretability_scorer()
         engine = make_engine(params)
         made = engine.interpret(columns, activations)
@@ -197,6 +212,26 @@ class JudgeScorer(BaseEstimator):
         )
         failures = getattr(params.explainer, "failures", {})
         return _Found(made.explanations, made.scores.status, records, prevalence, judge, failures)
+
+    def _find_quantiles(self, columns, activations):
+        """Explain and test on windows of every strength, as delphi does."""
+        engine = make_engine(self._interpretability_scorer())
+        features = engine.draw(columns.firing_counts(activations, None), columns)
+        shown, records, prevalence = quantile_windows(
+            lambda: columns.blocks(activations, None, features),
+            len(features),
+            window=self.window,
+            n_test=self.n_positive,
+            n_silent=self.n_negative * (HARD_POOL if self.negatives == "hard" else 1),
+            seed=engine.seed,
+        )
+        asked = [j for j, own in enumerate(shown) if own]
+        words = self.explainer.explain_records([shown[j] for j in asked], activations.vocabulary)
+        made = dict(zip(asked, words, strict=True))
+        failures = {j: said for j, said in made.items() if isinstance(said, Failure)}
+        explanations = [None if j in failures else made.get(j) for j in range(len(features))]
+        status = np.array(["scored" if said else "failed" for said in explanations])
+        return _Found(explanations, status, records, prevalence, self.judge, failures)
 
     def _interpretability_scorer(self):
         explainer = self.explainer
@@ -238,6 +273,7 @@ class JudgeScorer(BaseEstimator):
     def _check(self):
         check_choice("negatives", self.negatives, ("random", "hard"))
         check_choice("metric", self.metric, self._names())
+        check_choice("sampling", self.sampling, ("random", DELPHI))
         for name in ("n_positive", "n_negative", "n_shown"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("random_state", self.random_state, low=0, integer=True)
@@ -246,10 +282,20 @@ class JudgeScorer(BaseEstimator):
                 f"explainer={self.explainer!r} writes free words, which stand for no rules, and "
                 f"judge=None reads rules; pass judge=LLMJudge(client) or EmbeddingJudge(encoder)"
             )
+        if self.sampling == DELPHI:
+            self._check_delphi()
         if self.judge is not None and not hasattr(self.judge, "judge"):
             raise TypeError(
                 f"judge={self.judge!r} is not accepted: pass an object with the method "
                 f"judge(explanation, windows), such as EmbeddingJudge(), or None"
+            )
+
+    def _check_delphi(self):
+        if not hasattr(self.explainer, "explain_records") or self.n_positive % N_QUANTILES:
+            raise ValueError(
+                f"explainer={self.explainer!r} with n_positive={self.n_positive} is not accepted "
+                f'with sampling="delphi"; pass explainer=LLMExplainer(client) and a multiple of '
+                f"{N_QUANTILES}, or delphi(client)"
             )
 
 

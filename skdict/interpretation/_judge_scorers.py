@@ -40,6 +40,8 @@ class DetectionScorer(JudgeScorer):
         Tokens in a window.
     n_shown : int, default=5
         Windows that the judge is shown at a time.
+    sampling : {"random", "delphi"}, default="random"
+        Windows with the feature drawn from documents kept apart, or as in `delphi`.
     explainer, sign, n_features, order, min_firings : object
         As in `InterpretabilityScorer`.
     random_state : int, default=0
@@ -73,6 +75,7 @@ class DetectionScorer(JudgeScorer):
         n_negative=50,
         window=32,
         n_shown=5,
+        sampling="random",
         explainer=None,
         sign="split",
         n_features=150,
@@ -87,6 +90,7 @@ class DetectionScorer(JudgeScorer):
         self.n_negative = n_negative
         self.window = window
         self.n_shown = n_shown
+        self.sampling = sampling
         self.explainer = explainer
         self.sign = sign
         self.n_features = n_features
@@ -129,6 +133,8 @@ class FuzzingScorer(JudgeScorer):
         Tokens in a window.
     n_shown : int, default=5
         Windows that the judge is shown at a time.
+    sampling : {"random", "delphi"}, default="random"
+        Windows with the feature drawn from documents kept apart, or as in `delphi`.
     explainer, sign, n_features, order, min_firings : object
         As in `InterpretabilityScorer`.
     random_state : int, default=0
@@ -162,6 +168,7 @@ class FuzzingScorer(JudgeScorer):
         n_negative=50,
         window=32,
         n_shown=5,
+        sampling="random",
         explainer=None,
         sign="split",
         n_features=150,
@@ -176,6 +183,7 @@ class FuzzingScorer(JudgeScorer):
         self.n_negative = n_negative
         self.window = window
         self.n_shown = n_shown
+        self.sampling = sampling
         self.explainer = explainer
         self.sign = sign
         self.n_features = n_features

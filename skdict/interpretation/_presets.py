@@ -1,7 +1,10 @@
 """Protocols of other work, under their own names."""
 
 from skdict.interpretation._client_managed import managed
+from skdict.interpretation._judge_base import DELPHI
+from skdict.interpretation._judge_scorers import DetectionScorer, FuzzingScorer
 from skdict.interpretation._llm_explainer import LLMExplainer
+from skdict.interpretation._llm_judge import LLMJudge
 from skdict.interpretation._llm_simulator import LLMSimulator
 from skdict.interpretation._simulated_engine import PAPER
 
@@ -67,3 +70,64 @@ def cunningham2023(client, *, simulator_client=None, method="all_at_once"):
         "order": "index",
         "min_firings": 1,
     }
+
+
+def delphi(client, *, judge_client=None, n_features=150, random_state=0):
+    """Return the scorers of the protocol of delphi (Paulo et al., 2024): detection and fuzzing.
+
+    For ``compare_dictionaries(..., scorers=delphi(client))``. The names of their measures begin
+    with "delphi".
+
+    Documents are cut into windows of 32 tokens, shorter ones left out. A feature that fires in
+    fewer than 200 is "insufficient". The others are sorted by their largest code and cut into ten
+    slices of equal count: 40 windows explain and 50 test, equally many of each slice, with 50
+    windows in which the feature does not fire. The judge sees five at a time, all at temperature
+    0; the score is balanced accuracy, with F1 beside it.
+
+    Here windows to test on are never among those that explain; the original draws both from one
+    pool, where some are the same. Of windows of equal tokens one counts. As many wrong tokens are
+    marked in fuzzing as right ones are. The wording is our own. Both scorers write the same
+    explanations: a `ManagedClient` with a `cache_dir` pays for them once.
+
+    Parameters
+    ----------
+    client : client or callable
+        To explain.
+    judge_client : client, callable or None, default=None
+        To judge; None for the same.
+    n_features : int or None, default=150
+        Features drawn among those that fire; None for all.
+    random_state : int, default=0
+        Of features and windows.
+
+    Returns
+    -------
+    list
+        A `DetectionScorer` and a `FuzzingScorer`.
+
+    Raises
+    ------
+    TypeError
+        If the client is none.
+
+    References
+    ----------
+    Paulo, Mallen, Juang and Belrose (2024), "Automatically interpreting millions of features in
+    large language models".
+
+    Examples
+    --------
+    >>> from skdict.interpretation import delphi
+    >>> [(scorer.task, scorer.metric) for scorer in delphi(lambda request: "")]
+    [('detection', 'balanced_accuracy'), ('fuzzing', 'balanced_accuracy')]
+    """
+    client = managed(client)
+    judge = LLMJudge(client if judge_client is None else managed(judge_client), n_attempts=1)
+    options = {
+        "explainer": LLMExplainer(client, n_attempts=1),
+        "metric": "balanced_accuracy",
+        "sampling": DELPHI,
+        "n_features": n_features,
+        "random_state": random_state,
+    }
+    return [DetectionScorer(judge, **options), FuzzingScorer(judge, **options)]

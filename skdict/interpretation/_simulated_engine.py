@@ -39,7 +39,7 @@ class SimulatedEngine(Engine):
         paper = self.sampling == PAPER
         parts = {} if paper else split_documents(activations, seed=self.seed)
         counts = columns.firing_counts(activations, parts.get("explain"))
-        features = self._draw(counts, columns)
+        features = self.draw(counts, columns)
         enough = counts[features] >= self.min_firings
         explain = self._from_fragments if paper else self._from_parts
         made, lexicon, calibrate, test = explain(columns, activations, parts, features, enough)
