@@ -11,10 +11,14 @@ from skdict._validation import check_number
 from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._features import check_features
 from skdict.interventions._final_norm import FinalNorm, writes_to_the_residual_stream
+from skdict.interventions._forward_from import ForwardFrom
 from skdict.interventions._intervene import intervene
 from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
 from skdict.interventions._text_batches import text_batches
 from skdict.models import capture, evaluation_mode, find_hook_point, readable_pieces
+
+# Setting up a run from the hook point upward costs three passes of a batch.
+MIN_PAIRS_PER_TEXT = 4
 
 
 def output_effects(
@@ -184,13 +188,22 @@ class _Sums:
         with capture(places, stop=False) as values:
             clean = _log_probabilities(batch.run(self.model))
         codes = self._codes(values["x"], batch)
+        resumed = None
+        if len(pairs) >= MIN_PAIRS_PER_TEXT * len(batch.ids):
+            mask = None if batch.mask.all() else batch.mask
+            resumed = ForwardFrom(self.model, self.hook_point, batch.ids, mask)
         for start in range(0, len(pairs), batch_size):
             part = pairs[start : start + batch_size]
-            edited = self._ablated(batch, part)
-            for row, (number, text) in enumerate(part):
+            edited = (
+                self._ablated(batch, part)
+                if resumed is None
+                else self._ablated_upward(resumed, part, codes)
+            )
+            for (number, text), after in zip(part, edited, strict=True):
                 fires = codes[text, :, number] != 0
                 self.counts[number] += int(fires.sum())
-                self._sum("effects", number, clean[text, fires] - edited[row, fires])
+                after = after[fires] if resumed is None else after[: fires.sum()]
+                self._sum("effects", number, clean[text, fires] - after)
                 if self.final is not None:
                     atom = self.dictionary.components[self.features[number]]
                     moved = codes[text, fires, number][:, None] * atom
@@ -215,6 +228,23 @@ class _Sums:
         some = batch.rows(texts)
         with intervene(self.model, self.hook_point, self.dictionary, ablate, positions=some.kept):
             return _log_probabilities(some.run(self.model))
+
+    def _ablated_upward(self, resumed, pairs, codes):
+        """Return the same at the positions where the features fire, in front of the others.
+
+        The model is run from the hook point upward, and only these positions are multiplied by
+        the output matrix.
+        """
+        numbers, texts = (
+            torch.tensor(part, device=codes.device) for part in zip(*pairs, strict=True)
+        )
+        c = codes[texts, :, numbers]
+        fires = c != 0
+        positions = fires.long().argsort(dim=1, descending=True, stable=True)
+        positions = positions[:, : fires.sum(dim=1).max()]
+        features = torch.tensor(self.features, device=codes.device)[numbers]
+        x = resumed.hidden[texts] - c[..., None] * self.dictionary.components[features][:, None]
+        return _log_probabilities(resumed.logits(texts, x, positions))
 
     def table(self, vocabulary, n_tokens):
         """Return the means."""

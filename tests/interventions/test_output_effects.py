@@ -52,6 +52,19 @@ def test_effects_by_the_slow_way(pair):
     np.testing.assert_allclose(table.effects[1], expected.mean(dim=0), atol=2e-6)
 
 
+@pytest.mark.parametrize("point", ["resid_post.0", "mlp_out.1", "attn_heads.1", "mlp_act.0"])
+def test_running_from_the_hook_point_upward_gives_the_same(pair, point, monkeypatch):
+    dictionary = random_dictionary(pair, point)
+    tables = []
+    for fewest in (0, np.inf):
+        monkeypatch.setattr("skdict.interventions._output_effects.MIN_PAIRS_PER_TEXT", fewest)
+        tables.append(output_effects(pair, point, dictionary, TEXTS, batch_size=5))
+    upward, plain = tables
+    assert (upward.n_positions == plain.n_positions).all() and plain.n_positions.max() > 1
+    np.testing.assert_allclose(upward.effects, plain.effects, atol=2e-6)
+    np.testing.assert_allclose(upward.direct, plain.direct, atol=2e-6)
+
+
 def test_behind_the_last_block_the_direct_effect_is_the_effect(pair):
     dictionary = random_dictionary(pair, "resid_post.2")
     table = output_effects(pair, "resid_post.2", dictionary, TEXTS, n_texts=2, random_state=0)
