@@ -15,8 +15,8 @@ go on with a pronoun, as in the erasure experiment of the first version of Cunni
 
 A feature is chosen among the eight that rank the genders best, as the one whose erasure lowers
 the probability of the right pronoun most on the prompts fitted. Edits act from the first word
-that tells the gender. Damage is measured on stories, where all tokens are edited, by the KL
-divergence and cross-entropy in nats a token, and on number agreement.
+that tells the gender. Damage is measured on stories, where all tokens are edited, in nats a
+token, and on number agreement.
 
 Writes ``erasure.csv``, ``erasure_summary.csv`` and ``erasure.png``; what is in the table is not
 run again::
@@ -24,6 +24,8 @@ run again::
     python examples/paper/erasure.py --out paper
     python examples/paper/erasure.py --model stories260K --text stories.txt --out other
 """
+
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -97,14 +99,12 @@ class Prompts:
 
     def measure(self, eraser=None):
         """Return accuracy, and the mean probability of the right answer among the two."""
-        model = self.pair[0]
-        with torch.no_grad():
-            if eraser is None:
-                logits = model(self.ids, attention_mask=self.mask).logits
-            else:
-                edit = Erase(eraser)
-                with intervene(model, self.hook_point, None, edit, positions=self.flags):
-                    logits = model(self.ids, attention_mask=self.mask).logits
+        model, edited = self.pair[0], nullcontext()
+        if eraser is not None:
+            options = {"positions": self.flags}
+            edited = intervene(model, self.hook_point, None, Erase(eraser), **options)
+        with torch.no_grad(), edited:
+            logits = model(self.ids, attention_mask=self.mask).logits
         difference = self.task.metric(logits)
         return float((difference > 0).float().mean()), float(difference.sigmoid().mean())
 
@@ -148,11 +148,10 @@ def measured(layer, seed, args, pair, texts):
         make_pronouns(n, tokenizer, introduce=args.introduce, random_state=state)
         for n, state in ((args.n_train, 1000 + seed), (args.n_test, seed))
     )
-    agreement = make_agreement(args.n_test, tokenizer, random_state=seed)
     train, test = (Prompts(pair, hook_point, task) for task in (fit_on, asked))
+    agreement = make_agreement(args.n_test, tokenizer, random_state=seed)
     other = Prompts(pair, hook_point, agreement, from_difference=False)
-    extractor = ActivationExtractor(pair, hook_point, max_length=args.max_length)
-    rows = extractor.fit_transform(texts[0])
+    rows = ActivationExtractor(pair, hook_point, max_length=args.max_length).transform(texts[0])
     X, y, _ = train.rows(fit_on.genders)
     fitted = erasers(rows, train, X, y, args, seed)
     X_test, y_test, prompts = test.rows(asked.genders)
@@ -200,9 +199,12 @@ def draw(records, path):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
-    panels = ("p_right", "kl_divergence", "relative_edit")
-    titles = ("probability of the right pronoun", "KL on stories, nats a token", "relative edit")
-    for axis, measure, title in zip(axes, panels, titles, strict=True):
+    panels = {
+        "p_right": "probability of the right pronoun",
+        "kl_divergence": "KL on stories, nats a token",
+        "relative_edit": "relative edit",
+    }
+    for axis, (measure, title) in zip(axes, panels.items(), strict=True):
         for name, style in ERASER_STYLES.items():
             own = [r for r in records if r["eraser"] == name]
             points = sorted(summarize(own, ("layer",), (measure,)), key=lambda p: int(p["layer"]))
@@ -214,8 +216,7 @@ def draw(records, path):
     axes[0].axhline(none, color="0.7", label="nothing erased")
     axes[0].axhline(0.5, color="0.7", linestyle=":", label="chance")
     axes[1].set_yscale("log")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncol=4)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=4)
     save_figure(figure, path)
 
 

@@ -18,6 +18,8 @@ is in the table is not run again, and stays in it; summary and figure are of the
         --methods "sparse 0.1" pca
 """
 
+import time
+
 import numpy as np
 from common import (
     LABELS,
@@ -140,10 +142,10 @@ def summary(records, args):
                     counts, edits, kls = curves(records, task, layer, name, args)
                     if measure == measures[0]:
                         values = kls[:, np.searchsorted(counts[0], args.at)]
+                    elif measure == measures[1]:
+                        values = kl_at_edit(edits, kls, args.edit)
                     else:
-                        ends = kls[:, -1]
-                        at_edit = measure == measures[1]
-                        values = kl_at_edit(edits, kls, args.edit) if at_edit else ends
+                        values = kls[:, -1]
                     known = not np.isnan(values).any()
                     row[f"block {layer}"] = with_interval(*interval(values)) if known else "-"
                 rows.append(row)
@@ -184,8 +186,7 @@ def draw(records, path, args):
             below[column].set(xlabel="relative edit", xlim=(0, 1))
         for row in (above, below):
             row[0].set_ylabel("KL to target, nats")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncol=5)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncol=5)
     figure.set_layout_engine("constrained")
     save_figure(figure, path)
 
@@ -216,7 +217,10 @@ def main():
                 for task in missing[name]:
                     values = task, layer, seed, name, args.order
                     label = dict(zip(KEYS, values, strict=True))
+                    start = time.perf_counter()
                     records += curve_of(pair, dictionary, made[task], label, args)
+                    seconds = time.perf_counter() - start
+                    print(f"block {layer}, seed {seed}, {task}, {name}: {seconds:.1f} s")
             write_table(records, table)
             print(f"measured block {layer}, seed {seed}", flush=True)
     write_table(summary(records, args), args.out / "patching_curves_summary.csv")
