@@ -131,7 +131,39 @@ def test_names_of_the_top_level_are_said_to_be_there():
 def test_every_page_is_reached():
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for page in PAGES:
-        assert page.stem == "index" or re.search(rf"^   (\S*/)?{page.stem}$", text, re.MULTILINE)
+        whole_folder = rf"^   {page.parent.name}/\*$"
+        reached = rf"^   (\S*/)?{page.stem}$|{whole_folder}"
+        assert page.stem == "index" or re.search(reached, text, re.MULTILINE), name(page)
+
+
+def targets(role):
+    """Return what the pages refer to by a role, each with its page."""
+    pattern = re.compile(rf":{role}:`(?:[^`<]*<)?~?([^`>]+)>?`")
+    return {(page, t) for page in PAGES for t in pattern.findall(page.read_text(encoding="utf-8"))}
+
+
+def test_references_to_names_lead_to_what_is_there():
+    for role in ("class", "func", "obj", "meth", "mod"):
+        for page, target in targets(role):
+            assert target.startswith("skdict."), f"{name(page)}: {target}"
+            pkgutil.resolve_name(target)
+
+
+def test_references_to_pages_and_files_lead_to_what_is_there():
+    for page, target in targets("doc"):
+        base = DOCS if target.startswith("/") else page.parent
+        assert (base / f"{target.lstrip('/')}.rst").is_file() or target.startswith(
+            ("auto_examples", "/auto_examples", "../auto_examples")
+        ), f"{name(page)}: {target}"
+    for page, target in targets("ref"):
+        if script := re.fullmatch(r"sphx_glr_auto_examples_(.*\.py)", target):
+            assert (ROOT / "examples" / script[1]).is_file(), f"{name(page)}: {target}"
+    shown = re.compile(
+        r"^\.\. (?:image|figure|literalinclude):: (\S+)|^   :file: (\S+)", re.MULTILINE
+    )
+    for page in PAGES:
+        for files in shown.findall(page.read_text(encoding="utf-8")):
+            assert (page.parent / "".join(files)).is_file(), f"{name(page)}: {files}"
 
 
 def test_the_configuration_is_short():
