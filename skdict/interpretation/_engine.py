@@ -84,6 +84,14 @@ class Engine:
         parts = split_documents(activations, seed=self.seed)
         counts = columns.firing_counts(activations, parts["explain"])
         features = self.draw(counts, columns)
+        found = Interpretation(
+            features, counts, *self.explain(columns, activations, parts, features)
+        )
+        found.scores = self.evaluate(columns, activations, found, parts["test"])
+        return found
+
+    def explain(self, columns, activations, parts, features):
+        """Return the explanation chosen for each feature, and the one by tokens alone."""
         codes, tokens = gather(columns, activations, parts["explain"], features)
         candidates = [explainer.explain(codes, tokens) for explainer in self.explainers]
         lexicon = self._lexicon(candidates, codes, tokens)
@@ -91,9 +99,7 @@ class Engine:
         chosen = candidates[0]
         if len(candidates) > 1:
             chosen = _choose(candidates, columns.blocks(activations, parts["select"], features))
-        found = Interpretation(features, counts, chosen, lexicon)
-        found.scores = self.evaluate(columns, activations, found, parts["test"])
-        return found
+        return chosen, lexicon
 
     def evaluate(self, columns, activations, found, documents=None):
         """Return the scores of an interpretation on documents; None for all of them."""

@@ -101,13 +101,14 @@ class DetectionScorer(JudgeScorer):
     def _names(self):
         return MEASURES + (CORPUS if self.negatives == "random" else ())
 
-    def _judge_feature(self, found, j, records, vocabulary, rng):
+    def _judge_feature(self, cases, j, explanation, rng):
+        records, vocabulary = cases.records[j], cases.vocabulary
         silent = self._negatives(records)
         windows = [Window.of(r, vocabulary) for r in [*records.random, *silent]]
         labels = np.arange(len(windows)) < len(records.random)
-        explanation, seed = found.explanations[j], int(rng.integers(2**32))
-        said = ask_judge(found.judge, explanation, windows, n_shown=self.n_shown, seed=seed)
-        prevalence = found.prevalence[j] if self.negatives == "random" else None
+        seed = int(rng.integers(2**32))
+        said = ask_judge(cases.judge, explanation, windows, n_shown=self.n_shown, seed=seed)
+        prevalence = cases.prevalence[j] if self.negatives == "random" else None
         return judgment_measures(labels, said, prevalence=prevalence)
 
 
@@ -194,7 +195,8 @@ class FuzzingScorer(JudgeScorer):
     def _names(self):
         return MEASURES
 
-    def _judge_feature(self, found, j, records, vocabulary, rng):
+    def _judge_feature(self, cases, j, explanation, rng):
+        records, vocabulary = cases.records[j], cases.vocabulary
         right = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
         n_wrong = int(np.ceil(np.mean([window.marked.sum() for window in right])))
         source = records.silent if self.negatives == "random" else records.random
@@ -204,9 +206,9 @@ class FuzzingScorer(JudgeScorer):
             if (r.codes == 0).any()
         ]
         labels = np.arange(len(right) + len(wrong)) < len(right)
-        explanation, seed = found.explanations[j], int(rng.integers(2**32))
+        seed = int(rng.integers(2**32))
         said = ask_judge(
-            found.judge, explanation, [*right, *wrong], n_shown=self.n_shown, seed=seed
+            cases.judge, explanation, [*right, *wrong], n_shown=self.n_shown, seed=seed
         )
         return judgment_measures(labels, said)
 
@@ -255,6 +257,7 @@ class IntruderScorer(JudgeScorer):
     task = "intruder"
     metric = "accuracy"
     explainer = None
+    explains = False
 
     def __init__(
         self,
@@ -284,6 +287,7 @@ class IntruderScorer(JudgeScorer):
     # A trial shows all windows but one of the feature, drawn anew each time.
     n_positive = property(lambda self: POOL_PER_SHOWN * self.n_shown)
     n_negative = property(lambda self: self.n_trials)
+    fewest = property(lambda self: self.n_shown - 1)
 
     def _names(self):
         return ("accuracy",)
@@ -293,12 +297,11 @@ class IntruderScorer(JudgeScorer):
         super()._check()
         check_number("n_shown", self.n_shown, low=2, integer=True)
 
-    def _default_judge(self, columns, activations, documents, made):
+    def _default_judge(self, columns, activations, documents, features, explanations):
         return EmbeddingJudge(part="marked")
 
-    def _judge_feature(self, found, j, records, vocabulary, rng):
-        if len(records.random) < self.n_shown - 1:
-            return None
+    def _judge_feature(self, cases, j, explanation, rng):
+        records, vocabulary = cases.records[j], cases.vocabulary
         active = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
         n_wrong = int(np.ceil(np.mean([window.marked.sum() for window in active])))
         silent = self._negatives(records)
@@ -309,7 +312,7 @@ class IntruderScorer(JudgeScorer):
             chosen = rng.permutation(len(active))[: self.n_shown - 1]
             shown = [intruder, *(active[i] for i in chosen)]
             seed = int(rng.integers(2**32))
-            said = ask_judge(found.judge, None, shown, n_shown=self.n_shown, seed=seed)
+            said = ask_judge(cases.judge, None, shown, n_shown=self.n_shown, seed=seed)
             if np.isfinite(said).all():
                 right.append(said[0] < said[1:].min())
             else:

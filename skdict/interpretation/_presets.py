@@ -1,7 +1,7 @@
 """Protocols of other work, under their own names."""
 
 from skdict.interpretation._client_managed import managed
-from skdict.interpretation._judge_base import DELPHI
+from skdict.interpretation._judge_cases import DELPHI
 from skdict.interpretation._judge_scorers import DetectionScorer, FuzzingScorer
 from skdict.interpretation._llm_explainer import LLMExplainer
 from skdict.interpretation._llm_judge import LLMJudge

@@ -49,6 +49,28 @@ class Reader:
         return expecting(10 if line == named else 0)
 
 
+def explain_and_judge(request):
+    """Explain by the strongest word w0, w1 ...; say yes where it stands, marked where any is.
+
+    Without an explanation the intruder is the piece whose marked tokens no other has.
+    """
+    last = request.messages[-1][1]
+    if "Say what" in last:
+        return Completion(f"Fires on:{strongest(last)}", None, 100, 10)
+    said, *pieces = last.split("\n") if last.startswith("Fires on:") else ["", *last.split("\n")]
+    marked = [set(" ".join(re.findall("<<(.*?)>>", piece)).split()) for piece in pieces]
+    if not said:
+        others = [set().union(*marked[:i], *marked[i + 1 :]) for i in range(len(marked))]
+        found = [i for i, own in enumerate(marked) if not own & others[i]]
+        return Completion(json.dumps({"intruder": found[0] + 1}), None, 100, 5)
+    word = re.search(r"w\d+", said)[0]
+    if any(marked):
+        answers = [int(word in own) for own in marked]
+    else:
+        answers = [int(f" {word} " in f"{piece[:-1]} ") for piece in pieces]
+    return Completion(json.dumps({"answers": answers}), None, 100, 5)
+
+
 def expecting(level):
     """Return log-probabilities of a level three times as likely as 0, and of other words."""
     if not level:

@@ -5,18 +5,21 @@ import pytest
 
 from skdict.interpretation import (
     Completion,
+    ContextExplainer,
     DetectionScorer,
     Explanation,
     FuzzingScorer,
     IntruderScorer,
+    LexiconExplainer,
     LLMExplainer,
     LLMJudge,
     ManagedClient,
+    NGramExplainer,
     OpenAIClient,
     Window,
 )
 from tests.interpretation.planted import as_activations, text
-from tests.interpretation.scripted import openai_server
+from tests.interpretation.scripted import explain_and_judge, openai_server
 
 SHOWN = [Window.from_text("a cat ran"), Window.from_text("it rained")]
 
@@ -72,36 +75,6 @@ def test_it_is_asked_again_with_what_was_wrong():
     assert judge.judge("cats", SHOWN).tolist() == [0, 1]
 
 
-def test_it_drives_whole_scorers_within_a_budget():
-    """A model that reads marks and words as well as we do is right about every window."""
-    table = text(120, 24, 30)
-    words = [f" w{i}" for i in range(30)]
-    codes = (table[2][:, None] == np.arange(3)).astype(float)
-    acts, dictionary = as_activations(codes, *table, vocabulary=words)
-
-    def reads(request):
-        said, *pieces = request.messages[-1][1].split("\n")
-        word = said.split('"')[1]
-        answers = [int(f"{word} " in f"{piece[:-1]} ") for piece in pieces]
-        return Completion(f'{{"answers": {answers}}}')
-
-    options = {"sign": "positive", "n_positive": 10, "n_negative": 10, "window": 8}
-    client = ManagedClient(reads)
-    measures = DetectionScorer(LLMJudge(client), **options).measure(dictionary, acts)
-    assert measures["detection_corpus_f1"] == 1
-    assert measures["detection_n_failed"] == 0
-    spent = LLMJudge(ManagedClient(reads, max_calls=1))
-    measures = DetectionScorer(spent, **options).measure(dictionary, acts)
-    assert measures["detection_n_failed"] == 3 * 20 - 5
-    assert all(failure.stopped for failure in spent.failures_)
-
-    def guesses(request):
-        return '{"intruder": 1}'
-
-    score = IntruderScorer(LLMJudge(guesses), sign="positive", window=8)(dictionary, acts)
-    assert 0 < score < 0.5
-
-
 SMALL = {"sign": "positive", "n_positive": 10, "n_negative": 10, "window": 8}
 
 
@@ -137,6 +110,80 @@ def test_explanations_that_cannot_be_read_are_counted_with_the_reply(words, scor
     assert measures[f"{made.task}_n_judged"] == 0
     assert measures[f"{made.task}_n_unexplained"] == 3
     assert [failure.raw for (failure,) in made.failures_] == ["It is hard to say."] * 3
+
+
+class Asked:
+    """A client that can be told apart and keeps what it is asked."""
+
+    identity = "asked"
+
+    def __init__(self):
+        self.requests = []
+
+    def complete(self, request):
+        self.requests.append(request)
+        return explain_and_judge(request)
+
+
+@pytest.mark.parametrize("scorer", [DetectionScorer, FuzzingScorer])
+def test_nothing_is_paid_for_features_that_cannot_be_judged(words, scorer):
+    """Of six features one fires on too few tokens, one in all windows, and one never."""
+    acts, _ = words
+    few = (acts.positions == 0) & (acts.documents % 14 == 0)
+    rest = few, np.ones(len(acts)), np.zeros(len(acts))
+    rows = np.column_stack([np.asarray(acts), *rest])
+    table = acts.documents, acts.positions, acts.token_ids
+    changed, dictionary = as_activations(rows, *table, vocabulary=acts.vocabulary)
+    client = Asked()
+    made = scorer(LLMJudge(client), explainer=LLMExplainer(client), n_features=None, **SMALL)
+    found = made.measure(dictionary, changed)
+    explains = [request for request in client.requests if "Say what" in request.text]
+    assert len(explains) == 3 and len(client.requests) == 3 + 3 * 4
+    found = {name.removeprefix(f"{made.task}_"): value for name, value in found.items()}
+    assert found[made.metric] == found["median"] == 1
+    counts = [found[f"n_{name}"] for name in ("judged", "insufficient", "unexplained", "dead")]
+    assert counts == [3, 2, 0, 1]
+
+
+def test_intruders_need_no_explanation(words, monkeypatch):
+    acts, dictionary = words
+    for explainer in (LexiconExplainer, NGramExplainer, ContextExplainer):
+        monkeypatch.setattr(explainer, "explain", lambda *args: pytest.fail("it was explained"))
+    judge = LLMJudge(explain_and_judge)
+    made = IntruderScorer(judge, sign="positive", window=8, n_trials=5)
+    assert made(dictionary, acts) == 1
+
+
+def test_a_budget_spent_while_explaining_is_counted_apart(words):
+    acts, dictionary = words
+    explainer = LLMExplainer(ManagedClient(Asked(), max_calls=1))
+    made = DetectionScorer(LLMJudge(explain_and_judge), explainer=explainer, **SMALL)
+    with pytest.warns(UserWarning, match="budget was spent before 2 of 3 features"):
+        found = made.measure(dictionary, acts)
+    assert found["detection_corpus_f1"] == 1
+    assert found["detection_n_judged"] == 1 and found["detection_n_stopped"] == 2
+    assert found["detection_n_unexplained"] == found["detection_n_failed"] == 0
+
+
+def test_a_budget_spent_while_judging_goes_on_without_paying_twice(words, tmp_path):
+    """Each of three features takes four questions; the budget ends in the second."""
+    acts, dictionary = words
+    client = Asked()
+    options = SMALL | {"explainer": LexiconExplainer(budget=1)}
+
+    def measure(max_calls):
+        judge = LLMJudge(ManagedClient(client, max_calls=max_calls, cache_dir=tmp_path))
+        made = DetectionScorer(judge, **options)
+        return made, made.measure(dictionary, acts)
+
+    with pytest.warns(UserWarning, match="budget was spent before 2 of 3 features"):
+        made, found = measure(5)
+    assert found["detection_n_judged"] == 1 and found["detection_n_stopped"] == 2
+    assert found["detection_n_failed"] == 0 and found["detection_corpus_f1"] == 1
+    assert [any(f.stopped for f in own) for own in made.failures_] == [False, True, True]
+    made, found = measure(7)
+    assert found["detection_n_judged"] == 3 and found["detection_corpus_f1"] == 1
+    assert len(client.requests) == 12
 
 
 @pytest.mark.parametrize("fault", ["prose", "cut off", "wrong length", 400, 429, 500])

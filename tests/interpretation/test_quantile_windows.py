@@ -8,6 +8,7 @@ from skdict.interpretation import DetectionScorer, delphi
 from skdict.interpretation._codes import FeatureColumns
 from skdict.interpretation._quantile_windows import quantile_windows
 from tests.interpretation.planted import as_activations, text
+from tests.interpretation.scripted import explain_and_judge
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +47,15 @@ def test_slices_of_equal_count_against_a_slow_reference(planted):
     assert prevalence == pytest.approx([len(fires) / 480, 199 / 480, prevalence[2]])
 
 
-def reads(request):
-    """Explain by the strongest token, and say yes where it stands (marked, where any is)."""
-    last = request.messages[-1][1]
-    if "Say what" in last:
-        word = max(
-            (line.split("\t") for line in last.splitlines() if "\t" in line),
-            key=lambda line: int(line[1]),
-        )[0]
-        return f"Fires on:{word}"
-    said, *pieces = last.split("\n")
-    word = said.split(":")[1].strip()
-    mark = f"<< {word}>>" if "<<" in request.messages[0][1] else f" {word} "
-    return f'{{"answers": {[int(mark in piece[:-1] + " ") for piece in pieces]}}}'
-
-
 def test_delphi_of_a_perfect_judge_and_of_a_constant_one(planted):
     acts, dictionary = planted
 
     def yes(request):
         return f'{{"answers": {[1] * request.messages[-1][1].count(chr(10))}}}'
 
-    for judge, score, f1 in ((reads, 1, 1), (yes, 0.5, None)):
-        scorers = [s.set_params(sign="positive") for s in delphi(reads, judge_client=judge)]
+    for judge, score, f1 in ((explain_and_judge, 1, 1), (yes, 0.5, None)):
+        made = delphi(explain_and_judge, judge_client=judge)
+        scorers = [scorer.set_params(sign="positive") for scorer in made]
         table = compare_dictionaries({"words": dictionary}, None, acts, scorers=scorers)["words"]
         for task in ("detection", "fuzzing"):
             assert table[f"delphi_{task}_balanced_accuracy"] == score
