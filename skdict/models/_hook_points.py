@@ -42,6 +42,7 @@ def find_hook_point(model, name):
     Returns
     -------
     HookPoint
+        The module to hook, and whether its input or its output is meant.
 
     Raises
     ------
@@ -68,7 +69,23 @@ def find_hook_point(model, name):
 
 
 def hook_points(model):
-    """Return the names of all places of a model that have one, block by block."""
+    """Return the names of all places of a model that have one, block by block.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        Any transformer with a list of blocks.
+
+    Returns
+    -------
+    list of str
+        Names such as "resid_post.2".
+
+    Raises
+    ------
+    ValueError
+        If no list of blocks is found.
+    """
     return [f"{kind}.{block}" for block in range(len(find_blocks(model))) for kind in KINDS]
 
 

@@ -28,6 +28,7 @@ def load_model(model, *, device, revision=None):
     Returns
     -------
     (PreTrainedModel, PreTrainedTokenizerBase)
+        The model, in evaluation mode where it was loaded here, and its tokenizer.
 
     Raises
     ------
@@ -47,13 +48,35 @@ def load_model(model, *, device, revision=None):
 
 
 def describe_model(model):
-    """Return what names a model in a record: its name or folder, or its class."""
+    """Return what names a model in a record: its name or folder, or its class.
+
+    Parameters
+    ----------
+    model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
+        Which model.
+
+    Returns
+    -------
+    str
+        The name or folder as given, or the name of the class of a loaded model.
+    """
     return str(model) if isinstance(model, (str, Path)) else type(model[0]).__name__
 
 
 @contextmanager
 def evaluation_mode(model):
-    """Run a model without dropout, and leave it in the mode it was in."""
+    """Run a model without dropout, and leave it in the mode it was in.
+
+    Parameters
+    ----------
+    model : Module
+        A loaded model; each of its modules gets its own mode back, also after an error.
+
+    Yields
+    ------
+    None
+        Nothing: the model itself is in evaluation mode inside the block.
+    """
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:

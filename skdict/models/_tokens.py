@@ -39,6 +39,7 @@ def encode_texts(tokenizer, texts):
     Returns
     -------
     list of TokenizedText
+        One for each text.
     """
     with _settings_kept(tokenizer):
         encoded = tokenizer(
@@ -72,7 +73,18 @@ def _settings_kept(tokenizer):
 
 
 def special_ids(tokenizer):
-    """Return the ids of a tokenizer's special tokens, in order."""
+    """Return the ids of a tokenizer's special tokens, in order.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Which tokenizer.
+
+    Returns
+    -------
+    list of int
+        Ids, ascending.
+    """
     added = getattr(tokenizer, "added_tokens_decoder", {})
     marked = {i for i, token in added.items() if token.special}
     return sorted(marked.union(tokenizer.all_special_ids))
@@ -84,6 +96,16 @@ def readable_pieces(tokenizer):
     Byte-level and SentencePiece vocabularies mark spaces in different ways; here a space is
     a space. The bytes of a character that is split over tokens become lone surrogates, so that
     joined pieces can be put together again.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Which tokenizer.
+
+    Returns
+    -------
+    list of str
+        The text of each id.
     """
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
