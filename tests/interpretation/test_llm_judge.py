@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from skdict.interpretation import (
     Completion,
@@ -16,6 +19,8 @@ from skdict.interpretation import (
     ManagedClient,
     NGramExplainer,
     OpenAIClient,
+    Request,
+    TransformersClient,
     Window,
 )
 from tests.interpretation.planted import as_activations, text
@@ -75,7 +80,13 @@ def test_it_is_asked_again_with_what_was_wrong():
     assert judge.judge("cats", SHOWN).tolist() == [0, 1]
 
 
+RULES = {"explainer": LexiconExplainer(budget=1)}
 SMALL = {"sign": "positive", "n_positive": 10, "n_negative": 10, "window": 8}
+FOUR_QUESTIONS = {
+    DetectionScorer: SMALL | RULES,
+    FuzzingScorer: SMALL | RULES,
+    IntruderScorer: {"sign": "positive", "window": 8, "n_trials": 4},
+}
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +123,10 @@ def test_explanations_that_cannot_be_read_are_counted_with_the_reply(words, scor
     assert [failure.raw for (failure,) in made.failures_] == ["It is hard to say."] * 3
 
 
+def without_prefix(scorer, found):
+    return {name.removeprefix(f"{scorer.task}_"): value for name, value in found.items()}
+
+
 class Asked:
     """A client that can be told apart and keeps what it is asked."""
 
@@ -139,7 +154,7 @@ def test_nothing_is_paid_for_features_that_cannot_be_judged(words, scorer):
     found = made.measure(dictionary, changed)
     explains = [request for request in client.requests if "Say what" in request.text]
     assert len(explains) == 3 and len(client.requests) == 3 + 3 * 4
-    found = {name.removeprefix(f"{made.task}_"): value for name, value in found.items()}
+    found = without_prefix(made, found)
     assert found[made.metric] == found["median"] == 1
     counts = [found[f"n_{name}"] for name in ("judged", "insufficient", "unexplained", "dead")]
     assert counts == [3, 2, 0, 1]
@@ -169,11 +184,10 @@ def test_a_budget_spent_while_judging_goes_on_without_paying_twice(words, tmp_pa
     """Each of three features takes four questions; the budget ends in the second."""
     acts, dictionary = words
     client = Asked()
-    options = SMALL | {"explainer": LexiconExplainer(budget=1)}
 
     def measure(max_calls):
         judge = LLMJudge(ManagedClient(client, max_calls=max_calls, cache_dir=tmp_path))
-        made = DetectionScorer(judge, **options)
+        made = DetectionScorer(judge, **FOUR_QUESTIONS[DetectionScorer])
         return made, made.measure(dictionary, acts)
 
     with pytest.warns(UserWarning, match="budget was spent before 2 of 3 features"):
@@ -186,41 +200,112 @@ def test_a_budget_spent_while_judging_goes_on_without_paying_twice(words, tmp_pa
     assert len(client.requests) == 12
 
 
-@pytest.mark.parametrize("fault", ["prose", "cut off", "wrong length", 400, 429, 500])
-def test_a_server_drives_detection_fuzzing_and_intruders(words, monkeypatch, fault):
+@pytest.fixture
+def address_of(monkeypatch):
+    """Give a server of a model, after some faults."""
     pytest.importorskip("openai", reason="needs the extra llm: pip install 'skdict[llm]'")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0")
+    return openai_server
+
+
+def test_a_server_that_reads_is_right_about_every_window(words, address_of):
     acts, dictionary = words
-    replies = {"prose": "Yes.", "cut off": '{"answers": [1, 0', "wrong length": '{"answers": [1]}'}
+    with address_of(explain_and_judge) as (address, seen):
+        client = OpenAIClient("m", base_url=address)
+        judge, explainer = LLMJudge(client), LLMExplainer(client, n_shots=0, window=8)
+        for made in (
+            DetectionScorer(judge, explainer=explainer, **SMALL),
+            FuzzingScorer(judge, explainer=explainer, **SMALL),
+            IntruderScorer(judge, sign="positive", window=8, n_trials=4),
+        ):
+            found = without_prefix(made, made.measure(dictionary, acts))
+            assert found.get("balanced_accuracy", found.get("accuracy")) == 1
+            assert found["n_judged"] == 3 and found["n_failed"] == 0
+    assert len(seen) == 2 * (3 + 3 * 4) + 3 * 4
 
-    def says(request):
-        if fault in replies:
-            return Completion(replies[fault], None, 1, 1)
-        pieces = request.messages[-1][1].count("\n")
-        asks = "does not belong" in request.text
-        return Completion('{"intruder": 1}' if asks else f'{{"answers": {[1] * pieces}}}')
 
-    scorers = (DetectionScorer, FuzzingScorer, IntruderScorer)
-    for scorer in scorers:
-        # Every question of the first feature fails, and where the model is at fault, all do.
-        n_bad = 4 if fault not in replies else 0
-        with openai_server(says, [fault] * n_bad) as (address, seen):
-            client = ManagedClient(OpenAIClient("m", base_url=address), max_retries=0)
-            options = SMALL if scorer is not IntruderScorer else {
-                "sign": "positive", "window": 8, "n_trials": 8}  # fmt: skip
-            made = scorer(LLMJudge(client, n_attempts=1), **options)
-            found = made.measure(dictionary, acts)
-        own = {name.removeprefix(f"{made.task}_"): value for name, value in found.items()}
-        assert seen
-        if fault in replies:
-            assert own["n_judged"] == 0 and np.isnan(own[made.metric])
-            assert own["n_failed"] == (24 if scorer is IntruderScorer else 60)
-            assert made.failures_[0][0].raw == replies[fault]
-        else:
-            assert own["n_judged"] >= 2 and own["n_failed"] == (
-                4 if scorer is IntruderScorer else 20
-            )
-            assert len(made.failures_[0]) == 4 and not made.failures_[2]
-            if scorer is not IntruderScorer:
-                # "Yes" to all: what failed is left out, not counted as wrong.
-                assert own["balanced_accuracy"] == 0.5
+FAULTS = {"prose": "Yes.", "cut off": '{"answers": [1, 0', "wrong length": '{"answers": [1]}'}
+
+
+@pytest.mark.parametrize("scorer", [DetectionScorer, FuzzingScorer, IntruderScorer])
+def test_replies_of_a_server_that_cannot_be_read_are_no_verdicts(words, address_of, scorer):
+    """Each of the three features gets another kind of them."""
+    acts, dictionary = words
+    replies = iter([reply for reply in FAULTS.values() for _ in range(4)])
+    with address_of(lambda request: Completion(next(replies), None, 1, 1)) as (address, _):
+        client = ManagedClient(OpenAIClient("m", base_url=address), n_threads=1)
+        made = scorer(LLMJudge(client, n_attempts=1), **FOUR_QUESTIONS[scorer])
+        with pytest.warns(UserWarning, match="none of 3 features could be judged"):
+            found = without_prefix(made, made.measure(dictionary, acts))
+    assert np.isnan(found[made.metric]) and found["n_judged"] == 0
+    assert found["n_failed"] == 3 * (4 if scorer is IntruderScorer else 20)
+    assert [{failure.raw for failure in own} for own in made.failures_] == [
+        {reply} for reply in FAULTS.values()
+    ]
+
+
+@pytest.mark.parametrize("scorer", [DetectionScorer, FuzzingScorer, IntruderScorer])
+def test_what_a_server_failed_to_say_is_left_out_and_not_wrong(words, address_of, scorer):
+    acts, dictionary = words
+    with address_of(explain_and_judge, [429, 500, 400, 503]) as (address, _):
+        client = ManagedClient(OpenAIClient("m", base_url=address), max_retries=0, n_threads=1)
+        made = scorer(LLMJudge(client, n_attempts=1), **FOUR_QUESTIONS[scorer])
+        found = without_prefix(made, made.measure(dictionary, acts))
+    assert found[made.metric] == 1 and found["n_judged"] == 2
+    assert found["n_failed"] == (4 if scorer is IntruderScorer else 20)
+    assert [len(own) for own in made.failures_] == [4, 0, 0]
+
+
+class Spelling(GPTNeoXForCausalLM):
+    """A model whose likeliest next bytes spell what `explain_and_judge` says to the text."""
+
+    def __init__(self, config, tokenizer):
+        super().__init__(config)
+        self.tokenizer = tokenizer
+
+    def forward(self, input_ids, past_key_values=None, use_cache=True):
+        said, place = past_key_values or (self.reply(self.tokenizer.decode(input_ids[0])), 0)
+        logits = torch.zeros(1, 1, self.config.vocab_size)
+        # Behind the reply stands the beginning of a text, which reads as nothing.
+        logits[..., said[place] if place < len(said) else self.tokenizer.bos_token_id] = 9
+        return CausalLMOutputWithPast(logits=logits, past_key_values=(said, place + 1))
+
+    def reply(self, prompt):
+        question = prompt.removesuffix("\n\nFires on:")
+        request = Request((("user", question.rsplit("\n\n", 1)[-1]),))
+        said = explain_and_judge(request).text
+        return self.tokenizer(said.removeprefix("Fires on:"))["input_ids"]
+
+
+def small_model():
+    return GPTNeoXConfig(
+        vocab_size=300, hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+        num_attention_heads=1, max_position_embeddings=8192,
+    )  # fmt: skip
+
+
+def test_a_local_model_that_reads_is_right_about_every_window(words, byte_tokenizer):
+    acts, dictionary = words
+    client = TransformersClient((Spelling(small_model(), byte_tokenizer), byte_tokenizer))
+    judge, explainer = LLMJudge(client), LLMExplainer(client, n_shots=0, window=8, max_tokens=9)
+    for scorer in (DetectionScorer, FuzzingScorer):
+        made = scorer(judge, explainer=explainer, **SMALL)
+        found = without_prefix(made, made.measure(dictionary, acts))
+        assert found["balanced_accuracy"] == 1, made.failures_
+        assert found["n_judged"] == 3 and found["n_failed"] == 0
+    options = {"sign": "positive", "window": 8, "n_trials": 4}
+    assert IntruderScorer(judge, **options)(dictionary, acts) == 1
+
+
+def test_a_local_model_of_random_weights_gives_no_verdict(words, byte_tokenizer):
+    acts, dictionary = words
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = GPTNeoXForCausalLM(small_model()).eval()
+    client = TransformersClient((model, byte_tokenizer))
+    options = SMALL | RULES | {"n_positive": 2, "n_negative": 2}
+    made = DetectionScorer(LLMJudge(client, n_attempts=1), **options)
+    with pytest.warns(UserWarning, match="none of 3 features could be judged"):
+        found = made.measure(dictionary, acts)
+    assert found["detection_n_failed"] == 3 * 4
+    assert all(failure.raw for (failure,) in made.failures_)
