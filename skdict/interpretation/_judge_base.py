@@ -15,7 +15,7 @@ from skdict.interpretation._judge_cases import DELPHI, find_cases
 from skdict.interpretation._judge_windows import hardest
 from skdict.interpretation._judges import SimulatorJudge
 from skdict.interpretation._quantile_windows import N_QUANTILES
-from skdict.interpretation._scores import bootstrap_interval
+from skdict.interpretation._scores import bootstrap_interval, shuffled_order
 from skdict.metrics._scorer import split_rows
 
 # How a count is called, by what became of the features.
@@ -54,7 +54,8 @@ class JudgeScorer(BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        return self.measure(estimator, X)[f"{self._prefix()}_{self.metric}"]
+        _, measures = self._measured(estimator, X)
+        return defined_mean([m[self.metric] for m in measures if m is not None])
 
     def measure(self, estimator, X):
         """Return the means of all measures, the interval of `metric` and the counts.
@@ -70,12 +71,14 @@ class JudgeScorer(BaseEstimator):
         -------
         dict of str to float
             Every name begins with the task. `median` and the 95 % bootstrap interval are those
-            of `metric` over features. `n_judged` features were judged, `n_insufficient` fire on
-            too few tokens or in too few windows and were not asked about, `n_unexplained` have
-            no explanation that could be read, `n_stopped` were not done when the budget was
-            spent; `n_dead` components of the dictionary never fire. `n_failed` windows got no
-            verdict. What went wrong is in `failures_`: for each feature, in the order of
-            `measure_features`, what could not be read in the last call, with the raw replies.
+            of `metric` over features; `shuffled` is its mean with explanations exchanged between
+            features, nan where there are no two. `n_judged` features were judged;
+            `n_insufficient` fire on too few tokens or in too few windows, and nobody was asked
+            about them; `n_unexplained` have no explanation that could be read; `n_stopped` were
+            not done when the budget was spent; `n_dead` components of the dictionary never fire.
+            `n_failed` windows got no verdict. What went wrong is in `failures_`: for each
+            feature, in the order of `measure_features`, what could not be read in the last
+            call, with the raw replies.
 
         Raises
         ------
@@ -92,6 +95,8 @@ class JudgeScorer(BaseEstimator):
         low, high = bootstrap_interval(headline, self.random_state)
         means |= {f"{self.metric}_low": low, f"{self.metric}_high": high}
         means["median"] = float(np.median(headline)) if len(headline) else np.nan
+        if self.control:
+            means["shuffled"] = self._shuffled(cases)
         means["n_judged"] = len(headline)
         means |= {name: int((cases.status == status).sum()) for status, name in COUNTS.items()}
         means["n_dead"] = cases.n_dead
@@ -136,15 +141,29 @@ class JudgeScorer(BaseEstimator):
         return cases, measures
 
     def _measure_one(self, cases, j):
+        measures = self._ask(cases, j, cases.explanations[j])
+        if measures is None:
+            cases.status[j] = "stopped"
+        return measures
+
+    def _shuffled(self, cases):
+        """Return the mean of `metric` where each feature is judged by another's explanation."""
+        judged = np.flatnonzero(cases.status == "judged")
+        if len(judged) < 2:
+            return np.nan
+        other = judged[shuffled_order(len(judged), self.random_state)]
+        pairs = zip(judged, other, strict=True)
+        measures = [self._ask(cases, j, cases.explanations[o]) for j, o in pairs]
+        return defined_mean([m[self.metric] for m in measures if m is not None])
+
+    def _ask(self, cases, j, explanation):
+        """Return what the verdicts are worth, the same windows each time; None if stopped."""
         n_before = len(getattr(cases.judge, "failures_", ()))
         rng = np.random.default_rng(int(mix(self.random_state, 7, j) >> np.uint64(32)))
-        measures = self._judge_feature(cases, j, cases.explanations[j], rng)
+        measures = self._judge_feature(cases, j, explanation, rng)
         failures = getattr(cases.judge, "failures_", [])[n_before:]
         self.failures_[j] += failures
-        if any(failure.stopped for failure in failures):
-            cases.status[j] = "stopped"
-            return None
-        return measures
+        return None if any(failure.stopped for failure in failures) else measures
 
     def _warn(self, measures, status):
         """Say what happened where features got no score."""
@@ -192,6 +211,7 @@ class JudgeScorer(BaseEstimator):
         check_choice("sampling", self.sampling, ("random", DELPHI))
         for name in ("n_positive", "n_negative", "n_shown"):
             check_number(name, getattr(self, name), low=1, integer=True)
+        check_choice("control", self.control, (True, False))
         check_number("random_state", self.random_state, low=0, integer=True)
         if self.judge is None and hasattr(self.explainer, "explain_records"):
             raise ValueError(

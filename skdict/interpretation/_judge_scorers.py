@@ -42,6 +42,9 @@ class DetectionScorer(JudgeScorer):
         Windows that the judge is shown at a time.
     sampling : {"random", "delphi"}, default="random"
         Windows with the feature drawn from documents kept apart, or as in `delphi`.
+    control : bool, default=True
+        Whether `measure` has every feature judged by another's explanation, too: `shuffled`. It
+        doubles what is asked of the judge.
     explainer, sign, n_features, order, min_firings : object
         As in `InterpretabilityScorer`.
     random_state : int, default=0
@@ -76,6 +79,7 @@ class DetectionScorer(JudgeScorer):
         window=32,
         n_shown=5,
         sampling="random",
+        control=True,
         explainer=None,
         sign="split",
         n_features=150,
@@ -91,6 +95,7 @@ class DetectionScorer(JudgeScorer):
         self.window = window
         self.n_shown = n_shown
         self.sampling = sampling
+        self.control = control
         self.explainer = explainer
         self.sign = sign
         self.n_features = n_features
@@ -136,6 +141,9 @@ class FuzzingScorer(JudgeScorer):
         Windows that the judge is shown at a time.
     sampling : {"random", "delphi"}, default="random"
         Windows with the feature drawn from documents kept apart, or as in `delphi`.
+    control : bool, default=True
+        Whether `measure` has every feature judged by another's explanation, too: `shuffled`. It
+        doubles what is asked of the judge.
     explainer, sign, n_features, order, min_firings : object
         As in `InterpretabilityScorer`.
     random_state : int, default=0
@@ -170,6 +178,7 @@ class FuzzingScorer(JudgeScorer):
         window=32,
         n_shown=5,
         sampling="random",
+        control=True,
         explainer=None,
         sign="split",
         n_features=150,
@@ -185,6 +194,7 @@ class FuzzingScorer(JudgeScorer):
         self.window = window
         self.n_shown = n_shown
         self.sampling = sampling
+        self.control = control
         self.explainer = explainer
         self.sign = sign
         self.n_features = n_features
@@ -257,7 +267,7 @@ class IntruderScorer(JudgeScorer):
     task = "intruder"
     metric = "accuracy"
     explainer = None
-    explains = False
+    explains = control = False
 
     def __init__(
         self,

@@ -87,7 +87,8 @@ def delphi(client, *, judge_client=None, n_features=150, random_state=0):
     Here windows to test on are never among those that explain; the original draws both from one
     pool, where some are the same. Of windows of equal tokens one counts. As many wrong tokens are
     marked in fuzzing as right ones are. The wording is our own. Both scorers write the same
-    explanations: a `ManagedClient` with a `cache_dir` pays for them once.
+    explanations: a `ManagedClient` with a `cache_dir` pays for them once. The original has no
+    control; ``set_params(control=True)`` adds the one with explanations exchanged.
 
     Parameters
     ----------
@@ -127,6 +128,7 @@ def delphi(client, *, judge_client=None, n_features=150, random_state=0):
         "explainer": LLMExplainer(client, n_attempts=1),
         "metric": "balanced_accuracy",
         "sampling": DELPHI,
+        "control": False,
         "n_features": n_features,
         "random_state": random_state,
     }

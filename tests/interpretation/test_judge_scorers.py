@@ -13,6 +13,7 @@ from skdict.interpretation import (
     SimulatorJudge,
     Term,
 )
+from skdict.interpretation._scores import shuffled_order
 from tests.interpretation.planted import as_activations, text
 
 SMALL = {"sign": "positive", "n_positive": 20, "n_negative": 40, "window": 8}
@@ -145,6 +146,43 @@ def test_scores_do_not_depend_on_how_many_are_shown_at_a_time(words):
     assert scores[0] == scores[1]
 
 
+class Reads:
+    """Say yes where a token named stands; marked, where any is."""
+
+    def judge(self, explanation, windows):
+        named = [term.value[0] for term, _ in explanation.terms]
+        return np.array(
+            [
+                np.isin(w.token_ids if w.marked is None else w.token_ids[w.marked], named).any()
+                for w in windows
+            ],
+            dtype=float,
+        )
+
+
+@pytest.mark.parametrize("scorer", [DetectionScorer, FuzzingScorer])
+def test_the_control_is_the_score_of_explanations_exchanged(words, scorer):
+    """The same number as where the explainer says of each feature what is true of another."""
+    acts, dictionary = words
+    other = shuffled_order(6, 0)
+    own, exchanged = (
+        scorer(Reads(), explainer=Said([[j] for j in said]), **SMALL).measure(dictionary, acts)
+        for said in (range(6), other)
+    )
+    name = f"{scorer.task}_{scorer().metric}"
+    assert sorted(other) == list(range(6)) and (other != np.arange(6)).all()
+    assert own[name] == 1
+    assert own[f"{scorer.task}_shuffled"] == exchanged[name] < 0.7
+
+
+def test_without_two_features_there_is_no_control(words):
+    acts, dictionary = words
+    found = FuzzingScorer(n_features=1, **SMALL).measure(dictionary, acts)
+    assert found["fuzzing_n_judged"] == 1 and np.isnan(found["fuzzing_shuffled"])
+    found = FuzzingScorer(control=False, **SMALL).measure(dictionary, acts)
+    assert "fuzzing_shuffled" not in found
+
+
 def test_features_that_cannot_be_judged_are_left_out(words):
     acts, _ = words
     rows = np.asarray(acts).copy()
@@ -168,6 +206,9 @@ def test_all_three_in_one_comparison(words):
     assert table["words"]["detection_corpus_f1"] == 1
     assert table["words"]["fuzzing_balanced_accuracy_low"] == 1
     assert table["words"]["intruder_n_judged"] == 6
+    # A word that is another's stands in a window by chance, and is hardly ever marked.
+    for task in ("detection", "fuzzing"):
+        assert table["words"][f"{task}_shuffled"] < 0.7
 
 
 @pytest.mark.parametrize(
@@ -180,6 +221,7 @@ def test_all_three_in_one_comparison(words):
         (DetectionScorer(n_positive=0), ValueError, "n_positive=0"),
         (IntruderScorer(n_shown=1), ValueError, "n_shown=1"),
         (IntruderScorer(n_trials=1.5), TypeError, "n_trials=1.5"),
+        (FuzzingScorer(control="yes"), ValueError, "control='yes'"),
         (DetectionScorer(random_state=None), TypeError, "random_state=None"),
     ],
 )

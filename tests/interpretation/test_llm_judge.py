@@ -81,7 +81,7 @@ def test_it_is_asked_again_with_what_was_wrong():
 
 
 RULES = {"explainer": LexiconExplainer(budget=1)}
-SMALL = {"sign": "positive", "n_positive": 10, "n_negative": 10, "window": 8}
+SMALL = {"sign": "positive", "n_positive": 10, "n_negative": 10, "window": 8, "control": False}
 FOUR_QUESTIONS = {
     DetectionScorer: SMALL | RULES,
     FuzzingScorer: SMALL | RULES,
@@ -158,6 +158,20 @@ def test_nothing_is_paid_for_features_that_cannot_be_judged(words, scorer):
     assert found[made.metric] == found["median"] == 1
     counts = [found[f"n_{name}"] for name in ("judged", "insufficient", "unexplained", "dead")]
     assert counts == [3, 2, 0, 1]
+
+
+def test_the_control_asks_as_much_again_and_is_stopped_apart(words):
+    acts, dictionary = words
+    options = FOUR_QUESTIONS[DetectionScorer] | {"metric": "balanced_accuracy", "control": True}
+    client = Asked()
+    found = DetectionScorer(LLMJudge(client), **options).measure(dictionary, acts)
+    assert len(client.requests) == 2 * 12 and found["detection_shuffled"] < 0.8
+    DetectionScorer(LLMJudge(client), **options)(dictionary, acts)
+    assert len(client.requests) == 3 * 12
+    judge = LLMJudge(ManagedClient(client, max_calls=12, n_threads=1))
+    found = DetectionScorer(judge, **options).measure(dictionary, acts)
+    assert found["detection_n_judged"] == 3 and found["detection_n_stopped"] == 0
+    assert found["detection_balanced_accuracy"] == 1 and np.isnan(found["detection_shuffled"])
 
 
 def test_intruders_need_no_explanation(words, monkeypatch):
