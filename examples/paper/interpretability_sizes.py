@@ -88,8 +88,7 @@ def draw(rows, path):
 def main():
     """Measure all, and write tables and figure."""
     parser = interpretability_parser(__doc__)
-    hook_points = size(["resid_post.2", "mlp_out.1"], ["resid_post.2"])
-    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     args = parser.parse_args()

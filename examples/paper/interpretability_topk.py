@@ -124,8 +124,7 @@ def draw(rows, path):
 def main():
     """Measure all, and write tables and figure."""
     parser = interpretability_parser(__doc__)
-    hook_points = size(["resid_post.2", "mlp_out.1"], ["resid_post.2"])
-    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
     parser.add_argument("--k", type=int, nargs="+", default=size([4, 8, 16, 32], [4, 16]))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
