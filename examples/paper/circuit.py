@@ -46,9 +46,9 @@ def parse_args():
     parser.add_argument("--n-components", type=int, default=size(512, 128))
     parser.add_argument("--alpha", type=float, default=0.1)
     parser.add_argument("--max-iter", type=int, default=size(6, 3))
-    parser.add_argument("--targets", type=int, default=size(20, 2), help="for each seed")
+    parser.add_argument("--targets", type=int, default=size(8, 2), help="for each seed")
     parser.add_argument("--parents", type=int, default=3, help="of a feature in the drawing")
-    parser.add_argument("--max-length", type=int, default=128)
+    parser.add_argument("--max-length", type=int, default=64)
     return parser.parse_args()
 
 
