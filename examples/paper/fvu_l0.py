@@ -119,7 +119,7 @@ def table_of_epochs(summary):
 
 
 def draw(summary, path):
-    """Draw FVU against L0 for each hook point: methods above, epochs below."""
+    """Draw FVU against L0 for each hook point: methods left, epochs right."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -128,29 +128,30 @@ def draw(summary, path):
     hooks = list(dict.fromkeys(r["hook_point"] for r in summary))
     epochs = sorted({r["epochs"] for r in summary})
     figure, axes = plt.subplots(
-        2, len(hooks), figsize=(5 * len(hooks), 7), squeeze=False, layout="constrained"
+        len(hooks), 2, figsize=(11, 0.8 + 3.8 * len(hooks)), squeeze=False, layout="constrained"
     )
-    for column, hook in zip(axes.T, hooks, strict=True):
+    for row, hook in zip(axes, hooks, strict=True):
         for name in ("sparse", *BASELINES):
             rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, epochs[-1])]
             points = [[r[key] for r in rows] for key in ("l0", name, f"{name} +-")]
-            column[0].errorbar(*points, fmt=STYLES[name], capsize=2, label=LABELS[name])
+            row[0].errorbar(*points, fmt=STYLES[name], capsize=2, label=LABELS[name])
         for i, count in enumerate(epochs):
             rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, count)]
             shade = plt.cm.Blues(0.35 + 0.6 * (i + 1) / len(epochs))
             points = [[r[key] for r in rows] for key in ("l0", "sparse")]
-            column[1].plot(*points, "o-", color=shade, label=f"{count} epoch{'s' * (count > 1)}")
-        column[0].set_title(hook, fontsize=13)
-        column[1].set_xlabel("L0: codes on a token", fontsize=12)
-        for axis in column:
+            row[1].plot(*points, "o-", color=shade, label=f"{count} epoch{'s' * (count > 1)}")
+        row[0].set_ylabel("FVU, held out", fontsize=12)
+        for axis in row:
+            axis.set_title(hook, fontsize=12)
             axis.set_xscale("log")
+            axis.set_xticks([2, 5, 10, 20, 50, 100], ["2", "5", "10", "20", "50", "100"])
+            axis.minorticks_off()
             axis.set_ylim(0, None)
             axis.grid(alpha=0.3)
-    for axis in axes[:, 0]:
-        axis.set_ylabel("FVU, held out", fontsize=12)
-    (handles, labels), (more, more_labels) = (a.get_legend_handles_labels() for a in axes[:, 0])
-    legend = {"loc": "outside lower center", "ncol": 5, "fontsize": 11}
-    figure.legend(handles + more, labels + more_labels, **legend)
+    for axis in axes[-1]:
+        axis.set_xlabel("L0: codes on a token", fontsize=12)
+    for axis in axes[0]:
+        axis.legend(fontsize=10)
     save_figure(figure, path)
 
 

@@ -114,7 +114,7 @@ def table_of_pairs(summary):
         row = rows.setdefault(key, label)
         cell = with_interval(r["similarity"], r["similarity +-"])
         row[f"alpha {r['alpha']:g}"] = f"{cell} ({r['shared']:.0%})"
-        # The nulls of the largest alpha: they hardly depend on it.
+        # Of the largest alpha; the figure has those of the smallest.
         row["null: random"], row["null: rows"] = f"{r['random']:.2f}", f"{r['rows']:.2f}"
     return [
         {k: v for k, v in row.items() if "null" not in k}
