@@ -114,13 +114,11 @@ def table_of_pairs(summary):
         row = rows.setdefault(key, label)
         cell = with_interval(r["similarity"], r["similarity +-"])
         row[f"alpha {r['alpha']:g}"] = f"{cell} ({r['shared']:.0%})"
-        # Of the largest alpha; the figure has those of the smallest.
-        row["null: random"], row["null: rows"] = f"{r['random']:.2f}", f"{r['rows']:.2f}"
-    return [
-        {k: v for k, v in row.items() if "null" not in k}
-        | {k: v for k, v in row.items() if "null" in k}
-        for row in rows.values()
-    ]
+        # Of the largest alpha; the figure has the nulls of the smallest.
+        last = {"living": f"{r['living']:.0f}"}
+        last |= {f"null: {name}": f"{r[name]:.2f}" for name in ("random", "rows")}
+        rows[key] = {k: v for k, v in row.items() if k not in last} | last
+    return list(rows.values())
 
 
 def draw(summary, path):
