@@ -18,6 +18,7 @@ MODULES = (
     "skdict.interventions",
     "skdict.io",
     "skdict.metrics",
+    "skdict.models",
 )
 CHECKED = {
     "GL01",
