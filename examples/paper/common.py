@@ -69,10 +69,13 @@ def fitted_baselines(rows, n_components, seed, *, ica_rows=20_000):
     """Return the four baselines of the paper, fitted; ICA on a sample of the rows."""
     rows = np.asarray(rows)
     sample = np.random.default_rng(seed).permutation(len(rows))[:ica_rows]
-    ica = FastICA(whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
+    pca = PCA(svd_solver="full").fit(rows)
+    # A direction in which rows do not vary, such as a neuron that never fires, spoils whitening.
+    rank = int((pca.explained_variance_ratio_ > 1e-6).sum())
+    ica = FastICA(rank, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
     return {
         "ica": ica.fit(rows[sample]),
-        "pca": PCA(svd_solver="full").fit(rows),
+        "pca": pca,
         "random": RandomDictionary(n_components, random_state=seed).fit(rows),
         "neurons": IdentityDictionary().fit(rows),
     }

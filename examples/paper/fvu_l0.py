@@ -14,7 +14,6 @@ Writes ``fvu_l0_epochs_summary.csv``, too: FVU and L0 by epochs.
 """
 
 import numpy as np
-import scipy.linalg
 from common import (
     LABELS,
     STYLES,
@@ -28,7 +27,6 @@ from common import (
     with_interval,
     write_table,
 )
-from sklearn.decomposition import FastICA
 
 from skdict import ActivationExtractor, sparse_dictionary_path
 from skdict.decomposition import TopKDictionary
@@ -36,7 +34,6 @@ from skdict.metrics import fvu
 
 BASELINES = ("ica", "pca", "random", "neurons")
 GAIN_ROWS = 5_000
-ICA_ROWS = 20_000
 
 
 def parse_args():
@@ -53,15 +50,6 @@ def parse_args():
     return parser.parse_args()
 
 
-def independent_components(rows, seed):
-    """Return ICA of the directions in which rows vary: a neuron that never fires spoils it."""
-    rows = rows[np.random.default_rng(seed).permutation(len(rows))[:ICA_ROWS]]
-    squares = scipy.linalg.svdvals(rows - rows.mean(axis=0)) ** 2
-    rank = int((squares > 1e-6 * squares.sum()).sum())
-    ica = FastICA(rank, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
-    return ica.fit(rows)
-
-
 def baselines_at(l0, baselines, train, test):
     """Return the FVU of each baseline with so many codes a row."""
     k = max(1, round(l0))
@@ -76,7 +64,6 @@ def measured(args, hook_point, train, test, seed):
     """Yield a record for each number of epochs and alpha; with baselines for the last epochs."""
     n_components = round(args.ratio * train.shape[1])
     baselines = fitted_baselines(train, n_components, seed)
-    baselines["ica"] = independent_components(train, seed)
     for epochs in args.epochs:
         path = sparse_dictionary_path(
             train, args.alphas, n_components=n_components, max_iter=epochs, random_state=seed
