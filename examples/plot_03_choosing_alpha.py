@@ -29,11 +29,11 @@ from skdict.metrics import DictionaryScorer, knee, nearest_l0, sparsest_within
 
 FAST = os.environ.get("SKDICT_EXAMPLES_FAST") == "1"
 stories = load_stories()
-texts = stories.texts[: 20 if FAST else 200]
+texts = stories.texts[: 20 if FAST else 150]
 acts = ActivationExtractor(stories.model, "resid_post.2").fit_transform(texts)
 train, test = acts[acts.documents % 5 != 4], acts[acts.documents % 5 == 4]
-alphas = np.geomspace(0.03, 0.5, 3 if FAST else 7)
-options = {"n_components": 256, "max_iter": 5, "random_state": 0}
+alphas = np.geomspace(0.03, 0.5, 3 if FAST else 5)
+options = {"n_components": 256, "max_iter": 3, "random_state": 0}
 if FAST:
     options |= {"n_components": 16, "max_iter": 1, "batch_size": 64}
 

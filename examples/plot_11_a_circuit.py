@@ -57,7 +57,7 @@ print(f"the target is feature {target[1]}, which fires on {labels[target]}")
 # the share of the target that goes with a parent; shares need not add up to one, for the model
 # is not linear on the way.
 circuit = find_circuit(
-    stories.model, dictionaries, target, texts[:100], n_contexts=20, n_parents=3, random_state=0
+    stories.model, dictionaries, target, texts[:100], n_contexts=8, n_parents=3, random_state=0
 )
 for edge in circuit.edges:
     parent, child = edge["parent"], edge["child"]
@@ -68,8 +68,9 @@ for edge in circuit.edges:
 # The answer
 # ----------
 # Width is the share that goes with the parent; below a tenth it is not written. What makes the
-# target fire are two features of the quotation mark itself, and theirs is one below; the verb
-# before it gives next to nothing. Most of this circuit hands one thing up from block to block.
+# target fire are two features of the quotation mark itself, and what makes those fire are two
+# of the mark again; the end of a sentence gives next to nothing. Most of this circuit hands one
+# thing up from block to block.
 nodes = [(node["hook_point"], node["feature"]) for node in circuit.nodes]
 position = {}
 for height, place in enumerate(dictionaries):
