@@ -98,6 +98,20 @@ def rows_by_seed(pair, weights, hook_point, texts, seeds):
         yield seed, *rows
 
 
+def measured_by_seed(args, measure, path):
+    """Return the records of each hook point and seed on the trained model, kept in a table."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
+    records = []
+    for hook_point in args.hook_points:
+        for seed, train, test in rows_by_seed(pair, "trained", hook_point, texts, args.seeds):
+            found = measure(args, train, test, seed)
+            records += [{"hook_point": hook_point} | record for record in found]
+            write_table(records, path)
+            print("measured", hook_point, "seed", seed, flush=True)
+    return records
+
+
 def place_label(hook_point, weights="trained"):
     """Return a short name such as "residual 2"."""
     kind, layer = hook_point.split(".", 1)

@@ -218,9 +218,9 @@ def draw(groups, path):
 def main():
     """Measure both models, and write tables and figure."""
     parser = interpretability_parser(__doc__)
-    hook_points = size(["resid_post.2", "mlp_out.1"], ["mlp_out.1"])
-    parser.add_argument("--hook-points", nargs="+", default=hook_points)
-    parser.add_argument("--n-effect", type=int, default=size(60, 8), help="texts for effects")
+    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
+    parser.add_argument("--n-effect", type=int, default=size(40, 8), help="texts for effects")
+    parser.set_defaults(n_train=size(300, 30), n_test=size(200, 30))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     trained, texts = read_model(args), read_texts(args, args.n_train, args.n_test)

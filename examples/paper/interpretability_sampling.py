@@ -17,8 +17,6 @@ import matplotlib.pyplot as plt
 from common import (
     LABELS,
     STYLES,
-    read_model,
-    read_texts,
     save_figure,
     size,
     summarize,
@@ -32,8 +30,8 @@ from interpretability import (
     fitted_dictionaries,
     interpretability_parser,
     mean_l0,
+    measured_by_seed,
     place_label,
-    rows_by_seed,
 )
 
 from skdict.interpretation import InterpretabilityScorer
@@ -112,18 +110,11 @@ def draw(groups, path):
 def main():
     """Measure all, and write tables and figure."""
     parser = interpretability_parser(__doc__)
-    hook_points = size(["resid_post.2", "mlp_out.1"], ["resid_post.2"])
-    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
+    parser.set_defaults(n_train=size(300, 30), n_test=size(200, 30))
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for hook_point in args.hook_points:
-        for seed, train, test in rows_by_seed(pair, "trained", hook_point, texts, args.seeds):
-            found = measure(args, train, test, seed)
-            records += [{"hook_point": hook_point} | record for record in found]
-            write_table(records, args.out / "interpretability_sampling.csv")
-            print("measured", hook_point, "seed", seed, flush=True)
+    path = args.out / "interpretability_sampling.csv"
+    records = measured_by_seed(args, measure, path)
     groups = {
         tuple(row[key] for key in KEYS): row
         for row in summarize(records, KEYS, ["interpretability"])

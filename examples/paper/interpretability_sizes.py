@@ -14,15 +14,13 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from common import (
-    read_model,
-    read_texts,
     save_figure,
     size,
     summarize,
     with_interval,
     write_table,
 )
-from interpretability import fitted_sparse, interpretability_parser, place_label, rows_by_seed
+from interpretability import fitted_sparse, interpretability_parser, measured_by_seed, place_label
 
 from skdict import compare_dictionaries
 from skdict.interpretation import InterpretabilityScorer
@@ -92,15 +90,8 @@ def main():
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for hook_point in args.hook_points:
-        for seed, train, test in rows_by_seed(pair, "trained", hook_point, texts, args.seeds):
-            found = measure(args, train, test, seed)
-            records += [{"hook_point": hook_point} | record for record in found]
-            write_table(records, args.out / "interpretability_sizes.csv")
-            print("measured", hook_point, "seed", seed, flush=True)
+    path = args.out / "interpretability_sizes.csv"
+    records = measured_by_seed(args, measure, path)
     rows = summarize(records, KEYS, list(MEASURES))
     write_table(written(rows), args.out / "interpretability_sizes_summary.csv")
     draw(rows, args.out / "interpretability_sizes.png")

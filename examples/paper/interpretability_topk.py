@@ -17,8 +17,6 @@ from common import (
     LABELS,
     STYLES,
     interval,
-    read_model,
-    read_texts,
     save_figure,
     size,
     summarize,
@@ -31,8 +29,8 @@ from interpretability import (
     fitted_dictionaries,
     interpretability_parser,
     mean_l0,
+    measured_by_seed,
     place_label,
-    rows_by_seed,
 )
 
 from skdict.interpretation import InterpretabilityScorer
@@ -127,15 +125,8 @@ def main():
     parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
     parser.add_argument("--k", type=int, nargs="+", default=size([4, 8, 16, 32], [4, 16]))
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for hook_point in args.hook_points:
-        for seed, train, test in rows_by_seed(pair, "trained", hook_point, texts, args.seeds):
-            found = measure(args, train, test, seed)
-            records += [{"hook_point": hook_point} | record for record in found]
-            write_table(records, args.out / "interpretability_topk.csv")
-            print("measured", hook_point, "seed", seed, flush=True)
+    path = args.out / "interpretability_topk.csv"
+    records = measured_by_seed(args, measure, path)
     rows = summarize(records, KEYS, ["interpretability", "l0"])
     write_table(written(records, rows, args.k), args.out / "interpretability_topk_summary.csv")
     draw(rows, args.out / "interpretability_topk.png")
