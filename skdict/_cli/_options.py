@@ -13,8 +13,8 @@ COMMON = {
     "--settings": {
         "metavar": "FILE",
         "type": Path,
-        "help": "options in YAML or JSON, by the names they have here; those of the command line "
-        "win",
+        "help": "YAML or JSON file of options, named as here; those given on the command line "
+        "take precedence",
     },
     "--json": {
         "action": "store_true",
@@ -53,7 +53,7 @@ def add_command(commands, name, run, *, arguments, help, description, resumes=Fa
     for flag, details in (arguments | COMMON).items():
         details = {"default": None} | details
         default = details.pop("default")
-        if default not in (None, False, REQUIRED):
+        if not any(default is absent for absent in (None, False, REQUIRED)):
             details["help"] += f" (default: {default})"
         # What was not given stays away, so that a settings file can fill it in.
         absent = argparse.SUPPRESS if flag.startswith("-") else None
@@ -121,6 +121,13 @@ def _read_settings(path, actions):
     }
 
 
+def _as_argument(value):
+    """Return a value of a settings file as text that the command line takes."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _convert(told, value, action):
     """Return a value of a settings file as the command line would have given it."""
     is_flag = action.nargs == 0
@@ -131,7 +138,7 @@ def _convert(told, value, action):
         return value
     if isinstance(action, argparse._AppendAction):
         return [str(item) for item in (value if isinstance(value, list) else [value])]
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = _as_argument(value)
     try:
         value = (action.type or str)(text)
     except (ValueError, argparse.ArgumentTypeError) as error:

@@ -1,26 +1,25 @@
 """`skdict demo`: from texts to readable features in under a minute."""
 
-import argparse
 import json
-import sys
 import textwrap
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from sklearn.decomposition import PCA
 
-from skdict._core import resolve_device
+from skdict._cli._clock import Clock
+from skdict._cli._options import add_command
+from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
+from skdict._cli._sparsity import SPARSITY_ARGUMENTS, check_sparsity
+from skdict._cli._text_lengths import report_tokens
 from skdict._files import replace_file
 from skdict._validation import check_number
-from skdict.datasets import load_stories
 from skdict.decomposition import RandomDictionary, SparseDictionaryAutoencoder
 from skdict.feature_extraction import ActivationExtractor
 from skdict.inspection import summarize_features, write_report
 from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer
 from skdict.metrics import compare_dictionaries
-from skdict.models import hook_points, load_model
 
 DESCRIPTION = """\
 Read the activations of a language model on texts, learn a sparse dictionary of them, compare
@@ -30,97 +29,54 @@ how they are explained. A page to open in a browser has all of them.
 With no option it uses the bundled model and stories, needs no network, and takes less than a
 minute on two cores. A fifth of the texts is held out; every figure printed is on those.
 """
-SEPARATOR = "<|endoftext|>"
 SHOWN_FEATURES = 8
 FEWEST_FIRINGS = 50
 EXPLAINED_FEATURES = 150
+ARGUMENTS = READING_ARGUMENTS | {
+    "--hook-point": {
+        "metavar": "PLACE",
+        "help": "where to read, such as resid_post.2: the residual stream after block 2, counted "
+        "from 0 (default: after the middle block)",
+    },
+    "--n-components": {
+        "metavar": "N",
+        "type": int,
+        "help": "features in the dictionary (default: 4 times the model's width)",
+    },
+    **SPARSITY_ARGUMENTS,
+    "--out": {
+        "metavar": "FOLDER",
+        "type": Path,
+        "default": Path("skdict-demo"),
+        "help": "where results are written",
+    },
+}
 
 
 def add_parser(commands):
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "demo",
-        help="texts in, a sparse dictionary, readable features out",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--model",
-        metavar="NAME_OR_FOLDER",
-        help="a model on the Hugging Face hub or a folder (default: the bundled one)",
-    )
-    parser.add_argument(
-        "--texts",
-        metavar="FILE",
-        type=Path,
-        help=f"texts in UTF-8, separated by lines {SEPARATOR}, or else by empty lines "
-        "(default: the bundled stories)",
-    )
-    parser.add_argument(
-        "--hook-point",
-        metavar="PLACE",
-        help="where to read, such as resid_post.2: the residual stream after block 2, counted "
-        "from 0 (default: after the middle block)",
-    )
-    parser.add_argument(
-        "--n-components",
-        metavar="N",
-        type=int,
-        help="features in the dictionary (default: 4 times the model's width)",
-    )
-    parser.add_argument(
-        "--alpha",
-        metavar="A",
-        type=float,
-        default=0.1,
-        help="sparsity penalty, 0.02 to 0.5: larger means fewer features fire at once "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out",
-        metavar="FOLDER",
-        type=Path,
-        default=Path("skdict-demo"),
-        help="where results are written (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda or cuda:0 (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the results as JSON, and nothing else"
-    )
-    parser.set_defaults(run=run)
+    help = "texts in, a sparse dictionary, readable features out"
+    add_command(commands, "demo", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
 def run(options):
-    """Do it all and print what came out."""
+    """Read, learn, compare, explain, and print what came out."""
     _check(options)
     clock = Clock(silent=options.json)
-    bundled = load_stories()
-    texts = bundled.texts if options.texts is None else read_texts(options.texts)
-    model = bundled.model if options.model is None else options.model
-    hook_point = options.hook_point or middle_hook_point(model, options.device)
-    extractor = ActivationExtractor(model, hook_point, device=options.device)
-    train, test = _extract(extractor, texts, clock)
-    sae = SparseDictionaryAutoencoder(
-        options.n_components,
-        alpha=options.alpha,
-        device=options.device,
-        random_state=0,
-        verbose=not options.json,
-    ).fit(train)
-    clock.say(f"learned a dictionary of {len(sae.components_)} features")
+    found = given_texts(options, clock, fewest=2)
+    extractor = make_extractor(options, options.hook_point)
+    lengths = report_tokens(found, extractor, clock)
+    train, test = _extract(extractor, found.texts, clock)
+    sae = _learn(options, train, clock)
     whole, cut, n_active = _compare(sae, train, test)
     clock.say("compared it with PCA and random directions")
-    interpreter = FeatureInterpreter(sae, n_features=EXPLAINED_FEATURES, random_state=0).fit(test)
-    clock.say(f"explained {len(interpreter.features_)} features")
-    write_report(options.out / "report.html", sae, test, scores=interpreter, verbose=False)
-    clock.say(f"wrote {options.out / 'report.html'}")
-    found = _explained_summaries(sae, interpreter, test)
+    interpreter, features = _explain(options.out, sae, test, clock)
     results = {
         "model": str(options.model or "bundled"),
+        "texts": lengths,
         "hook_point": extractor.hook_point,
-        "alpha": options.alpha,
+        "alpha": sae.alpha_,
+        "target_l0": options.target_l0,
         "train_shape": train.shape,
         "test_shape": test.shape,
         "comparison": whole.records,
@@ -129,70 +85,60 @@ def run(options):
         "interpretation": _in_json(interpreter.report_),
         "features": [
             asdict(summary) | {"explanation": explanation.text, "score": score}
-            for summary, explanation, score in found
+            for summary, explanation, score in features
         ],
         "seconds": clock.seconds(),
     }
-    paragraphs = "\n\n".join(map(_paragraph, found))
+    paragraphs = "\n\n".join(map(_paragraph, features))
     _write(options.out, results, paragraphs)
     if options.json:
         print(json.dumps(results, indent=1))
-    else:
-        print(f"\nOn held-out texts, each method as it is:\n\n{whole}")
-        print(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
-        _print_features(len(found), paragraphs)
-        _print_next_steps(options, extractor, len(sae.components_))
+        return
+    print(f"\nOn held-out texts, each method as it is:\n\n{whole}")
+    print(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
+    _print_features(len(features), paragraphs)
+    _print_next_steps(options, extractor, sae)
 
 
 def _check(options):
     """Refuse what would fail only after minutes of work."""
-    check_number("--alpha", options.alpha, low=0, hint="0.02 to 0.5 is the useful range")
+    check_sparsity(options)
     if options.n_components is not None:
         check_number("--n-components", options.n_components, low=1, integer=True)
     if options.out.exists() and not options.out.is_dir():
         raise ValueError(f"--out {options.out} is a file; pass a folder, there or to be made")
 
 
-def read_texts(path):
-    """Return the texts of a file.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, holds fewer than two texts or is not UTF-8.
-    """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(
-            f"--texts {path}: {error.strerror.lower()}; pass a file of texts in UTF-8"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"--texts {path}: not UTF-8 ({error.reason}); convert it first") from error
-    parts = content.split(SEPARATOR if SEPARATOR in content else "\n\n")
-    texts = [part.strip() for part in parts if part.strip()]
-    if len(texts) < 2:
-        raise ValueError(
-            f"--texts {path}: holds {len(texts)} text; pass at least two, separated by lines "
-            f"{SEPARATOR} or by empty lines"
-        )
-    return texts
-
-
-def middle_hook_point(model, device):
-    """Return the name of the residual stream after the middle block of a model."""
-    loaded, _ = load_model(model, device=resolve_device(device))
-    places = [name for name in hook_points(loaded) if name.startswith("resid_post")]
-    return places[len(places) // 2]
-
-
 def _extract(extractor, texts, clock):
     """Return the activations of all but a fifth of the texts, and of that fifth."""
     held_out = np.arange(len(texts)) % 5 == 4 if len(texts) >= 5 else np.arange(len(texts)) == 1
     acts = extractor.fit_transform(texts)
-    clock.say(f"read {len(acts)} tokens of {len(texts)} texts at {extractor.hook_point}")
+    clock.say(f"{len(acts):,} rows of width {acts.shape[1]:,} at {extractor.hook_point}")
     is_test = held_out[acts.documents]
     return acts[~is_test], acts[is_test]
+
+
+def _learn(options, train, clock):
+    sae = SparseDictionaryAutoencoder(
+        options.n_components,
+        alpha=options.alpha,
+        target_l0=options.target_l0,
+        device=options.device,
+        random_state=0,
+        verbose=not options.json,
+    ).fit(train)
+    steered = "" if options.target_l0 is None else f", with alpha steered to {sae.alpha_:.3g}"
+    clock.say(f"learned a dictionary of {len(sae.components_):,} features{steered}")
+    return sae
+
+
+def _explain(out, sae, test, clock):
+    """Write the page; return the interpreter, and summary, explanation and score of features."""
+    interpreter = FeatureInterpreter(sae, n_features=EXPLAINED_FEATURES, random_state=0).fit(test)
+    clock.say(f"explained {len(interpreter.features_)} features")
+    write_report(out / "report.html", sae, test, scores=interpreter, verbose=False)
+    clock.say(f"wrote {out / 'report.html'}")
+    return interpreter, _explained_summaries(sae, interpreter, test)
 
 
 def _compare(sae, train, test):
@@ -265,20 +211,29 @@ def _print_features(n_features, paragraphs):
     print(paragraphs)
 
 
-def _print_next_steps(options, extractor, n_components):
+def _print_next_steps(options, extractor, sae):
     model = "load_stories().model" if options.model is None else repr(str(options.model))
+    defaults = ActivationExtractor(None, None).get_params(deep=False)
+    given = "".join(
+        f", {name}={value!r}"
+        for name, value in extractor.get_params(deep=False).items()
+        if name not in ("model", "hook_point") and value != defaults[name]
+    )
+    sparsity = f"alpha={options.alpha}"
+    if options.target_l0 is not None:
+        sparsity = f"target_l0={options.target_l0}"
     print(
         f"""
 Written to {options.out}: results.json, features.txt, and report.html, to open in a browser
 
 Your own model and texts:
 
-  python -m skdict demo --model NAME_OR_FOLDER --texts FILE --hook-point resid_post.6
+  python -m skdict demo --model MODEL --texts PATH --hook-point resid_post.6
 
 In Python:
 
-  acts = ActivationExtractor({model}, {extractor.hook_point!r}).fit_transform(texts)
-  sae = SparseDictionaryAutoencoder({n_components}, alpha={options.alpha}).fit(acts)"""
+  acts = ActivationExtractor({model}, {extractor.hook_point!r}{given}).fit_transform(texts)
+  sae = SparseDictionaryAutoencoder({len(sae.components_)}, {sparsity}).fit(acts)"""
     )
 
 
@@ -290,17 +245,3 @@ def _write(folder, results, paragraphs):
     }
     for name, content in files.items():
         replace_file(folder / name, content.encode())
-
-
-class Clock:
-    """Says on standard error what was done, and when."""
-
-    def __init__(self, silent):
-        self._silent, self._start = silent, time.perf_counter()
-
-    def seconds(self):
-        return round(time.perf_counter() - self._start, 1)
-
-    def say(self, what):
-        if not self._silent:
-            print(f"[{self.seconds():5.1f} s] {what}", file=sys.stderr, flush=True)

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
-from skdict._cli.demo import SEPARATOR, Clock, middle_hook_point, read_texts
+from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
+from skdict._cli._text_lengths import report_tokens
 from skdict._validation import check_number
 from skdict.activations import Activations, ActivationsWriter, store_digest
-from skdict.datasets import load_stories
 from skdict.exceptions import OutlierWarning
-from skdict.feature_extraction import ActivationExtractor
 from skdict.feature_extraction._extraction import NoRowsError
 from skdict.feature_extraction._row_cache import fingerprint
 
@@ -25,25 +25,17 @@ DESCRIPTION = """\
 Read the activations of a language model on texts, at one place or several in one pass, and keep
 them: one store for each place, at FOLDER/PLACE, for `fit`, `show` and Activations.load.
 
-An interrupted run is gone on with by the same command: at most one shard of texts is read again.
+Run the same command again to resume after an interruption: at most one shard of texts is read
+again.
+
 With no model and no texts it uses the bundled ones and needs no network.
 """
-ARGUMENTS = {
+ARGUMENTS = READING_ARGUMENTS | {
     "--out": {
         "metavar": "FOLDER",
         "type": Path,
         "default": REQUIRED,
         "help": "where the stores are written",
-    },
-    "--model": {
-        "metavar": "NAME_OR_FOLDER",
-        "help": "a model on the Hugging Face hub or a folder (default: the bundled one)",
-    },
-    "--texts": {
-        "metavar": "FILE",
-        "type": Path,
-        "help": f"texts in UTF-8, separated by lines {SEPARATOR}, or else by empty lines "
-        "(default: the bundled stories)",
     },
     "--hook-point": {
         "metavar": "PLACE",
@@ -51,7 +43,6 @@ ARGUMENTS = {
         "help": "where to read, such as resid_post.2; may be given several times (default: after "
         "the middle block)",
     },
-    "--max-length": {"metavar": "N", "type": int, "default": 256, "help": "tokens read of a text"},
     "--batch-size": {
         "metavar": "N",
         "type": int,
@@ -62,21 +53,31 @@ ARGUMENTS = {
         "metavar": "N",
         "type": int,
         "default": 1,
-        "help": "positions left out at the start of each text",
+        "help": "positions left out at the start of each text, or of each window of a text that "
+        "is split",
     },
     "--dtype": {
         "choices": ("float32", "float16"),
         "default": "float32",
-        "help": "of the rows; float16 takes half the space",
+        "help": "dtype of the rows; float16 takes half the space",
     },
-    "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:0"},
     "--texts-per-shard": {
         "metavar": "N",
         "type": int,
         "default": 256,
-        "help": "texts between two points from which an interrupted run goes on",
+        "help": "texts in a shard, after each of which an interrupted run can resume",
     },
 }
+# Rows and their shards follow from these: a store made with others is not resumed.
+SOURCE_OPTIONS = (
+    "max_length",
+    "long_texts",
+    "model_dtype",
+    "batch_size",
+    "skip_first",
+    "dtype",
+    "texts_per_shard",
+)
 SAMPLE_TEXTS = 64
 TABLE_BYTES = 12
 
@@ -99,13 +100,16 @@ def run(options):
     """Say what it will take, do it, and say what there is."""
     check_number("--texts-per-shard", options.texts_per_shard, low=1, integer=True)
     clock = Clock(silent=options.json)
-    bundled = load_stories()
-    texts = bundled.texts if options.texts is None else read_texts(options.texts)
-    model = bundled.model if options.model is None else options.model
-    points = options.hook_point or [middle_hook_point(model, options.device)]
+    points = options.hook_point or [None]
     if len(set(points)) < len(points):
         raise ValueError(f"--hook-point {' '.join(points)}: pass each place once")
-    reading = _reading(options, model, points)
+    found = given_texts(options, clock)
+    texts = found.texts
+    extractor = _extractor(options, points[0])
+    points = options.hook_point or [extractor.hook_point]
+    reading = replace(extractor._reading(), hook_points=tuple(points))
+    reading.check()
+    lengths = report_tokens(found, extractor, clock)
     estimate = _estimate(reading, texts, options.texts_per_shard)
     with ExitStack() as stack:
         writers = _open_writers(stack, options, reading, texts)
@@ -113,31 +117,26 @@ def run(options):
         done = _texts_done(writers, len(texts))
         _say_estimate(clock, estimate, texts, points)
         if done:
-            clock.say(f"{done} of {len(texts)} texts are there already; going on from them")
+            clock.say(f"resuming: {done:,} of {len(texts):,} texts are there already")
         estimate.refuse_without_space(options.out, done / len(texts))
         _write(writers, reading, texts, options, done)
     results = {
         "out": str(options.out),
+        "texts": lengths,
         "stores": {point: _describe(options.out / point) for point in points},
         "seconds": clock.seconds(),
     }
     _report(options, results)
 
 
-def _reading(options, model, points):
-    """Return what reads all places in one pass; the model is loaded and the places found."""
-    extractor = ActivationExtractor(
-        model,
-        points[0],
-        max_length=options.max_length,
+def _extractor(options, hook_point):
+    return make_extractor(
+        options,
+        hook_point,
         batch_size=options.batch_size,
         skip_first=options.skip_first,
         dtype=options.dtype,
-        device=options.device,
     )
-    reading = replace(extractor._reading(), hook_points=tuple(points))
-    reading.check()
-    return reading
 
 
 class _Estimate:
@@ -177,7 +176,7 @@ def _estimate(reading, texts, texts_per_shard):
 
 def _say_estimate(clock, estimate, texts, points):
     clock.say(
-        f"{len(texts)} texts give about {estimate.n_rows} rows at {', '.join(points)}: about "
+        f"{len(texts):,} texts give about {estimate.n_rows:,} rows at {', '.join(points)}: about "
         f"{_readable(estimate.disk_bytes)} on disk; model and rows of one shard take about "
         f"{_readable(estimate.memory_bytes)} of memory"
     )
@@ -192,7 +191,7 @@ def _open_writers(stack, options, reading, texts):
         "model_sha256": fingerprint(model, tokenizer, keep=True),
         "texts_sha256": hashlib.sha256(content).hexdigest(),
     }
-    for name in ("max_length", "batch_size", "skip_first", "dtype", "texts_per_shard"):
+    for name in SOURCE_OPTIONS:
         source[name] = getattr(options, name)
     return {
         point: stack.enter_context(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sklearn.base import clone
 
+from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
-from skdict._cli.demo import Clock
+from skdict._cli._sparsity import SPARSITY_ARGUMENTS, check_sparsity
 from skdict._core import resolve_device
 from skdict._files import restore_interrupted
 from skdict.activations import Activations, store_digest
@@ -22,8 +23,8 @@ Learn a sparse dictionary of the activations in a store, as `extract` or Activat
 it, and save it to a folder that `show` and load_dictionary read. Rows are read from disk as they
 are needed.
 
-A checkpoint is kept after each epoch: the same command goes on with an interrupted run and ends
-with the same dictionary.
+A checkpoint is written after each epoch: run the same command again to resume after an
+interruption; it ends with the same dictionary.
 """
 ARGUMENTS = {
     "store": {
@@ -44,12 +45,7 @@ ARGUMENTS = {
         "type": int,
         "help": "features in the dictionary (default: 4 times the width of the rows)",
     },
-    "--alpha": {
-        "metavar": "A",
-        "type": float,
-        "default": 0.1,
-        "help": "sparsity penalty, 0.02 to 0.5: larger means fewer features fire at once",
-    },
+    **SPARSITY_ARGUMENTS,
     "--max-iter": {"metavar": "N", "type": int, "default": 10, "help": "epochs"},
     "--batch-size": {"metavar": "N", "type": int, "default": 1024, "help": "rows in a step"},
     "--learning-rate": {"metavar": "R", "type": float, "default": 3e-3, "help": "of Adam"},
@@ -79,6 +75,7 @@ def add_parser(commands):
 
 def run(options):
     """Say what it will take, do it, and say what came out."""
+    check_sparsity(options)
     clock = Clock(silent=options.json)
     acts = Activations.load(options.store)
     n_components = 4 * acts.shape[1] if options.n_components is None else options.n_components
@@ -102,6 +99,7 @@ def _fit(options, acts, n_components, metadata, clock):
     estimator = SparseDictionaryAutoencoder(
         n_components,
         alpha=options.alpha,
+        target_l0=options.target_l0,
         max_iter=options.max_iter,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -174,6 +172,7 @@ def _report(options, dictionary, clock):
         "n_components": len(dictionary.components_),
         "n_iter": dictionary.n_iter_,
         "n_steps": dictionary.n_steps_,
+        "alpha": dictionary.alpha_,
         "training": {name: last[name] for name in ("loss", "fvu", "l0", "n_dead")},
         "seconds": clock.seconds(),
     }
@@ -182,6 +181,7 @@ def _report(options, dictionary, clock):
         return
     print(
         f"{results['n_components']} features after {results['n_steps']} steps, in {options.out}: "
-        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}, {last['n_dead']} dead over the last rows\n"
+        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f} at alpha {dictionary.alpha_:.3g}, "
+        f"{last['n_dead']} dead over the last rows\n"
         f"\nNext:\n\n  python -m skdict show {options.out} {options.store}"
     )

@@ -87,17 +87,19 @@ def test_extract_says_what_it_takes_and_does_nothing_twice(texts, tmp_path, caps
     assert "on disk; model and rows of one shard take about" in progress
     assert "12/12" in progress
     assert "rows of width 384, float32" in shown
-    said = int(progress.split("give about ")[1].split(" rows")[0])
+    said = int(progress.split("give about ")[1].split(" rows")[0].replace(",", ""))
     acts = Activations.load(tmp_path / "out" / POINTS[0])
     assert said == pytest.approx(len(acts), rel=0.01)
     before = (tmp_path / "out" / POINTS[0] / "00000" / "rows.npy").stat().st_mtime_ns
     assert run(*options) == 0
-    assert "12 of 12 texts are there already" in capsys.readouterr().err
+    assert "resuming: 12 of 12 texts are there already" in capsys.readouterr().err
     after = (tmp_path / "out" / POINTS[0] / "00000" / "rows.npy").stat().st_mtime_ns
     assert after == before
     assert run(*options, "--max-length", 99) == 2
     assert "max_length is 48 there and 99 now" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["max_length"] == 48
+    assert run(*options, "--long-texts", "split") == 2
+    assert "long_texts is 'truncate' there and 'split' now" in capsys.readouterr().err
 
 
 def test_a_text_too_short_for_a_row_keeps_its_number(tmp_path):
@@ -140,6 +142,18 @@ def test_fit_from_its_own_settings_is_there_already(stores, fitted, capsys):
     assert (fitted / "dictionary.safetensors").stat().st_mtime_ns == before
     assert run("fit", "--settings", fitted / "settings.json", "--alpha", 0.3) == 2
     assert "holds another dictionary: alpha is 0.2 there and 0.3 now" in capsys.readouterr().err
+
+
+def test_fit_steers_alpha_to_a_target(stores, tmp_path, capsys):
+    acts = Activations.load(stores / POINTS[0])
+    sae = SparseDictionaryAutoencoder(
+        48, max_iter=2, target_l0=4, random_state=0, batch_size=64
+    ).fit(acts)
+    options = ("--n-components", 48, "--max-iter", 2, "--target-l0", 4, *SMALL)
+    assert run("fit", stores / POINTS[0], "--out", tmp_path / "sae", *options, "--json") == 0
+    results, loaded = json.loads(capsys.readouterr().out), load_dictionary(tmp_path / "sae")
+    np.testing.assert_array_equal(loaded.components_, sae.components_)
+    assert results["alpha"] == loaded.alpha_ == sae.alpha_ != 0.1
 
 
 def test_fit_says_what_it_takes(stores, tmp_path, capsys):
@@ -221,6 +235,7 @@ def test_settings_are_read_and_the_command_line_wins(texts, tmp_path, kind):
     ("settings", "message"),
     [
         ("alhpa: 3", "alhpa is no option; accepted are alpha, batch-size, device, json"),
+        ("target-l0: few", "target_l0='few' is not accepted"),
         ("alpha: much", "alpha='much' is not accepted"),
         ("max-iter: 2.5", "max_iter=2.5 is not accepted"),
         ("alpha: true", "pass a value, not true or false"),
@@ -261,7 +276,9 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         (["extract", "--out", "x", "--settings", "nowhere"], "no such file"),
         (["fit", "--out", "x"], "STORE is missing"),
         (["fit", "nowhere", "--out", "x"], "holds no activations.json"),
-        (["fit", "STORE", "--out", "x", "--alpha", "-1"], "alpha=-1.0"),
+        (["fit", "STORE", "--out", "x", "--alpha", "-1"], "--alpha=-1.0"),
+        (["fit", "STORE", "--out", "x", "--target-l0", "-1"], "--target-l0=-1.0"),
+        (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),
         (["fit", "STORE", "--out", "STORE"], "is not a saved dictionary"),
         (["show", "nowhere", "STORE"], "holds neither dictionary.json"),
         (["show", "SAE", "STORE", "--features", "48"], "--features=48"),

@@ -6,7 +6,6 @@ import pytest
 
 from skdict import load_stories
 from skdict.__main__ import main
-from skdict._cli.demo import read_texts
 from tests.inspection.planted_pages import page_data
 
 
@@ -31,8 +30,15 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
         "score ",
     ):
         assert words in shown
-    assert "read " in progress
+    assert f"60 texts in {few_texts}: median" in progress
+    assert " tokens: median " in progress and "warning" not in progress
+    assert "ActivationExtractor(load_stories().model, 'resid_post.2').fit" in shown
+    assert "SparseDictionaryAutoencoder(64, alpha=0.05)" in shown
     results = json.loads((out / "results.json").read_text())
+    assert (results["alpha"], results["target_l0"]) == (0.05, None)
+    assert results["texts"]["n_texts"] == 60
+    n_rows = results["train_shape"][0] + results["test_shape"][0]
+    assert results["texts"]["n_tokens_read"] == n_rows
     sae = results["comparison"][0]
     assert 0 < sae["fvu"] < 0.6
     assert sae["n_components"] == 64
@@ -52,10 +58,13 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
 
 def test_json_and_nothing_else(few_texts, tmp_path, capsys):
     options = ["--texts", few_texts, "--out", tmp_path, "--hook-point", "resid_post.0", "--json"]
-    options += ["--n-components", 64]
+    options += ["--n-components", 64, "--target-l0", 5]
     assert main(["demo", *map(str, options)]) == 0
     shown, progress = capsys.readouterr()
-    assert json.loads(shown)["hook_point"] == "resid_post.0"
+    results = json.loads(shown)
+    assert results["hook_point"] == "resid_post.0"
+    assert results["alpha"] != 0.1
+    assert results["comparison"][0]["l0"] == pytest.approx(5, rel=0.2)
     assert progress == ""
 
 
@@ -63,17 +72,26 @@ def test_json_and_nothing_else(few_texts, tmp_path, capsys):
     ("options", "message"),
     [
         (["--model", "./nowhere"], "no such folder"),
-        (["--texts", "nowhere.txt"], "no such file or directory; pass a file of texts"),
+        (["--texts", "nowhere.txt"], "no such file or directory; pass a .txt, .jsonl"),
+        (["--texts", "ONE"], "holds 1 text; pass at least 2: in .txt, lines of"),
+        (["--field", "body", "--texts", "RECORDS"], "line 1: has no field 'body'"),
         (["--n-components", "0"], "--n-components=0"),
         (["--out", __file__], "is a file; pass a folder"),
         (["--hook-point", "resid_post.7"], "'resid_post.0' to 'resid_post.4'"),
-        (["--alpha", "-1"], "--alpha=-1.0"),
+        (["--alpha", "-1"], "larger means fewer codes a token, and 0.1 is a start"),
+        (["--target-l0", "0"], "--target-l0=0.0"),
+        (["--target-l0", "9", "--n-components", "8"], "a number > 0 and <= 8"),
+        (["--target-l0", "9", "--alpha", "0"], "start from --alpha 0.1"),
+        (["--max-length", "0"], "max_length=0"),
         (["--device", "gpu"], "device='gpu'"),
     ],
 )
 def test_bad_input_is_told_in_one_line(few_texts, tmp_path, capsys, options, message):
+    names = {"ONE": tmp_path / "one.txt", "RECORDS": tmp_path / "records.jsonl"}
+    names["ONE"].write_text("only one")
+    names["RECORDS"].write_text('{"text": "one"}\n{"text": "two"}\n')
     base = ["demo", "--texts", str(few_texts), "--out", str(tmp_path / "out")]
-    assert main([*base, *options]) == 2
+    assert main([*base, *(str(names.get(part, part)) for part in options)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("skdict: error: ")
     assert message in error
@@ -87,21 +105,7 @@ def test_help_and_version(capsys):
         assert end.value.code == 0
     shown = capsys.readouterr().out
     assert "python -m skdict demo" in shown
-    assert "sparsity penalty" in shown
+    assert "weight of the L1 penalty" in shown
     with pytest.raises(SystemExit) as end:
         main([])
     assert end.value.code == 2
-
-
-def test_texts_are_separated_by_lines_or_paragraphs(tmp_path):
-    path = tmp_path / "texts.txt"
-    path.write_text("one\n\none more\n<|endoftext|>\ntwo\n", encoding="utf-8")
-    assert read_texts(path) == ["one\n\none more", "two"]
-    path.write_text("one\nline\n\n\ntwo\n", encoding="utf-8")
-    assert read_texts(path) == ["one\nline", "two"]
-    path.write_text("only one")
-    with pytest.raises(ValueError, match="pass at least two"):
-        read_texts(path)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="not UTF-8"):
-        read_texts(path)

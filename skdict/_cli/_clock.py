@@ -1,0 +1,30 @@
+"""What a command says on standard error while it works."""
+
+import sys
+import time
+
+
+class Clock:
+    """Report progress with the seconds since the start, and warnings.
+
+    Parameters
+    ----------
+    silent : bool
+        If True, progress is not reported. Warnings always are.
+    """
+
+    def __init__(self, silent):
+        self._silent, self._start = silent, time.perf_counter()
+
+    def seconds(self):
+        """Return the seconds since the start, to a tenth."""
+        return round(time.perf_counter() - self._start, 1)
+
+    def say(self, what):
+        """Report progress."""
+        if not self._silent:
+            print(f"[{self.seconds():5.1f} s] {what}", file=sys.stderr, flush=True)
+
+    def warn(self, what):
+        """Warn, even where progress is not reported."""
+        print(f"skdict: warning: {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,145 @@
+"""Measure texts in characters and tokens, and warn where most of the tokens would be cut off."""
+
+from statistics import median
+from typing import NamedTuple
+
+from sklearn.utils import gen_batches
+
+from skdict.feature_extraction._forward_pass import context_length
+from skdict.models import encode_texts
+
+MOST_CUT = 0.5
+# Tokens are counted and dropped: no more texts than these are held as tokens at a time.
+BATCH_TEXTS = 1024
+
+
+class TextLengths(NamedTuple):
+    """Tokens of texts, special ones aside.
+
+    Parameters
+    ----------
+    per_text : list of int
+        Number of tokens of each text.
+    n_read : int
+        Number of tokens that the model reads of all texts.
+    window : int
+        Most tokens that it reads together.
+    context : int or None
+        Length of the model's context, special tokens included, if it states one.
+    """
+
+    per_text: list
+    n_read: int
+    window: int
+    context: int | None
+
+
+def report_characters(found, clock):
+    """Report the number of texts, their lengths in characters, and what was passed over.
+
+    Parameters
+    ----------
+    found : Texts
+        What was read.
+    clock : Clock
+        Where to report.
+    """
+    lengths = [len(text) for text in found.texts]
+    described = (
+        f"{len(lengths):,} texts in {found.origin}: median {median(lengths):,.0f} characters, "
+        f"longest {max(lengths):,}"
+    )
+    if found.n_empty:
+        described += f"; empty ones skipped: {found.n_empty:,}"
+    if found.n_ignored:
+        described += f"; other entries of the folder ignored: {found.n_ignored:,}"
+    clock.say(described)
+
+
+def report_tokens(found, extractor, clock):
+    """Report the lengths of texts in tokens, and warn if most tokens would be cut off.
+
+    Parameters
+    ----------
+    found : Texts
+        What was read.
+    extractor : ActivationExtractor
+        What will read the texts.
+    clock : Clock
+        Where to report.
+
+    Returns
+    -------
+    dict of str to int
+        `n_texts`, `n_empty`, `n_ignored`, `n_tokens` and `n_tokens_read`, as JSON has them.
+    """
+    lengths = measure_lengths(extractor, found.texts)
+    clock.say(_describe_tokens(lengths, extractor.long_texts))
+    n_tokens = sum(lengths.per_text)
+    if n_tokens - lengths.n_read > MOST_CUT * n_tokens:
+        clock.warn(_describe_cut(lengths, extractor.max_length))
+    return {
+        "n_texts": len(found.texts),
+        "n_empty": found.n_empty,
+        "n_ignored": found.n_ignored,
+        "n_tokens": n_tokens,
+        "n_tokens_read": lengths.n_read,
+    }
+
+
+def measure_lengths(extractor, texts):
+    """Count the tokens of each text, and those that an extractor reads of them.
+
+    Parameters
+    ----------
+    extractor : ActivationExtractor
+        What will read the texts.
+    texts : list of str
+        Texts.
+
+    Returns
+    -------
+    TextLengths
+        Counts without the tokens that the tokenizer adds around a text.
+    """
+    model, tokenizer, _ = extractor._reading().check()
+    context = context_length(model)
+    most = min(extractor.max_length, context or extractor.max_length)
+    per_text, n_special = [], 0
+    for batch in gen_batches(len(texts), BATCH_TEXTS):
+        for text in encode_texts(tokenizer, texts[batch]):
+            per_text.append(len(text.body))
+            n_special = len(text.prefix) + len(text.suffix)
+    window = max(0, most - n_special)
+    n_read = sum(per_text)
+    if extractor.long_texts == "truncate":
+        n_read = sum(min(n, window) for n in per_text)
+    return TextLengths(per_text, n_read, window, context)
+
+
+def _describe_tokens(lengths, long_texts):
+    n_tokens, longest = sum(lengths.per_text), max(lengths.per_text)
+    read = "all are read"
+    if lengths.n_read < n_tokens:
+        share = lengths.n_read / n_tokens
+        read = f"{lengths.n_read:,} ({share:.0%}) are read, at most {lengths.window:,} of a text"
+    elif longest > lengths.window:
+        limit = "at a time" if long_texts == "split" else "of a text are accepted"
+        read = f"at most {lengths.window:,} {limit}"
+    return (
+        f"{n_tokens:,} tokens: median {median(lengths.per_text):,.0f} a text, longest "
+        f"{longest:,}; {read}"
+    )
+
+
+def _describe_cut(lengths, max_length):
+    n_tokens = sum(lengths.per_text)
+    longer = ""
+    if lengths.context is None or max_length < lengths.context:
+        limit = "" if lengths.context is None else f" (at most {lengths.context:,} for this model)"
+        longer = f", or a larger --max-length{limit} to read more of each"
+    return (
+        f"most of the text is cut off: {lengths.n_read:,} of {n_tokens:,} tokens "
+        f"({lengths.n_read / n_tokens:.0%}) are read, the first {lengths.window:,} of each text; "
+        f"pass --long-texts split to read all of them{longer}"
+    )
