@@ -1,13 +1,19 @@
 """Rows made of known sparse features."""
 
 import numpy as np
-import scipy.sparse
-from scipy.special import ndtr
 from sklearn.utils import Bunch, check_random_state
 
 from skdict._validation import check_flag, check_number
-
-BLOCK_VALUES = 4_000_000
+from skdict.datasets._firing import (
+    draw_codes,
+    firing_probabilities,
+    plan_firing,
+    plan_structure,
+)
+from skdict.datasets._planted_outliers import (
+    add_outliers,
+    check_outliers,
+)
 
 
 def make_sparse_features(
@@ -17,8 +23,20 @@ def make_sparse_features(
     n_components=256,
     n_active=5,
     decay=0.99,
+    zipf_exponent=None,
+    zipf_shift=0.0,
     correlated=False,
+    n_parents=0,
+    children_per_parent=2,
+    child_probability=0.25,
+    exclusive_children=False,
+    n_groups=0,
+    group_size=2,
     noise=0.0,
+    n_outlier_rows=0,
+    outlier_scale=100.0,
+    n_outlier_dimensions=0,
+    outlier_dimension_share=0.5,
     random_state=None,
 ):
     r"""Make rows that are sparse sums of planted unit directions.
@@ -26,33 +44,63 @@ def make_sparse_features(
     .. math:: x = \sum_j a_j g_j + \sigma \epsilon, \qquad
         P(a_j > 0) = p_j \propto \mathrm{decay}^j, \qquad \sum_j p_j = \mathrm{n\_active}
 
-    with directions :math:`g_j` uniform on the unit sphere, magnitudes uniform in (0, 1] where
-    a feature fires, and standard normal noise. The toy data of [1]_ with three
-    differences: there the probabilities are not normalised after the decay, so that a nominal
-    5 of 512 features makes 0.97 active on average, and here `n_active` is what it says;
-    there correlated features share one draw for a whole batch, and here each row has its own;
-    there a row without any feature is given one, and here it stays empty.
+    Directions :math:`g_j` are uniform on the unit sphere, magnitudes are uniform in (0, 1]
+    where a feature fires, and the noise is standard normal. Options replace the geometric
+    frequencies by Zipf's law, make features depend on each other, and add the outlier rows
+    and outlier dimensions of real activations. The truth of each is returned.
 
     Parameters
     ----------
     n_samples : int, default=10_000
-        Rows.
+        Number of rows.
     n_features : int, default=128
         Width of the rows.
     n_components : int, default=256
-        Planted features.
+        Number of planted features, parents, children and members of groups included.
     n_active : float, default=5
         Mean number of features that fire on a row.
     decay : float, default=0.99
         Ratio of firing probabilities from one feature to the next, in (0, 1]; 1 makes all
         equal.
+    zipf_exponent : float, optional
+        Exponent s > 0 of Zipf's law, :math:`p_j \propto (j + 1 + \mathrm{shift})^{-s}` for
+        j = 0, 1, ..., in place of the geometric `decay`.
+    zipf_shift : float, default=0.0
+        Shift of the rank in Zipf's law, at least 0; it flattens the head, so that more
+        features can be active. Used with `zipf_exponent` only.
     correlated : bool, default=False
-        Whether features fire together: by a Gaussian copula with the correlations of a
-        random symmetric matrix, which leaves each feature's probability as it is.
+        If True, features are correlated by a Gaussian copula, which keeps the probability of
+        each feature.
+    n_parents : int, default=0
+        Number of parents: the first features.
+    children_per_parent : int, default=2
+        Number of children of each parent; all children are the last features, in the order of
+        their parents. Used with `n_parents` only.
+    child_probability : float, default=0.25
+        Probability that a child fires on a row where its parent fires, in (0, 1]; without its
+        parent it never fires. Used with `n_parents` only.
+    exclusive_children : bool, default=False
+        If True, at most one child of a parent fires on a row; then `children_per_parent` times
+        `child_probability` is at most 1. Used with `n_parents` only.
+    n_groups : int, default=0
+        Number of mutually exclusive groups: at most one member of a group fires on a row. They
+        take the features after the parents, in consecutive runs of `group_size`.
+    group_size : int, default=2
+        Number of members of each group. Used with `n_groups` only.
     noise : float, default=0.0
         Standard deviation of the noise in each dimension.
+    n_outlier_rows : int, default=0
+        Number of outlier rows, at most half of `n_samples`.
+    outlier_scale : float, default=100.0
+        Norm of the outlier rows, as a multiple of the median norm of all other rows. Used with
+        `n_outlier_rows` only.
+    n_outlier_dimensions : int, default=0
+        Number of outlier dimensions, less than `n_features`.
+    outlier_dimension_share : float, default=0.5
+        Share of the total variance that the outlier dimensions hold together, in (0, 1),
+        outlier rows excluded. Used with `n_outlier_dimensions` only.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything.
+        Seed of all draws.
 
     Returns
     -------
@@ -60,24 +108,80 @@ def make_sparse_features(
         X : ndarray of shape (n_samples, n_features), dtype float32
             Rows.
         components : ndarray of shape (n_components, n_features), dtype float32
-            The planted unit directions.
+            Planted unit directions.
         codes : csr_array of shape (n_samples, n_components), dtype float32
-            The magnitudes.
-        firing_probabilities : ndarray of shape (n_components,)
-            The p_j.
+            Magnitudes.
+        firing_probabilities : ndarray of shape (n_components,), dtype float64
+            Share of rows on which each feature is expected to fire.
+        parents : ndarray of shape (n_components,), dtype int64
+            Parent of each feature, -1 where it has none.
+        groups : ndarray of shape (n_components,), dtype int64
+            Exclusive group of each feature, -1 where it has none; with `exclusive_children`,
+            the children of a parent are a group too.
+        outlier_rows : ndarray of shape (n_outlier_rows,), dtype int64
+            Indices of the outlier rows, sorted.
+        outlier_row_values : ndarray of shape (n_outlier_rows, n_features), dtype float32
+            What was added to the outlier rows.
+        outlier_dimensions : ndarray of shape (n_outlier_dimensions,), dtype int64
+            Indices of the outlier dimensions, sorted.
+        outlier_dimension_values : ndarray of shape (n_samples, n_outlier_dimensions)
+            What was added to the outlier dimensions, in float32.
 
     Raises
     ------
     ValueError
-        If a number is out of range, or so many active features with such a decay would
-        need a probability above 1.
+        If a number is out of range, an option has no effect with the others, `n_components` is
+        too small for the parents, children and groups, a firing probability or its sum over
+        an exclusive group would exceed 1, or rows or dimensions exceed the requested norm or
+        share before anything is added.
     TypeError
         If a parameter is of the wrong kind.
+
+    Notes
+    -----
+    The generator follows [1]_ and the published code of [2]_, with three differences.
+    Probabilities are normalised after the decay, where a nominal 5 of 512 features of the
+    original make 0.97 active on average. With `correlated`, every row has a draw of its own,
+    where the original shares one among a whole batch. Rows without any active feature stay
+    empty, where the original activates one.
+
+    *Frequencies.* Features without a parent have weights :math:`\mathrm{decay}^j` or
+    :math:`(j + 1 + \mathrm{shift})^{-s}` for j = 0, 1, ..., a child has `child_probability`
+    times the weight of its parent, and probabilities are the weights scaled to sum to
+    `n_active`.
+
+    *Firing.* Each row has one uniform draw :math:`u_j` in [0, 1) for each feature, which fires
+    where :math:`u_j < p_j`. The members of an exclusive group share the draw of their first
+    member and fire where it falls into their own interval; the intervals have lengths
+    :math:`p_j` and follow each other from 0. A child fires where its parent does and
+    :math:`u_j` is below `child_probability`; exclusive children share a draw as groups do.
+    Magnitudes are independent of each other.
+
+    *Correlation.* The draws of features without a parent are standard normal deviates with the
+    correlations of a random matrix, mapped to [0, 1) by the normal distribution function. The
+    matrix is uniform in [0, 1), symmetrised, raised on its diagonal until it is positive
+    definite, and scaled to unit variances. Children draw independently.
+
+    *Outlier dimensions* are drawn without replacement. Independent normal values are added to
+    them, scaled by the one factor for which these dimensions hold exactly the given share of
+    the variance (noise included) of the rows that are not outlier rows.
+
+    *Outlier rows* are drawn without replacement. Each is moved along one random unit direction,
+    which all share as such tokens do in language models, until its norm is exactly
+    `outlier_scale` times the median norm of the other rows. Outlier dimensions are added
+    first and count towards these norms.
+
+    X is ``codes @ components`` plus the noise, then ``outlier_dimension_values`` added to the
+    columns ``outlier_dimensions``, then ``outlier_row_values`` to the rows ``outlier_rows``.
+    Outliers are drawn last: the same seed without them gives the same codes, components and
+    noise.
 
     References
     ----------
     .. [1] Sharkey, Braun and Millidge (2022), "Taking features out of superposition with
-       sparse autoencoders"; the generator is that of the code of Cunningham et al. (2023).
+       sparse autoencoders".
+    .. [2] Cunningham et al. (2023), "Sparse autoencoders find highly interpretable features in
+       language models".
 
     Examples
     --------
@@ -87,60 +191,104 @@ def make_sparse_features(
     ((2000, 128), (256, 128))
     >>> abs(data.codes.nnz / 2000 - 3) < 0.2
     True
+
+    Children fire only with their parents:
+
+    >>> data = make_sparse_features(2000, n_parents=10, children_per_parent=3, random_state=0)
+    >>> fired = data.codes.toarray() > 0
+    >>> children = data.parents >= 0
+    >>> bool((fired[:, children] <= fired[:, data.parents[children]]).all())
+    True
     """
+    _check_sizes(n_samples, n_features, n_components)
+    check_number("n_active", n_active, above=0)
+    check_flag("correlated", correlated)
+    check_number("noise", noise, low=0)
+    structure = plan_structure(
+        n_components,
+        n_parents=n_parents,
+        children_per_parent=children_per_parent,
+        child_probability=child_probability,
+        exclusive_children=exclusive_children,
+        n_groups=n_groups,
+        group_size=group_size,
+    )
+    probabilities = firing_probabilities(
+        structure, n_active, decay=decay, zipf_exponent=zipf_exponent, zipf_shift=zipf_shift
+    )
+    rule = plan_firing(structure, probabilities)
+    check_outliers(
+        (n_samples, n_features),
+        n_rows=n_outlier_rows,
+        scale=outlier_scale,
+        n_dimensions=n_outlier_dimensions,
+        share=outlier_dimension_share,
+    )
+    if zipf_exponent is None:
+        _refuse_unused("zipf_exponent=None", zipf_shift=zipf_shift)
+    else:
+        _refuse_unused(f"zipf_exponent={zipf_exponent}", decay=decay)
+    if not n_parents:
+        _refuse_unused(
+            "n_parents=0",
+            children_per_parent=children_per_parent,
+            child_probability=child_probability,
+            exclusive_children=exclusive_children,
+        )
+    if not n_groups:
+        _refuse_unused("n_groups=0", group_size=group_size)
+    if not n_outlier_rows:
+        _refuse_unused("n_outlier_rows=0", outlier_scale=outlier_scale)
+    if not n_outlier_dimensions:
+        _refuse_unused("n_outlier_dimensions=0", outlier_dimension_share=outlier_dimension_share)
+
+    rng = check_random_state(random_state)
+    rng = np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
+    X, components, codes = _draw_rows(n_samples, n_features, rule, correlated, noise, rng)
+    outliers = add_outliers(
+        X,
+        n_rows=n_outlier_rows,
+        scale=outlier_scale,
+        n_dimensions=n_outlier_dimensions,
+        share=outlier_dimension_share,
+        rng=rng,
+    )
+    return Bunch(
+        X=X,
+        components=components,
+        codes=codes,
+        firing_probabilities=probabilities,
+        parents=structure.parents,
+        groups=structure.groups,
+        **outliers,
+    )
+
+
+def _draw_rows(n_samples, n_features, rule, correlated, noise, rng):
+    """Return rows without outliers, their components and their codes."""
+    components = rng.standard_normal((len(rule.high), n_features)).astype(np.float32)
+    components /= np.linalg.norm(components, axis=1, keepdims=True)
+    codes = draw_codes(n_samples, rule, correlated, rng)
+    X = codes @ components
+    if noise:
+        X += noise * rng.standard_normal(X.shape, dtype=np.float32)
+    return X, components, codes
+
+
+def _check_sizes(n_samples, n_features, n_components):
     for name, value in (
         ("n_samples", n_samples),
         ("n_features", n_features),
         ("n_components", n_components),
     ):
         check_number(name, value, low=1, integer=True)
-    check_number("n_active", n_active, above=0)
-    check_number("decay", decay, above=0, high=1)
-    check_number("noise", noise, low=0)
-    check_flag("correlated", correlated)
-    probabilities = _firing_probabilities(n_components, n_active, decay)
-    rng = check_random_state(random_state)
-    rng = np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
-    components = rng.standard_normal((n_components, n_features)).astype(np.float32)
-    components /= np.linalg.norm(components, axis=1, keepdims=True)
-    root = _correlation_root(n_components, rng) if correlated else None
-    rows = max(1, BLOCK_VALUES // n_components)
-    sizes = [min(rows, n_samples - start) for start in range(0, n_samples, rows)]
-    codes = scipy.sparse.vstack([_draw_codes(n, probabilities, root, rng) for n in sizes])
-    X = codes @ components
-    if noise:
-        X += noise * rng.standard_normal(X.shape, dtype=np.float32)
-    return Bunch(X=X, components=components, codes=codes, firing_probabilities=probabilities)
 
 
-def _firing_probabilities(n_components, n_active, decay):
-    weights = decay ** np.arange(n_components, dtype=np.float64)
-    probabilities = n_active * weights / weights.sum()
-    if probabilities[0] > 1:
-        raise ValueError(
-            f"n_active={n_active} of n_components={n_components} with decay={decay} would need "
-            f"a firing probability of {probabilities[0]:.2f}; lower n_active or raise decay, "
-            f"n_components"
-        )
-    return probabilities
-
-
-def _correlation_root(n_components, rng):
-    """Return a matrix that turns white noise into unit normals with random correlations."""
-    uniform = rng.random((n_components, n_components))
-    symmetric = (uniform + uniform.T) / 2
-    smallest = np.linalg.eigvalsh(symmetric)[0]
-    if smallest < 0:
-        symmetric -= 1.001 * smallest * np.eye(n_components)
-    # Unit variances: without them the copula would not keep the firing probabilities.
-    spread = np.sqrt(np.diag(symmetric))
-    return np.linalg.cholesky(symmetric / np.outer(spread, spread))
-
-
-def _draw_codes(n_rows, probabilities, root, rng):
-    """Return the codes of some rows as CSR."""
-    shape = n_rows, len(probabilities)
-    uniform = rng.random(shape) if root is None else ndtr(rng.standard_normal(shape) @ root.T)
-    codes = scipy.sparse.csr_array((uniform < probabilities).astype(np.float32))
-    codes.data = 1 - rng.random(codes.nnz, dtype=np.float32)
-    return codes
+def _refuse_unused(setting, **details):
+    """Refuse details that differ from their defaults, where a setting leaves them unused."""
+    for name, value in details.items():
+        if value != make_sparse_features.__kwdefaults__[name]:
+            raise ValueError(
+                f"{name}={value!r} has no effect with {setting}: leave {name} out, or change "
+                f"{setting.partition('=')[0]}"
+            )

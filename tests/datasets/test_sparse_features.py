@@ -1,9 +1,46 @@
 """Planted rows are what the parameters say."""
 
+import hashlib
+import platform
+
 import numpy as np
 import pytest
 
 from skdict.datasets import make_sparse_features
+
+# Of X, the components and the codes of the first release of the generator.
+FIRST_DIGESTS = [
+    ({}, "4feafc0de9ce98cb"),
+    ({"n_active": 2.5, "decay": 1.0}, "5138e7e1774e6143"),
+    ({"noise": 0.1}, "d160f922f244ea95"),
+    ({"correlated": True}, "f0ec8ef07f3ddb60"),
+    ({"correlated": True, "noise": 0.5, "decay": 0.95, "n_active": 4}, "e35d1bad1b82681e"),
+    ({"n_samples": 40_000, "n_components": 200, "n_features": 8, "noise": 0.1}, "2ae8f07f451a3a7e"),
+]
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"),
+    reason="digests recorded on x86-64; fused multiply-adds elsewhere round X differently",
+)
+@pytest.mark.parametrize(("options", "expected"), FIRST_DIGESTS)
+def test_options_left_alone_change_no_bit(options, expected):
+    shape = {"n_samples": 300, "n_features": 12, "n_components": 40}
+    data = make_sparse_features(**{**shape, **options}, random_state=3)
+    digest = hashlib.sha256()
+    codes = (data.codes.indices.astype(np.int32), data.codes.indptr.astype(np.int32))
+    for part in (data.X, data.components, *codes, data.codes.data):
+        digest.update(part.tobytes())
+    assert digest.hexdigest()[:16] == expected
+
+
+def test_options_left_alone_plant_nothing():
+    data = make_sparse_features(50, n_features=20, n_components=30, random_state=0)
+    np.testing.assert_array_equal(data.parents, np.full(30, -1))
+    np.testing.assert_array_equal(data.groups, np.full(30, -1))
+    assert data.outlier_rows.shape == data.outlier_dimensions.shape == (0,)
+    assert data.outlier_row_values.shape == (0, 20)
+    assert data.outlier_dimension_values.shape == (50, 0)
 
 
 def test_rows_are_codes_times_directions():
@@ -67,4 +104,22 @@ def test_noise_and_seed():
 )
 def test_bad_parameters(options, error, message):
     with pytest.raises(error, match=message):
+        make_sparse_features(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"zipf_shift": 2.0}, "zipf_shift=2.0 has no effect with zipf_exponent=None"),
+        ({"zipf_exponent": 1.0, "decay": 0.9}, "decay=0.9 has no effect with zipf_exponent=1.0"),
+        ({"children_per_parent": 3}, "no effect with n_parents=0: .* or change n_parents"),
+        ({"child_probability": 0.5}, "child_probability=0.5 has no effect with n_parents=0"),
+        ({"exclusive_children": True}, "exclusive_children=True has no effect with n_parents=0"),
+        ({"group_size": 4}, "group_size=4 has no effect with n_groups=0"),
+        ({"outlier_scale": 50}, "outlier_scale=50 has no effect with n_outlier_rows=0"),
+        ({"outlier_dimension_share": 0.9}, "no effect with n_outlier_dimensions=0"),
+    ],
+)
+def test_options_without_effect_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         make_sparse_features(**options)
