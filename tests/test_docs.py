@@ -35,7 +35,8 @@ FITS = (  # whose defaults are made smaller, so that a page takes seconds; all e
     SparseDictionaryAutoencoderCV.__init__,
     sparse_dictionary_path,
 )
-NEEDS_OTHERS = ("OpenAIClient(", "ratings-")  # an endpoint, or what people have written
+# An endpoint, what people have written, or a model that is not bundled.
+NEEDS_OTHERS = ("OpenAIClient(", "ratings-", "fetch_smollm2(")
 BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", re.MULTILINE)
 
 

@@ -17,7 +17,7 @@ BELOW = {
     "_core": set(),
     "models": set(),
     "_validation": {"activations"},
-    "datasets": {"_validation"},
+    "datasets": {"_files", "_validation", "models"},
     "decomposition": {"_core", "_validation", "activations", "exceptions"},
     "feature_extraction": {"_core", "_validation", "activations", "exceptions", "models"},
     "metrics": {"_core", "_validation", "activations", "decomposition"},
@@ -61,8 +61,8 @@ OUTSIDE = {
     "_store": {"numpy"},
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy", "numba"},
-    "models": {"torch", "transformers", "safetensors"},
-    "datasets": {"sklearn", "numpy", "scipy"},
+    "models": {"torch", "transformers", "gguf"},
+    "datasets": {"sklearn", "numpy", "scipy", "huggingface_hub"},
 }
 
 

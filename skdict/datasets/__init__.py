@@ -1,15 +1,18 @@
-"""Data to try things on: planted features, a small language model, its stories and its tasks.
+"""Data to try things on: planted features, language models, stories and tasks.
 
-Floor 1: imports scikit-learn, numpy and scipy only.
+Floor 2: imports `models`, `_files`, scikit-learn, numpy and scipy; huggingface_hub when it
+downloads.
 """
 
 from skdict.datasets._agreement import make_agreement
 from skdict.datasets._ioi import make_ioi
 from skdict.datasets._pronouns import make_pronouns
+from skdict.datasets._smollm2 import fetch_smollm2
 from skdict.datasets._sparse_features import make_sparse_features
 from skdict.datasets._stories import load_stories
 
 __all__ = [
+    "fetch_smollm2",
     "load_stories",
     "make_agreement",
     "make_ioi",

@@ -20,10 +20,10 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        Name on the Hugging Face hub, folder, or a loaded model with its tokenizer. Names
-        and folders are loaded in float32, once per process; loaded models are used as they
-        are, shared by clones and dropped by pickles. Any torch module that takes token ids
-        will do as the model, with hook points by module path.
+        Name on the Hugging Face hub, folder, GGUF file (``pip install skdict[gguf]``), or a
+        loaded model with its tokenizer. The first three are loaded once per process; loaded
+        models are used as they are, shared by clones and dropped by pickles. Any torch module
+        that takes token ids will do as the model, with hook points by module path.
     hook_point : str
         "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
         counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
@@ -55,8 +55,16 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     dtype : {"float32", "float16"}, default="float32"
         Of the rows. float16 is refused where a value does not fit.
     device : str, default="auto"
-        Where a model given by name or folder runs: "auto" (a CUDA GPU where there is one),
-        "cpu", "cuda", "cuda:0". A loaded model stays where it is.
+        Where a model given by name, folder or file runs: "auto" (a CUDA GPU where there is
+        one), "cpu", "cuda", "cuda:0". A loaded model stays where it is.
+    model_dtype : {"auto", "float32", "bfloat16"}, default="float32"
+        Precision of the weights of a model given by name, folder or file. "bfloat16" halves
+        the memory they take; "auto" keeps the precision that the files are stored in, and
+        makes float32 of quantized weights. Rows come out as `dtype` all the same.
+    device_map : dict, "auto" or None, default=None
+        Devices of the modules of a model given by name, folder or file, in place of `device`,
+        as in `from_pretrained` of transformers: "auto" spreads a model over all GPUs, and over
+        memory and disk where they do not hold it. Needs the package accelerate.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
     cache_dir : str, path or None, default=None
@@ -94,6 +102,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         long_texts="truncate",
         dtype="float32",
         device="auto",
+        model_dtype="float32",
+        device_map=None,
         revision=None,
         cache_dir=None,
     ):
@@ -107,6 +117,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         self.long_texts = long_texts
         self.dtype = dtype
         self.device = device
+        self.model_dtype = model_dtype
+        self.device_map = device_map
         self.revision = revision
         self.cache_dir = cache_dir
 
@@ -132,7 +144,9 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         TypeError
             If X is no list of strings, or a parameter is of the wrong kind.
         FileNotFoundError
-            If the model's folder does not exist.
+            If the model's folder or file does not exist.
+        ImportError
+            If the packages that read a GGUF file or serve `device_map` are not installed.
         """
         check_texts(X)
         self._reading().check()
@@ -160,7 +174,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             and `long_texts` is "raise", or `max_length` has no room beside the special tokens.
         TypeError
             As in `fit`.
-        FileNotFoundError
+        FileNotFoundError, ImportError
             As in `fit`.
         """
         return self._reading().run(X)[self.hook_point]
@@ -187,7 +201,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             As in `transform`, and if `chunk_size` is below 1.
         TypeError
             As in `transform`.
-        FileNotFoundError
+        FileNotFoundError, ImportError
             As in `fit`.
         """
         check_number("chunk_size", chunk_size, low=1, integer=True)

@@ -1,6 +1,6 @@
 """Running a model on texts and gathering what is read at some of its places."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from skdict._core import resolve_device
 from skdict._validation import check_choice, check_flag, check_number, check_texts
 from skdict.activations import Activations
 from skdict.feature_extraction._forward_pass import (
+    TokenCounts,
     batches_of_like_length,
     check_places,
     context_length,
@@ -38,7 +39,11 @@ class NoRowsError(ValueError):
 
 @dataclass
 class Reading:
-    """What is read, of which model, and how: the parameters of `ActivationExtractor`."""
+    """What is read, of which model, and how: the parameters of `ActivationExtractor`.
+
+    `token_counts` counts the tokens that the readings of this object, all together, have sent
+    through the model, padding apart; rows from a cache send none.
+    """
 
     model: object
     hook_points: tuple
@@ -50,8 +55,11 @@ class Reading:
     long_texts: str
     dtype: str
     device: str
+    model_dtype: str
+    device_map: object
     revision: str | None
     cache_dir: object
+    token_counts: TokenCounts = field(default_factory=TokenCounts, init=False, compare=False)
 
     def check(self):
         """Refuse parameters that are out of range; load the model and find the places."""
@@ -65,10 +73,16 @@ class Reading:
         if self.model is None:
             raise ValueError(
                 "model is None: a pickle does not keep a loaded model; "
-                "set_params(model=...) to give it back, or pass a name or folder"
+                "set_params(model=...) to give it back, or pass a name, folder or GGUF file"
             )
-        device = resolve_device(self.device)
-        model, tokenizer = load_model(self.model, device=device, revision=self.revision)
+        placed = self.device_map is not None and self.device == "auto"
+        model, tokenizer = load_model(
+            self.model,
+            device=None if placed else resolve_device(self.device),
+            revision=self.revision,
+            model_dtype=self.model_dtype,
+            device_map=self.device_map,
+        )
         points = {name: find_hook_point(model, name) for name in self.hook_points}
         return model, tokenizer, points
 
@@ -160,6 +174,7 @@ class Reading:
         rows = {}
         for batch in batches_of_like_length(model, lengths, self.batch_size):
             hidden = forward(model, points, [reading[i].ids for i in batch])
+            self.token_counts.add(lengths[batch])
             for name, values in hidden.items():
                 shape = ends[-1], values.shape[-1]
                 target = rows.setdefault(name, np.empty(shape, dtype=self.dtype))

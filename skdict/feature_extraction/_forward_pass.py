@@ -1,12 +1,12 @@
 """Running a model on token ids, some texts at a time."""
 
 import inspect
-from itertools import chain
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from skdict.models import capture, verify_hook_points
+from skdict.models import capture, input_device, verify_hook_points
 
 
 def context_length(model):
@@ -14,6 +14,33 @@ def context_length(model):
     config = getattr(model, "config", None)
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     return getattr(config, "max_position_embeddings", None)
+
+
+@dataclass
+class TokenCounts:
+    """Count the tokens that have gone through a model.
+
+    Parameters
+    ----------
+    n_tokens : int, default=0
+        Tokens of texts.
+    n_padding : int, default=0
+        Padding beside them, which costs as much time and gives no row.
+    """
+
+    n_tokens: int = 0
+    n_padding: int = 0
+
+    @property
+    def padding_share(self):
+        """Share of padding among all tokens, from 0 to 1; 0 before the first forward pass."""
+        return self.n_padding / max(self.n_tokens + self.n_padding, 1)
+
+    def add(self, lengths):
+        """Count one forward pass over right-padded texts, given their numbers of tokens."""
+        n_tokens = int(lengths.sum())
+        self.n_tokens += n_tokens
+        self.n_padding += len(lengths) * int(lengths.max()) - n_tokens
 
 
 def batches_of_like_length(model, lengths, batch_size):
@@ -39,7 +66,7 @@ def forward(model, points, token_lists, *, stop=True):
     for row, tokens in enumerate(token_lists):
         ids[row, : len(tokens)] = torch.as_tensor(tokens)
         mask[row, : len(tokens)] = 1
-    device = _device(model)
+    device = input_device(model)
     options = {"attention_mask": mask.to(device)} if _takes(model, "attention_mask") else {}
     if hasattr(getattr(model, "config", None), "use_cache"):
         options["use_cache"] = False
@@ -72,15 +99,10 @@ def check_places(model, points, tokens):
                 f"each token"
             )
         if name.startswith(("attn_", "mlp_")):
-            verify_hook_points(model, torch.as_tensor(tokens, device=_device(model))[None])
+            verify_hook_points(model, torch.as_tensor(tokens, device=input_device(model))[None])
 
 
 def _takes(model, name):
     """Whether a model's forward takes an argument of this name."""
     parameters = inspect.signature(model.forward).parameters
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-
-def _device(model):
-    weight = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if weight is None else weight.device

@@ -76,6 +76,11 @@ def fingerprint(model, tokenizer, *, keep):
     Returns
     -------
     str
+
+    Raises
+    ------
+    ValueError
+        If weights are offloaded, so that they are not there to be hashed.
     """
     if keep and model in _fingerprints:
         return _fingerprints[model]
@@ -83,6 +88,12 @@ def fingerprint(model, tokenizer, *, keep):
     structure = config.to_json_string() if hasattr(config, "to_json_string") else repr(model)
     digest = hashlib.sha256(structure.encode())
     for name, tensor in sorted(model.state_dict().items()):
+        if tensor.is_meta:
+            raise ValueError(
+                f"{name} of {type(model).__name__} is offloaded by device_map, and a hash of all "
+                f"weights is needed; keep every module on a CPU or GPU, or, with "
+                f"ActivationExtractor, leave cache_dir=None"
+            )
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
         digest.update(values.numpy().data)

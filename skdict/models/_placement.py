@@ -1,0 +1,103 @@
+"""The precision of a model's weights, and the devices they are on."""
+
+from importlib.util import find_spec
+from itertools import chain
+
+import torch
+
+MODEL_DTYPES = ("auto", "float32", "bfloat16")
+
+
+def check_placement(model_dtype, device, device_map):
+    """Refuse a precision or a placement that no model can be loaded with.
+
+    Parameters
+    ----------
+    model_dtype : {"auto", "float32", "bfloat16"}
+        Precision of the weights.
+    device : torch.device, str or None
+        Device of the whole model.
+    device_map : dict, "auto" or None
+        Device of each module.
+
+    Raises
+    ------
+    TypeError
+        If `device_map` is of the wrong kind.
+    ValueError
+        If a value is not accepted, or both `device` and `device_map` are given.
+    ImportError
+        If `device_map` is given and accelerate is not installed.
+    """
+    if model_dtype not in MODEL_DTYPES:
+        raise ValueError(
+            f"model_dtype={model_dtype!r} is not accepted: pass one of "
+            f"{', '.join(map(repr, MODEL_DTYPES))}"
+        )
+    if device_map is None:
+        return
+    accepted = "pass None, 'auto', or a dict from module paths to devices, such as {'': 'cpu'}"
+    if not isinstance(device_map, (str, dict)):
+        raise TypeError(f"device_map={device_map!r} is not accepted: {accepted}")
+    if not device_map or (isinstance(device_map, str) and device_map != "auto"):
+        raise ValueError(f"device_map={device_map!r} is not accepted: {accepted}")
+    if device is not None:
+        raise ValueError(
+            f"device={str(device)!r} and device_map={device_map!r} both say where the model runs; "
+            f"leave one of them at its default"
+        )
+    if find_spec("accelerate") is None:
+        raise ImportError(
+            f"device_map={device_map!r} needs the package accelerate: install it with "
+            f"pip install 'skdict[gguf]'"
+        )
+
+
+def check_used_as_loaded(model, model_dtype, device_map):
+    """Refuse to change the precision or the placement of a loaded model.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        A loaded model, which is used as it is.
+    model_dtype : str
+        Only the default, "float32", is accepted; it leaves the model in its own precision.
+    device_map : object
+        Only None is accepted.
+
+    Raises
+    ------
+    ValueError
+        If either is not the default.
+    """
+    given = {"model_dtype": (model_dtype, "float32"), "device_map": (device_map, None)}
+    for name, (value, default) in given.items():
+        if value != default:
+            raise ValueError(
+                f"{name}={value!r} applies to models given by name, folder or file, and model is a "
+                f"loaded {type(model).__name__}, which is used as it is: load it that way "
+                f"yourself, or leave {name} at {default!r}"
+            )
+
+
+def input_device(model):
+    """Return the device that token ids go to.
+
+    Parameters
+    ----------
+    model : Module
+        Any model. One spread over several devices reads token ids where its embedding runs.
+
+    Returns
+    -------
+    torch.device
+        The CPU for a model without weights.
+    """
+    spread = getattr(model, "hf_device_map", None)
+    module = model.get_input_embeddings() if spread else model
+    # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
+    device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
+    if device is not None:
+        return torch.device(device)
+    weight = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if weight is None else weight.device
