@@ -100,16 +100,14 @@ def make_extractor(options, hook_point, **others):
     ActivationExtractor
         Unchecked, unless its model had to be loaded to choose the hook point.
     """
-    if options.model_dtype != "float32":
-        others["model_dtype"] = options.model_dtype
-    if options.device_map is not None:
-        others["device_map"] = options.device_map
     extractor = ActivationExtractor(
         load_stories().model if options.model is None else options.model,
         hook_point,
         max_length=options.max_length,
         long_texts=options.long_texts,
         device=options.device,
+        model_dtype=options.model_dtype,
+        device_map=options.device_map,
         **others,
     )
     if hook_point is None:

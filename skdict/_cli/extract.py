@@ -123,6 +123,7 @@ def run(options):
     results = {
         "out": str(options.out),
         "texts": lengths,
+        "padding_share": reading.token_counts.padding_share,
         "stores": {point: _describe(options.out / point) for point in points},
         "seconds": clock.seconds(),
     }
@@ -164,7 +165,8 @@ def _estimate(reading, texts, texts_per_shard):
     spread = np.linspace(0, len(texts) - 1, min(SAMPLE_TEXTS, len(texts))).round().astype(int)
     longest = max(range(len(texts)), key=lambda i: len(texts[i]))
     # The longest last: it gives rows if any text does, and does not count.
-    sample = reading.run([texts[i] for i in (*spread, longest)])
+    # A copy, so that the tokens of the sample are not counted.
+    sample = replace(reading).run([texts[i] for i in (*spread, longest)])
     acts = next(iter(sample.values()))
     n_rows = np.count_nonzero(acts.documents < len(spread)) * len(texts) / len(spread)
     row_bytes = sum(TABLE_BYTES + a.shape[1] * a.dtype.itemsize for a in sample.values())
@@ -249,6 +251,7 @@ def _report(options, results):
     for point, store in results["stores"].items():
         n_rows, width = store["shape"]
         print(f"{point}: {n_rows} rows of width {width}, {store['dtype']}, in {store['folder']}")
+    print(f"{results['padding_share']:.1%} of the tokens that went through the model were padding")
     first = next(iter(results["stores"].values()))["folder"]
     print(f"\nNext:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
 

@@ -6,10 +6,17 @@ Shape letters, here and nowhere else: `n` rows, `d` model width, `m` components.
 A tilde in formulas marks rows after centring and scaling.
 """
 
-from skdict._core._batches import iter_blocks, shuffled_batches
+from skdict._core._batches import iter_blocks, sample_rows, shuffled_batches
 from skdict._core._device import resolve_device
 from skdict._core._dictionary import AffineDictionary, GainAndOffset, HostDictionary
 from skdict._core._moments import RunningMoments
+from skdict._core._outliers import (
+    InlierMoments,
+    OutlierRule,
+    distances,
+    find_outlier_rule,
+    outlier_weights,
+)
 from skdict._core._parameters import Parameters, calibrate_bias, random_parameters
 from skdict._core._resampling import resample_features
 from skdict._core._sparse import active_codes, iter_active_codes, iter_codes, to_csr
@@ -20,18 +27,24 @@ __all__ = [
     "AffineDictionary",
     "GainAndOffset",
     "HostDictionary",
+    "InlierMoments",
+    "OutlierRule",
     "Parameters",
     "RunningMoments",
     "Stack",
     "Trainer",
     "active_codes",
     "calibrate_bias",
+    "distances",
+    "find_outlier_rule",
     "iter_active_codes",
     "iter_blocks",
     "iter_codes",
+    "outlier_weights",
     "random_parameters",
     "resample_features",
     "resolve_device",
+    "sample_rows",
     "shuffled_batches",
     "to_csr",
 ]

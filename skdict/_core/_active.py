@@ -81,13 +81,15 @@ class PortableEncoder:
         return counts, columns[active], values[active]
 
 
-def fill_gradients(x, codes, parameters, alpha, gradients):
+def fill_gradients(x, weights, codes, parameters, alpha, gradients):
     """Fill the gradient of the objective from active codes alone, and return the sums.
 
     Parameters
     ----------
     x : torch.Tensor of shape (n, d)
         Rows.
+    weights : torch.Tensor of shape (n,)
+        Of the rows in the objective.
     codes : ActiveCodes
         Theirs.
     parameters : Parameters
@@ -102,14 +104,15 @@ def fill_gradients(x, codes, parameters, alpha, gradients):
     n, m = len(x), len(components)
     row_ends, columns, values = codes
     residual = _weighted_sums(components, columns, values, row_ends[:-1]).sub_(x)
-    flat = residual.view(-1)
-    squared_error = torch.dot(flat, flat)
-    residual.mul_(2 / n)
-    slopes = _products_at(columns, row_ends, residual, components).add_(alpha / n)
+    squared_errors = residual.square().sum(1)
+    residual.mul_(2 / n * weights[:, None])
+    row_of = torch.repeat_interleave(torch.arange(n), row_ends.diff())
+    slopes = _products_at(columns, row_ends, residual, components)
+    slopes.add_((alpha / n * weights)[row_of])
     by_feature = columns.argsort(stable=True)
     n_fired = torch.bincount(columns, minlength=m)
     starts = n_fired.cumsum(0) - n_fired
-    rows = torch.repeat_interleave(torch.arange(n), row_ends.diff())[by_feature]
+    rows = row_of[by_feature]
     values_by, slopes_by = values[by_feature], slopes[by_feature]
     toward_components, *_, toward_bias = gradients
     toward_components.copy_(_weighted_sums(residual, rows, values_by, starts))
@@ -119,7 +122,8 @@ def fill_gradients(x, codes, parameters, alpha, gradients):
     else:
         gradients[1].copy_(toward_encoder)
     toward_bias.zero_().index_add_(0, columns, slopes)
-    return BatchSums(squared_error, values.sum(), n_fired)
+    code_sums = torch.zeros_like(weights).index_add_(0, row_of, values)
+    return BatchSums(squared_errors, code_sums, n_fired)
 
 
 def _ends(rows, n):

@@ -21,6 +21,15 @@ def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4):
         yield start, np.asarray(rows[start : start + step])
 
 
+def sample_rows(rows, n_rows, seed=0):
+    """Return at most `n_rows` rows as an array: chunks of consecutive rows, drawn with a seed."""
+    if rows.shape[0] <= n_rows:
+        return np.asarray(rows[:])
+    starts = np.arange(0, rows.shape[0] - CHUNK_ROWS + 1, CHUNK_ROWS)
+    chosen = np.random.default_rng(seed).permutation(starts)[: -(-n_rows // CHUNK_ROWS)]
+    return np.concatenate([np.asarray(rows[i : i + CHUNK_ROWS]) for i in np.sort(chosen).tolist()])
+
+
 def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None):
     """Yield the rows once, in batches of at most `batch_size` in random order.
 

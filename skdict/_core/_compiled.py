@@ -149,8 +149,8 @@ class CompiledStep:
         self._encoder = CompiledEncoder(parameters.encoder, parameters.bias)
         self._residual = self._slopes = None
 
-    def __call__(self, x, screen, alpha, learning_rate):
-        """Train on rows (n, d) and return the sums of the batch."""
+    def __call__(self, x, weights, screen, alpha, learning_rate):
+        """Train on rows (n, d) of weights (n,) and return the sums of the batch."""
         found = self._encoder.find(x, screen)
         if self._residual is None or len(self._residual) < len(x):
             self._residual = np.empty_like(x.numpy())
@@ -161,6 +161,7 @@ class CompiledStep:
         codes = found.rows(slice(None))
         _kernels.differentiate_rows(
             x,
+            weights.numpy(),
             self._parameters.components.numpy(),
             codes,
             self._slopes,
@@ -170,8 +171,8 @@ class CompiledStep:
             dtype.type(2 / n),
         )
         ends = self._update(x, found, codes, learning_rate)
-        squared_error, code_sum = torch.from_numpy(sums.sum(1, dtype=np.float64))
-        return BatchSums(squared_error, code_sum, torch.from_numpy(np.diff(ends)))
+        squared_errors, code_sums = torch.from_numpy(sums)
+        return BatchSums(squared_errors, code_sums, torch.from_numpy(np.diff(ends)))
 
     def _update(self, x, found, codes, learning_rate):
         """Move the parameters; return where each feature's codes end, sorted by feature."""

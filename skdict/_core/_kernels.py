@@ -101,13 +101,15 @@ def encode_rows(products, x, row_bounds, encoder, bias, column_bounds, codes, fi
 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
-def differentiate_rows(x, components, codes, slopes, residual, sums, alpha, weight):
+def differentiate_rows(x, weights, components, codes, slopes, residual, sums, alpha, factor):
     """Rebuild rows from their codes; give the loss and its slope along each active code.
 
     Parameters
     ----------
     x : ndarray of shape (n, d)
         Rows.
+    weights : ndarray of shape (n,)
+        Of the rows in the objective.
     components : ndarray of shape (m, d)
         The dictionary.
     codes : tuple
@@ -115,10 +117,10 @@ def differentiate_rows(x, components, codes, slopes, residual, sums, alpha, weig
     slopes : ndarray of shape (room,)
         Filled: the derivative of the loss by each active code.
     residual : ndarray of shape (n, d)
-        Filled: `weight` times (x_hat - x).
+        Filled: `factor` times the weight of the row times (x_hat - x).
     sums : ndarray of shape (2, n)
         Filled: squared error and sum of codes of each row.
-    alpha, weight : float
+    alpha, factor : float
         What the penalty and the squared error are multiplied by; the latter doubled.
     """
     n, d = x.shape
@@ -135,10 +137,11 @@ def differentiate_rows(x, components, codes, slopes, residual, sums, alpha, weig
                 rebuilt[k] += code * atom[k]
         sums[0, i] = _dot(rebuilt, rebuilt)
         sums[1, i] = total
+        weight = factor * weights[i]
         for k in range(d):
             rebuilt[k] *= weight
         for place in range(starts[i], starts[i] + counts[i]):
-            slopes[place] = _dot(rebuilt, components[columns[place]]) + alpha
+            slopes[place] = _dot(rebuilt, components[columns[place]]) + alpha * weights[i]
 
 
 @njit(cache=True)

@@ -13,9 +13,9 @@ class DenseObjective:
 
     .. math::
         c = \mathrm{relu}(x E^T + b), \qquad
-        L = \frac{1}{n} \sum_i \|x_i - c_i D\|^2 + \frac{\alpha}{n} \sum_i \|c_i\|_1
+        L = \frac{1}{n} \sum_i w_i \left( \|x_i - c_i D\|^2 + \alpha \|c_i\|_1 \right)
 
-    With r = cD - x and g = (2 r D^T + alpha) / n where c > 0:
+    With r_i = w_i (c_i D - x_i) and g_i = (2 r_i D^T + alpha w_i) / n where c_i > 0:
     dL/dD = 2 c^T r / n (+ g^T x when tied), dL/dE = g^T x, dL/db = sum of g.
 
     Parameters
@@ -37,7 +37,7 @@ class DenseObjective:
         self._residual = like.new_empty(*stacked, batch_size, d)
         self._toward_encoder = torch.empty_like(like) if parameters.tied else None
 
-    def __call__(self, x, parameters, alpha, gradients):
+    def __call__(self, x, weights, parameters, alpha, gradients):
         """Fill the gradients and return the sums of the batch; alpha may be a stack, (a, 1, 1).
 
         The components' gradient still has its part along the components.
@@ -50,11 +50,12 @@ class DenseObjective:
         bias = parameters.bias.unsqueeze(-2)
         self._multiply(x, parameters.encoder.mT, codes).add_(bias).relu_()
         self._multiply(codes, components, residual).sub_(x)
-        squared_error = residual.square().sum((-2, -1))
-        residual.mul_(2 / n)
+        squared_errors = residual.square().sum(-1)
+        weights = weights[:, None]
+        residual.mul_(2 / n * weights)
         self._multiply(codes.mT, residual, toward_components)
-        self._multiply(residual, components.mT, slopes).add_(alpha / n)
-        code_sum = codes.sum((-2, -1))
+        self._multiply(residual, components.mT, slopes).add_(alpha / n * weights)
+        code_sums = codes.sum(-1)
         fired = codes.sign_()
         slopes.mul_(fired)
         if parameters.tied:
@@ -62,4 +63,4 @@ class DenseObjective:
         else:
             self._multiply(slopes.mT, x, gradients[1])
         torch.sum(slopes, -2, out=toward_bias)
-        return BatchSums(squared_error, code_sum, fired.sum(-2))
+        return BatchSums(squared_errors, code_sums, fired.sum(-2))

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import torch
 
 from skdict._core._batches import sample_rows
 from skdict._core._moments import RunningMoments
 
 # The cutoff in units of the median norm; docs/defaults.rst has the experiment.
 MEDIANS = 8.0
+# The norm at which an outlier counts in the loss, in units of the cutoff: that of ordinary rows.
+COUNTED_NORM = 0.25
 SAMPLE_ROWS = 8192
 # The median takes longer than a mean; so many rows place it well enough.
 MEDIAN_ROWS = 2048
@@ -75,6 +78,16 @@ def find_outlier_rule(rows, *, center=True):
 def _median_row(sample):
     """Return the coordinate-wise median, which no minority of rows can move far."""
     return np.median(sample[:: -(-len(sample) // MEDIAN_ROWS)], axis=0)
+
+
+def outlier_weights(norms, cutoff):
+    """Return the weights in the loss of rows with norms (n,), as a tensor.
+
+    A row within the cutoff has weight 1. One beyond it counts as if it were of a quarter of the
+    cutoff, which ordinary rows reach: (cutoff / 4 norm)^2.
+    """
+    ratio = cutoff / norms
+    return torch.where(ratio >= 1, torch.ones_like(ratio), (COUNTED_NORM * ratio).square_())
 
 
 def distances(block, center):

@@ -27,12 +27,12 @@ class Parameters:
 
 
 class BatchSums(NamedTuple):
-    """Sums over the rows of a batch, left on the device."""
+    """What a step measures on its batch, left on the device."""
 
-    squared_error: torch.Tensor
-    """Sum of ||x - x_hat||^2."""
-    code_sum: torch.Tensor
-    """Sum of all codes."""
+    squared_errors: torch.Tensor
+    """||x - x_hat||^2 of each row, shape (n,)."""
+    code_sums: torch.Tensor
+    """Sum of the codes of each row, shape (n,)."""
     n_fired: torch.Tensor
     """Rows on which each feature fired, shape (m,)."""
 

@@ -146,15 +146,15 @@ def _work_to_time(width, dtype, compiled, n, m, few, many):
     encoder /= torch.linalg.vector_norm(encoder, dim=1, keepdim=True)
     ordered = (x @ encoder.T).flatten().sort(descending=True).values
     parameters = Parameters(encoder, encoder, torch.empty_like(encoder[:, 0]))
-    adam = Adam(parameters.tensors())
+    adam, weights = Adam(parameters.tensors()), x.new_ones(n)
     dense = DenseStep(parameters, adam, n, multiplier(dtype, dtype, x.device))
     sparse = (CompiledStep if compiled else PortableStep)(parameters, adam)
     find = (CompiledEncoder if compiled else PortableEncoder)(encoder, parameters.bias)
     for work, n_active in (("many", many), ("few", few)):
         parameters.bias.fill_(-ordered[n_active])
         screen = Screen(encoder, parameters.bias, "full")
-        yield work, partial(sparse, x, screen, 0.0, 0.0)
-    yield "dense", partial(dense, x, 0.0, 0.0)
+        yield work, partial(sparse, x, weights, screen, 0.0, 0.0)
+    yield "dense", partial(dense, x, weights, 0.0, 0.0)
     yield "find", partial(find, x, screen)
 
 

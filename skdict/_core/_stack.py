@@ -42,15 +42,16 @@ class Stack:
         self._learning_rate = components.new_empty(())
 
     @torch.no_grad()
-    def step(self, x, rate=1.0):
-        """Train all on rows x (n, d), at `rate` times the learning rate; nothing is waited for."""
+    def step(self, x, rate=1.0, weights=None):
+        """Do what `Trainer.step` does, for all; nothing is waited for."""
+        weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
         for i, trainer in enumerate(self._trainers):
             self._alphas[i] = trainer.alpha
             trainer.n_steps += 1
         self._learning_rate.fill_(first.learning_rate * rate)
-        sums = self._step(x, self._alphas, self._learning_rate)
-        self._tally.add(sums, len(x), first.n_steps)
+        sums = self._step(x, weights, self._alphas, self._learning_rate)
+        self._tally.add(sums, weights, first.n_steps)
 
 
 class Recorded:
@@ -59,29 +60,30 @@ class Recorded:
     Parameters
     ----------
     work : callable
-        ``work(x, alphas, learning_rate)``, all tensors, which returns tensors and waits for
-        nothing. On the CPU it is called as it is.
+        ``work(x, weights, alphas, learning_rate)``, all tensors, which returns tensors and waits
+        for nothing. On the CPU it is called as it is.
     """
 
     def __init__(self, work):
         self._work, self._graphs, self._n_calls = work, {}, 0
 
-    def __call__(self, x, alphas, learning_rate):
+    def __call__(self, x, weights, alphas, learning_rate):
         """Do the work."""
         self._n_calls += 1
         if x.device.type != "cuda" or self._n_calls <= EAGER_STEPS:
-            return self._work(x, alphas, learning_rate)
+            return self._work(x, weights, alphas, learning_rate)
         if x.shape not in self._graphs:
-            self._graphs[x.shape] = self._record(x, alphas, learning_rate)
-        graph, rows, sums = self._graphs[x.shape]
+            self._graphs[x.shape] = self._record(x, weights, alphas, learning_rate)
+        graph, rows, their_weights, sums = self._graphs[x.shape]
         rows.copy_(x)
+        their_weights.copy_(weights)
         graph.replay()
         return sums
 
-    def _record(self, x, alphas, learning_rate):
+    def _record(self, x, weights, alphas, learning_rate):
         """Record without running; alphas and learning rate stay where they are."""
-        rows, graph = x.clone(), torch.cuda.CUDAGraph()
+        rows, weights, graph = x.clone(), weights.clone(), torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         with torch.cuda.graph(graph):
-            sums = BatchSums(*self._work(rows, alphas, learning_rate))
-        return graph, rows, sums
+            sums = BatchSums(*self._work(rows, weights, alphas, learning_rate))
+        return graph, rows, weights, sums

@@ -1,7 +1,7 @@
 """One step of training, over all codes or over active ones.
 
-Each takes ``step(x, ..., alpha, learning_rate)``, moves the parameters, and returns the sums
-of the batch; `CompiledStep` is a third. Nothing in a step over all codes waits for the device.
+Each takes ``step(x, weights, ..., alpha, learning_rate)``, moves the parameters, and returns the
+sums of the batch; `CompiledStep` is a third. Nothing in a step over all codes waits for the device.
 """
 
 import torch
@@ -30,9 +30,9 @@ class DenseStep:
         self._objective = DenseObjective(parameters, batch_size, multiply)
         self._gradients = [torch.empty_like(tensor) for tensor in parameters.tensors()]
 
-    def __call__(self, x, alpha, learning_rate):
-        """Train on rows (n, d) and return the sums of the batch."""
-        sums = self._objective(x, self._parameters, alpha, self._gradients)
+    def __call__(self, x, weights, alpha, learning_rate):
+        """Train on rows (n, d) of weights (n,) and return the sums of the batch."""
+        sums = self._objective(x, weights, self._parameters, alpha, self._gradients)
         _descend(self._parameters, self._gradients, self._adam, learning_rate)
         return sums
 
@@ -45,10 +45,10 @@ class PortableStep:
         self._encoder = PortableEncoder(parameters.encoder, parameters.bias)
         self._gradients = [torch.empty_like(tensor) for tensor in parameters.tensors()]
 
-    def __call__(self, x, screen, alpha, learning_rate):
-        """Train on rows (n, d) and return the sums of the batch."""
+    def __call__(self, x, weights, screen, alpha, learning_rate):
+        """Train on rows (n, d) of weights (n,) and return the sums of the batch."""
         codes = self._encoder(x, screen)
-        sums = fill_gradients(x, codes, self._parameters, alpha, self._gradients)
+        sums = fill_gradients(x, weights, codes, self._parameters, alpha, self._gradients)
         _descend(self._parameters, self._gradients, self._adam, learning_rate)
         return sums
 

@@ -67,17 +67,21 @@ class Trainer:
         self._tally = Tally.like(bias)
 
     @torch.no_grad()
-    def step(self, x, rate=1.0):
-        """Train on rows x (n, d), centred and scaled, at `rate` times the learning rate."""
+    def step(self, x, rate=1.0, weights=None):
+        """Train on rows x (n, d), centred and scaled, at `rate` times the learning rate.
+
+        The weights (n,) are those of the rows in the objective, from 0 to 1; None means 1.
+        """
+        weights = x.new_ones(len(x)) if weights is None else weights
         screen = self._plan.screen(x)
         learning_rate = self.learning_rate * rate
         if screen is None:
-            sums = self._step_over_all(x, learning_rate)
+            sums = self._step_over_all(x, weights, learning_rate)
         else:
-            sums, seconds = timed(self._sparse_step, x, screen, self.alpha, learning_rate)
+            sums, seconds = timed(self._sparse_step, x, weights, screen, self.alpha, learning_rate)
             self._plan.took(screen, seconds / len(x))
         self.n_steps += 1
-        self._tally.add(sums, len(x), self.n_steps)
+        self._tally.add(sums, weights, self.n_steps)
         if self._plan.chooses:
             self._plan.share_active = float(sums.n_fired.sum()) / (len(x) * len(sums.n_fired))
 
@@ -99,12 +103,12 @@ class Trainer:
         for name, tensor in self._state_tensors().items():
             tensor.copy_(mine[name])
 
-    def _step_over_all(self, x, learning_rate):
+    def _step_over_all(self, x, weights, learning_rate):
         if self._dense_step is None:
             self._dense_step = DenseStep(
                 self.parameters, self._adam, self.batch_size, self.multiply
             )
-        return self._dense_step(x, self.alpha, learning_rate)
+        return self._dense_step(x, weights, self.alpha, learning_rate)
 
     def read(self, silent_steps):
         """Return the means over rows since the last call; this waits for the device.
@@ -117,15 +121,17 @@ class Trainer:
         Returns
         -------
         dict
-            `step`, `loss`, `squared_error` (mean over rows), `l0`, `n_dead`.
+            `step`; means over rows of the weighted `loss`, of `squared_error`, of
+            `inlier_error` (rows of weight 1) and of `l0`; `n_dead`.
         """
-        n, squared_error, code_sum, n_active = self._tally.sums.tolist()
+        n, n_inliers, error, inlier_error, loss, penalty, n_active = self._tally.sums.tolist()
         self._tally.sums.zero_()
         silent = self.n_steps - self._tally.last_fired >= silent_steps
         return {
             "step": self.n_steps,
-            "loss": (squared_error + self.alpha * code_sum) / n,
-            "squared_error": squared_error / n,
+            "loss": (loss + self.alpha * penalty) / n,
+            "squared_error": error / n,
+            "inlier_error": inlier_error / max(n_inliers, 1),
             "l0": n_active / n,
             "n_dead": int(silent.sum()),
         }

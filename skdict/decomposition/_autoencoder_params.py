@@ -16,7 +16,7 @@ def check_autoencoder_params(sae):
     """Refuse parameters that are out of range or of the wrong kind."""
     if sae.n_components is not None:
         check_number("n_components", sae.n_components, low=1, integer=True)
-    check_number("alpha", sae.alpha, low=0, hint="0.02 to 0.5 is the useful range on rescaled rows")
+    check_number("alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows")
     if sae.target_l0 is not None:
         check_number("target_l0", sae.target_l0, above=0, hint="it counts codes on a row")
         if sae.alpha == 0:

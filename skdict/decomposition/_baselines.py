@@ -12,7 +12,7 @@ from skdict._validation import (
     compute_dtype,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._codes import decode_rows, encode_rows, measure_rows
+from skdict.decomposition._codes import check_finite_rows, decode_rows, encode_rows, moments_of
 
 
 class IdentityDictionary(BaseDictionary):
@@ -62,7 +62,7 @@ class IdentityDictionary(BaseDictionary):
         """
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True)
-            measure_rows(X)
+            check_finite_rows(X)
         self.components_ = np.eye(X.shape[1], dtype=compute_dtype(X))
         return self
 
@@ -144,7 +144,7 @@ class RandomDictionary(BaseDictionary):
             check_number("n_components", self.n_components, low=1, integer=True)
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True)
-            moments = measure_rows(X)
+            moments = moments_of(X)
         width, dtype = X.shape[1], compute_dtype(X)
         shape = (4 * width if self.n_components is None else self.n_components, width)
         directions = check_random_state(self.random_state).standard_normal(shape)

@@ -14,12 +14,18 @@ from skdict._core import (
 from skdict._validation import as_host_array, check_finite, compute_dtype
 
 
-def measure_rows(X):
-    """Return the moments of rows, all of them checked to be finite."""
+def moments_of(X):
+    """Return the `RunningMoments` of rows, all of them checked to be finite."""
     moments = RunningMoments(X.shape[1])
     for start, block in iter_blocks(X):
         moments.update(check_finite(block, start))
     return moments
+
+
+def check_finite_rows(X):
+    """Refuse rows that hold NaN or infinity (`ValueError`, which names the first row)."""
+    for start, block in iter_blocks(X):
+        check_finite(block, start)
 
 
 def encode_rows(dictionary, X, *, sparse_output, few_active=False):

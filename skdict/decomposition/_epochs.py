@@ -53,13 +53,14 @@ def run_epoch(runs, stack=None):
 
 def step_together(runs, batch, stack=None):
     """Train several dictionaries on one batch: by their stack, or else one after the other."""
+    x, weights = batch
     if stack is None:
         for run in runs:
-            run.trainer.step(batch, run.rate)
+            run.trainer.step(x, run.rate, weights)
     else:
-        stack.step(batch, runs[0].rate)
+        stack.step(x, runs[0].rate, weights)
     for run in runs:
-        run.count(len(batch))
+        run.count(len(batch[0]))
 
 
 class Epochs:
@@ -79,9 +80,9 @@ class Epochs:
     max_iter : int
         Most epochs.
     tol : float or None
-        Change of FVU between epochs below which the last, falling fifth begins.
-    error_unit : float
-        FVU for a mean squared error of 1 on scaled rows.
+        Change of the FVU of inliers between epochs below which the last, falling fifth begins.
+    scaling : RowScale
+        Of the rows: turns squared errors into FVU.
     verbose : int
         Whether a progress bar is shown.
     min_steps : int, default=100
@@ -94,7 +95,8 @@ class Epochs:
     Attributes
     ----------
     history : list of dict
-        `step`, `loss`, `fvu`, `l0`, `alpha`, `n_dead`, `n_resampled`, ten times an epoch.
+        `step`, `loss`, `fvu`, `fvu_inliers`, `l0`, `alpha`, `n_dead`, `n_resampled`, ten
+        times an epoch.
     n_iter : int
         Epochs done.
     bar : tqdm
@@ -109,7 +111,7 @@ class Epochs:
         batch_size,
         max_iter,
         tol,
-        error_unit,
+        scaling,
         verbose,
         min_steps=MIN_STEPS,
         steering=None,
@@ -125,7 +127,7 @@ class Epochs:
         self._rows = len(rows) * self._passes
         self._total = self._max_iter = max_iter
         self._tol = tol
-        self._error_unit = error_unit
+        self._scaling = scaling
         self._epoch_fvu = []
         self._converged = False
         self.bar = tqdm(
@@ -179,8 +181,8 @@ class Epochs:
         """Train for one pass at the full learning rate."""
         with self.bar:
             self.begin_epoch()
-            for batch in self._draw_batches():
-                self.trainer.step(batch)
+            for x, weights in self._draw_batches():
+                self.trainer.step(x, weights=weights)
             self._read(self._rows)
         self.n_iter += 1
 
@@ -239,7 +241,7 @@ class Epochs:
     def end_epoch(self):
         """Count the epoch, and take note of its FVU."""
         self.n_iter += 1
-        fvu = [entry["fvu"] for entry in self.history[self._first_entry :]]
+        fvu = [entry["fvu_inliers"] for entry in self.history[self._first_entry :]]
         self._epoch_fvu.append(sum(fvu) / len(fvu))
         if self._steering:
             self._steering.compare(self.history[-1]["l0"])
@@ -251,7 +253,8 @@ class Epochs:
 
     def _read(self, n_rows):
         entry = self.trainer.read(silent_steps=self._steps)
-        entry["fvu"] = entry.pop("squared_error") * self._error_unit
+        entry["fvu"] = entry.pop("squared_error") * self._scaling.error_unit
+        entry["fvu_inliers"] = entry.pop("inlier_error") * self._scaling.inlier_error_unit
         entry |= {"alpha": self.trainer.alpha, "n_resampled": self._n_resampled}
         self.history.append(entry)
         if self._steering:

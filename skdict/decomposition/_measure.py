@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse
 
-from skdict._core import RunningMoments, iter_blocks
+from skdict._core import InlierMoments, find_outlier_rule, iter_blocks
 from skdict._validation import as_host_array, as_rows, check_finite, compute_dtype
 from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
 from skdict.decomposition._topk_dictionary import keep_strongest
@@ -24,8 +24,9 @@ def measure_dictionary(dictionary, X, n_active=None):
     Returns
     -------
     dict
-        `n_components`, `fvu`, `l0`, `n_dead` (features that fire on no row), `density` (the
-        median share of rows that a feature fires on).
+        `n_components`; `fvu`; `fvu_inliers`, the FVU of the rows that are no outliers; `l0`;
+        `n_dead`, features that fire on no row; `density`, the median share of rows that a
+        feature fires on.
     """
     return measure_at_cuts(dictionary, X, [n_active])[0]
 
@@ -50,31 +51,37 @@ def measure_at_cuts(dictionary, X, cuts):
     lengths = None
     if any(cut is not None for cut in cuts):
         lengths = np.linalg.norm(dictionary_atoms(dictionary), axis=1)
-    moments, squared_errors, counts = RunningMoments(X.shape[1]), [0.0] * len(cuts), [0] * len(cuts)
+    moments = InlierMoments(find_outlier_rule(X))
+    squared_errors, counts = np.zeros((len(cuts), 2)), [0] * len(cuts)
     for start, block in iter_blocks(X):
         block = check_finite(block, start).astype(compute_dtype(X), copy=False)
-        moments.update(block)
+        inlier = ~moments.update(block)
         codes = dictionary.transform(block)
         codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
         for i, cut in enumerate(cuts):
             kept = codes if cut is None else keep_strongest(codes, cut, lengths)
             counts[i] = counts[i] + firing_counts(kept)[0]
             residual = block - np.asarray(dictionary.inverse_transform(kept))
-            squared_errors[i] += float(np.square(residual, dtype=np.float64).sum())
-    if moments.squared_deviations == 0:
+            errors = np.square(residual, dtype=np.float64).sum(axis=1)
+            squared_errors[i] += errors.sum(), errors[inlier].sum()
+    if moments.total.squared_deviations == 0:
         raise ValueError(
-            f"the {moments.n_rows} test rows do not vary, so FVU is not defined; pass rows that do"
+            f"the {moments.total.n_rows} test rows do not vary, so FVU is not defined; pass rows "
+            f"that do"
         )
     return [_record(*sums, moments) for sums in zip(squared_errors, counts, strict=True)]
 
 
-def _record(squared_error, counts, moments):
+def _record(squared_errors, counts, moments):
+    n_rows = moments.total.n_rows
+    of_all, of_inliers = squared_errors.tolist()
     return {
         "n_components": len(counts),
-        "fvu": squared_error / moments.squared_deviations,
-        "l0": float(counts.sum() / moments.n_rows),
+        "fvu": of_all / moments.total.squared_deviations,
+        "fvu_inliers": of_inliers / moments.inliers.squared_deviations,
+        "l0": float(counts.sum() / n_rows),
         "n_dead": int((counts == 0).sum()),
-        "density": float(np.median(counts) / moments.n_rows),
+        "density": float(np.median(counts) / n_rows),
     }
 
 

@@ -1,18 +1,16 @@
 """Dictionaries over a grid of alphas, all trained on one reading of the rows."""
 
 import copy
-import numbers
 
 import numpy as np
 
 from skdict._core import Stack
-from skdict._validation import check_number, check_rows
-from skdict.decomposition._codes import measure_rows
+from skdict._validation import check_rows
+from skdict.decomposition._alpha_grid import alphas_for, check_alphas
 from skdict.decomposition._epochs import run_together
 from skdict.decomposition._measure import measure_dictionary
+from skdict.decomposition._measured_rows import measure_rows, warn_of_outlier_rows
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
-
-USEFUL_ALPHAS = (0.02, 0.5)
 
 
 class SparseDictionaryPath:
@@ -63,8 +61,9 @@ class SparseDictionaryPath:
         Returns
         -------
         dict of str to ndarray of shape (n_alphas,)
-            `alpha`; `n_components`; `fvu`, the fraction of variance unexplained; `l0`, non-zero
-            codes a row; `n_dead`, features that fire on no row; `density`, the median share of
+            `alpha`; `n_components`; `fvu`, the fraction of variance unexplained; `fvu_inliers`,
+            the same without outlier rows; `l0`, non-zero codes a row; `n_dead`, features that
+            fire on no row; `density`, the median share of
             rows that a feature fires on. ``pandas.DataFrame`` takes it as it is.
 
         Raises
@@ -115,8 +114,9 @@ def sparse_dictionary_path(
     X : array-like of shape (n_samples, n_features)
         Rows, as `SparseDictionaryAutoencoder.fit` takes them.
     alphas : int or array-like of shape (n_alphas,), default=8
-        Weights of the L1 penalty, increasing; a whole number is that many, in geometric
-        progression from 0.02 to 0.5.
+        Weights of the L1 penalty, increasing. An integer spans a grid of that many values from
+        the rows: geometric, from alpha_max / 25 to alpha_max, which is twice the median over
+        sampled rows of the largest projection of a row on the direction of another.
     n_components : int or None, default=None
         Features in each dictionary. None means 4 times the width.
     debias : bool, default=False
@@ -180,9 +180,8 @@ def sparse_dictionary_path(
     >>> bool((table["l0"][:-1] > table["l0"][1:]).all())
     True
     """
-    dictionaries = path_estimators(
-        check_alphas(alphas),
-        n_components=n_components,
+    prototype = SparseDictionaryAutoencoder(
+        n_components,
         debias=debias,
         tied_weights=tied_weights,
         center=center,
@@ -198,51 +197,22 @@ def sparse_dictionary_path(
         random_state=random_state,
         verbose=verbose,
     )
-    X = check_rows(dictionaries[0], X, reset=True, min_rows=2)
-    return fit_path(dictionaries, X, columns_of(dictionaries[0]))
+    prototype._check_params()
+    alphas = check_alphas(alphas)
+    X = check_rows(prototype, X, reset=True, min_rows=2)
+    dictionaries = path_estimators(prototype, alphas_for(X, alphas, prototype))
+    return fit_path(dictionaries, X, columns_of(prototype))
 
 
-def check_alphas(alphas):
-    """Return alphas as an increasing float array; a whole number stands for so many.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or they are not increasing, negative or not finite.
-    TypeError
-        If they are not numbers.
-    """
-    if isinstance(alphas, numbers.Number):
-        check_number("alphas", alphas, low=1, integer=True, hint="or a list of alphas, increasing")
-        return np.geomspace(*USEFUL_ALPHAS, alphas)
-    values = np.asarray(alphas)
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(
-            f"alphas has shape {values.shape}; pass a list of at least one alpha, or how many of "
-            f"them, such as alphas=8"
+def path_estimators(prototype, alphas):
+    """Return unfitted estimators with the parameters of one; the first alone shows its progress."""
+    shared = prototype.get_params(deep=False)
+    return [
+        SparseDictionaryAutoencoder(
+            **shared | {"alpha": alpha, "verbose": 0 if i else prototype.verbose}
         )
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"alphas={alphas!r} is not accepted: pass numbers, such as [0.1, 0.2]")
-    if not (np.isfinite(values) & (values >= 0)).all():
-        wrong = values[~(np.isfinite(values) & (values >= 0))].tolist()
-        raise ValueError(f"alphas holds {wrong}; pass finite numbers >= 0, such as [0.1, 0.2]")
-    if (np.diff(values) <= 0).any():
-        raise ValueError(
-            f"alphas={values.tolist()} does not increase from each to the next; pass "
-            f"np.unique(alphas)"
-        )
-    return values.astype(np.float64)
-
-
-def path_estimators(alphas, *, verbose, **params):
-    """Return unfitted estimators, parameters checked; the first alone shows its progress."""
-    dictionaries = [
-        SparseDictionaryAutoencoder(alpha=alpha, verbose=0 if i else verbose, **params)
         for i, alpha in enumerate(alphas.tolist())
     ]
-    for dictionary in dictionaries:
-        dictionary._check_params()
-    return dictionaries
 
 
 def columns_of(estimator):
@@ -268,17 +238,19 @@ def fit_path(dictionaries, X, columns):
     SparseDictionaryPath
     """
     first = dictionaries[0]
-    rows, error_unit = first._scaled_rows(X, measure_rows(X))
+    moments = measure_rows(X, center=first.center)
+    rows, scaling = first._scaled_rows(X, moments)
     # Drawn once: the start does not depend on alpha.
     start = first._begin(rows)
     runs = []
     for dictionary in dictionaries:
         trainer = dictionary._trainer(copy.deepcopy(start), len(rows))
-        runs.append(dictionary._epochs(trainer, rows, error_unit, max_iter=dictionary.max_iter))
+        runs.append(dictionary._epochs(trainer, rows, scaling, max_iter=dictionary.max_iter))
     run_together(runs, _stack(runs))
     for dictionary, run in zip(dictionaries, runs, strict=True):
         fitted = dictionary._finished_attributes(run.trainer, run, rows, X)
-        vars(dictionary).update(columns, **fitted, _error_unit=error_unit)
+        vars(dictionary).update(columns, **fitted, **first._row_attributes(scaling, moments))
+    warn_of_outlier_rows(moments)
     return SparseDictionaryPath(dictionaries)
 
 

@@ -9,9 +9,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skdict._validation import check_flag, check_number, check_rows
 from skdict.activations import Activations
+from skdict.decomposition._alpha_grid import alphas_for, check_alphas
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._dead_features import warn_of_dead_features
-from skdict.decomposition._path import check_alphas, columns_of, fit_path, path_estimators
+from skdict.decomposition._path import columns_of, fit_path, path_estimators
 from skdict.decomposition._selection import knee
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 
@@ -33,8 +34,8 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     Parameters
     ----------
     alphas : int or array-like of shape (n_alphas,), default=8
-        Weights of the L1 penalty, increasing; a whole number is that many, in geometric
-        progression from 0.02 to 0.5.
+        Weights of the L1 penalty, increasing. An integer spans a grid of that many values from
+        the rows, as `sparse_dictionary_path` does.
     n_components : int or None, default=None
         Features in each dictionary. None means 4 times the width.
     cv : int, cross-validation splitter, iterable or None, default=None
@@ -90,8 +91,8 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         Index of `alpha_` in `alphas_`.
     cv_results_ : dict of str to ndarray
         What was measured, laid out as in `GridSearchCV`: `params`, `param_alpha`, and for each of
-        `score` (1 - FVU), `fvu`, `l0`, `n_dead`, `density` and `n_components` the values of
-        each fold (`split0_test_fvu`), their mean (`mean_test_fvu`), standard deviation
+        `score` (1 - FVU), `fvu`, `fvu_inliers`, `l0`, `n_dead`, `density` and `n_components` the
+        values of each fold (`split0_test_fvu`), their mean (`mean_test_fvu`), standard deviation
         (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good or not). Times
         are left out, because the alphas share them.
     n_splits_ : int
@@ -207,18 +208,21 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         TypeError
             If a parameter is of the wrong kind or X is sparse.
         """
-        alphas = self._check_params()
+        prototype, alphas = self._checked()
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True, min_rows=2)
             splits = self._splits(X, groups)
             columns = columns_of(self)
+            alphas = alphas_for(X, alphas, prototype)
             folds = Parallel(n_jobs=self.n_jobs)(
-                delayed(_measure_fold)(self._estimators(alphas), X, columns, *split)
+                delayed(_measure_fold)(path_estimators(prototype, alphas), X, columns, *split)
                 for split in splits
             )
             results = cv_results(alphas, folds)
             best = _choose(self.selection or knee(), results, len(alphas))
-            path = fit_path(self._estimators(alphas), X, columns) if self.refit else None
+            path = None
+            if self.refit:
+                path = fit_path(path_estimators(prototype, alphas), X, columns)
         self.alphas_, self.n_splits_, self.cv_results_ = alphas, len(splits), results
         self.best_index_, self.alpha_ = best, float(alphas[best])
         # A dictionary of an earlier fit is not of these rows.
@@ -244,28 +248,26 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         l0 = chosen.history_[-1]["l0"]
         warn_of_dead_features(chosen.firing_counts_, l0, chosen.alpha, chosen.bias_init)
 
-    def _check_params(self):
-        """Return the alphas, with all parameters checked."""
+    def _checked(self):
+        """Return an estimator with the parameters of this one, and the alphas, all checked."""
+        theirs = SparseDictionaryAutoencoder().get_params()
+        mine = self.get_params(deep=False)
+        prototype = SparseDictionaryAutoencoder(**{k: v for k, v in mine.items() if k in theirs})
+        prototype._check_params()
         alphas = check_alphas(self.alphas)
-        self._estimators(alphas)
+        n_alphas = alphas if isinstance(alphas, int) else len(alphas)
         check_flag("refit", self.refit)
         if self.selection is not None and not callable(self.selection):
             raise TypeError(
                 f"selection={self.selection!r} is not accepted: pass a rule, such as "
                 f"sparsest_within(max_fvu=0.2), or None for knee()"
             )
-        if self.selection is None and len(alphas) < KNEE_ALPHAS:
+        if self.selection is None and n_alphas < KNEE_ALPHAS:
             raise ValueError(
-                f"the knee of {len(alphas)} alphas is not defined; pass at least {KNEE_ALPHAS} "
+                f"the knee of {n_alphas} alphas is not defined; pass at least {KNEE_ALPHAS} "
                 f"alphas, or another rule as selection, such as nearest_l0(20)"
             )
-        return alphas
-
-    def _estimators(self, alphas):
-        """Return unfitted estimators with the parameters that they share with this one."""
-        theirs = SparseDictionaryAutoencoder().get_params()
-        mine = self.get_params(deep=False)
-        return path_estimators(alphas, **{k: v for k, v in mine.items() if k in theirs})
+        return prototype, alphas
 
     def _splits(self, X, groups):
         """Return the rows to train on and to hold out, for each fold."""

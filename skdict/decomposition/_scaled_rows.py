@@ -3,34 +3,16 @@
 import numpy as np
 import torch
 
-from skdict._core import Parameters, calibrate_bias, random_parameters, shuffled_batches
+from skdict._core import (
+    Parameters,
+    calibrate_bias,
+    outlier_weights,
+    random_parameters,
+    shuffled_batches,
+)
 
 FIRING_SHARE = 0.03
 SAMPLE_ROWS = 8192
-
-
-def center_and_scale(X, moments, center, rescale):
-    """Return the centre and scale of rows, and the FVU of a unit squared error on scaled ones.
-
-    Raises
-    ------
-    ValueError
-        If the rows are all equal, or too large or small to be computed with.
-    """
-    mean = moments.mean if center else np.zeros_like(moments.mean)
-    mean_square = moments.variance if center else moments.mean_square
-    if moments.squared_deviations == 0 and (moments.mean == X[0]).all():
-        raise ValueError(
-            f"all {moments.n_rows} rows of X are equal, so there is nothing to learn; "
-            f"pass rows that vary"
-        )
-    if not np.finfo(np.float32).tiny < mean_square < np.finfo(np.float64).max:
-        raise ValueError(
-            f"the mean square norm of the rows, {mean_square:.3g}, is beyond what can be "
-            f"computed with; multiply X by a constant that brings it near 1"
-        )
-    scale = float(np.sqrt(mean_square)) if rescale else 1.0
-    return mean, scale, scale**2 / moments.variance
 
 
 class ScaledRows:
@@ -40,16 +22,16 @@ class ScaledRows:
     ----------
     rows : array-like of shape (n, d)
         Anything sliced by rows, all finite.
-    mean : ndarray of shape (d,)
-        Taken off.
-    scale : float
-        Divided by.
+    scaling : RowScale
+        Centre, scale and cutoff.
     dtype : numpy dtype
         Of the batches: float32 or float64.
     device : torch.device
         Of the batches.
     seed : int
         Of everything random.
+    has_outliers : bool
+        True if any row is beyond the cutoff.
 
     Attributes
     ----------
@@ -57,13 +39,14 @@ class ScaledRows:
         On the CPU; the order of rows to come follows from its state.
     """
 
-    def __init__(self, rows, mean, scale, *, dtype, device, seed):
-        self.mean, self.scale = mean, scale
+    def __init__(self, rows, scaling, *, dtype, device, seed, has_outliers):
+        self.mean, self.scale = scaling.mean, scaling.scale
+        self._cutoff = scaling.cutoff / scaling.scale if has_outliers else None
         self._rows = rows
         self._tensors = {"dtype": getattr(torch, np.dtype(dtype).name), "device": device}
         self._seed = seed
         self.generator = torch.Generator().manual_seed(seed)
-        self._center = torch.tensor(mean, **self._tensors)
+        self._center = torch.tensor(scaling.mean, **self._tensors)
 
     def __len__(self):
         return len(self._rows)
@@ -86,18 +69,27 @@ class ScaledRows:
         return torch.Generator().manual_seed(2**16 * self._seed + epoch)
 
     def sample(self, generator=None):
-        """Return some of the rows, drawn at random."""
-        return next(self.batches(SAMPLE_ROWS, generator))
+        """Return some of the rows that are no outliers, drawn at random."""
+        x, weights = next(self.batches(SAMPLE_ROWS, generator))
+        return x if self._cutoff is None else x[weights == 1]
 
     def batches(self, batch_size, generator=None):
-        """Return an iterator over all rows once, in random order."""
-        return shuffled_batches(
+        """Yield all rows once, in random order: batches (n, d) and the rows' weights (n,)."""
+        batches = shuffled_batches(
             self._rows,
             batch_size,
             generator=self.generator if generator is None else generator,
             prepare=lambda block: block.sub_(self._center).div_(self.scale),
             **self._tensors,
         )
+        for x in batches:
+            yield x, self._weights(x)
+
+    def _weights(self, x):
+        """Return the weights of rows in the loss, below 1 for outliers."""
+        if self._cutoff is None:
+            return x.new_ones(len(x))
+        return outlier_weights(torch.linalg.vector_norm(x, dim=1), self._cutoff)
 
     def random_start(self, n_components, *, tied, calibrated):
         """Return random directions, with biases that fire on 3 % of the rows or at zero."""

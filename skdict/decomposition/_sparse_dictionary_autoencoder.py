@@ -14,11 +14,18 @@ from skdict.decomposition._autoencoder_params import (
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
-from skdict.decomposition._codes import decode_rows, encode_rows, measure_rows
+from skdict.decomposition._codes import decode_rows, encode_rows
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._debias import refit_magnitudes
 from skdict.decomposition._epochs import Epochs
-from skdict.decomposition._scaled_rows import ScaledRows, center_and_scale
+from skdict.decomposition._measured_rows import (
+    RowScale,
+    fitted_rule,
+    measure_rows,
+    row_scale,
+    warn_of_outlier_rows,
+)
+from skdict.decomposition._scaled_rows import ScaledRows
 from skdict.decomposition._steering import Steering, split_held_out
 
 # With a larger share of codes active, products over all of them are faster.
@@ -49,11 +56,12 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     n_components : int or None, default=None
         Features in the dictionary. None means 4 times the width.
     alpha : float, default=0.1
-        Weight of the L1 penalty; 0.02 to 0.5 is the useful range with `rescale=True`, and
-        rows much narrower than 64 want the upper half of it.
-        The code published with [1]_ averages the squared error over the width instead, so
-        its alphas times the width are alphas here (8.577e-4 at width 512 is 0.439), with
-        ``center=False, rescale=False, bias_init="zeros"``.
+        Weight of the L1 penalty. With `rescale=True` 0.1 is a start for most layers, but the useful
+        range differs between layers and models: in the middle of SmolLM2-135M, 0.2 kills features
+        and 0.4 nearly all. `sparse_dictionary_path` spans a grid from the rows; where one number
+        must serve several layers, set `target_l0` instead. The code published with [1]_ averages
+        the squared error over the width instead, so its alphas times the width are alphas here
+        (8.577e-4 at width 512 is 0.439), with ``center=False, rescale=False, bias_init="zeros"``.
     target_l0 : float or None, default=None
         If given, alpha is only where training starts: it is steered until so many codes fire on
         a row, within 5 % on rows held out (the last twentieth of them, 4,096 at most). The
@@ -122,9 +130,14 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Root of the mean square norm of centred rows; 1 with `rescale=False`.
     firing_counts_ : ndarray of shape (n_components,), dtype int64
         Rows on which each feature fired during the last epoch.
+    outlier_cutoff_ : float
+        Norm of a centred row above which it counts as an outlier: eight times the median norm.
+    n_outlier_rows_ : int
+        Outlier rows among those fitted.
     history_ : list of dict
         About ten entries an epoch: `step`, and over the rows since the entry before `loss`,
-        `fvu` and `l0` (codes that fire on a row), `alpha`, `n_dead` (features silent for an
+        `fvu`, `fvu_inliers` (the FVU without outlier rows) and `l0` (codes that fire on a row),
+        `alpha`, `n_dead` (features silent for an
         epoch) and `n_resampled` (features given a new start so far).
     n_iter_ : int
         Epochs done.
@@ -249,10 +262,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
     def _fit_rows(self, X, checkpoint):
         trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
-        rows, error_unit = self._scaled_rows(trained, measure_rows(X))
+        moments = measure_rows(X, center=self.center)
+        rows, scaling = self._scaled_rows(trained, moments)
         start = self._continue if self.warm_start and hasattr(self, "components_") else self._begin
         trainer = self._trainer(start(rows), len(rows))
-        epochs = self._epochs(trainer, rows, error_unit, held_out, max_iter=self.max_iter)
+        epochs = self._epochs(trainer, rows, scaling, held_out, max_iter=self.max_iter)
 
         def fitted():
             return self._fitted_attributes(trainer, epochs, rows)
@@ -263,7 +277,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         # What an earlier training left: its optimiser, and where loaded rows came from.
         for name in ("_moments", "metadata_", "code_gains_", "code_offsets_"):
             vars(self).pop(name, None)
-        vars(self).update(attributes, _error_unit=error_unit)
+        vars(self).update(attributes, **self._row_attributes(scaling, moments))
+        warn_of_outlier_rows(moments)
         callbacks.end_fit()
 
     def partial_fit(self, X, y=None):
@@ -306,28 +321,40 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
     def _fit_first_block(self, X):
         trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
-        rows, error_unit = self._scaled_rows(trained, measure_rows(X))
+        moments = measure_rows(X, center=self.center)
+        rows, scaling = self._scaled_rows(trained, moments)
         trainer = self._trainer(self._begin(rows), len(rows))
-        self._fit_block(rows, trainer, error_unit, held_out)
+        self._fit_block(rows, trainer, scaling, held_out)
+        vars(self).update(self._row_attributes(scaling, moments))
+        warn_of_outlier_rows(moments)
 
     def _fit_next_block(self, X):
-        measure_rows(X)
+        moments = measure_rows(X, fitted_rule(self))
         trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
         # Every block is shuffled in another order.
         seed = self._draw_seed() + self.n_steps_
-        rows = self._rows(trained, self.mean_, self.scale_, self.components_.dtype, seed)
+        scaling = RowScale(
+            self.mean_,
+            self.scale_,
+            self.outlier_cutoff_,
+            self._error_unit,
+            self._error_unit_inliers,
+        )
+        rows = self._rows(trained, scaling, self.components_.dtype, seed, bool(moments.outliers))
         history, n_iter = self.history_, self.n_iter_
         trainer = self._trainer(self._continue(rows), len(rows), getattr(self, "_moments", None))
         trainer.n_steps = self.n_steps_
-        self._fit_block(rows, trainer, self._error_unit, held_out)
+        self._fit_block(rows, trainer, scaling, held_out)
+        self.n_outlier_rows_ += len(moments.outliers)
+        warn_of_outlier_rows(moments)
         self.history_ = history + self.history_
         self.n_iter_ += n_iter
 
-    def _fit_block(self, rows, trainer, error_unit, held_out):
-        epochs = self._epochs(trainer, rows, error_unit, held_out, max_iter=1, min_steps=1)
+    def _fit_block(self, rows, trainer, scaling, held_out):
+        epochs = self._epochs(trainer, rows, scaling, held_out, max_iter=1, min_steps=1)
         epochs.run_once()
         fitted = self._fitted_attributes(trainer, epochs, rows)
-        vars(self).update(fitted, _error_unit=error_unit, _moments=trainer.moments())
+        vars(self).update(fitted, _moments=trainer.moments())
 
     def _encode(self, X):
         """Return the codes of checked rows."""
@@ -365,16 +392,30 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         check_autoencoder_params(self)
 
     def _scaled_rows(self, X, moments):
-        """Return rows by their own centre and scale, and the FVU of a unit squared error."""
-        mean, scale, error_unit = center_and_scale(X, moments, self.center, self.rescale)
-        return self._rows(X, mean, scale, compute_dtype(X), self._draw_seed()), error_unit
+        """Return rows by their own centre and scale, and the latter."""
+        scaling = row_scale(X, moments, self.center, self.rescale)
+        has_outliers = bool(moments.outliers)
+        rows = self._rows(X, scaling, compute_dtype(X), self._draw_seed(), has_outliers)
+        return rows, scaling
+
+    @staticmethod
+    def _row_attributes(scaling, moments):
+        """Return what was found of the rows before training."""
+        return {
+            "outlier_cutoff_": scaling.cutoff,
+            "n_outlier_rows_": len(moments.outliers),
+            "_error_unit": scaling.error_unit,
+            "_error_unit_inliers": scaling.inlier_error_unit,
+        }
 
     def _draw_seed(self):
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
 
-    def _rows(self, X, mean, scale, dtype, seed):
+    def _rows(self, X, scaling, dtype, seed, has_outliers):
         device = resolve_device(self.device)
-        return ScaledRows(X, mean, scale, dtype=dtype, device=device, seed=seed)
+        return ScaledRows(
+            X, scaling, dtype=dtype, device=device, seed=seed, has_outliers=has_outliers
+        )
 
     def _begin(self, rows):
         """Return new parameters."""
@@ -426,7 +467,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             moments=moments,
         )
 
-    def _epochs(self, trainer, rows, error_unit, held_out=None, **options):
+    def _epochs(self, trainer, rows, scaling, held_out=None, **options):
         steering = None
         if held_out is not None:
             steering = Steering(self.target_l0, trainer, rows.scaled(held_out))
@@ -435,7 +476,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             rows,
             batch_size=self.batch_size,
             tol=self.tol,
-            error_unit=error_unit,
+            scaling=scaling,
             verbose=self.verbose,
             steering=steering,
             resample=self.dead_features == "resample",

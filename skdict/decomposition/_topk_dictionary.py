@@ -15,7 +15,7 @@ from skdict._validation import (
     is_fitted,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._codes import decode_rows, measure_rows
+from skdict.decomposition._codes import check_finite_rows, decode_rows
 from skdict.decomposition._contract import dictionary_atoms, dictionary_offset
 
 
@@ -108,7 +108,7 @@ class TopKDictionary(BaseDictionary):
             check_flag(name, getattr(self, name))
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True)
-            measure_rows(X)
+            check_finite_rows(X)
             dictionary = self._fitted_dictionary(X)
             atoms, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
             if atoms.shape[1] != X.shape[1]:

@@ -1,53 +1,88 @@
-"""Dimensions and positions that would swamp all others."""
+"""Dimensions, positions and tokens that would swamp all others."""
 
 import warnings
+from collections import Counter
 
 import numpy as np
 
-from skdict._core import RunningMoments, iter_blocks
+from skdict._core import RunningMoments, distances, find_outlier_rule, iter_blocks
 from skdict.exceptions import OutlierWarning
 
 LARGEST_SHARE = 0.5
 LARGEST_RATIO = 5
+SHOWN_TOKENS = 5
 
 
 def warn_of_outliers(activations, hook_point):
     """Warn of what would set the scale of all rows alone, and say what to do.
 
+    Outlier tokens are left out when the variance of dimensions is measured.
+
     Parameters
     ----------
     activations : Activations
-        Rows of one place.
+        Rows of one hook point.
     hook_point : str
         Its name.
     """
     width = activations.shape[1]
-    squares, norms = np.zeros(width), np.empty(len(activations))
-    moments = RunningMoments(width)
+    squares, (norms, apart) = np.zeros(width), np.empty((2, len(activations)))
+    moments, rule = RunningMoments(width), find_outlier_rule(activations)
     for start, block in iter_blocks(activations):
         block = block.astype(np.float64)
-        moments.update(block)
-        squares += np.square(block).sum(axis=0)
-        norms[start : start + len(block)] = np.linalg.norm(block, axis=1)
+        end = start + len(block)
+        norms[start:end] = np.linalg.norm(block, axis=1)
+        apart[start:end] = distances(block, rule.center)
+        inliers = block[apart[start:end] <= rule.cutoff]
+        moments.update(inliers)
+        squares += np.square(inliers).sum(axis=0)
+    _warn_of_dimension(squares, moments, hook_point)
+    positions = _warn_of_positions(activations, norms, hook_point)
+    is_outlier = (apart > rule.cutoff) & ~np.isin(activations.positions, positions)
+    _warn_of_tokens(activations, apart, np.flatnonzero(is_outlier), hook_point)
+
+
+def _warn_of_dimension(squares, moments, hook_point):
     deviations = squares - moments.n_rows * np.square(moments.mean)
     shares = deviations / max(deviations.sum(), np.finfo(float).tiny)
     top = int(shares.argmax())
-    if width > 2 and shares[top] > LARGEST_SHARE:
+    if len(squares) > 2 and shares[top] > LARGEST_SHARE:
         _warn(
-            f"dimension {top} holds {shares[top]:.0%} of the variance of {hook_point!r}; put a "
-            f"StandardScaler before the dictionary, or it will explain little else"
+            f"dimension {top} holds {shares[top]:.0%} of the variance of {hook_point!r}; "
+            f"put a StandardScaler before the dictionary, or it will explain little else"
         )
+
+
+def _warn_of_positions(activations, norms, hook_point):
+    """Return the positions that were warned of."""
     positions, group = np.unique(activations.positions, return_inverse=True)
     means = np.bincount(group, weights=norms) / np.bincount(group)
     ratio = means / max(np.median(norms), np.finfo(float).tiny)
     outliers = positions[ratio > LARGEST_RATIO]
-    if len(outliers) and len(positions) > 2:
-        _warn(
-            f"positions {', '.join(map(str, outliers[:5]))} of {hook_point!r} have a mean norm of "
-            f"up to {ratio.max():.0f} times the median; leave them out (skip_first="
-            f"{int(outliers.max()) + 1} where they come first), or they will set mean and scale"
-        )
+    if not len(outliers) or len(positions) <= 2:
+        return []
+    _warn(
+        f"positions {', '.join(map(str, outliers[:5]))} of {hook_point!r} have a mean norm of "
+        f"up to {ratio.max():.0f} times the median; leave them out (skip_first="
+        f"{int(outliers.max()) + 1} where they come first), or they will set mean and scale"
+    )
+    return outliers
+
+
+def _warn_of_tokens(activations, apart, rows, hook_point):
+    """Warn of outlier tokens, which may stand at any position."""
+    if not len(rows):
+        return
+    share = np.square(apart[rows]).sum() / np.square(apart).sum()
+    counts = Counter(map(activations.token, rows.tolist())).most_common(SHOWN_TOKENS)
+    shown = ", ".join(f"{token!r} ({count})" for token, count in counts)
+    rest = ", ..." if sum(count for _, count in counts) < len(rows) else ""
+    _warn(
+        f"{len(rows)} of {len(activations)} tokens of {hook_point!r} have more than 8 times "
+        f"the median norm and hold {share:.0%} of the variance: {shown}{rest}. "
+        f"SparseDictionaryAutoencoder gives them little weight; leave them out for other methods"
+    )
 
 
 def _warn(message):
-    warnings.warn(message, OutlierWarning, stacklevel=6)
+    warnings.warn(message, OutlierWarning, stacklevel=7)

@@ -168,7 +168,7 @@ def _split_state(dictionary):
     """Return fitted arrays, and what else is fitted as plain Python."""
     arrays, plain = {}, {}
     for name, value in vars(dictionary).items():
-        if not (name.endswith("_") or name == "_error_unit") or name == "metadata_":
+        if not (name.endswith("_") or name.startswith("_error_unit")) or name == "metadata_":
             continue
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
             arrays[name] = np.ascontiguousarray(value)

@@ -114,7 +114,8 @@ def _as_estimator(tensors, *, centred, metadata):
     sae.encoder_ = (encoder * lengths[:, None]).astype(dtype)
     sae.encoder_bias_ = (bias * lengths).astype(dtype)
     sae.mean_ = wide["b_dec"].astype(dtype)
-    sae.scale_, sae._error_unit = 1.0, 1.0
+    sae.scale_, sae._error_unit, sae._error_unit_inliers = 1.0, 1.0, 1.0
+    sae.outlier_cutoff_, sae.n_outlier_rows_ = float("inf"), 0
     sae.firing_counts_ = np.zeros(len(encoder), dtype=np.int64)
     sae.history_, sae.n_iter_, sae.n_steps_ = [], 0, 0
     sae.n_features_in_ = encoder.shape[1]

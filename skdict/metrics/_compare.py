@@ -141,8 +141,10 @@ class ComparisonTable:
 
     def _cells(self):
         head = list(self.records[0])
+        if all(record.get("fvu_inliers") == record.get("fvu") for record in self.records):
+            head = [name for name in head if name != "fvu_inliers"]
         shown = [
-            [f"{v:.4g}" if isinstance(v, float) else str(v) for v in record.values()]
+            [f"{v:.4g}" if isinstance(v, float) else str(v) for v in map(record.get, head)]
             for record in self.records
         ]
         return [head, *shown]
@@ -177,6 +179,8 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     -------
     ComparisonTable
         For each dictionary `n_components`; `fvu`, the fraction of variance unexplained;
+        `fvu_inliers`, the same without the rows whose norm, once centred, is more than eight times
+        the median (not shown in print where there is none);
         `l0`, non-zero codes a row; `n_dead`, features that fire on no row; `density`, the
         median share of rows that a feature fires on. With a list also `n_active`. With several
         seeds also `fvu_low` and `fvu_high`, the 95 % interval of the mean FVU over them (see

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-from skdict._core import InlierMoments, RunningMoments, find_outlier_rule, iter_blocks
+from skdict._core import (
+    InlierMoments,
+    RunningMoments,
+    find_outlier_rule,
+    iter_blocks,
+    outlier_weights,
+)
 from skdict._core._outliers import MEDIANS
 
 
@@ -66,6 +73,13 @@ def test_rows_at_the_mean_do_not_set_the_median():
     X[:50] -= X[:50].mean(0)
     assert not find_outlier_rule(X).is_outlier(X).any()
     assert find_outlier_rule(np.ones((9, 2))).cutoff == np.inf
+
+
+def test_an_outlier_counts_like_an_ordinary_row():
+    norms = torch.tensor([0.0, 3.0, 8.0, 8.001, 80.0], dtype=torch.float64)
+    weights = outlier_weights(norms, 8.0)
+    assert weights[:3].tolist() == [1, 1, 1]
+    torch.testing.assert_close(weights[3:] * norms[3:] ** 2, torch.full((2,), 4.0).double())
 
 
 def test_without_centring_distances_are_norms():

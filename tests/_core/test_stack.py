@@ -37,9 +37,10 @@ def test_equal_to_separate_trainers(tied):
     stack = Stack(together)
     for step, x in enumerate(batches(30)):
         rate = 1 - step / 60
-        stack.step(x, rate)
+        weights = torch.linspace(0.2, 2, len(x), dtype=x.dtype).clamp(max=1)
+        stack.step(x, rate, weights)
         for trainer in alone:
-            trainer.step(x, rate)
+            trainer.step(x, rate, weights)
     for one, other in zip(together, alone, strict=True):
         assert one.n_steps == other.n_steps == 30
         assert one.parameters.tied == tied

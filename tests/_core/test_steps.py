@@ -31,29 +31,37 @@ def make_rows(n, d, seed=1, dtype=torch.float64):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def autograd(x, parameters, alpha):
+def make_weights(n, dtype=torch.float64):
+    """Return weights of rows as outliers have them: some 1, some far below."""
+    generator = torch.Generator().manual_seed(5)
+    return (3 * torch.rand(n, generator=generator, dtype=torch.float64)).clamp(max=1).to(dtype)
+
+
+def autograd(x, parameters, alpha, weights):
     """Return the loss and gradients with rows normalised inside the graph."""
     raw = parameters.components.clone().requires_grad_()
     encoder = parameters.encoder.clone().requires_grad_()
     bias = parameters.bias.clone().requires_grad_()
     components = raw / raw.norm(dim=1, keepdim=True)
     codes = torch.relu(x @ (components if parameters.tied else encoder).T + bias)
-    error = (x - codes @ components).square().sum(1).mean()
-    loss = error + alpha * codes.sum(1).mean()
+    losses = (x - codes @ components).square().sum(1) + alpha * codes.sum(1)
+    loss = (weights * losses).mean()
     wanted = [raw, bias] if parameters.tied else [raw, encoder, bias]
     return loss, torch.autograd.grad(loss, wanted, allow_unused=True), codes
 
 
-def take_step(way, x, parameters, alpha, learning_rate=0.0, kind="full"):
+def take_step(way, x, parameters, alpha, learning_rate=0.0, kind="full", weights=None):
     """Take one step; return the sums and Adam."""
+    weights = x.new_ones(len(x)) if weights is None else weights
     adam = Adam(parameters.tensors())
     if way == "dense":
         dtype = parameters.bias.dtype
         multiply = multiplier(dtype, dtype, torch.device("cpu"))
-        return DenseStep(parameters, adam, len(x) + 3, multiply)(x, alpha, learning_rate), adam
+        step = DenseStep(parameters, adam, len(x) + 3, multiply)
+        return step(x, weights, alpha, learning_rate), adam
     step = (CompiledStep if way == "compiled" else PortableStep)(parameters, adam)
     screen = Screen(parameters.encoder, parameters.bias, kind)
-    return step(x, screen, alpha, learning_rate), adam
+    return step(x, weights, screen, alpha, learning_rate), adam
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -74,10 +82,11 @@ def take_step(way, x, parameters, alpha, learning_rate=0.0, kind="full"):
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
 def test_gradient_equals_autograd(n, m, d, bias, alpha, tied, way):
     parameters = make_parameters(m, d, tied, bias)
-    x = make_rows(n, d)
-    loss, gradients, codes = autograd(x, parameters, alpha)
-    sums, adam = take_step(way, x, parameters, alpha)
-    assert (sums.squared_error + alpha * sums.code_sum) / n == pytest.approx(loss.item())
+    x, weights = make_rows(n, d), make_weights(n)
+    loss, gradients, codes = autograd(x, parameters, alpha, weights)
+    sums, adam = take_step(way, x, parameters, alpha, weights=weights)
+    losses = weights * (sums.squared_errors + alpha * sums.code_sums)
+    assert losses.mean() == pytest.approx(loss.item())
     assert sums.n_fired.tolist() == (codes > 0).sum(0).tolist()
     for kept, reference in zip(adam.first, gradients, strict=True):
         reference = torch.zeros_like(kept) if reference is None else reference
@@ -112,7 +121,7 @@ def test_fifty_steps_stay_with_those_over_all_codes(way, tied):
             how = []
             if chosen != "dense":
                 how = [Screen(parameters.encoder, parameters.bias, "full")]
-            step(make_rows(128, 24, seed), *how, 0.1, 3e-3)
+            step(make_rows(128, 24, seed), make_weights(128), *how, 0.1, 3e-3)
         ends.append(parameters)
     for one, other in zip(ends[0].tensors(), ends[1].tensors(), strict=True):
         # The torch kernel of Adam counts its steps in float32.
@@ -140,8 +149,9 @@ def test_codes_beyond_the_room_taken_at_first_are_kept():
     adam = Adam(parameters.tensors())
     step = CompiledStep(parameters, adam)
     few = Screen(parameters.encoder, parameters.bias, "full")
-    sums = step(x, few, 0.1, 0.0)
-    _, gradients, codes = autograd(x, parameters, 0.1)
+    weights = make_weights(64)
+    sums = step(x, weights, few, 0.1, 0.0)
+    _, gradients, codes = autograd(x, parameters, 0.1, weights)
     assert sums.n_fired.sum() == (codes > 0).sum() > 64 * 64
     torch.testing.assert_close(adam.first[0] / KEPT, gradients[0], rtol=1e-9, atol=1e-11)
 
@@ -153,8 +163,8 @@ def test_reduction_by_hand(way):
     parameters = Parameters(components, components, torch.zeros(1, dtype=torch.float64))
     x = torch.tensor([[3.0, 4.0], [-1.0, 0.0]], dtype=torch.float64)
     sums, _ = take_step(way, x, parameters, 0.5)
-    assert sums.squared_error.item() == pytest.approx(17)
-    assert sums.code_sum.item() == pytest.approx(3)
+    assert sums.squared_errors.tolist() == pytest.approx([16, 1])
+    assert sums.code_sums.tolist() == pytest.approx([3, 0])
     assert sums.n_fired.tolist() == [1]
 
 
@@ -166,7 +176,7 @@ def test_alpha_of_the_published_code_times_the_width_is_alpha_here():
     error = x - codes @ parameters.components
     published = error.square().mean() + 8.577e-4 * codes.sum(1).mean()
     sums, _ = take_step("dense", x, parameters, 0.439)
-    ours = (sums.squared_error + 8.577e-4 * d * sums.code_sum) / 20
+    ours = (sums.squared_errors + 8.577e-4 * d * sums.code_sums).mean()
     assert published.item() * d == pytest.approx(ours.item())
     assert 8.577e-4 * d == pytest.approx(0.439, abs=2e-4)
 
@@ -179,6 +189,6 @@ def test_rounded_products_stay_close():
         multiply = multiplier(torch.float32, dtype, torch.device("cpu"))
         objective = DenseObjective(parameters, 128, multiply)
         gradients[dtype] = [torch.empty_like(tensor) for tensor in parameters.tensors()]
-        objective(x, parameters, 0.1, gradients[dtype])
+        objective(x, make_weights(128, torch.float32), parameters, 0.1, gradients[dtype])
     exact, rounded = gradients[torch.float32][0], gradients[torch.bfloat16][0]
     assert 1e-5 < (exact - rounded).norm() / exact.norm() < 0.05

@@ -86,13 +86,18 @@ def test_read_gives_means_since_the_last_read():
     x = batches(1)[0]
     components, bias = trainer.parameters.components.clone(), trainer.parameters.bias.clone()
     codes = torch.relu(x @ components.T + bias)
-    trainer.step(x)
+    weights = torch.ones(len(x), dtype=x.dtype)
+    weights[:5] = 0.25
+    trainer.step(x, weights=weights)
     entry = trainer.read(silent_steps=1)
     assert entry["step"] == 1
     assert entry["l0"] == pytest.approx((codes > 0).sum().item() / len(x))
-    error = (x - codes @ components).square().sum(1).mean().item()
+    errors = (x - codes @ components).square().sum(1)
+    error = errors.mean().item()
     assert entry["squared_error"] == pytest.approx(error)
-    assert entry["loss"] == pytest.approx(error + 0.1 * codes.sum(1).mean().item())
+    assert entry["inlier_error"] == pytest.approx(errors[5:].mean().item())
+    losses = weights * (errors + 0.1 * codes.sum(1))
+    assert entry["loss"] == pytest.approx(losses.mean().item())
     assert trainer.firing_counts.tolist() == (codes > 0).sum(0).tolist()
     trainer.step(x)
     assert trainer.read(silent_steps=1)["squared_error"] < error

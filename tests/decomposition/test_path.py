@@ -11,6 +11,7 @@ from skdict import Activations, SparseDictionaryAutoencoder, sparse_dictionary_p
 from skdict._core import Stack
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import SparseDictionaryPath, _path
+from skdict.decomposition._alpha_grid import alpha_grid
 from skdict.exceptions import DeadFeaturesWarning
 from skdict.metrics import DictionaryScorer
 
@@ -101,10 +102,12 @@ def test_rows_are_read_once_an_epoch_for_all(rows):
 def test_a_path_is_a_list_and_a_table(rows):
     path = sparse_dictionary_path(rows[:1000], 3, **SMALL)
     assert isinstance(path, SparseDictionaryPath)
-    np.testing.assert_allclose(path.alphas, [0.02, 0.1, 0.5])
+    np.testing.assert_array_equal(
+        path.alphas, alpha_grid(rows[:1000], 3, center=True, rescale=True)
+    )
     assert len(path) == 3 and path[-1] is list(path)[2] is path.dictionaries[2]
     assert path[1:].alphas.tolist() == path.alphas[1:].tolist()
-    assert "0.5" in repr(path) and "(24, 16)" in repr(path)
+    assert str(path.alphas[2]) in repr(path) and "(24, 16)" in repr(path)
     table = pd.DataFrame(path.measure(rows[1000:]))
     for row, dictionary in zip(table.to_dict("records"), path, strict=True):
         expected = DictionaryScorer()(dictionary, rows[1000:])

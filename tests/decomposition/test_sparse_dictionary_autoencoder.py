@@ -91,7 +91,11 @@ def test_score_is_the_variance_explained(planted, fitted):
 
 def test_history_and_counts_agree_with_the_codes(planted, fitted):
     last = fitted.history_[-1]
-    assert set(last) == {"step", "loss", "fvu", "l0", "alpha", "n_dead", "n_resampled"}
+    assert set(last) == {
+        *("step", "loss", "fvu", "fvu_inliers", "l0", "alpha", "n_dead", "n_resampled")
+    }
+    assert last["fvu_inliers"] == last["fvu"]
+    assert fitted.n_outlier_rows_ == 0
     codes = fitted.transform(planted.X)
     assert last["l0"] == pytest.approx(codes.nnz / len(planted.X), rel=0.05)
     assert last["fvu"] == pytest.approx(1 - fitted.score(planted.X), rel=0.05)
@@ -466,7 +470,7 @@ def test_in_a_pipeline_and_a_search(rows):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"alpha": -0.1}, ValueError, "alpha=-0.1 .* 0.02 to 0.5"),
+        ({"alpha": -0.1}, ValueError, "alpha=-0.1 .* 0.1 is a start"),
         ({"alpha": float("nan")}, ValueError, "alpha=nan"),
         ({"alpha": "0.1"}, TypeError, "alpha='0.1' .* pass a number >= 0"),
         ({"n_components": 0}, ValueError, "n_components=0 .* >= 1"),

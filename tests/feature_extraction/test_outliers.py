@@ -10,15 +10,17 @@ from skdict import ActivationExtractor, Activations, load_stories
 from skdict.exceptions import OutlierWarning
 from skdict.feature_extraction._outliers import warn_of_outliers
 
+SWAMPED = [3, 177, 255]
+
 
 def activations(change=lambda rows: rows):
-    rows = np.random.default_rng(0).standard_normal((40, 8)).astype("float32") + 3
-    positions = np.tile(np.arange(1, 11), 4)
+    rows = np.random.default_rng(0).standard_normal((400, 8)).astype("float32") + 3
+    positions = np.tile(np.arange(1, 11), 40)
     return Activations(
         change(rows),
-        documents=np.repeat(np.arange(4), 10),
+        documents=np.repeat(np.arange(40), 10),
         positions=positions,
-        token_ids=np.zeros(40, int),
+        token_ids=np.zeros(400, int),
     )
 
 
@@ -43,6 +45,32 @@ def test_a_position_with_a_huge_norm():
 
     with pytest.warns(OutlierWarning, match=r"positions 1 of 'here' .*skip_first=2"):
         warn_of_outliers(activations(sink), "here")
+
+
+def test_tokens_with_huge_norms_at_any_position():
+    def swamp(rows):
+        rows[SWAMPED] *= 60
+        return rows
+
+    acts = activations(swamp)
+    with pytest.warns(OutlierWarning, match=r"3 of 400 tokens of 'here' .*<0>' \(3\)") as told:
+        warn_of_outliers(acts, "here")
+    assert not any("positions" in str(warning.message) for warning in told)
+    rows = np.asarray(acts, dtype=float)
+    center = np.delete(rows, SWAMPED, axis=0).mean(0)
+    squares = np.square(rows - center).sum(1)
+    share = squares[SWAMPED].sum() / squares.sum()
+    assert f"hold {share:.0%} of the variance" in str(told[0].message)
+
+
+def test_tokens_at_outlier_positions_are_told_of_once():
+    def sink(rows):
+        rows[::10] *= 60
+        return rows
+
+    with pytest.warns(OutlierWarning) as told:
+        warn_of_outliers(activations(sink), "here")
+    assert not any("tokens" in str(warning.message) for warning in told)
 
 
 def test_the_bundled_model_has_none_even_at_the_first_position():
