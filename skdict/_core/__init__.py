@@ -8,8 +8,11 @@ A tilde in formulas marks rows after centring and scaling.
 
 from skdict._core._batches import iter_blocks, sample_rows, shuffled_batches
 from skdict._core._device import resolve_device
-from skdict._core._dictionary import AffineDictionary, GainAndOffset, HostDictionary
+from skdict._core._dictionary import AffineDictionary, Gate, HostDictionary
+from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
+from skdict._core._nonlinearities import NONLINEARITIES
+from skdict._core._objectives import L1
 from skdict._core._outliers import (
     InlierMoments,
     OutlierRule,
@@ -17,21 +20,22 @@ from skdict._core._outliers import (
     find_outlier_rule,
     outlier_weights,
 )
-from skdict._core._parameters import Parameters, calibrate_bias, random_parameters
-from skdict._core._resampling import resample_features
-from skdict._core._sparse import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._stack import Stack
-from skdict._core._training import Trainer
+from skdict._core._start import calibrate_bias, random_tensors
+from skdict._core._tensors import Tensors
+from skdict._core._trainer import Trainer
 
 __all__ = [
+    "L1",
+    "NONLINEARITIES",
     "AffineDictionary",
-    "GainAndOffset",
+    "Gate",
     "HostDictionary",
     "InlierMoments",
     "OutlierRule",
-    "Parameters",
     "RunningMoments",
     "Stack",
+    "Tensors",
     "Trainer",
     "active_codes",
     "calibrate_bias",
@@ -41,8 +45,7 @@ __all__ = [
     "iter_blocks",
     "iter_codes",
     "outlier_weights",
-    "random_parameters",
-    "resample_features",
+    "random_tensors",
     "resolve_device",
     "sample_rows",
     "shuffled_batches",

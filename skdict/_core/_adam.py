@@ -14,32 +14,36 @@ class Adam:
 
     Parameters
     ----------
-    tensors : list of torch.Tensor
+    tensors : Tensors
         What is trained, changed in place by `step`.
 
     Attributes
     ----------
-    first, second : list of torch.Tensor
+    first, second : dict of str to torch.Tensor
         The moments, each like its tensor.
-    counts : list of torch.Tensor
+    counts : dict of str to torch.Tensor
         Steps taken, one float32 a tensor on its device, as torch's fused kernel has it.
     """
 
     def __init__(self, tensors):
         self._tensors = tensors
-        self.first = [torch.zeros_like(t) for t in tensors]
-        self.second = [torch.zeros_like(t) for t in tensors]
-        self.counts = [torch.zeros((), device=t.device) for t in tensors]
+        self.first = {name: torch.zeros_like(t) for name, t in tensors.items()}
+        self.second = {name: torch.zeros_like(t) for name, t in tensors.items()}
+        self.counts = {name: torch.zeros((), device=t.device) for name, t in tensors.items()}
 
     def step(self, gradients, learning_rate):
-        """Move every tensor along its gradient."""
+        """Move every tensor along its gradient, given by name."""
+        held = self._tensors, gradients, self.first, self.second, self.counts
+        tensors, gradients, first, second, counts = (
+            [by_name[name] for name in self._tensors] for by_name in held
+        )
         adam(
-            self._tensors,
+            tensors,
             gradients,
-            self.first,
-            self.second,
+            first,
+            second,
             [],
-            self.counts,
+            counts,
             fused=True,
             amsgrad=False,
             beta1=BETAS[0],
@@ -59,8 +63,12 @@ class Adam:
             The step size, and the factor on the root of the second moment, both corrected
             for the moments' start at zero.
         """
-        for count in self.counts:
+        for count in self.counts.values():
             count += 1
-        n_steps = int(self.counts[0])
+        n_steps = int(self.counts["bias"])
         first_beta, second_beta = BETAS
         return learning_rate / (1 - first_beta**n_steps), 1 / math.sqrt(1 - second_beta**n_steps)
+
+    def state(self, name):
+        """Return a tensor and its moments as numpy arrays that share memory with them."""
+        return tuple(t.numpy() for t in (self._tensors[name], self.first[name], self.second[name]))

@@ -1,7 +1,7 @@
 """A dictionary as frozen tensors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ class AffineDictionary:
         What is subtracted before encoding.
     offset : torch.Tensor of shape (d,)
         What is added after decoding.
-    nonlinearity : callable, default=torch.relu
-        Applied to each code.
+    nonlinearity : callable, default=Gate()
+        Pre-activations to codes.
     """
 
     components: torch.Tensor
@@ -34,7 +34,7 @@ class AffineDictionary:
     encoder_bias: torch.Tensor
     center: torch.Tensor
     offset: torch.Tensor
-    nonlinearity: Callable[[torch.Tensor], torch.Tensor] = torch.relu
+    nonlinearity: Callable[[torch.Tensor], torch.Tensor] = field(default_factory=lambda: Gate())
 
     @classmethod
     def from_arrays(cls, *, dtype, device, **fields):
@@ -56,27 +56,46 @@ class AffineDictionary:
         return _moved(self, args, kwargs)
 
 
-class GainAndOffset:
-    """A relu whose active codes are multiplied and raised, each feature by its own numbers.
+class Gate:
+    r"""The codes of a fitted dictionary: zero up to a threshold, affine beyond it.
+
+    .. math:: c_j = g_j p_j + o_j \quad \text{where} \quad p_j > \theta_j, \quad \text{else } 0
 
     Parameters
     ----------
-    gains, offsets : ndarray of shape (m,)
-        Positive, and not negative.
+    thresholds : ndarray of shape (m,), optional
+        By default zero.
+    gains, offsets : ndarray of shape (m,), optional
+        By default one and zero.
     """
 
-    def __init__(self, gains, offsets):
-        self._gains, self._offsets = torch.tensor(gains), torch.tensor(offsets)
+    def __init__(self, thresholds=None, gains=None, offsets=None):
+        arrays = thresholds, gains, offsets
+        self._numbers = [None if a is None else torch.tensor(a) for a in arrays]
 
-    def __call__(self, projections):
-        """Return codes for all projections (..., m)."""
-        gains, offsets = self._gains.to(projections), self._offsets.to(projections)
-        return torch.where(projections > 0, projections * gains + offsets, 0)
+    def __call__(self, pre):
+        """Return codes for all pre-activations (..., m)."""
+        thresholds, gains, offsets = self._like(pre)
+        return torch.where(pre > thresholds, _affine(pre, gains, offsets), 0)
 
-    def on_active(self, columns, values):
-        """Return codes for some projections that are positive, and their features."""
-        gains, offsets = self._gains.to(values), self._offsets.to(values)
-        return values * gains[columns] + offsets[columns]
+    def cutoff(self, like):
+        """Return the threshold of each feature, shape (m,)."""
+        return torch.zeros_like(like) + self._like(like)[0]
+
+    def on_entries(self, codes):
+        """Return sparse codes that hold the pre-activations beyond the thresholds."""
+        _, *affine = self._like(codes.pre)
+        affine = (None if number is None else number[codes.columns] for number in affine)
+        return codes._replace(values=_affine(codes.pre, *affine))
+
+    def _like(self, tensor):
+        thresholds, gains, offsets = (n if n is None else n.to(tensor) for n in self._numbers)
+        return 0 if thresholds is None else thresholds, gains, offsets
+
+
+def _affine(pre, gains, offsets):
+    scaled = pre if gains is None else pre * gains
+    return scaled if offsets is None else scaled + offsets
 
 
 @dataclass(frozen=True)
@@ -133,6 +152,6 @@ def _as_tensors(values, dtype, device):
 
 def _moved(dictionary, args, kwargs):
     """Return a copy of a dataclass with its tensors moved."""
-    values = ((field.name, getattr(dictionary, field.name)) for field in fields(dictionary))
+    values = ((f.name, getattr(dictionary, f.name)) for f in fields(dictionary))
     moved = {name: v.to(*args, **kwargs) for name, v in values if torch.is_tensor(v)}
     return replace(dictionary, **moved)

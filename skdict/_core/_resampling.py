@@ -2,26 +2,28 @@
 
 import torch
 
-from skdict._core._parameters import calibrate_bias
+from skdict._core._start import calibrate_bias
 
 NOISE = 0.1
 
 
 @torch.no_grad()
-def resample_features(parameters, adam, dead, sample, share, generator):
-    """Point dead features at rows that are rebuilt worst, and forget their moments.
+def resample_features(tensors, adam, nonlinearity, dead, sample, share, generator):
+    """Point dead features at rows that are poorly reconstructed, and forget their moments.
 
     Rows are drawn with a probability in proportion to the square of their loss, as Bricken et
-    al. (2023, "Towards Monosemanticity", appendix on neuron resampling) do; what is missing of
-    the row becomes the direction, read and written, and biases start as those of a new
+    al. (2023, "Towards Monosemanticity", appendix on neuron resampling) do; the residual of the
+    row becomes the direction of decoder and encoder, and biases start as those of a new
     dictionary.
 
     Parameters
     ----------
-    parameters : Parameters
+    tensors : Tensors
         Changed in place.
     adam : Adam
         Of the same tensors, changed in place.
+    nonlinearity : nonlinearity
+        Gives codes, and new starts of its own tensors.
     dead : torch.Tensor of shape (m,), dtype bool
         Which features.
     sample : torch.Tensor of shape (n, d)
@@ -39,7 +41,7 @@ def resample_features(parameters, adam, dead, sample, share, generator):
     n_dead = int(dead.sum())
     if n_dead == 0:
         return 0
-    missing = _residuals(parameters, sample)
+    missing = _residuals(tensors, nonlinearity, sample)
     losses = missing.square().sum(1)
     if not losses.any():
         return 0
@@ -50,21 +52,23 @@ def resample_features(parameters, adam, dead, sample, share, generator):
     noise = torch.randn(directions.shape, generator=generator).to(directions)
     directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
     directions /= directions.norm(dim=1, keepdim=True)
-    started = type(parameters)(directions, directions, directions.new_zeros(n_dead))
-    calibrate_bias(started, sample, share)
-    starts = [directions] if parameters.tied else [directions, directions]
-    starts.append(started.bias)
-    for tensor, start in zip(parameters.tensors(), starts, strict=True):
-        tensor[dead] = start
-    for moment in (*adam.first, *adam.second):
-        moment[dead] = 0
+    learned = nonlinearity.learned(n_dead)
+    starts = {name: start.to(directions) for name, (start, _) in learned.items()}
+    starts |= {"components": directions, "encoder": directions}
+    starts["bias"] = calibrate_bias(directions, sample, share)
+    for name in tensors:
+        if tensors.specs[name].per_feature:
+            tensors[name][dead] = starts[name]
+            adam.first[name][dead] = 0
+            adam.second[name][dead] = 0
     return n_dead
 
 
-def _residuals(parameters, sample):
+def _residuals(tensors, nonlinearity, sample):
     """Return what codes leave of rows, a few rows at a time."""
+    learned = {name: tensors[name] for name in nonlinearity.learned(0)}
     parts = []
     for x in sample.split(512):
-        codes = torch.relu(x @ parameters.encoder.T + parameters.bias)
-        parts.append(x - codes @ parameters.components)
+        codes = nonlinearity.values(x @ tensors.encoder.T + tensors.bias, learned)
+        parts.append(x - codes @ tensors.components)
     return torch.cat(parts)

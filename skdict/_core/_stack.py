@@ -1,11 +1,16 @@
 """Several dictionaries of one shape stepped together, which keeps a GPU busy with small ones."""
 
+import copy
+
 import torch
 
 from skdict._core._adam import Adam
-from skdict._core._parameters import BatchSums, Parameters
-from skdict._core._steps import DenseStep
+from skdict._core._backends import Dense
+from skdict._core._codes import BatchSums
+from skdict._core._model import Model
+from skdict._core._step import take_step
 from skdict._core._tally import Tally
+from skdict._core._tensors import Tensors
 
 EAGER_STEPS = 3
 
@@ -19,27 +24,27 @@ class Stack:
     Parameters
     ----------
     trainers : list of Trainer
-        Of one shape, batch size, learning rate, way of multiplying and number of steps.
+        Of one shape, nonlinearity, kind of penalty, batch size, learning rate, way of multiplying
+        and number of steps.
     """
 
     def __init__(self, trainers):
         self._trainers = trainers
-        stacked = [
-            torch.stack(tensors)
-            for tensors in zip(*(t.parameters.tensors() for t in trainers), strict=True)
-        ]
-        tied = trainers[0].parameters.tied
-        components, encoder, bias = [stacked[0], stacked[0], stacked[1]] if tied else stacked
-        parameters = Parameters(components, encoder, bias)
-        adam = Adam(parameters.tensors())
-        self._tally = Tally.like(bias)
-        for i, trainer in enumerate(trainers):
-            trainer.become_part(i, parameters, adam, self._tally)
         first = trainers[0]
-        step = DenseStep(parameters, adam, first.batch_size, first.multiply)
-        self._step = Recorded(step)
-        self._alphas = components.new_empty(len(trainers), 1, 1)
-        self._learning_rate = components.new_empty(())
+        tensors = Tensors.stack([trainer.tensors for trainer in trainers])
+        self._adam = Adam(tensors)
+        self._tally = Tally.like(tensors.bias)
+        for i, trainer in enumerate(trainers):
+            trainer.become_part(i, tensors, self._adam, self._tally)
+        self._penalty = copy.copy(first.penalty)
+        self._penalty.strength = tensors.bias.new_empty(len(trainers), 1)
+        shared = first.model
+        self._model = Model(
+            tensors, shared.nonlinearity, self._penalty, shared.levels, shared.group
+        )
+        self._backend = Dense(first.multiply, first.batch_size)
+        self._step = Recorded(self._take_step)
+        self._rate = tensors.bias.new_empty(())
 
     @torch.no_grad()
     def step(self, x, rate=1.0, weights=None):
@@ -47,11 +52,14 @@ class Stack:
         weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
         for i, trainer in enumerate(self._trainers):
-            self._alphas[i] = trainer.alpha
+            self._penalty.strength[i] = trainer.penalty.strength
             trainer.n_steps += 1
-        self._learning_rate.fill_(first.learning_rate * rate)
-        sums = self._step(x, weights, self._alphas, self._learning_rate)
-        self._tally.add(sums, weights, first.n_steps)
+        self._rate.fill_(first.learning_rate * rate)
+        sums = self._step(x, weights)
+        self._tally.add(sums, weights, first.n_steps, self._model.group)
+
+    def _take_step(self, x, weights):
+        return take_step(self._backend, self._model, self._adam, x, weights, len(x), self._rate)
 
 
 class Recorded:
@@ -60,30 +68,30 @@ class Recorded:
     Parameters
     ----------
     work : callable
-        ``work(x, weights, alphas, learning_rate)``, all tensors, which returns tensors and waits
-        for nothing. On the CPU it is called as it is.
+        ``work(x, weights)``, which reads further tensors where they are, returns tensors and
+        waits for nothing. On the CPU it is called as it is.
     """
 
     def __init__(self, work):
         self._work, self._graphs, self._n_calls = work, {}, 0
 
-    def __call__(self, x, weights, alphas, learning_rate):
+    def __call__(self, x, weights):
         """Do the work."""
         self._n_calls += 1
         if x.device.type != "cuda" or self._n_calls <= EAGER_STEPS:
-            return self._work(x, weights, alphas, learning_rate)
+            return self._work(x, weights)
         if x.shape not in self._graphs:
-            self._graphs[x.shape] = self._record(x, weights, alphas, learning_rate)
+            self._graphs[x.shape] = self._record(x, weights)
         graph, rows, their_weights, sums = self._graphs[x.shape]
         rows.copy_(x)
         their_weights.copy_(weights)
         graph.replay()
         return sums
 
-    def _record(self, x, weights, alphas, learning_rate):
-        """Record without running; alphas and learning rate stay where they are."""
+    def _record(self, x, weights):
+        """Record without running."""
         rows, weights, graph = x.clone(), weights.clone(), torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         with torch.cuda.graph(graph):
-            sums = BatchSums(*self._work(rows, weights, alphas, learning_rate))
+            sums = BatchSums(*self._work(rows, weights))
         return graph, rows, weights, sums

@@ -11,9 +11,9 @@ class Tally:
 
     Parameters
     ----------
-    sums : torch.Tensor of shape (..., 7), dtype float64
+    sums : torch.Tensor of shape (..., 6), dtype float64
         Rows; rows of weight 1; squared error of all rows and of those of weight 1; weighted
-        squared error and weighted sum of codes; active codes.
+        squared error and penalties; codes that fired.
     firing_counts : torch.Tensor of shape (..., m), dtype int64
         Rows on which each feature fired.
     last_fired : torch.Tensor of shape (..., m), dtype int64
@@ -27,19 +27,23 @@ class Tally:
     @classmethod
     def like(cls, bias):
         """Return an empty tally for biases of shape (..., m)."""
-        sums = bias.new_zeros(*bias.shape[:-1], 7, dtype=torch.float64)
+        sums = bias.new_zeros(*bias.shape[:-1], 6, dtype=torch.float64)
         return cls(sums, *(torch.zeros_like(bias, dtype=torch.int64) for _ in range(2)))
 
-    def add(self, sums, weights, step):
+    def add(self, sums, weights, step, group):
         """Add the sums of a batch whose rows have the weights (n,)."""
         inlier = weights == 1
-        errors, code_sums = sums.squared_errors.double(), sums.code_sums.double()
-        self.firing_counts += sums.n_fired.long()
-        self.last_fired.masked_fill_(sums.n_fired > 0, step)
-        self.sums[..., 0] += len(weights)
-        self.sums[..., 1] += inlier.sum()
-        self.sums[..., 2] += errors.sum(-1)
-        self.sums[..., 3] += (errors * inlier).sum(-1)
-        self.sums[..., 4] += (errors * weights).sum(-1)
-        self.sums[..., 5] += (code_sums * weights).sum(-1)
-        self.sums[..., 6] += sums.n_fired.sum(-1)
+        errors, losses = sums.squared_errors.double(), sums.penalties.double()
+        losses = weights * (errors + losses)
+        here = torch.empty_like(self.sums)
+        here[..., 0] = len(weights)
+        here[..., 1] = inlier.sum()
+        here[..., 2] = errors.sum(-1)
+        here[..., 3] = (errors * inlier).sum(-1)
+        here[..., 4] = losses.sum(-1)
+        here[..., 5] = sums.n_fired.sum(-1)
+        n_fired = sums.n_fired.long()
+        group.sum_([here, n_fired])
+        self.sums += here
+        self.firing_counts += n_fired
+        self.last_fired.masked_fill_(n_fired > 0, step)

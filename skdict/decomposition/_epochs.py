@@ -197,7 +197,7 @@ class Epochs:
             "converged": self._converged,
             "epoch_fvu": self._epoch_fvu,
             "history": self.history,
-            "alpha": self.trainer.alpha,
+            "alpha": self.trainer.penalty.strength,
             "ratio": self._steering and self._steering.ratio,
             "n_resampled": self._n_resampled,
         }
@@ -209,7 +209,7 @@ class Epochs:
         self.n_iter, self._total = plain["n_iter"], plain["total"]
         self._converged = plain["converged"]
         self._epoch_fvu, self.history = plain["epoch_fvu"], plain["history"]
-        self.trainer.alpha, self._n_resampled = plain["alpha"], plain["n_resampled"]
+        self.trainer.penalty.strength, self._n_resampled = plain["alpha"], plain["n_resampled"]
         if self._steering:
             self._steering.ratio = plain["ratio"]
         self.bar.update(self.n_iter * self._rows)
@@ -255,7 +255,7 @@ class Epochs:
         entry = self.trainer.read(silent_steps=self._steps)
         entry["fvu"] = entry.pop("squared_error") * self._scaling.error_unit
         entry["fvu_inliers"] = entry.pop("inlier_error") * self._scaling.inlier_error_unit
-        entry |= {"alpha": self.trainer.alpha, "n_resampled": self._n_resampled}
+        entry |= {"alpha": self.trainer.penalty.strength, "n_resampled": self._n_resampled}
         self.history.append(entry)
         if self._steering:
             done = self.n_iter + self._rows_here / self._rows

@@ -256,5 +256,5 @@ def fit_path(dictionaries, X, columns):
 
 def _stack(runs):
     """Return a stack of the trainers on a GPU, which one small dictionary does not keep busy."""
-    device = runs[0].trainer.parameters.bias.device
+    device = runs[0].trainer.tensors.bias.device
     return Stack([run.trainer for run in runs]) if device.type == "cuda" else None

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from skdict._core import (
-    Parameters,
+    NONLINEARITIES,
+    Tensors,
     calibrate_bias,
     outlier_weights,
-    random_parameters,
+    random_tensors,
     shuffled_batches,
 )
 
@@ -93,16 +94,17 @@ class ScaledRows:
 
     def random_start(self, n_components, *, tied, calibrated):
         """Return random directions, with biases that fire on 3 % of the rows or at zero."""
-        parameters = random_parameters(
+        tensors = random_tensors(
             n_components,
             len(self.mean),
             tied=tied,
+            nonlinearity=NONLINEARITIES["relu"](),
             generator=self.generator,
             **self._tensors,
         )
         if calibrated:
-            calibrate_bias(parameters, self.sample(), FIRING_SHARE)
-        return parameters
+            tensors.bias.copy_(calibrate_bias(tensors.encoder, self.sample(), FIRING_SHARE))
+        return tensors
 
     def continued_start(self, dictionary, *, tied):
         """Return the parameters of a fitted dictionary, in terms of this centre and scale.
@@ -111,6 +113,8 @@ class ScaledRows:
         """
         shift = (np.asarray(self.mean, np.float64) - dictionary.mean_) @ dictionary.encoder_.T
         bias = (dictionary.encoder_bias_ + shift) / self.scale
-        components = torch.tensor(dictionary.components_, **self._tensors)
-        encoder = components if tied else torch.tensor(dictionary.encoder_, **self._tensors)
-        return Parameters(components, encoder, torch.tensor(bias, **self._tensors))
+        values = {"components": dictionary.components_}
+        if not tied:
+            values["encoder"] = dictionary.encoder_
+        values["bias"] = bias
+        return Tensors({k: torch.tensor(v, **self._tensors) for k, v in values.items()})

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from skdict._core import AffineDictionary, GainAndOffset, Trainer, resolve_device
+from skdict._core import L1, NONLINEARITIES, AffineDictionary, Gate, Trainer, resolve_device
 from skdict._validation import check_rows, compute_dtype
 from skdict.decomposition._autoencoder_params import (
     PRODUCT_DTYPES,
@@ -378,14 +378,12 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return decode_rows(codes, self.components_, self.mean_)
 
     def _encoding_arrays(self):
-        nonlinearity = torch.relu
-        if hasattr(self, "code_gains_"):
-            nonlinearity = GainAndOffset(self.code_gains_, self.code_offsets_)
+        gains, offsets = (getattr(self, name, None) for name in ("code_gains_", "code_offsets_"))
         return {
             "center": self.mean_,
             "encoder": self.encoder_,
             "encoder_bias": self.encoder_bias_,
-            "nonlinearity": nonlinearity,
+            "nonlinearity": Gate(gains=gains, offsets=offsets),
         }
 
     def _check_params(self):
@@ -445,7 +443,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return rows.continued_start(self, tied=self.tied_weights)
 
     def _trainer(self, parameters, n_rows, moments=None):
-        if moments is not None and len(moments["first"]) != len(parameters.tensors()):
+        if moments is not None and set(moments["first"]) != set(parameters):
             raise ValueError(
                 f"tied_weights={self.tied_weights} is not what the blocks before were fitted "
                 f"with; start anew with a clone of the estimator"
@@ -460,7 +458,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         steered = self.target_l0 is not None and moments is not None
         return Trainer(
             parameters,
-            alpha=self.alpha_ if steered else self.alpha,
+            NONLINEARITIES["relu"](),
+            L1(self.alpha_ if steered else self.alpha),
             learning_rate=self.learning_rate,
             batch_size=min(self.batch_size, n_rows),
             product_dtype=product_dtype,
@@ -492,7 +491,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
     def _fitted_attributes(self, trainer, epochs, rows):
         """Return what the estimator holds if training stops now, in units of the rows."""
-        parameters = trainer.parameters
+        parameters = trainer.tensors
         components = parameters.components.cpu().numpy().copy()
         bias = parameters.bias.cpu().numpy() * components.dtype.type(rows.scale)
         if not (np.isfinite(components).all() and np.isfinite(bias).all()):
@@ -506,7 +505,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             "encoder_bias_": bias,
             "mean_": np.asarray(rows.mean, dtype=components.dtype),
             "scale_": rows.scale,
-            "alpha_": trainer.alpha,
+            "alpha_": trainer.penalty.strength,
             "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
             "history_": list(epochs.history),
             "n_iter_": epochs.n_iter,

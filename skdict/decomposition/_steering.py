@@ -58,8 +58,8 @@ class Steering:
         if left > LAST_SHARE:
             wrong = max(l0 * self.ratio, 1e-3) / self._target
             factor = np.clip(wrong**GAIN, 1 / MOST_CHANGE, MOST_CHANGE)
-            alpha = np.clip(self._trainer.alpha * factor, SMALLEST_ALPHA, LARGEST_ALPHA)
-            self._trainer.alpha = float(alpha)
+            alpha = np.clip(self._trainer.penalty.strength * factor, SMALLEST_ALPHA, LARGEST_ALPHA)
+            self._trainer.penalty.strength = float(alpha)
 
     def compare(self, l0):
         """Take note of how L0 on rows held out compares with `l0`, that on rows trained on."""
@@ -67,7 +67,7 @@ class Steering:
 
     def warn_if_missed(self):
         """Warn if the L0 on rows held out is not within a twentieth of the target."""
-        reached, alpha = self._held_out_l0(), self._trainer.alpha
+        reached, alpha = self._held_out_l0(), self._trainer.penalty.strength
         if abs(reached / self._target - 1) <= TOLERANCE:
             return
         cure = "raise max_iter"
@@ -81,9 +81,4 @@ class Steering:
         )
 
     def _held_out_l0(self):
-        parameters = self._trainer.parameters
-        n_active = 0
-        for x in self._held_out.split(512):
-            projections = x @ parameters.encoder.T + parameters.bias
-            n_active += int((projections > 0).sum())
-        return n_active / len(self._held_out)
+        return self._trainer.l0(self._held_out)

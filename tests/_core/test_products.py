@@ -34,14 +34,23 @@ def test_the_choice_of_library_leaves_torch_as_it_was(matrices):
     assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 
-def test_a_faster_library_that_is_not_exact_is_refused(monkeypatch):
+def test_a_library_that_is_not_exact_is_refused(monkeypatch):
     def rounded(left, right, out):
         return out.copy_(left.bfloat16() @ right.bfloat16())
 
+    monkeypatch.setattr(_products, "_processor_vendor", lambda: "AuthenticAMD")
     monkeypatch.setattr(_products, "_onednn", rounded)
-    monkeypatch.setattr(_products, "best_seconds", lambda work, repeats: 1.0)
-    seconds = iter([2.0, 1.0])
-    monkeypatch.setattr(_products, "best_seconds", lambda work, repeats: next(seconds))
     float32_library.cache_clear()
     assert float32_library() == "default"
+    float32_library.cache_clear()
+
+
+def test_the_library_follows_from_the_processor(monkeypatch):
+    if not hasattr(torch.backends.mkldnn, "matmul"):
+        pytest.skip("this torch has no such setting")
+    monkeypatch.setattr(_products, "_onednn", lambda left, right, out: left @ right)
+    for vendor, library in (("AuthenticAMD", "onednn"), ("GenuineIntel", "default")):
+        monkeypatch.setattr(_products, "_processor_vendor", lambda vendor=vendor: vendor)
+        float32_library.cache_clear()
+        assert float32_library() == library
     float32_library.cache_clear()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skdict._core import Stack, Trainer, random_parameters
+from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
 
 ALPHAS = [0.02, 0.1, 0.4]
 N, M, D = 40, 24, 10
@@ -12,16 +12,18 @@ N, M, D = 40, 24, 10
 def new_trainers(tied, dtype=torch.float64, device="cpu"):
     trainers = []
     for seed, alpha in enumerate(ALPHAS):
-        parameters = random_parameters(
+        relu = NONLINEARITIES["relu"]()
+        tensors = random_tensors(
             M,
             D,
             tied=tied,
+            nonlinearity=relu,
             generator=torch.Generator().manual_seed(seed),
             dtype=dtype,
             device=torch.device(device),
         )
         trainers.append(
-            Trainer(parameters, alpha=alpha, learning_rate=1e-2, batch_size=N, product_dtype=dtype)
+            Trainer(tensors, relu, L1(alpha), learning_rate=1e-2, batch_size=N, product_dtype=dtype)
         )
     return trainers
 
@@ -43,7 +45,7 @@ def test_equal_to_separate_trainers(tied):
             trainer.step(x, rate, weights)
     for one, other in zip(together, alone, strict=True):
         assert one.n_steps == other.n_steps == 30
-        assert one.parameters.tied == tied
+        assert one.tensors.tied == tied
         for name, array in one.state().items():
             reference = other.state()[name]
             if name != "share_active":
@@ -59,14 +61,14 @@ def test_trainers_can_be_stacked_midway_and_changed_while_stacked():
         for trainer in (*together, *alone):
             trainer.step(x)
     stack = Stack(together)
-    together[1].alpha = alone[1].alpha = 0.3
+    together[1].penalty.strength = alone[1].penalty.strength = 0.3
     for x in data[10:]:
         stack.step(x)
         for trainer in alone:
             trainer.step(x)
     for one, other in zip(together, alone, strict=True):
         assert one.firing_counts.tolist() == other.firing_counts.tolist()
-        for mine, theirs in zip(one.parameters.tensors(), other.parameters.tensors(), strict=True):
+        for mine, theirs in zip(one.tensors.values(), other.tensors.values(), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-10)
 
 
@@ -79,6 +81,6 @@ def test_recorded_steps_on_a_gpu_are_those_of_the_cpu():
         stack = Stack(trainers)
         for x in batches(20, torch.float32):
             stack.step(x.to(device))
-        ends.append([trainer.parameters.components.cpu() for trainer in trainers])
+        ends.append([trainer.tensors.components.cpu() for trainer in trainers])
     for one, other in zip(*ends, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)

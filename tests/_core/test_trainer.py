@@ -3,14 +3,17 @@
 import pytest
 import torch
 
-from skdict._core import Parameters, Trainer, calibrate_bias, random_parameters
+from skdict._core import L1, NONLINEARITIES, Tensors, Trainer, calibrate_bias, random_tensors
+
+RELU = NONLINEARITIES["relu"]()
 
 
-def new_parameters(tied=True, m=12, d=6, dtype=torch.float64):
-    return random_parameters(
+def new_tensors(tied=True, m=12, d=6, dtype=torch.float64):
+    return random_tensors(
         m,
         d,
         tied=tied,
+        nonlinearity=RELU,
         generator=torch.Generator().manual_seed(0),
         dtype=dtype,
         device=torch.device("cpu"),
@@ -22,21 +25,22 @@ def batches(count, n=20, d=6, dtype=torch.float64):
     return [torch.randn(n, d, generator=generator, dtype=dtype) for _ in range(count)]
 
 
-def new_trainer(parameters, moments=None):
+def new_trainer(tensors, moments=None):
     return Trainer(
-        parameters,
-        alpha=0.1,
+        tensors,
+        RELU,
+        L1(0.1),
         learning_rate=1e-2,
         batch_size=20,
-        product_dtype=parameters.bias.dtype,
+        product_dtype=tensors.bias.dtype,
         moments=moments,
     )
 
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_steps_equal_torch_adam_on_the_normalised_loss(tied):
-    trainer = new_trainer(new_parameters(tied))
-    start = new_parameters(tied)
+    trainer = new_trainer(new_tensors(tied))
+    start = new_tensors(tied)
     raw = start.components.clone().requires_grad_()
     encoder = raw if tied else start.encoder.clone().requires_grad_()
     bias = start.bias.clone().requires_grad_()
@@ -52,39 +56,39 @@ def test_steps_equal_torch_adam_on_the_normalised_loss(tied):
         adam.step()
         with torch.no_grad():
             raw /= raw.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(trainer.parameters.components, raw.detach(), rtol=1e-5, atol=1e-7)
-    torch.testing.assert_close(trainer.parameters.bias, bias.detach(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(trainer.tensors.components, raw.detach(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(trainer.tensors.bias, bias.detach(), rtol=1e-5, atol=1e-7)
     if not tied:
-        torch.testing.assert_close(trainer.parameters.encoder, encoder.detach())
+        torch.testing.assert_close(trainer.tensors.encoder, encoder.detach())
 
 
 def test_rows_stay_unit():
-    trainer = new_trainer(new_parameters(dtype=torch.float32))
+    trainer = new_trainer(new_tensors(dtype=torch.float32))
     for x in batches(20, dtype=torch.float32):
         trainer.step(x)
-    lengths = trainer.parameters.components.norm(dim=1)
+    lengths = trainer.tensors.components.norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(12), atol=1e-6, rtol=0)
 
 
 def test_moments_continue_where_they_stopped():
     data = batches(10)
-    whole = new_trainer(new_parameters())
+    whole = new_trainer(new_tensors())
     for x in data:
         whole.step(x)
-    first = new_trainer(new_parameters())
+    first = new_trainer(new_tensors())
     for x in data[:5]:
         first.step(x)
-    second = new_trainer(first.parameters, first.moments())
+    second = new_trainer(first.tensors, first.moments())
     for x in data[5:]:
         second.step(x)
-    assert torch.equal(whole.parameters.components, second.parameters.components)
-    assert torch.equal(whole.parameters.bias, second.parameters.bias)
+    assert torch.equal(whole.tensors.components, second.tensors.components)
+    assert torch.equal(whole.tensors.bias, second.tensors.bias)
 
 
 def test_read_gives_means_since_the_last_read():
-    trainer = new_trainer(new_parameters())
+    trainer = new_trainer(new_tensors())
     x = batches(1)[0]
-    components, bias = trainer.parameters.components.clone(), trainer.parameters.bias.clone()
+    components, bias = trainer.tensors.components.clone(), trainer.tensors.bias.clone()
     codes = torch.relu(x @ components.T + bias)
     weights = torch.ones(len(x), dtype=x.dtype)
     weights[:5] = 0.25
@@ -104,9 +108,9 @@ def test_read_gives_means_since_the_last_read():
 
 
 def test_a_silent_feature_counts_as_dead_after_so_many_steps():
-    parameters = new_parameters()
-    parameters.bias[3] = -1e3
-    trainer = new_trainer(parameters)
+    tensors = new_tensors()
+    tensors.bias[3] = -1e3
+    trainer = new_trainer(tensors)
     for x in batches(4):
         trainer.step(x)
     assert trainer.read(silent_steps=4)["n_dead"] == 1
@@ -116,35 +120,32 @@ def test_a_silent_feature_counts_as_dead_after_so_many_steps():
 
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.5])
 def test_calibrated_biases_fire_on_the_share(share):
-    parameters = new_parameters(m=40)
+    encoder = new_tensors(m=40).encoder
     sample = batches(1, n=1000)[0]
-    calibrate_bias(parameters, sample, share)
-    fired = (sample @ parameters.components.T + parameters.bias > 0).double().mean(0)
+    fired = (sample @ encoder.T + calibrate_bias(encoder, sample, share) > 0).double().mean(0)
     torch.testing.assert_close(fired, torch.full((40,), share, dtype=torch.float64))
 
 
 def test_calibration_on_few_rows_still_fires():
-    parameters = new_parameters(m=40)
+    encoder = new_tensors(m=40).encoder
     sample = batches(1, n=5)[0]
-    calibrate_bias(parameters, sample, 0.03)
-    assert (sample @ parameters.components.T + parameters.bias > 0).sum(0).tolist() == [1] * 40
+    bias = calibrate_bias(encoder, sample, 0.03)
+    assert (sample @ encoder.T + bias > 0).sum(0).tolist() == [1] * 40
 
 
 def test_calibration_fires_where_rows_are_equal():
-    parameters = new_parameters(m=40)
+    encoder = new_tensors(m=40).encoder
     sample = batches(1, n=8)[0].repeat_interleave(100, dim=0)
-    calibrate_bias(parameters, sample, 0.03)
-    fired = (sample @ parameters.components.T + parameters.bias > 0).sum(0)
+    fired = (sample @ encoder.T + calibrate_bias(encoder, sample, 0.03) > 0).sum(0)
     assert fired.tolist() == [100] * 40
-    calibrate_bias(parameters, sample[:50], 0.03)
-    assert parameters.bias.isfinite().all()
+    assert calibrate_bias(encoder, sample[:50], 0.03).isfinite().all()
 
 
 def test_random_parameters_are_alike_in_every_dtype():
-    single, double = new_parameters(dtype=torch.float32), new_parameters(dtype=torch.float64)
+    single, double = new_tensors(dtype=torch.float32), new_tensors(dtype=torch.float64)
     torch.testing.assert_close(single.components.double(), double.components)
-    assert isinstance(single, Parameters)
+    assert isinstance(single, Tensors)
     assert single.tied
-    untied = new_parameters(tied=False)
+    untied = new_tensors(tied=False)
     assert not untied.tied
     assert torch.equal(untied.encoder, untied.components)

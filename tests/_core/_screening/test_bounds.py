@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from skdict._core._active import PortableEncoder
-from skdict._core._compiled import CompiledEncoder, is_compiled, round_rows_compiled
-from skdict._core._screening import KINDS, Screen, round_rows
+from skdict._core._backends.compiled import CompiledFinder, is_compiled, round_rows_compiled
+from skdict._core._backends.portable import PortableFinder
+from skdict._core._screening.bounds import KINDS, Screen, round_rows
 
-ENCODERS = [PortableEncoder] + [CompiledEncoder] * is_compiled()
+FINDERS = [PortableFinder] + [CompiledFinder] * is_compiled()
 ROWS = {
     "plain": lambda r: r.standard_normal((300, 40)),
     "outlier dimension": lambda r: r.standard_normal((300, 40)) * np.r_[1e3, np.ones(39)],
@@ -35,17 +35,24 @@ def make(rows, seed=0, dtype=torch.float32):
     return x, encoder, bias
 
 
-@pytest.mark.parametrize("encoder_class", ENCODERS)
+@pytest.mark.parametrize("finder", FINDERS)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cutoff", [0.0, 0.5, -0.5])
 @pytest.mark.parametrize("rows", ROWS)
-def test_codes_are_those_of_float64(rows, kind, encoder_class):
+def test_entries_are_those_of_float64(rows, cutoff, kind, finder):
     x, encoder, bias = make(rows)
-    codes = encoder_class(encoder, bias)(x, Screen(encoder, bias, kind)).to_dense(77)
-    exact = (x.double() @ encoder.double().T + bias.double()).relu()
+    # The bias is shifted with the cutoff, so that as many entries pass whatever the cutoff.
+    cutoff = cutoff * bias.abs()
+    bias = bias + cutoff
+    codes = finder()(x, encoder, bias, cutoff, Screen(encoder, bias, cutoff, kind)).to_dense(77)
+    pre = x.double() @ encoder.double().T + bias.double()
+    exact = pre.where(pre > cutoff, 0)
     # Float32 sums of 40 products, each as large as the lengths allow.
     rounding = 1e-5 * (x.double().norm(dim=1)[:, None] * encoder.double().norm(dim=1))
-    assert ((codes - exact).abs() <= rounding + 1e-6 * bias.abs() + 1e-30).all()
-    assert 0 < (exact > 0).double().mean() < 1
+    rounding = rounding + 1e-6 * bias.abs() + 1e-30
+    at_cutoff = (pre - cutoff).abs() <= rounding
+    assert (((codes - exact).abs() <= rounding) | at_cutoff).all()
+    assert 0 < (exact != 0).double().mean() < 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,11 +76,12 @@ def test_without_its_margin_screening_would_miss_codes():
     x, encoder, _ = make("plain", seed=2)
     exact = x @ encoder.T
     bias = -exact.amax(0) * 0.9999
-    screen = Screen(encoder, bias, "int8")
+    no = torch.zeros_like(bias)
+    screen = Screen(encoder, bias, no, "int8")
     screen.row_margins = lambda rows: torch.zeros_like(rows.lengths)
     screen.rounded.errors.zero_()
     screen.column_bounds = bias
-    found = PortableEncoder(encoder, bias)(x, screen)
+    found = PortableFinder()(x, encoder, bias, no, screen)
     assert len(found.values) < (exact + bias > 0).sum()
 
 
@@ -86,10 +94,11 @@ def test_compiled_rounding_is_the_same():
         torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("encoder_class", ENCODERS)
-def test_codes_do_not_depend_on_their_batch(encoder_class):
+@pytest.mark.parametrize("finder", FINDERS)
+def test_codes_do_not_depend_on_their_batch(finder):
     x, encoder, bias = make("outlier rows")
-    screen = Screen(encoder, bias, "int8")
-    whole = encoder_class(encoder, bias)(x, screen).to_dense(77)
-    single = [encoder_class(encoder, bias)(row[None], screen).to_dense(77) for row in x[:20]]
+    no = torch.zeros_like(bias)
+    screen = Screen(encoder, bias, no, "int8")
+    whole = finder()(x, encoder, bias, no, screen).to_dense(77)
+    single = [finder()(row[None], encoder, bias, no, screen).to_dense(77) for row in x[:20]]
     assert torch.equal(whole[:20], torch.cat(single))

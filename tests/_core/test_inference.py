@@ -6,13 +6,13 @@ import torch
 
 from skdict._core import (
     AffineDictionary,
-    _sparse,
+    _inference,
     active_codes,
     iter_active_codes,
     iter_codes,
     to_csr,
 )
-from skdict._core._compiled import is_compiled
+from skdict._core._backends import is_compiled
 
 WAYS = ["over all", "portable"] + ["compiled"] * is_compiled()
 
@@ -69,7 +69,7 @@ def test_codes_of_a_row_do_not_depend_on_its_batch(encode, dictionary, rows):
 
 def test_values_are_gathered_over_many_blocks(encode, dictionary, rows, monkeypatch):
     whole = encode(dictionary, rows)
-    monkeypatch.setattr(_sparse, "GATHER_VALUES", 37)
+    monkeypatch.setattr(_inference, "GATHER_VALUES", 37)
     again = encode(dictionary, rows)
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
@@ -89,6 +89,6 @@ def test_rows_without_codes(encode, dictionary):
 
 
 def test_many_codes_take_wide_indices(encode, dictionary, rows, monkeypatch):
-    monkeypatch.setattr(_sparse, "MOST_NARROW", 100)
+    monkeypatch.setattr(_inference, "MOST_NARROW", 100)
     wide = encode(dictionary, rows)
     assert wide.indices.dtype == wide.indptr.dtype == np.int64

@@ -6,10 +6,10 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from skdict._core._active import ActiveCodes, PortableEncoder
-from skdict._core._compiled import CompiledEncoder, is_compiled
-from skdict._core._dictionary import GainAndOffset
-from skdict._core._screening_choice import ScreeningChoice
+from skdict._core._backends.compiled import CompiledFinder, is_compiled
+from skdict._core._backends.portable import PortableFinder
+from skdict._core._codes import Codes
+from skdict._core._screening.choice import ScreeningChoice
 
 CHUNK_ROWS = 256
 SCREENED_ROWS = 4096
@@ -54,7 +54,7 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
     Parameters
     ----------
     dictionary : AffineDictionary
-        On the CPU, with a relu or a `GainAndOffset`; few of its codes are active.
+        On the CPU, with a `Gate`; few of its codes are active.
     blocks : iterable of ndarray of shape (n, d)
         Consecutive rows.
     compiled : bool or None, default=None
@@ -62,12 +62,13 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
 
     Yields
     ------
-    ActiveCodes
+    Codes
         Each code is a sum of its own, so a row's codes do not depend on other rows.
     """
     compiled = is_compiled() if compiled is None else compiled
     encoder, bias = dictionary.encoder, dictionary.encoder_bias
-    find = (CompiledEncoder if compiled else PortableEncoder)(encoder, bias)
+    find = CompiledFinder() if compiled else PortableFinder()
+    cutoff = dictionary.nonlinearity.cutoff(bias)
     choice = ScreeningChoice(encoder, bias, compiled)
     screens = {}
     for block in blocks:
@@ -75,16 +76,13 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
             part = torch.from_numpy(
                 block[start : start + SCREENED_ROWS] - dictionary.center.numpy()
             )
-            kind = choice.next_kind(part)
+            kind = choice.next_kind(part, cutoff)
             if kind not in screens:
-                screens[kind] = choice.screen(kind)
+                screens[kind] = choice.screen(kind, cutoff)
             before = time.perf_counter()
-            codes = find(part, screens[kind])
+            codes = find(part, encoder, bias, cutoff, screens[kind])
             choice.took(kind, (time.perf_counter() - before) / len(part))
-            if isinstance(dictionary.nonlinearity, GainAndOffset):
-                values = dictionary.nonlinearity.on_active(codes.columns, codes.values)
-                codes = codes._replace(values=values)
-            yield codes
+            yield dictionary.nonlinearity.on_entries(codes)
 
 
 def active_codes(codes):
@@ -92,11 +90,12 @@ def active_codes(codes):
     rows, columns = codes.nonzero(as_tuple=True)
     row_ends = rows.new_zeros(len(codes) + 1)
     torch.cumsum(torch.bincount(rows, minlength=len(codes)), 0, out=row_ends[1:])
-    return ActiveCodes(row_ends.cpu(), columns.cpu(), codes[rows, columns].cpu())
+    values = codes[rows, columns].cpu()
+    return Codes(row_ends.cpu(), columns.cpu(), values, values)
 
 
 def to_csr(parts, n_components, dtype):
-    """Return the `ActiveCodes` of consecutive rows as one `csr_array`.
+    """Return the `Codes` of consecutive rows as one `csr_array`.
 
     Indices take 32 bits while the number of non-zeros fits, 64 beyond.
     """

@@ -4,9 +4,9 @@ import warnings
 
 import torch
 
-from skdict._core._active import PortableEncoder
-from skdict._core._compiled import round_rows_compiled
-from skdict._core._screening import KINDS, Screen, round_rows
+from skdict._core._backends.compiled import round_rows_compiled
+from skdict._core._backends.portable import PortableFinder
+from skdict._core._screening.bounds import KINDS, Screen, round_rows
 
 # Each kind is timed on so many batches, then the fastest is used for a while.
 TRIALS = 3
@@ -26,7 +26,7 @@ class _Record:
 class ScreeningChoice:
     """Gives screens for batch after batch, of the kind that turns out fastest.
 
-    Every kind finds the same codes, so that timing them changes no bit of any result.
+    Every kind finds the same entries, so that timing them changes no bit of any result.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class ScreeningChoice:
     bias : torch.Tensor of shape (m,)
         What is added. Both may change from batch to batch.
     compiled : bool
-        Whether compiled loops are used.
+        Use compiled loops.
     """
 
     def __init__(self, encoder, bias, compiled):
@@ -44,48 +44,50 @@ class ScreeningChoice:
         self._kinds = KINDS if bias.dtype == torch.float32 else ("full",)
         self._record = _records.setdefault((encoder.shape, bias.dtype, compiled), _Record())
 
-    def next_kind(self, x):
-        """Return the kind of screening to use for rows (n, d)."""
+    def next_kind(self, x, cutoff):
+        """Return the kind of screening to use for rows (n, d) and cutoffs (m,)."""
         record = self._record
         turn = record.n_batches % BATCHES_BETWEEN_TRIALS
         record.n_batches += 1
         if turn == 0:
             record.seconds = {}
-            self._see_that_screening_holds(x[:SAMPLE_ROWS])
+            self._see_that_screening_holds(x[:SAMPLE_ROWS], cutoff)
         kinds = [kind for kind in self._kinds if kind not in _distrusted]
         if turn < TRIALS * len(kinds) or not record.seconds:
             return kinds[turn % len(kinds)]
         return min(record.seconds, key=record.seconds.get)
 
-    def screen(self, kind):
+    def screen(self, kind, cutoff):
         """Return a screen of a kind for the encoder as it is now."""
-        return Screen(self._encoder, self._bias, kind, self._round_rows)
+        return Screen(self._encoder, self._bias, cutoff, kind, self._round_rows)
 
     def took(self, kind, seconds_per_row):
         """Take note of how long it took to go through a batch with a kind of screening."""
         known = self._record.seconds.get(kind, seconds_per_row)
         self._record.seconds[kind] = min(known, seconds_per_row)
 
-    def _see_that_screening_holds(self, x):
-        """Look on a few rows whether every active code is found, as it must be."""
+    def _see_that_screening_holds(self, x, cutoff):
+        """Look on a few rows whether every entry above its cutoff is found, as it must be."""
         exact = (x @ self._encoder.T).add_(self._bias)
-        # Codes of the size of rounding may be found or not: they are sums in another order.
+        # Entries within rounding of the cutoff may be found or not: sums in another order.
         largest = torch.linalg.vector_norm(x, dim=1).max()
         longest = torch.linalg.vector_norm(self._encoder, dim=1).max()
         rounding = 4 * x.shape[1] * torch.finfo(x.dtype).eps * largest * longest
-        find = PortableEncoder(self._encoder, self._bias)
+        find = PortableFinder()
         for kind in self._kinds:
             if kind in _distrusted:
                 continue
             try:
-                codes = find(x, Screen(self._encoder, self._bias, kind))
+                screen = Screen(self._encoder, self._bias, cutoff, kind)
+                codes = find(x, self._encoder, self._bias, cutoff, screen)
             except (RuntimeError, AttributeError):
                 # Not every processor, and not every build of torch, multiplies narrow types.
                 if kind == "full":
                     raise
                 _distrusted.add(kind)
                 continue
-            if (exact - codes.to_dense(len(self._bias)) > rounding).any():
+            wrong = (exact - codes.to_dense(len(self._bias))).abs() > rounding
+            if (wrong & (exact - cutoff > rounding)).any():
                 _distrust(kind)
 
 
@@ -96,7 +98,7 @@ def _distrust(kind):
         )
     _distrusted.add(kind)
     warnings.warn(
-        f"screening in {kind} missed active codes, which it cannot where products in {kind} are "
+        f"screening in {kind} missed codes, which it cannot where products in {kind} are "
         f"right; it is not used from here on",
         RuntimeWarning,
         stacklevel=6,

@@ -1,4 +1,4 @@
-r"""Finding every code that can be active by a cheap product, proven to miss none.
+r"""Finding every entry that can exceed its cutoff by a cheap product, proven to miss none.
 
 Rows and encoder are rounded to a narrow type, which the processor multiplies several times
 faster. With :math:`x = \hat x + e` and :math:`w = \hat w + f` the exact identity
@@ -9,9 +9,9 @@ and the Cauchy-Schwarz inequality bound what rounding can hide:
 
 .. math:: |x \cdot w - \hat x \cdot \hat w| \le \|\hat x\| \|f\| + \|e\| \|w\|.
 
-The lengths on the right are measured, not estimated, so a code whose bound is not positive
-is zero. The few that pass are computed again in full precision: codes are exact, and the same
-to the bit whichever type they were screened in.
+The lengths on the right are measured, not estimated, so an entry whose bound does not reach its
+cutoff carries nothing. The few that pass are computed again in full precision: codes are exact,
+and the same to the bit whichever type they were screened in.
 """
 
 from dataclasses import dataclass
@@ -100,6 +100,8 @@ class Screen:
         The narrow type.
     round_rows : callable
         What rounds the encoder: `round_rows`, or a faster one.
+    cutoff : torch.Tensor of shape (m,)
+        Pre-activations at or below it carry nothing.
 
     Attributes
     ----------
@@ -108,10 +110,10 @@ class Screen:
     longest : float
         Largest norm of a direction.
     column_bounds : torch.Tensor of shape (m,)
-        Biases, raised by what rounding of sums and of products can take off.
+        Biases less cutoffs, raised by what rounding of sums and of products can take off.
     """
 
-    def __init__(self, encoder, bias, kind, round_rows=round_rows):
+    def __init__(self, encoder, bias, cutoff, kind, round_rows=round_rows):
         self.kind = kind
         self.rounded = round_rows(encoder, kind)
         self.longest = (self.rounded.lengths + self.rounded.errors).max()
@@ -120,7 +122,8 @@ class Screen:
         self._sum_rounding = (2 * encoder.shape[1] + 8) * unit
         given_back = BFLOAT16_ROUNDING if kind == "bfloat16" else 0.0
         self._product_rounding = 1 + given_back
-        self.column_bounds = bias + bias.abs() * (given_back + 8 * unit)
+        size = bias.abs() + cutoff.abs()
+        self.column_bounds = (bias - cutoff) + size * (given_back + 8 * unit)
 
     def row_margins(self, x):
         """Return by how much the product of each rounded row can fall short, but for `errors`.
@@ -146,7 +149,7 @@ class Screen:
         return torch.mm(x.values, weights, out=out)
 
     def thresholds(self, x):
-        """Return what products must exceed for a code to be positive, for all rows alike.
+        """Return what products must exceed for an entry to pass its cutoff, for all rows alike.
 
         Parameters
         ----------

@@ -5,17 +5,17 @@ import sys
 
 import pytest
 
-from skdict._core._compiled import is_compiled
+from skdict._core._backends import is_compiled
 
 LAUNCH = """
 import numba, torch
-from skdict._core._compiled import CompiledEncoder
-from skdict._core._screening import Screen
+from skdict._core._backends.compiled import CompiledFinder
+from skdict._core._screening.bounds import Screen
 
 torch.set_num_threads(1)
 x, encoder = torch.randn(64, 8), torch.randn(32, 8)
 bias = torch.zeros(32)
-CompiledEncoder(encoder, bias)(x, Screen(encoder, bias, "full"))
+CompiledFinder()(x, encoder, bias, bias, Screen(encoder, bias, bias, "full"))
 print(torch.get_num_threads(), numba.get_num_threads())
 """
 

@@ -1,0 +1,120 @@
+"""What every back end does, and the step of Adam that follows from its verbs."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from skdict._core._objectives.matryoshka import Pull
+
+
+class Backend(ABC):
+    """The verbs of a step. Entry arrays have a number for each entry of the codes."""
+
+    def __init__(self):
+        self._gradients, self._scratch = {}, {}
+
+    @abstractmethod
+    def encode(self, x, tensors, nonlinearity, screen):
+        """Return the codes of rows x (n, d)."""
+
+    @abstractmethod
+    def decode(self, codes, components, start, stop):
+        """Return what the features from `start` to `stop` rebuild, (..., n, d)."""
+
+    @abstractmethod
+    def slopes(self, codes, pulls, components, row_slopes):
+        """Return the slope along each entry: its row's pull times its direction, plus row_slopes.
+
+        The pulls are those of groups of features that together are all of them.
+        """
+
+    @abstractmethod
+    def accumulate(self, codes, entries, pulls, out):
+        """Fill out (..., m, d): for each feature the sum of its entries times its rows' pulls."""
+
+    @abstractmethod
+    def feature_sums(self, codes, entries, out):
+        """Fill out (..., m): for each feature the sum of its entries."""
+
+    @abstractmethod
+    def at_entries(self, codes, tensor):
+        """Return values of features (..., m) so that they broadcast with entry arrays."""
+
+    @abstractmethod
+    def row_sums(self, codes):
+        """Return the sum of the codes of each row, (..., n)."""
+
+    @abstractmethod
+    def n_fired(self, codes, n_components):
+        """Return on how many rows each feature fired, (..., m)."""
+
+    def rebuild(self, codes, x, components, factors, row_slopes):
+        """Return squared errors (..., n), the pull of all features and the slopes along entries.
+
+        The pull is the residual x_hat - x of each row times its factor.
+        """
+        m = components.shape[-2]
+        residual = self.decode(codes, components, 0, m).sub_(x)
+        errors = residual.square().sum(-1)
+        pull = residual.mul_(factors[:, None])
+        return errors, pull, self.slopes(codes, [Pull(0, m, pull)], components, row_slopes)
+
+    def update(self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group):
+        """Take a step of Adam.
+
+        Parameters
+        ----------
+        tensors : Tensors
+            Changed in place.
+        adam : Adam
+            Of the same tensors.
+        x : torch.Tensor of shape (n, d)
+            Rows.
+        codes : Codes or DenseCodes
+            Theirs.
+        pulls : list of Pull
+            The slopes of the loss along reconstructions.
+        pre_slopes : entry array
+            The slopes of the loss along pre-activations.
+        learned_slopes : dict of str to entry array
+            Those along further tensors, one number a feature.
+        rate : float or torch.Tensor
+            Learning rate.
+        group : Alone or another group
+            Sums gradients over processes.
+        """
+        gradients = {name: self._room(self._gradients, name, tensors[name]) for name in tensors}
+        toward = gradients["components"]
+        self.accumulate(codes, codes.values, pulls, toward)
+        rows = [Pull(0, toward.shape[-2], x)]
+        if tensors.tied:
+            through_encoder = self._room(self._scratch, "components", toward)
+            self.accumulate(codes, pre_slopes, rows, through_encoder)
+            toward.add_(through_encoder)
+        else:
+            self.accumulate(codes, pre_slopes, rows, gradients["encoder"])
+        for name, entries in {"bias": pre_slopes, **learned_slopes}.items():
+            self.feature_sums(codes, entries, gradients[name])
+        group.sum_(list(gradients.values()))
+        descend(tensors, gradients, adam, rate)
+
+    @staticmethod
+    def _room(rooms, name, like):
+        """Return memory that is taken once."""
+        if name not in rooms or rooms[name].shape != like.shape:
+            rooms[name] = torch.empty_like(like)
+        return rooms[name]
+
+
+def descend(tensors, gradients, adam, rate):
+    """Move tensors along gradients, unit rows along the sphere.
+
+    The gradient through the norm of a row is the gradient's part along the tangent.
+    """
+    unit = [name for name in tensors if tensors.specs[name].unit_rows]
+    for name in unit:
+        rows, toward = tensors[name], gradients[name]
+        toward.addcmul_((toward * rows).sum(-1, keepdim=True), rows, value=-1)
+    adam.step(gradients, rate)
+    for name in unit:
+        tensors[name].div_(torch.linalg.vector_norm(tensors[name], dim=-1, keepdim=True))

@@ -1,0 +1,80 @@
+"""A step over all entries, of one dictionary or of several stacked ones."""
+
+import torch
+
+from skdict._core._backends.base import Backend
+from skdict._core._codes import DenseCodes
+
+
+class Dense(Backend):
+    """The verbs as products of matrices. Nothing waits for the device.
+
+    Parameters
+    ----------
+    multiply : callable
+        ``multiply(left, right, out)``, the matrix product.
+    batch_size : int
+        Most rows in a batch.
+    """
+
+    def __init__(self, multiply, batch_size):
+        super().__init__()
+        self._multiply, self._batch_size = multiply, batch_size
+        self._rooms = {}
+
+    def encode(self, x, tensors, nonlinearity, screen=None):
+        """Return all codes of rows x (n, d); there is nothing to screen."""
+        bias = tensors.bias.unsqueeze(-2)
+        pre = self._entries("pre", tensors.components, len(x))
+        self._multiply(x, tensors.encoder.mT, pre).add_(bias)
+        out = pre
+        if not nonlinearity.overwrites_pre:
+            out = self._entries("values", tensors.components, len(x))
+        learned = {name: tensors[name].unsqueeze(-2) for name in nonlinearity.learned(0)}
+        return DenseCodes(pre, nonlinearity.values(pre, learned, out=out))
+
+    def decode(self, codes, components, start, stop):
+        """Return what the features from `start` to `stop` rebuild."""
+        n = codes.values.shape[-2]
+        shape = *components.shape[:-2], self._batch_size, components.shape[-1]
+        room = self._taken("rebuilt", components, shape)[..., :n, :]
+        return self._multiply(codes.values[..., start:stop], components[..., start:stop, :], room)
+
+    def slopes(self, codes, pulls, components, row_slopes):
+        """Return the slopes along all entries."""
+        slopes = self._entries("slopes", components, codes.values.shape[-2])
+        for start, stop, pull in pulls:
+            part = components[..., start:stop, :].mT
+            self._multiply(pull, part, slopes[..., start:stop])
+        return slopes.add_(row_slopes.unsqueeze(-1))
+
+    def accumulate(self, codes, entries, pulls, out):
+        """Fill out with the sums of entries times pulls."""
+        for start, stop, pull in pulls:
+            self._multiply(entries[..., start:stop].mT, pull, out[..., start:stop, :])
+
+    def feature_sums(self, codes, entries, out):
+        """Fill out with the sums of entries."""
+        torch.sum(entries, -2, out=out)
+
+    def at_entries(self, codes, tensor):
+        """Return values of features broadcast over rows."""
+        return tensor.unsqueeze(-2)
+
+    def row_sums(self, codes):
+        """Return the sum of the codes of each row."""
+        return codes.values.sum(-1)
+
+    def n_fired(self, codes, n_components):
+        """Return on how many rows each feature fired."""
+        return torch.count_nonzero(codes.values, -2)
+
+    def _entries(self, name, components, n):
+        """Return room for an entry array of n rows."""
+        *stacked, m, _ = components.shape
+        return self._taken(name, components, (*stacked, self._batch_size, m))[..., :n, :]
+
+    def _taken(self, name, like, shape):
+        if name not in self._rooms:
+            self._rooms[name] = like.new_empty(shape)
+        return self._rooms[name]

@@ -1,0 +1,332 @@
+"""Compiled loops over entries of codes; imported only where numba is installed.
+
+Every function takes numpy arrays of one floating dtype. Rows of a batch are dealt out to threads
+in runs, each of which writes the entries it finds into a stretch of its own; no sum depends on how
+many threads there are.
+"""
+
+import numpy as np
+from numba import get_thread_id, njit, prange
+
+# Sums may be taken in any order, which is what lets the compiler use vectors; NaN and infinity
+# keep their meaning.
+LOOSE = {"reassoc", "contract", "nsz", "arcp"}
+
+
+@njit(fastmath=LOOSE, inline="always")
+def _dot(left, right):
+    total = left.dtype.type(0)
+    for k in range(len(left)):
+        total += left[k] * right[k]
+    return total
+
+
+@njit(fastmath=LOOSE, inline="always")
+def _candidates(products, scales, bounds, errors, per_scale, length, least, flags, found):
+    """Write the columns whose bound exceeds `least` to `found`; return how many they are."""
+    m = len(products)
+    for j in range(m):
+        bound = products[j] * scales[j] + (bounds[j] * per_scale + length * errors[j])
+        flags[j] = bound > least
+    # Eight flags at a time, because nearly all are down.
+    words = flags.view(np.uint64)
+    count = 0
+    for word in range(len(words)):
+        if words[word] != 0:
+            for j in range(8 * word, min(8 * word + 8, m)):
+                found[count] = j
+                count += flags[j]
+    return count
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def find_entries(products, x, row_bounds, encoder, bias, cutoff, column_bounds, found, filled):
+    """Find the entries above the cutoffs of their features, exactly.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n, m)
+        Narrow products of rows and directions.
+    x : ndarray of shape (n, d)
+        The rows themselves.
+    row_bounds : tuple of ndarray of shape (n,)
+        Scales, lengths and margins of the rounded rows.
+    encoder, bias, cutoff : ndarray of shape (m, d), (m,) and (m,)
+        In full precision.
+    column_bounds : tuple of ndarray of shape (m,)
+        Scales, raised biases and errors of the rounded encoder.
+    found : tuple
+        Filled: starts (n,) and counts (n,) of each row's entries among columns (room,) and
+        pre-activations (room,), which are dealt out to the threads in equal stretches.
+    filled : ndarray of shape (threads,)
+        How far each stretch is filled; -1 where there was no room.
+    """
+    n, m = products.shape
+    row_scales, lengths, margins = row_bounds
+    scales, bounds, errors = column_bounds
+    starts, counts, columns, pre = found
+    threads = len(filled)
+    share, room = (n + threads - 1) // threads, len(columns) // threads
+    for thread in prange(threads):
+        first = thread * room
+        flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
+        candidates = np.empty(m + 8, dtype=np.int32)
+        end = filled[thread]
+        for i in range(thread * share, min(n, (thread + 1) * share)):
+            per_scale = 1 / row_scales[i]
+            count = _candidates(
+                products[i],
+                scales,
+                bounds,
+                errors,
+                per_scale,
+                lengths[i] * per_scale,
+                -margins[i] * per_scale,
+                flags,
+                candidates,
+            )
+            if end < 0 or end + count > room:
+                end = -1
+                break
+            starts[i] = first + end
+            for candidate in range(count):
+                j = candidates[candidate]
+                projection = _dot(x[i], encoder[j]) + bias[j]
+                if projection > cutoff[j]:
+                    columns[first + end] = j
+                    pre[first + end] = projection
+                    end += 1
+            counts[i] = first + end - starts[i]
+        filled[thread] = end
+
+
+@njit(parallel=True, cache=True)
+def gather_entries(found, row_ends, columns, pre):
+    """Copy the entries that `find_entries` found so that they follow one another, row by row."""
+    starts, counts, from_columns, from_pre = found
+    for i in prange(len(starts)):
+        there, here = starts[i], row_ends[i]
+        for k in range(counts[i]):
+            columns[here + k] = from_columns[there + k]
+            pre[here + k] = from_pre[there + k]
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors):
+    """Rebuild rows from their codes; give the pull of each row and the slope along each entry.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Rows.
+    components : ndarray of shape (m, d)
+        The dictionary.
+    codes : tuple
+        Row ends (n + 1,), columns (nnz,) and values (nnz,).
+    factors, row_slopes : ndarray of shape (n,)
+        What the residual of each row is multiplied by, and what is added to its slopes.
+    pull : ndarray of shape (n, d)
+        Filled: the factor of the row times (x_hat - x).
+    slopes : ndarray of shape (nnz,)
+        Filled: the pull of the row times the direction of the entry, plus the row's slope.
+    errors : ndarray of shape (n,)
+        Filled: squared errors.
+    """
+    n, d = x.shape
+    row_ends, columns, values = codes
+    for i in prange(n):
+        rebuilt = pull[i]
+        for k in range(d):
+            rebuilt[k] = -x[i, k]
+        for place in range(row_ends[i], row_ends[i + 1]):
+            code, atom = values[place], components[columns[place]]
+            for k in range(d):
+                rebuilt[k] += code * atom[k]
+        errors[i] = _dot(rebuilt, rebuilt)
+        factor = factors[i]
+        for k in range(d):
+            rebuilt[k] *= factor
+        for place in range(row_ends[i], row_ends[i + 1]):
+            slopes[place] = _dot(rebuilt, components[columns[place]]) + row_slopes[i]
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def decode_rows(components, codes, start, stop, out):
+    """Fill out (n, d) with what the features from `start` to `stop` rebuild."""
+    row_ends, columns, values = codes
+    for i in prange(len(out)):
+        rebuilt = out[i]
+        rebuilt[:] = 0
+        for place in range(row_ends[i], row_ends[i + 1]):
+            if start <= columns[place] < stop:
+                code, atom = values[place], components[columns[place]]
+                for k in range(len(rebuilt)):
+                    rebuilt[k] += code * atom[k]
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def slopes_of_entries(components, row_ends, columns, start, stop, pull, row_slopes, slopes):
+    """Fill the slopes of the entries of the features from `start` to `stop`."""
+    for i in prange(len(pull)):
+        for place in range(row_ends[i], row_ends[i + 1]):
+            if start <= columns[place] < stop:
+                slopes[place] = _dot(pull[i], components[columns[place]]) + row_slopes[i]
+
+
+@njit(cache=True)
+def order_by_feature(row_ends, columns, ends, rows, order):
+    """Sort entries by feature, and by row within a feature.
+
+    Parameters
+    ----------
+    row_ends, columns : ndarray of shape (n + 1,) and (nnz,)
+        The entries.
+    ends : ndarray of shape (m + 1,)
+        Filled: feature j has the places from ``ends[j]`` to ``ends[j + 1]``.
+    rows, order : ndarray of shape (nnz,)
+        Filled: row and number of the entry at each place.
+    """
+    ends[:] = 0
+    for j in columns:
+        ends[j + 1] += 1
+    for j in range(len(ends) - 1):
+        ends[j + 1] += ends[j]
+    heads = ends[:-1].copy()
+    for i in range(len(row_ends) - 1):
+        for entry in range(row_ends[i], row_ends[i + 1]):
+            j = columns[entry]
+            here = heads[j]
+            heads[j] = here + 1
+            rows[here] = i
+            order[here] = entry
+
+
+@njit(fastmath=LOOSE, inline="always")
+def _sum_places(first, last, rows, terms, total):
+    """Fill total (d,) with the weighted sums of rows over the places of a feature."""
+    left, left_weights, right, right_weights = terms
+    both = len(right_weights) > 0
+    total[:] = 0
+    for place in range(first, last):
+        i, weight = rows[place], left_weights[place]
+        if both:
+            other = right_weights[place]
+            for k in range(len(total)):
+                total[k] += weight * left[i, k] + other * right[i, k]
+        else:
+            for k in range(len(total)):
+                total[k] += weight * left[i, k]
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def accumulate_rows(start, stop, places, terms, out):
+    """Fill out (m, d) from `start` to `stop` with the gradients that `update_directions` uses."""
+    ends, rows = places
+    for j in prange(start, stop):
+        _sum_places(ends[j], ends[j + 1], rows, terms, out[j])
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def update_directions(state, start, stop, places, terms, unit, rates, scratch):
+    """Take one step of Adam along the gradient of each direction, summed on the spot.
+
+    Parameters
+    ----------
+    state : tuple of ndarray of shape (m, d)
+        Directions, and Adam's first and second moments; changed in place.
+    start, stop : int
+        Which features.
+    places : tuple
+        Ends and rows from `order_by_feature`.
+    terms : tuple
+        A matrix (n, d) and a weight for each place; and a second pair, whose weights are empty
+        where there is none. The gradient is the weighted sum of rows.
+    unit : bool
+        Keep directions at unit length, and take the gradient along the sphere.
+    rates : tuple
+        1 - beta_1, 1 - beta_2, step size, factor on the root of the second moment, epsilon.
+    scratch : ndarray of shape (threads, d)
+        Room for one gradient a thread.
+    """
+    directions, first, second = state
+    ends, rows = places
+    keep_first, keep_second, step, root, epsilon = rates
+    for j in prange(start, stop):
+        gradient = scratch[get_thread_id()]
+        _sum_places(ends[j], ends[j + 1], rows, terms, gradient)
+        direction, mean, square = directions[j], first[j], second[j]
+        along = _dot(gradient, direction) if unit else gradient[0] * 0
+        length = gradient[0] * 0
+        for k in range(len(gradient)):
+            slope = gradient[k] - along * direction[k]
+            mean[k] += keep_first * (slope - mean[k])
+            square[k] += keep_second * (slope * slope - square[k])
+            moved = direction[k] - step * mean[k] / (np.sqrt(square[k]) * root + epsilon)
+            direction[k] = moved
+            length += moved * moved
+        if unit:
+            length = 1 / np.sqrt(length)
+            for k in range(len(gradient)):
+                direction[k] *= length
+
+
+@njit(fastmath=LOOSE, cache=True)
+def sum_features(ends, weights, out):
+    """Fill out (m,) with the sum of the weights at the places of each feature."""
+    for j in range(len(out)):
+        total = out.dtype.type(0)
+        for place in range(ends[j], ends[j + 1]):
+            total += weights[place]
+        out[j] = total
+
+
+@njit(fastmath=LOOSE, cache=True)
+def update_numbers(state, gradients, rates):
+    """Take one step of Adam for one number a feature."""
+    numbers, first, second = state
+    keep_first, keep_second, step, root, epsilon = rates
+    for j in range(len(numbers)):
+        gradient = gradients[j]
+        first[j] += keep_first * (gradient - first[j])
+        second[j] += keep_second * (gradient * gradient - second[j])
+        numbers[j] -= step * first[j] / (np.sqrt(second[j]) * root + epsilon)
+
+
+@njit(fastmath=LOOSE, cache=True)
+def sum_rows(row_ends, values, out):
+    """Fill out (n,) with the sum of the values of each row."""
+    for i in range(len(out)):
+        total = out.dtype.type(0)
+        for place in range(row_ends[i], row_ends[i + 1]):
+            total += values[place]
+        out[i] = total
+
+
+@njit(cache=True)
+def count_fired(columns, values, out):
+    """Fill out (m,) with the number of entries of each feature whose value is not zero."""
+    out[:] = 0
+    for place in range(len(columns)):
+        out[columns[place]] += values[place] != 0
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def round_to_int8(x, values, scales, lengths, errors):
+    """Round rows to multiples of a 127th of their largest entry; see `round_rows`."""
+    n, d = x.shape
+    for i in prange(n):
+        largest = abs(x[i, 0])
+        for k in range(d):
+            largest = max(largest, abs(x[i, k]))
+        scale = largest / 127 if largest > 0 else largest + 1
+        per_scale = 1 / scale
+        square = missed = largest * 0
+        for k in range(d):
+            multiple = np.rint(x[i, k] * per_scale)
+            values[i, k] = np.int8(multiple)
+            rounded = multiple * scale
+            square += rounded * rounded
+            missed += (x[i, k] - rounded) ** 2
+        scales[i] = scale
+        lengths[i] = np.sqrt(square)
+        errors[i] = np.sqrt(missed)

@@ -1,0 +1,51 @@
+"""The entries of a batch of codes that carry a value or a gradient."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class Codes(NamedTuple):
+    """Entries row by row, features increasing within a row. A feature fired where value != 0."""
+
+    row_ends: torch.Tensor
+    """Row i has the places from ``row_ends[i]`` to ``row_ends[i + 1]``; int64, shape (n + 1,)."""
+    columns: torch.Tensor
+    """Features of the entries; int32 or int64, shape (nnz,)."""
+    pre: torch.Tensor
+    """Pre-activations, shape (nnz,)."""
+    values: torch.Tensor
+    """Codes, shape (nnz,)."""
+
+    def rows(self):
+        """Return the row of each entry, shape (nnz,)."""
+        n = len(self.row_ends) - 1
+        return torch.repeat_interleave(
+            torch.arange(n), self.row_ends.diff(), output_size=len(self.columns)
+        )
+
+    def to_dense(self, n_components):
+        """Return all codes, (n, m)."""
+        dense = self.values.new_zeros(len(self.row_ends) - 1, n_components)
+        dense[self.rows(), self.columns.long()] = self.values
+        return dense
+
+
+class DenseCodes(NamedTuple):
+    """All entries, (..., n, m)."""
+
+    pre: torch.Tensor
+    """Pre-activations; overwritten by the codes where the nonlinearity can do without them."""
+    values: torch.Tensor
+    """Codes."""
+
+
+class BatchSums(NamedTuple):
+    """What a step measures on its batch, left on the device."""
+
+    squared_errors: torch.Tensor
+    """||x - x_hat||^2 of each row, shape (..., n)."""
+    penalties: torch.Tensor
+    """Penalty of each row before weighting, shape (..., n)."""
+    n_fired: torch.Tensor
+    """Rows on which each feature fired, shape (..., m)."""

@@ -1,0 +1,32 @@
+"""What is trained, and towards what."""
+
+from dataclasses import dataclass, field
+
+from skdict._core._group import Alone
+from skdict._core._objectives import Levels
+from skdict._core._tensors import Tensors
+
+
+@dataclass
+class Model:
+    """A dictionary in training.
+
+    Parameters
+    ----------
+    tensors : Tensors
+        Trained in place.
+    nonlinearity : nonlinearity
+        Pre-activations to codes.
+    penalty : penalty term
+        On codes.
+    levels : Levels
+        Prefixes whose squared errors count.
+    group : Alone or another group
+        Processes that share each batch.
+    """
+
+    tensors: Tensors
+    nonlinearity: object
+    penalty: object
+    levels: Levels
+    group: object = field(default_factory=Alone)

@@ -1,0 +1,86 @@
+r"""Squared errors of nested prefixes of a dictionary.
+
+With prefixes of sizes :math:`m_1 < \dots < m_L = m` and weights :math:`\lambda_l` that sum to 1,
+the squared error of a row is :math:`\sum_l \lambda_l \|x - \hat x_l\|^2`, where
+:math:`\hat x_l` is rebuilt from the codes of the first :math:`m_l` features. A feature of group
+g (between :math:`m_{g-1}` and :math:`m_g`) takes part in the levels from g on, so it sees the
+suffix sum :math:`\sum_{l \ge g} \lambda_l r_l` of their residuals. One level of all features is
+the plain squared error.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+
+
+class Levels(NamedTuple):
+    """Prefix sizes and their weights.
+
+    Parameters
+    ----------
+    ends : tuple of int
+        Increasing; the last is the number of features.
+    weights : tuple of float
+        One for each, summing to 1.
+    """
+
+    ends: tuple
+    weights: tuple
+
+
+def whole(n_components):
+    """Return the one level of all features."""
+    return Levels((n_components,), (1.0,))
+
+
+class Pull(NamedTuple):
+    """The slope of the loss along reconstructions, as the features of one group see it."""
+
+    start: int
+    stop: int
+    slopes: torch.Tensor
+    """Shape (..., n, d)."""
+
+
+def differentiate(backend, codes, x, components, factors, row_slopes, levels):
+    """Rebuild rows and return how the loss changes with reconstructions and codes.
+
+    Parameters
+    ----------
+    backend : Backend
+        Does the products.
+    codes : Codes or DenseCodes
+        Of the rows.
+    x : torch.Tensor of shape (n, d)
+        Rows.
+    components : torch.Tensor of shape (..., m, d)
+        Decoder directions.
+    factors : torch.Tensor of shape (n,)
+        Weight of each row in the loss, divided by their number.
+    row_slopes : torch.Tensor of shape (..., n)
+        Slope of the penalties along each code that fires.
+    levels : Levels
+        The prefixes.
+
+    Returns
+    -------
+    (torch.Tensor, list of Pull, torch.Tensor)
+        Squared errors of the full reconstruction, shape (..., n); the pull on each group; the
+        slopes of the loss along codes.
+    """
+    if len(levels.ends) == 1:
+        errors, pull, slopes = backend.rebuild(codes, x, components, 2 * factors, row_slopes)
+        return errors, [Pull(0, levels.ends[0], pull)], slopes
+    groups = list(pairwise((0, *levels.ends)))
+    residual, pulls = -x, []
+    for start, stop in groups:
+        residual = residual + backend.decode(codes, components, start, stop)
+        pulls.append(residual * (2 * factors)[:, None])
+    errors = residual.square().sum(-1)
+    weighted = [pull * weight for pull, weight in zip(pulls, levels.weights, strict=True)]
+    suffix, pulls = torch.zeros_like(weighted[0]), []
+    for (start, stop), pull in zip(reversed(groups), reversed(weighted), strict=True):
+        suffix = suffix + pull
+        pulls.insert(0, Pull(start, stop, suffix))
+    return errors, pulls, backend.slopes(codes, pulls, components, row_slopes)

@@ -1,0 +1,54 @@
+"""One step of training: codes, reconstruction, slopes, and a step of Adam."""
+
+from skdict._core._codes import BatchSums
+from skdict._core._objectives.matryoshka import differentiate
+
+
+def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
+    r"""Train on rows and return what was measured before the step.
+
+    .. math:: L = \frac{1}{n} \sum_i w_i \left( \|x_i - c_i D\|^2 + P(c_i) \right)
+
+    Parameters
+    ----------
+    backend : Backend
+        Does the work.
+    model : Model
+        What is trained, and towards what.
+    adam : Adam
+        Of the model's tensors.
+    x : torch.Tensor of shape (n, d)
+        Rows of this process.
+    weights : torch.Tensor of shape (n,)
+        Of the rows in the objective.
+    n_rows : int
+        Rows of the batch in all processes.
+    rate : float or torch.Tensor
+        Learning rate.
+    screen : Screen, optional
+        How a back end over few entries finds them.
+
+    Returns
+    -------
+    BatchSums
+    """
+    tensors, nonlinearity, penalty = model.tensors, model.nonlinearity, model.penalty
+    codes = backend.encode(x, tensors, nonlinearity, screen)
+    factors = weights / n_rows
+    errors, pulls, slopes = differentiate(
+        backend,
+        codes,
+        x,
+        tensors.components,
+        factors,
+        penalty.row_slopes(factors),
+        model.levels,
+    )
+    learned = {name: backend.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
+    pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned)
+    backend.update(tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, model.group)
+    return BatchSums(
+        errors,
+        penalty.penalties(backend.row_sums(codes)),
+        backend.n_fired(codes, tensors.components.shape[-2]),
+    )

@@ -1,0 +1,87 @@
+"""The trained tensors of a dictionary, by name."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+
+
+class Spec(NamedTuple):
+    """What training knows of a tensor.
+
+    Parameters
+    ----------
+    per_feature : bool, default=True
+        The first axis (after that of a stack) runs over features, so a feature can be
+        re-initialised on its own.
+    unit_rows : bool, default=False
+        Rows are kept at unit length, their gradients on the tangent of the sphere.
+    """
+
+    per_feature: bool = True
+    unit_rows: bool = False
+
+
+SPECS = {"components": Spec(unit_rows=True), "encoder": Spec(), "bias": Spec()}
+
+
+class Tensors(Mapping):
+    """Tensors by name, changed in place by training.
+
+    Every dictionary has `components` (..., m, d) and `bias` (..., m); `encoder` (..., m, d) is
+    a tensor of its own where weights are untied, and else another name of the components.
+    Nonlinearities may add tensors. Iteration gives each tensor once.
+
+    Parameters
+    ----------
+    values : dict of str to torch.Tensor
+        The tensors.
+    specs : dict of str to Spec, optional
+        Of those that are not among the three above.
+    """
+
+    def __init__(self, values, specs=None):
+        self._values = dict(values)
+        self.specs = {name: (specs or {}).get(name) or SPECS[name] for name in self._values}
+
+    def __getitem__(self, name):
+        if name == "encoder" and self.tied:
+            name = "components"
+        return self._values[name]
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self):
+        return len(self._values)
+
+    @property
+    def tied(self):
+        """True if the encoder is the transpose of the decoder."""
+        return "encoder" not in self._values
+
+    @property
+    def components(self):
+        """Decoder directions."""
+        return self["components"]
+
+    @property
+    def encoder(self):
+        """Encoder directions; the components where weights are tied."""
+        return self["encoder"]
+
+    @property
+    def bias(self):
+        """What is added to projections."""
+        return self["bias"]
+
+    def map(self, change):
+        """Return tensors of the same names and specs, each changed by a function."""
+        return Tensors({name: change(t) for name, t in self.items()}, self.specs)
+
+    @classmethod
+    def stack(cls, several):
+        """Return the tensors of several dictionaries of one shape, stacked along a new axis."""
+        first = several[0]
+        values = {name: torch.stack([t[name] for t in several]) for name in first}
+        return cls(values, first.specs)

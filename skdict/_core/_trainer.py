@@ -1,0 +1,273 @@
+"""The state of one dictionary while it is trained."""
+
+import numpy as np
+import torch
+
+from skdict._core._adam import Adam
+from skdict._core._backends import Compiled, Dense, Portable, is_compiled
+from skdict._core._group import Alone
+from skdict._core._model import Model
+from skdict._core._objectives import whole
+from skdict._core._plan import Plan, timed
+from skdict._core._products import multiplier
+from skdict._core._resampling import resample_features
+from skdict._core._step import take_step
+from skdict._core._tally import Tally
+
+
+class Trainer:
+    """One dictionary, its optimiser and its running sums; `step` is one batch.
+
+    Adam (Kingma and Ba, 2015) moves the tensors; unit rows are brought back to unit length
+    after each step. Nothing in a step over all entries waits for the device: sums stay there
+    until `read`.
+
+    Parameters
+    ----------
+    tensors : Tensors
+        Trained in place.
+    nonlinearity : nonlinearity
+        Pre-activations to codes.
+    penalty : penalty term
+        On codes; its `strength` may change between steps.
+    learning_rate : float
+        Adam's step size.
+    batch_size : int
+        Most rows in a batch.
+    product_dtype : torch.dtype
+        What matrices are rounded to inside products over all entries.
+    levels : Levels, optional
+        Prefixes whose squared errors count; by default the whole dictionary alone.
+    moments : dict, optional
+        `moments()` of an earlier trainer, to continue from.
+    compiled : bool or None, default=None
+        Use compiled loops over few entries. None means where they are installed.
+    group : Alone or another group, optional
+        Processes that share each batch; by default this one alone.
+    """
+
+    def __init__(
+        self,
+        tensors,
+        nonlinearity,
+        penalty,
+        *,
+        learning_rate,
+        batch_size,
+        product_dtype,
+        levels=None,
+        moments=None,
+        compiled=None,
+        group=None,
+    ):
+        levels = whole(tensors.components.shape[-2]) if levels is None else levels
+        self.model = Model(tensors, nonlinearity, penalty, levels, group or Alone())
+        self.learning_rate = learning_rate
+        self.n_steps = 0
+        self._adam = Adam(tensors)
+        if moments is not None:
+            self._restore_moments(moments)
+        compiled = is_compiled() if compiled is None else compiled
+        self._plan = Plan(tensors, nonlinearity, batch_size, compiled)
+        self._sparse = Compiled() if compiled else Portable()
+        self.multiply = multiplier(tensors.bias.dtype, product_dtype, tensors.bias.device)
+        self.batch_size = batch_size
+        # Made when first needed: its buffers hold all codes of a batch.
+        self._dense = None
+        self._tally = Tally.like(tensors.bias)
+
+    @property
+    def tensors(self):
+        """What is trained."""
+        return self.model.tensors
+
+    @property
+    def penalty(self):
+        """The penalty on codes."""
+        return self.model.penalty
+
+    @torch.no_grad()
+    def step(self, x, rate=1.0, weights=None):
+        """Train on a batch, centred and scaled, at `rate` times the learning rate.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, d)
+            Rows; a process of a group takes its part of them.
+        rate : float, default=1.0
+            Factor on the learning rate.
+        weights : torch.Tensor of shape (n,), optional
+            Of the rows in the objective, from 0 to 1; by default 1.
+        """
+        n_rows, group = len(x), self.model.group
+        weights = x.new_ones(n_rows) if weights is None else weights
+        x, weights = group.part(x), group.part(weights)
+        screen = self._plan.screen(x)
+        options = self._adam, x, weights, n_rows, self.learning_rate * rate, screen
+        if screen is None:
+            sums = take_step(self._all_entries(), self.model, *options)
+        else:
+            sums, seconds = timed(take_step, self._sparse, self.model, *options)
+            self._plan.took(screen, seconds / len(x))
+        self.n_steps += 1
+        self._tally.add(sums, weights, self.n_steps, group)
+        if self._plan.chooses:
+            self._plan.share_active = float(sums.n_fired.sum()) / (len(x) * len(sums.n_fired))
+
+    @property
+    def firing_counts(self):
+        """Rows on which each feature fired since the counts were last set to zero."""
+        return self._tally.firing_counts
+
+    def become_part(self, i, tensors, adam, tally):
+        """Hold the i-th of stacked tensors in place of tensors of its own; see `Stack`."""
+        mine = self._state_tensors()
+        self.model.tensors = tensors.map(lambda tensor: tensor[i])
+        self._adam.first = {name: tensor[i] for name, tensor in adam.first.items()}
+        self._adam.second = {name: tensor[i] for name, tensor in adam.second.items()}
+        self._adam.counts = adam.counts
+        self._tally = Tally(tally.sums[i], tally.firing_counts[i], tally.last_fired[i])
+        for name, tensor in self._state_tensors().items():
+            tensor.copy_(mine[name])
+
+    def _all_entries(self):
+        if self._dense is None:
+            self._dense = Dense(self.multiply, self.batch_size)
+        return self._dense
+
+    def read(self, silent_steps):
+        """Return the means over rows since the last call; this waits for the device.
+
+        Parameters
+        ----------
+        silent_steps : int
+            A feature that has not fired for so many steps counts as dead.
+
+        Returns
+        -------
+        dict
+            `step`; means over rows of the weighted `loss`, of `squared_error`, of
+            `inlier_error` (rows of weight 1) and of `l0`; `n_dead`.
+        """
+        n, n_inliers, error, inlier_error, loss, n_active = self._tally.sums.tolist()
+        self._tally.sums.zero_()
+        silent = self.n_steps - self._tally.last_fired >= silent_steps
+        return {
+            "step": self.n_steps,
+            "loss": loss / n,
+            "squared_error": error / n,
+            "inlier_error": inlier_error / max(n_inliers, 1),
+            "l0": n_active / n,
+            "n_dead": int(silent.sum()),
+        }
+
+    def resample(self, sample, share, generator):
+        """Give features that fired on no row of the epoch a new start; return how many.
+
+        Parameters are those of `resample_features`.
+        """
+        dead = self.firing_counts == 0
+        count = resample_features(
+            self.tensors, self._adam, self.model.nonlinearity, dead, sample, share, generator
+        )
+        if count:
+            self._tally.last_fired[dead] = self.n_steps
+        return count
+
+    @torch.no_grad()
+    def l0(self, rows):
+        """Return the mean number of codes that fire on rows (n, d)."""
+        tensors, nonlinearity = self.tensors, self.model.nonlinearity
+        learned = {name: tensors[name] for name in nonlinearity.learned(0)}
+        n_active = 0
+        for x in rows.split(512):
+            pre = x @ tensors.encoder.T + tensors.bias
+            n_active += int(torch.count_nonzero(nonlinearity.values(pre, learned)))
+        return n_active / len(rows)
+
+    def moments(self):
+        """Return Adam's state as numpy arrays by name."""
+        held = {"first": self._adam.first, "second": self._adam.second}
+        arrays = {
+            kind: {name: t.cpu().numpy().copy() for name, t in tensors.items()}
+            for kind, tensors in held.items()
+        }
+        return arrays | {"n_steps": int(self._adam.counts["bias"])}
+
+    def state(self):
+        """Return all that training continues from, as numpy arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            What `restore` takes: tensors, Adam's state, counters and running sums, how many
+            codes were active last, and the number of threads: the order of sums depends on both.
+        """
+        arrays = {name: t.cpu().numpy().copy() for name, t in self._state_tensors().items()}
+        arrays["n_steps"] = np.array(self.n_steps)
+        share_active = self._plan.share_active
+        arrays["share_active"] = np.array(np.nan if share_active is None else share_active)
+        arrays["n_threads"] = np.array(torch.get_num_threads())
+        return arrays
+
+    def restore(self, state):
+        """Take up the `state` of a trainer of the same shape.
+
+        Raises
+        ------
+        ValueError
+            If arrays are missing, have another shape or dtype, or were computed with another
+            number of threads.
+        """
+        tensors = self._state_tensors()
+        scalars = {
+            "n_steps": np.array(0),
+            "share_active": np.array(1.0),
+            "n_threads": np.array(0),
+        }
+        due = {k: t.cpu().numpy() for k, t in tensors.items()} | scalars
+        for name, like in due.items():
+            array = state.get(name)
+            if array is None or (array.shape, array.dtype) != (like.shape, like.dtype):
+                found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
+                raise ValueError(
+                    f"the state of training holds {found} as {name!r} where {like.dtype} of shape "
+                    f"{like.shape} is due; start the training anew"
+                )
+        threads, now = int(state["n_threads"]), torch.get_num_threads()
+        if threads != now:
+            raise ValueError(
+                f"the training was begun with {threads} threads and would continue with {now}, "
+                f"which adds numbers up in another order; call torch.set_num_threads({threads}) "
+                f"first, or set OMP_NUM_THREADS={threads}"
+            )
+        for name, tensor in tensors.items():
+            tensor.copy_(torch.tensor(state[name]))
+        self.n_steps = int(state["n_steps"])
+        share_active = float(state["share_active"])
+        self._plan.share_active = None if np.isnan(share_active) else share_active
+
+    def _state_tensors(self):
+        groups = {
+            "parameters": self.tensors,
+            "first": self._adam.first,
+            "second": self._adam.second,
+            "counts": self._adam.counts,
+        }
+        tensors = {
+            f"{group}.{name}": tensor
+            for group, members in groups.items()
+            for name, tensor in members.items()
+        }
+        return tensors | {
+            "last_fired": self._tally.last_fired,
+            "firing_counts": self._tally.firing_counts,
+            "sums": self._tally.sums,
+        }
+
+    def _restore_moments(self, moments):
+        for kind, held in (("first", self._adam.first), ("second", self._adam.second)):
+            for name, tensor in held.items():
+                tensor.copy_(torch.tensor(moments[kind][name]))
+        for count in self._adam.counts.values():
+            count.fill_(moments["n_steps"])

@@ -1,0 +1,64 @@
+"""Two processes that share each batch train as one does."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from skdict._core import L1, NONLINEARITIES, Trainer, random_tensors
+from skdict._core._backends import is_compiled
+from skdict._core._plan import Plan
+
+sys.path.insert(0, str(Path(__file__).parent))
+from in_process_group import ThreadGroup, run_in_threads
+
+RELU = NONLINEARITIES["relu"]()
+
+
+def train(group, way, tied, n_steps=30):
+    """Return the state of a float64 trainer after some steps on odd batches."""
+    tensors = random_tensors(
+        48,
+        16,
+        tied=tied,
+        nonlinearity=RELU,
+        generator=torch.Generator().manual_seed(0),
+        dtype=torch.float64,
+        device=torch.device("cpu"),
+    )
+    tensors.bias.fill_(-1.5)
+    trainer = Trainer(
+        tensors,
+        RELU,
+        L1(0.1),
+        learning_rate=1e-2,
+        batch_size=65,
+        product_dtype=torch.float64,
+        compiled=way == "compiled",
+        group=group,
+    )
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(n_steps):
+        x = torch.randn(65, 16, generator=generator, dtype=torch.float64)
+        weights = torch.rand(65, generator=generator, dtype=torch.float64)
+        trainer.step(x, weights=weights)
+    return trainer.state(), trainer.read(5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("way", ["dense", "portable"] + ["compiled"] * is_compiled())
+def test_a_group_of_two_trains_as_one(way, tied, monkeypatch):
+    if way != "dense":
+        monkeypatch.setattr(Plan, "screen", lambda self, x: _screen(self))
+    alone, entry = train(None, way, tied)
+    for state, read in run_in_threads(lambda m: train(m, way, tied), ThreadGroup.of(2)):
+        for name in alone:
+            if name != "share_active":
+                torch.testing.assert_close(state[name], alone[name], rtol=1e-10, atol=1e-10)
+        assert read == pytest.approx(entry, rel=1e-10)
+
+
+def _screen(plan):
+    cutoff = plan._nonlinearity.feature_cutoff(plan._tensors)
+    return plan._choice.screen("full", cutoff)

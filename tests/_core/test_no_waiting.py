@@ -1,0 +1,48 @@
+"""A step over all entries asks nothing of the device: fake tensors have no values to wait for.
+
+They are fake tensors of the CPU, since those of a GPU need a torch that is built for one; batches
+are so small that every step goes over all entries, as all do on a GPU.
+"""
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
+
+
+def new_trainer(alpha, tied):
+    relu = NONLINEARITIES["relu"]()
+    tensors = random_tensors(
+        96,
+        16,
+        tied=tied,
+        nonlinearity=relu,
+        generator=None,
+        dtype=torch.float64,
+        device=torch.device("cpu"),
+    )
+    settings = {"learning_rate": 1e-3, "batch_size": 64, "product_dtype": torch.float64}
+    return Trainer(tensors, relu, L1(alpha), **settings)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_neither_a_step_nor_a_stack_waits(tied):
+    with FakeTensorMode():
+        x, weights = torch.empty(64, 16, dtype=torch.float64), torch.empty(64, dtype=torch.float64)
+        trainer = new_trainer(0.1, tied)
+        for _ in range(3):
+            trainer.step(x, 0.5, weights)
+        trainers = [new_trainer(alpha, tied) for alpha in (0.1, 0.2)]
+        stack = Stack(trainers)
+        # What is recorded as a graph on a real device is the step itself.
+        for _ in range(3):
+            stack.step(x, 0.5, weights)
+
+
+def test_reading_waits_and_would_raise():
+    with FakeTensorMode():
+        trainer = new_trainer(0.1, True)
+        trainer.step(torch.empty(64, 16, dtype=torch.float64))
+        with pytest.raises(DataDependentOutputException):
+            trainer.read(1)
