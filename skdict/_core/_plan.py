@@ -12,9 +12,9 @@ from skdict._core._screening.choice import ScreeningChoice
 # Below so many multiply-adds a batch, screening costs more than it saves.
 LEAST_WORK = 2**24
 SAMPLE_ROWS = 64
-# The share of active entries up to which going over these alone is faster, as measured at widths
-# of 64 to 1,024 (python tests/benchmarks/speed.py crossover).
-MOST_ACTIVE = {"compiled": 0.1, "portable": 0.05}
+# The limit of `most_active` for wide rows, and the width at which it is half of that: measured at
+# widths of 64 to 1,024 (python tests/benchmarks/speed.py --only crossover).
+LIMITS = {"compiled": (0.22, 110), "portable": (0.15, 200)}
 
 
 class Plan:
@@ -44,7 +44,7 @@ class Plan:
         m, d = tensors.components.shape
         on_cpu = tensors.bias.device.type == "cpu"
         self.chooses = on_cpu and batch_size * m * d >= LEAST_WORK
-        self._most_active = MOST_ACTIVE["compiled" if compiled else "portable"]
+        self._most_active = most_active(d, compiled)
         self._choice = ScreeningChoice(tensors.encoder, tensors.bias, compiled)
         self.share_active = None
 
@@ -63,6 +63,12 @@ class Plan:
     def took(self, screen, seconds_per_row):
         """Take note of how long a step with a screen took for each row."""
         self._choice.took(screen.kind, seconds_per_row)
+
+
+def most_active(width, compiled):
+    """Return the share of active entries up to which going over these alone is faster."""
+    limit, half = LIMITS["compiled" if compiled else "portable"]
+    return limit * width / (width + half)
 
 
 def timed(step, *arguments):

@@ -5,7 +5,7 @@ import torch
 
 from skdict._core import L1, NONLINEARITIES, Tensors, Trainer
 from skdict._core._backends import Portable, compiled
-from skdict._core._plan import MOST_ACTIVE, Plan
+from skdict._core._plan import Plan, most_active
 from skdict._core._screening import choice
 from skdict._core._screening.bounds import Screen
 
@@ -34,9 +34,9 @@ def plan(tensors, monkeypatch):
 def test_few_active_entries_are_gone_through_alone(plan, rows):
     assert plan.screen(rows) is not None
     assert plan.share_active == pytest.approx(0.006, abs=0.005)
-    plan.share_active = MOST_ACTIVE["portable"] + 0.001
+    plan.share_active = most_active(64, compiled=False) + 0.001
     assert plan.screen(rows) is None
-    plan.share_active = MOST_ACTIVE["portable"]
+    plan.share_active = most_active(64, compiled=False)
     assert plan.screen(rows) is not None
 
 

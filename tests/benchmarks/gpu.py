@@ -12,17 +12,17 @@ from pathlib import Path
 
 import torch
 
-from skdict._core import Stack, Trainer, random_parameters
+from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
 
 ROOT = Path(__file__).parents[2]
 SHAPES = [(128, 512), (512, 2048), (512, 8192), (1024, 16384)]
 N_ROWS = 4096
 
 
-def plain_step(parameters, alpha):
+def plain_step(tensors, alpha):
     """Return a step of a plain loop: autograd and Adam, as one would write it."""
-    weight = parameters.components.clone().requires_grad_()
-    bias = parameters.bias.clone().requires_grad_()
+    weight = tensors.components.clone().requires_grad_()
+    bias = tensors.bias.clone().requires_grad_()
     adam = torch.optim.Adam([weight, bias], lr=1e-3, fused=True)
 
     def step(x):
@@ -38,17 +38,18 @@ def plain_step(parameters, alpha):
 
 def new_trainer(m, d, seed, product_dtype):
     """Return a trainer of random directions."""
-    parameters = random_parameters(
+    relu = NONLINEARITIES["relu"]()
+    tensors = random_tensors(
         m,
         d,
         tied=True,
+        nonlinearity=relu,
         generator=torch.Generator().manual_seed(seed),
         dtype=torch.float32,
         device=torch.device("cuda"),
     )
-    return Trainer(
-        parameters, alpha=0.1, learning_rate=1e-3, batch_size=N_ROWS, product_dtype=product_dtype
-    )
+    settings = {"learning_rate": 1e-3, "batch_size": N_ROWS, "product_dtype": product_dtype}
+    return Trainer(tensors, relu, L1(0.1), **settings)
 
 
 def milliseconds(step, x, repeats=30):
@@ -69,8 +70,8 @@ def time_shape(m, d):
     """Print the times of one shape."""
     x = torch.randn(N_ROWS, d, device="cuda") / d**0.5
     gemm = 2 * N_ROWS * m * d
-    plain_parameters = new_trainer(m, d, 0, torch.float32).parameters
-    rows = {"plain loop, float32": milliseconds(plain_step(plain_parameters, 0.1), x)}
+    plain_tensors = new_trainer(m, d, 0, torch.float32).tensors
+    rows = {"plain loop, float32": milliseconds(plain_step(plain_tensors, 0.1), x)}
     for dtype in (torch.float32, torch.bfloat16):
         name = str(dtype).removeprefix("torch.")
         rows[f"one dictionary, {name}"] = milliseconds(new_trainer(m, d, 0, dtype).step, x)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from skdict._core import Parameters, Trainer
-from skdict._core._compiled import is_compiled
+from skdict._core import L1, NONLINEARITIES, Tensors, Trainer
+from skdict._core._backends import is_compiled
 
 UNLIMITED = 10**6
 
@@ -68,31 +68,36 @@ class Ours:
     modules = ()
 
     def __init__(self, width, n_components, batch_size, *, compiled, alpha=0.1, learning_rate=3e-3):
+        self._alpha = alpha
         self._options = {
             "compiled": compiled,
-            "alpha": alpha,
             "learning_rate": learning_rate,
             "batch_size": batch_size,
         }
 
     def load(self, components, bias):
         """Take up a dictionary."""
-        components = components.clone()
-        self.parameters = Parameters(components, components, bias.clone())
-        self._trainer = Trainer(self.parameters, product_dtype=bias.dtype, **self._options)
+        self.tensors = Tensors({"components": components.clone(), "bias": bias.clone()})
+        self._trainer = Trainer(
+            self.tensors,
+            NONLINEARITIES["relu"](),
+            L1(self._alpha),
+            product_dtype=bias.dtype,
+            **self._options,
+        )
         self.step = self._trainer.step
 
     def codes(self, x):
         """Return all codes of rows."""
-        return torch.relu(x @ self.parameters.encoder.T + self.parameters.bias)
+        return torch.relu(x @ self.tensors.encoder.T + self.tensors.bias)
 
     def decode(self, codes):
         """Return what codes decode to."""
-        return codes @ self.parameters.components
+        return codes @ self.tensors.components
 
     def atoms(self):
         """Return the directions that codes are written along."""
-        return self.parameters.components
+        return self.tensors.components
 
 
 class SAELens:

@@ -10,7 +10,7 @@ from methods import Ours, PlainLoop, Recipe, SAELens, installed
 from speed_steps import scaled_rows, ways
 
 from skdict import SparseDictionaryAutoencoder, sparse_dictionary_path
-from skdict._core import calibrate_bias, random_parameters
+from skdict._core import NONLINEARITIES, calibrate_bias, random_tensors
 from skdict.datasets import make_sparse_features
 from skdict.decomposition._epochs import count_steps
 from skdict.metrics import mean_max_cosine_similarity
@@ -29,11 +29,15 @@ def calibrated_start(rows, n_components):
     """Return random directions with biases that fire on 3 % of rows."""
     generator = torch.Generator().manual_seed(0)
     shape = (n_components, rows.shape[1])
-    parameters = random_parameters(
-        *shape, tied=True, generator=generator, dtype=rows.dtype, device=rows.device
+    tensors = random_tensors(
+        *shape,
+        tied=True,
+        nonlinearity=NONLINEARITIES["relu"](),
+        generator=generator,
+        dtype=rows.dtype,
+        device=rows.device,
     )
-    calibrate_bias(parameters, rows[:8192], 0.03)
-    return parameters.components, parameters.bias
+    return tensors.components, calibrate_bias(tensors.encoder, rows[:8192], 0.03)
 
 
 @torch.no_grad()

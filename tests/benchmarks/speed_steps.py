@@ -1,6 +1,7 @@
 """Sections of speed.py: one step from a trained state, its equality, and the dense step."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ import torch
 from measuring import Worker, median_ratios, print_table, rounds_of
 from methods import Ours, PlainLoop, installed, step_recipes
 
-from skdict._core import Parameters, Trainer, calibrate_bias, random_parameters
+from skdict._core import L1, NONLINEARITIES, Tensors, Trainer, calibrate_bias, random_tensors
 from skdict._core._adam import Adam
-from skdict._core._compiled import is_compiled
+from skdict._core._backends import Dense, is_compiled
+from skdict._core._model import Model
+from skdict._core._objectives import whole
 from skdict._core._products import multiplier
-from skdict._core._steps import DenseStep
+from skdict._core._step import take_step
 from skdict.datasets import make_sparse_features
 
 BATCH_ROWS = 4096
@@ -40,22 +43,23 @@ def scaled_rows(n_rows, width):
 def trained_state(rows, n_components, alpha, n_steps):
     """Return components and biases after some steps of ours."""
     generator = torch.Generator().manual_seed(0)
-    parameters = random_parameters(
+    relu = NONLINEARITIES["relu"]()
+    tensors = random_tensors(
         n_components,
         rows.shape[1],
         tied=True,
+        nonlinearity=relu,
         generator=generator,
         dtype=rows.dtype,
         device=rows.device,
     )
-    calibrate_bias(parameters, rows[:8192], 0.03)
-    trainer = Trainer(
-        parameters, alpha=alpha, learning_rate=3e-3, batch_size=1024, product_dtype=rows.dtype
-    )
+    tensors.bias.copy_(calibrate_bias(tensors.encoder, rows[:8192], 0.03))
+    settings = {"learning_rate": 3e-3, "batch_size": 1024, "product_dtype": rows.dtype}
+    trainer = Trainer(tensors, relu, L1(alpha), **settings)
     for step in range(n_steps):
         chosen = torch.randint(len(rows), (1024,), generator=generator)
         trainer.step(rows[chosen], min(1.0, 5 * (1 - step / n_steps)))
-    return parameters.components, parameters.bias
+    return tensors.components, tensors.bias
 
 
 def measure_steps(args):
@@ -156,13 +160,14 @@ def measure_dense(args):
         directions = torch.nn.functional.normalize(torch.randn(n_components, args.width))
         # A quarter of all codes is active.
         bias = -(rows[:512] @ directions.T).quantile(0.75, dim=0)
-        parameters = Parameters(directions, directions, bias)
-        adam = Adam(parameters.tensors())
+        tensors = Tensors({"components": directions, "bias": bias})
         ours = multiplier(rows.dtype, rows.dtype, rows.device)
-        step = DenseStep(parameters, adam, BATCH_ROWS, ours)
+        model = Model(tensors, NONLINEARITIES["relu"](), L1(0.1), whole(n_components))
+        step = partial(take_step, Dense(ours, BATCH_ROWS), model, Adam(tensors))
+        ones = rows.new_ones(BATCH_ROWS)
         codes = torch.empty(BATCH_ROWS, n_components)
         works = {
-            "step": lambda step=step, rows=rows: step(rows, 0.1, 1e-6),
+            "step": partial(step, rows, ones, BATCH_ROWS, 1e-6),
             "product": lambda ours=ours, rows=rows, d=directions, c=codes: ours(rows, d.T, c),
             "default": lambda rows=rows, d=directions, c=codes: torch.mm(rows, d.T, out=c),
         }

@@ -292,10 +292,10 @@ def update_numbers(state, gradients, rates):
         numbers[j] -= step * first[j] / (np.sqrt(second[j]) * root + epsilon)
 
 
-@njit(fastmath=LOOSE, cache=True)
+@njit(parallel=True, fastmath=LOOSE, cache=True)
 def sum_rows(row_ends, values, out):
     """Fill out (n,) with the sum of the values of each row."""
-    for i in range(len(out)):
+    for i in prange(len(out)):
         total = out.dtype.type(0)
         for place in range(row_ends[i], row_ends[i + 1]):
             total += values[place]

@@ -1,0 +1,42 @@
+"""One seed gives the same bits in every process, whatever else the machine does."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("determinism.py")
+BUSY = "while True: pass"
+THREADS = {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+
+
+def hashes(kind, n_quiet, n_busy):
+    """Return the results of processes, some of them with other work beside them."""
+    # Threads that spin while they wait would take minutes beside other work.
+    environment = os.environ | THREADS | {"OMP_WAIT_POLICY": "passive"}
+    command = [sys.executable, str(SCRIPT), kind]
+    found = []
+    for n_loops in [0] * n_quiet + [2] * n_busy:
+        with ExitStack() as stack:
+            for _ in range(n_loops):
+                loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", BUSY]))
+                stack.callback(loop.kill)
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("n_quiet, n_busy", [(1, 1)])
+def test_defaults_and_a_resumed_fit_give_one_hash(n_quiet, n_busy):
+    found = hashes("defaults", n_quiet, n_busy) + hashes("resumed", 0, 1)
+    assert len(set(found)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["defaults", "zeros", "resumed"])
+def test_six_processes_give_one_hash(kind):
+    assert len(set(hashes(kind, 3, 3))) == 1
