@@ -8,4 +8,4 @@ class DeadFeaturesWarning(UserWarning):
 
 
 class OutlierWarning(UserWarning):
-    """Few dimensions or positions of activations would swamp all others."""
+    """Few dimensions, positions or rows of activations would swamp all others."""

@@ -164,8 +164,9 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         -------
         Activations of shape (n_tokens, width) or ndarray of shape (n_texts, width)
             A text whose tokens are all left out gives no row, and cannot be pooled. An
-            `OutlierWarning` tells of a dimension with more than half of the variance and of
-            positions with more than 5 times the median norm.
+            `OutlierWarning` tells of positions with more than 5 times the median norm, of other
+            tokens more than 8 times the median distance from the mean, and of a dimension with
+            more than half of the variance of the remaining tokens.
 
         Raises
         ------
