@@ -22,6 +22,7 @@ from skdict._core._resampling import resample_features
 from skdict._core._sparse import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._stack import Stack
 from skdict._core._training import Trainer
+from skdict._core._weights import Weights
 
 __all__ = [
     "AffineDictionary",
@@ -33,6 +34,7 @@ __all__ = [
     "RunningMoments",
     "Stack",
     "Trainer",
+    "Weights",
     "active_codes",
     "calibrate_bias",
     "distances",
