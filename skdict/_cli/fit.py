@@ -12,8 +12,11 @@ from skdict._cli._sparsity import SPARSITY_ARGUMENTS, check_sparsity
 from skdict._core import resolve_device
 from skdict._files import restore_interrupted
 from skdict.activations import Activations, store_digest
-from skdict.decomposition import SparseDictionaryAutoencoder
-from skdict.decomposition._epochs import count_steps
+from skdict.decomposition import (
+    SparseDictionaryAutoencoder,
+    check_autoencoder_params,
+    count_steps,
+)
 from skdict.io import fit_resumable, load_dictionary
 from skdict.io._dictionary import MANIFEST
 from skdict.io._resumable_fit import checkpoint_path
@@ -108,7 +111,7 @@ def _fit(options, acts, n_components, metadata, clock):
         precision=options.precision,
         verbose=not options.json,
     )
-    estimator._check_params()
+    check_autoencoder_params(estimator)
     _say_estimate(estimator, acts, clock)
     checkpoint = checkpoint_path(options.out)
     if checkpoint.is_file():

@@ -24,6 +24,7 @@ from skdict._core._stack import Stack
 from skdict._core._start import calibrate_bias, random_tensors
 from skdict._core._tensors import Tensors
 from skdict._core._trainer import Trainer
+from skdict._core._weights import Weights
 
 __all__ = [
     "L1",
@@ -37,6 +38,7 @@ __all__ = [
     "Stack",
     "Tensors",
     "Trainer",
+    "Weights",
     "active_codes",
     "calibrate_bias",
     "distances",

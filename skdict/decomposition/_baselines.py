@@ -1,18 +1,13 @@
 """Dictionaries that learn nothing: what a learned one must beat."""
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 
-from skdict._core import AffineDictionary, iter_blocks
-from skdict._validation import (
-    check_finite,
-    check_number,
-    check_rows,
-    compute_dtype,
-)
+from skdict._core import Weights, iter_blocks
+from skdict._validation import check_finite, check_number, check_rows, compute_dtype
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._codes import check_finite_rows, decode_rows, encode_rows, moments_of
+from skdict.decomposition._frozen import encoding_arrays, freeze
 
 
 class IdentityDictionary(BaseDictionary):
@@ -165,22 +160,15 @@ class RandomDictionary(BaseDictionary):
         return product / norm if norm else 1.0
 
     def _encode(self, X):
-        dictionary = AffineDictionary.from_arrays(
-            components=self.components_,
-            offset=self.mean_,
-            **self._encoding_arrays(),
-            dtype=getattr(torch, compute_dtype(X).name),
-            device="cpu",
-        )
+        dictionary = freeze(self._weights(), compute_dtype(X), "cpu")
         return encode_rows(dictionary, X, sparse_output=False)
 
     def _encoding_arrays(self):
-        return {
-            "center": self.mean_,
-            "encoder": self.components_,
-            "encoder_bias": np.zeros_like(self.components_[:, 0]),
-            "nonlinearity": torch.relu,
-        }
+        return encoding_arrays(self._weights())
+
+    def _weights(self):
+        bias = np.zeros_like(self.components_[:, 0])
+        return Weights(self.components_, self.components_, bias, self.mean_, scale=1.0)
 
     def _decode(self, codes):
         return decode_rows(codes, self.gain_ * self.components_, self.mean_)

@@ -1,40 +1,26 @@
-"""Saying that many features are dead, why, and what to do."""
-
-import warnings
+"""A warning of many dead features, with cause and remedy."""
 
 import numpy as np
 
+from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import DeadFeaturesWarning
 
 MANY_DEAD = 1 / 3
 
 
-def warn_of_dead_features(firing_counts, l0, alpha, bias_init):
-    """Warn if more than a third of the features fired on no row of the last epoch.
-
-    Parameters
-    ----------
-    firing_counts : ndarray of shape (m,)
-        Rows on which each feature fired.
-    l0 : float
-        Codes that fired on a row, at the end.
-    alpha : float
-        Weight of the penalty.
-    bias_init : str
-        Where biases started.
-    """
-    dead, total = np.count_nonzero(firing_counts == 0), len(firing_counts)
+def warn_of_dead_features(sae):
+    """Warn if more than a third of the features of a fit fired on no row of its last epoch."""
+    dead, total = np.count_nonzero(sae.firing_counts_ == 0), len(sae.firing_counts_)
     if dead <= MANY_DEAD * total:
         return
-    if bias_init == "zeros":
-        cause, cure = "biases that start at zero", "pass bias_init='calibrated'"
-    elif l0 < 1:
-        cause, cure = f"too large a penalty (alpha={alpha})", "lower alpha"
+    if sae.bias_init == "zeros":
+        cause, remedy = "biases that start at zero", "pass bias_init='calibrated'"
+    elif sae.history_[-1]["l0"] < 1:
+        cause, remedy = f"too large a penalty (alpha={sae.alpha})", "lower alpha"
     else:
-        cause, cure = "more components than these rows can use", "lower n_components or alpha"
-    warnings.warn(
+        cause, remedy = "more components than these rows can use", "lower n_components or alpha"
+    warn_user(
         f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "
-        f"{cause}: {cure}",
+        f"{cause}: {remedy}",
         DeadFeaturesWarning,
-        stacklevel=5,
     )

@@ -1,73 +1,67 @@
-r"""Giving back what an L1 penalty takes off codes, once training is done.
+r"""Refitting code magnitudes by least squares, to undo the shrinkage of an L1 penalty.
 
-Which codes are active on a row stays as the encoder has chosen; their magnitudes become
+The encoder still decides which codes are active on a row; their magnitudes become
 
 .. math:: c_j = g_j p_j + o_j \quad \text{where} \quad p_j = (x - \mu) \cdot e_j + b_j > 0
 
-with a gain and an offset for each feature, and then the directions are fitted anew: each by least
-squares over all rows, one pass for each.
+with a gain and an offset per feature. Then the directions are refitted. Both are least squares over
+all rows, one pass each.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-import torch
 from scipy.sparse.linalg import LinearOperator, cg
 
-from skdict._core import AffineDictionary, iter_blocks
+from skdict._core import iter_blocks
 from skdict.decomposition._codes import encode_rows
+from skdict.decomposition._frozen import freeze
 
-# How many rows, on which it was right as it is, a feature's state so far weighs as.
+# The values before refitting weigh as much as this many rows on which they were exact.
 PRIOR_ROWS = 10
 SMALLEST_GAIN = 0.1
 MOST_ROUNDS = 5
 SLICE_ROWS = 1024
 
 
-def refit_magnitudes(X, fitted, device):
-    """Return what changes of a fitted dictionary so that it rebuilds its rows best.
+def refit_magnitudes(X, weights, device):
+    """Return weights that reconstruct rows with the least squared error, at the same supports.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         The rows, read in blocks.
-    fitted : dict
-        `components_`, `encoder_`, `encoder_bias_` and `mean_` after training.
+    weights : Weights
+        After training.
     device : torch.device
         Where rows are encoded.
 
     Returns
     -------
-    dict
-        `code_gains_` (positive) and `code_offsets_` (not negative, so that no code turns
-        negative), and `components_`, unit rows.
+    Weights
+        With other `components` of unit length, and with `code_gains` (positive) and
+        `code_offsets` (not negative, so that no code becomes negative).
     """
-    components, mean = fitted["components_"], fitted["mean_"]
-    dictionary = AffineDictionary.from_arrays(
-        components=components,
-        encoder=fitted["encoder_"],
-        encoder_bias=fitted["encoder_bias_"],
-        center=mean,
-        offset=mean,
-        dtype=getattr(torch, components.dtype.name),
-        device=device,
-    )
+    components, dtype = weights.components, weights.components.dtype
+    dictionary = freeze(weights, dtype, device)
 
     def pairs():
         for _, block in iter_blocks(X):
             codes = encode_rows(dictionary, block, sparse_output=True, few_active=True)
-            yield block.astype(components.dtype, copy=False) - mean, codes
+            yield block.astype(dtype, copy=False) - weights.mean, codes
 
     gains, offsets = _fit_magnitudes(pairs(), components)
     refitted = ((rows, _with_magnitudes(codes, gains, offsets)) for rows, codes in pairs())
     directions = _fit_directions(refitted, components)
     lengths = np.linalg.norm(directions, axis=1)
-    dtype = components.dtype
-    return {
-        "components_": (directions / lengths[:, None]).astype(dtype),
-        "code_gains_": (gains * lengths).astype(dtype),
-        "code_offsets_": (offsets * lengths).astype(dtype),
-    }
+    return replace(
+        weights,
+        components=(directions / lengths[:, None]).astype(dtype),
+        code_gains=(gains * lengths).astype(dtype),
+        code_offsets=(offsets * lengths).astype(dtype),
+    )
 
 
 def _with_magnitudes(codes, gains, offsets):
@@ -102,7 +96,7 @@ def _fit_magnitudes(pairs, components):
 
 
 def _prior(powers, counts):
-    """Return the weight of the state so far: that of a few rows of mean power."""
+    """Return the weight of the values before refitting: that of a few rows of mean power."""
     seen = counts > 0
     return np.where(seen, PRIOR_ROWS * powers / np.maximum(counts, 1), 1.0)
 
@@ -140,7 +134,7 @@ def _solve_free(products, ridge, right_side, free, start):
 
 
 def _fit_directions(pairs, components):
-    """Return the directions that rebuild rows from codes with the least squared error."""
+    """Return the directions that reconstruct rows from codes with the least squared error."""
     m, d = components.shape
     products, toward = np.zeros((m, m), np.float32), np.zeros((m, d))
     counts = np.zeros(m)

@@ -1,12 +1,12 @@
-"""What is measured of rows before training: moments, outliers, centre and scale."""
+"""Measurements of rows before training: moments, outliers, centre and scale."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from skdict._core import InlierMoments, OutlierRule, find_outlier_rule, iter_blocks
 from skdict._validation import check_finite
+from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import OutlierWarning
 
 SHOWN_ROWS = 5
@@ -14,7 +14,7 @@ SHOWN_ROWS = 5
 
 @dataclass(frozen=True)
 class RowScale:
-    """How rows are centred and scaled, and which of them count as outliers.
+    """Centre, scale and outlier cutoff of rows, and the units of FVU.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class RowScale:
     scale : float
         Divides the centred rows.
     cutoff : float
-        Largest norm of a centred row that is no outlier.
+        Largest norm of a centred row that is not an outlier.
     error_unit : float
         FVU of all rows for a mean squared error of 1 on scaled rows.
     inlier_error_unit : float
@@ -35,6 +35,12 @@ class RowScale:
     cutoff: float
     error_unit: float
     inlier_error_unit: float
+
+    @classmethod
+    def of(cls, sae):
+        """Return the scale that an estimator was fitted with."""
+        units = sae._error_unit, sae._error_unit_inliers
+        return cls(sae.mean_, sae.scale_, sae.outlier_cutoff_, *units)
 
 
 def measure_rows(X, rule=None, *, center=True):
@@ -87,20 +93,19 @@ def row_scale(X, moments, center, rescale):
 
 
 def fitted_rule(dictionary):
-    """Return the rule that a fitted dictionary was trained with, for the next block of rows."""
+    """Return the outlier rule of a fitted dictionary, for the next block of rows."""
     return OutlierRule(dictionary.mean_.astype(np.float64), dictionary.outlier_cutoff_)
 
 
 def warn_of_outlier_rows(moments):
-    """Warn of outlier rows: how many, which, what share of the variance, what becomes of them."""
+    """Warn of outlier rows: how many, which, their share of the variance and how they are used."""
     rows = moments.outliers
     if not rows:
         return
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
-    warnings.warn(
+    warn_user(
         f"{len(rows)} of {moments.total.n_rows} rows have more than 8 times the median norm and "
         f"hold {moments.outlier_share:.0%} of the variance (rows {shown}); they are left out of "
         f"mean_ and scale_ and weigh less in training. Drop them if they are of no interest",
         OutlierWarning,
-        stacklevel=6,
     )

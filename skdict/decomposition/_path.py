@@ -7,10 +7,14 @@ import numpy as np
 from skdict._core import Stack
 from skdict._validation import check_rows
 from skdict.decomposition._alpha_grid import alphas_for, check_alphas
-from skdict.decomposition._epochs import run_together
+from skdict.decomposition._autoencoder_params import check_autoencoder_params
+from skdict.decomposition._fit import run_together
 from skdict.decomposition._measure import measure_dictionary
-from skdict.decomposition._measured_rows import measure_rows, warn_of_outlier_rows
+from skdict.decomposition._measured_rows import warn_of_outlier_rows
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
+from skdict.decomposition._trainers import new_start
+from skdict.decomposition._training import finished_attributes, new_fit, row_attributes
+from skdict.decomposition._training_rows import training_rows
 
 
 class SparseDictionaryPath:
@@ -180,24 +184,10 @@ def sparse_dictionary_path(
     >>> bool((table["l0"][:-1] > table["l0"][1:]).all())
     True
     """
-    prototype = SparseDictionaryAutoencoder(
-        n_components,
-        debias=debias,
-        tied_weights=tied_weights,
-        center=center,
-        rescale=rescale,
-        bias_init=bias_init,
-        dead_features=dead_features,
-        max_iter=max_iter,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        precision=precision,
-        sparse_output=sparse_output,
-        device=device,
-        random_state=random_state,
-        verbose=verbose,
-    )
-    prototype._check_params()
+    # The signature says which parameters there are; all others are those of one dictionary.
+    params = {name: value for name, value in locals().items() if name not in ("X", "alphas")}
+    prototype = SparseDictionaryAutoencoder(**params)
+    check_autoencoder_params(prototype)
     alphas = check_alphas(alphas)
     X = check_rows(prototype, X, reset=True, min_rows=2)
     dictionaries = path_estimators(prototype, alphas_for(X, alphas, prototype))
@@ -237,24 +227,19 @@ def fit_path(dictionaries, X, columns):
     -------
     SparseDictionaryPath
     """
-    first = dictionaries[0]
-    moments = measure_rows(X, center=first.center)
-    rows, scaling = first._scaled_rows(X, moments)
+    rows = training_rows(dictionaries[0], X)
     # Drawn once: the start does not depend on alpha.
-    start = first._begin(rows)
-    runs = []
-    for dictionary in dictionaries:
-        trainer = dictionary._trainer(copy.deepcopy(start), len(rows))
-        runs.append(dictionary._epochs(trainer, rows, scaling, max_iter=dictionary.max_iter))
-    run_together(runs, _stack(runs))
-    for dictionary, run in zip(dictionaries, runs, strict=True):
-        fitted = dictionary._finished_attributes(run.trainer, run, rows, X)
-        vars(dictionary).update(columns, **fitted, **first._row_attributes(scaling, moments))
-    warn_of_outlier_rows(moments)
+    start = new_start(dictionaries[0], rows)
+    fits = [new_fit(dictionary, copy.deepcopy(start), rows) for dictionary in dictionaries]
+    run_together(fits, _stack(fits))
+    for dictionary, fit in zip(dictionaries, fits, strict=True):
+        fitted = finished_attributes(dictionary, fit, X)
+        vars(dictionary).update(columns, **fitted, **row_attributes(rows))
+    warn_of_outlier_rows(rows.moments)
     return SparseDictionaryPath(dictionaries)
 
 
-def _stack(runs):
+def _stack(fits):
     """Return a stack of the trainers on a GPU, which one small dictionary does not keep busy."""
-    device = runs[0].trainer.tensors.bias.device
-    return Stack([run.trainer for run in runs]) if device.type == "cuda" else None
+    on_gpu = fits[0].rows.device.type == "cuda"
+    return Stack([fit.trainer for fit in fits]) if on_gpu else None

@@ -10,6 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skdict._validation import check_flag, check_number, check_rows
 from skdict.activations import Activations
 from skdict.decomposition._alpha_grid import alphas_for, check_alphas
+from skdict.decomposition._autoencoder_params import check_autoencoder_params
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._path import columns_of, fit_path, path_estimators
@@ -228,8 +229,9 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         # A dictionary of an earlier fit is not of these rows.
         for name in ("path_", "dictionary_"):
             vars(self).pop(name, None)
-        if self.refit:
-            self._keep(path)
+        if path is not None:
+            self.path_, self.dictionary_ = path, path[best]
+            warn_of_dead_features(self.dictionary_)
         return self
 
     @property
@@ -242,18 +244,12 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         """Epochs that the chosen dictionary was trained for."""
         return self._chosen().n_iter_
 
-    def _keep(self, path):
-        self.path_, self.dictionary_ = path, path[self.best_index_]
-        chosen = self.dictionary_
-        l0 = chosen.history_[-1]["l0"]
-        warn_of_dead_features(chosen.firing_counts_, l0, chosen.alpha, chosen.bias_init)
-
     def _checked(self):
         """Return an estimator with the parameters of this one, and the alphas, all checked."""
         theirs = SparseDictionaryAutoencoder().get_params()
         mine = self.get_params(deep=False)
         prototype = SparseDictionaryAutoencoder(**{k: v for k, v in mine.items() if k in theirs})
-        prototype._check_params()
+        check_autoencoder_params(prototype)
         alphas = check_alphas(self.alphas)
         n_alphas = alphas if isinstance(alphas, int) else len(alphas)
         check_flag("refit", self.refit)

@@ -1,76 +1,67 @@
-"""Rows as training sees them: centred, scaled, shuffled; and the parameters it starts from."""
+"""Rows as training sees them: centred, scaled and shuffled."""
 
 import numpy as np
 import torch
 
-from skdict._core import (
-    NONLINEARITIES,
-    Tensors,
-    calibrate_bias,
-    outlier_weights,
-    random_tensors,
-    shuffled_batches,
-)
+from skdict._core import outlier_weights, shuffled_batches
 
-FIRING_SHARE = 0.03
 SAMPLE_ROWS = 8192
 
 
 class ScaledRows:
-    """A source of batches of ``(x - mean) / scale``.
+    """A source of shuffled batches of ``(x - mean) / scale``.
 
     Parameters
     ----------
     rows : array-like of shape (n, d)
-        Anything sliced by rows, all finite.
+        Anything that is sliced by rows; all values finite.
     scaling : RowScale
         Centre, scale and cutoff.
+    moments : InlierMoments
+        Moments and outliers of the rows, held-out ones included.
+    held_out : array-like of shape (n', d), optional
+        Rows not to train on, unscaled.
     dtype : numpy dtype
-        Of the batches: float32 or float64.
+        Dtype of the batches: float32 or float64.
     device : torch.device
-        Of the batches.
+        Device of the batches.
     seed : int
-        Of everything random.
-    has_outliers : bool
-        True if any row is beyond the cutoff.
+        Seed of everything random.
 
     Attributes
     ----------
+    dtype : torch.dtype
+        Dtype of the batches.
     generator : torch.Generator
-        On the CPU; the order of rows to come follows from its state.
+        On the CPU; its state determines the order of the rows to come.
     """
 
-    def __init__(self, rows, scaling, *, dtype, device, seed, has_outliers):
-        self.mean, self.scale = scaling.mean, scaling.scale
-        self._cutoff = scaling.cutoff / scaling.scale if has_outliers else None
-        self._rows = rows
-        self._tensors = {"dtype": getattr(torch, np.dtype(dtype).name), "device": device}
+    def __init__(self, rows, scaling, moments, held_out=None, *, dtype, device, seed):
+        self.scaling, self.moments, self.device = scaling, moments, device
+        self.dtype = getattr(torch, np.dtype(dtype).name)
+        self._cutoff = scaling.cutoff / scaling.scale if moments.outliers else None
+        self._rows, self._held_out = rows, held_out
         self._seed = seed
         self.generator = torch.Generator().manual_seed(seed)
-        self._center = torch.tensor(scaling.mean, **self._tensors)
+        self._center = torch.tensor(scaling.mean, dtype=self.dtype, device=device)
 
     def __len__(self):
         return len(self._rows)
 
-    @property
-    def itemsize(self):
-        """Bytes of a value in a batch."""
-        return self._tensors["dtype"].itemsize
-
-    def scaled(self, X):
-        """Return other rows, few enough for memory, centred and scaled alike."""
-        rows = torch.tensor(np.asarray(X), **self._tensors)
-        return rows.sub_(self._center).div_(self.scale)
+    def held_out(self):
+        """Return the held-out rows as a tensor, centred and scaled like the others."""
+        rows = np.asarray(self._held_out)
+        return self._scale(torch.tensor(rows, dtype=self.dtype, device=self.device))
 
     def generator_apart(self, epoch):
-        """Return a generator for the end of an epoch; the order of rows does not follow from it.
+        """Return a generator for the end of an epoch, separate from that of the batches.
 
-        So dictionaries that draw more or less from it still see the same batches.
+        Dictionaries that draw different amounts from it still see the same batches.
         """
         return torch.Generator().manual_seed(2**16 * self._seed + epoch)
 
     def sample(self, generator=None):
-        """Return some of the rows that are no outliers, drawn at random."""
+        """Return a random sample of the rows, without outliers."""
         x, weights = next(self.batches(SAMPLE_ROWS, generator))
         return x if self._cutoff is None else x[weights == 1]
 
@@ -80,41 +71,18 @@ class ScaledRows:
             self._rows,
             batch_size,
             generator=self.generator if generator is None else generator,
-            prepare=lambda block: block.sub_(self._center).div_(self.scale),
-            **self._tensors,
+            dtype=self.dtype,
+            device=self.device,
+            prepare=self._scale,
         )
         for x in batches:
             yield x, self._weights(x)
+
+    def _scale(self, x):
+        return x.sub_(self._center).div_(self.scaling.scale)
 
     def _weights(self, x):
         """Return the weights of rows in the loss, below 1 for outliers."""
         if self._cutoff is None:
             return x.new_ones(len(x))
         return outlier_weights(torch.linalg.vector_norm(x, dim=1), self._cutoff)
-
-    def random_start(self, n_components, *, tied, calibrated):
-        """Return random directions, with biases that fire on 3 % of the rows or at zero."""
-        tensors = random_tensors(
-            n_components,
-            len(self.mean),
-            tied=tied,
-            nonlinearity=NONLINEARITIES["relu"](),
-            generator=self.generator,
-            **self._tensors,
-        )
-        if calibrated:
-            tensors.bias.copy_(calibrate_bias(tensors.encoder, self.sample(), FIRING_SHARE))
-        return tensors
-
-    def continued_start(self, dictionary, *, tied):
-        """Return the parameters of a fitted dictionary, in terms of this centre and scale.
-
-        The bias absorbs a move of the centre, so that encoding goes on unchanged.
-        """
-        shift = (np.asarray(self.mean, np.float64) - dictionary.mean_) @ dictionary.encoder_.T
-        bias = (dictionary.encoder_bias_ + shift) / self.scale
-        values = {"components": dictionary.components_}
-        if not tied:
-            values["encoder"] = dictionary.encoder_
-        values["bias"] = bias
-        return Tensors({k: torch.tensor(v, **self._tensors) for k, v in values.items()})

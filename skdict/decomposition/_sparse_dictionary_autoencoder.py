@@ -1,32 +1,12 @@
 """The sparse dictionary autoencoder as a scikit-learn estimator."""
 
-import numpy as np
-import torch
-from sklearn.utils import check_random_state
-
-from skdict._core import L1, NONLINEARITIES, AffineDictionary, Gate, Trainer, resolve_device
-from skdict._validation import check_rows, compute_dtype
-from skdict.decomposition._autoencoder_params import (
-    PRODUCT_DTYPES,
-    check_autoencoder_params,
-    check_memory,
-    told_what_to_lower,
-)
-from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
+from skdict._core import Weights, resolve_device
+from skdict._validation import compute_dtype
+from skdict.decomposition._base import BaseDictionary
 from skdict.decomposition._codes import decode_rows, encode_rows
-from skdict.decomposition._dead_features import warn_of_dead_features
-from skdict.decomposition._debias import refit_magnitudes
-from skdict.decomposition._epochs import Epochs
-from skdict.decomposition._measured_rows import (
-    RowScale,
-    fitted_rule,
-    measure_rows,
-    row_scale,
-    warn_of_outlier_rows,
-)
-from skdict.decomposition._scaled_rows import ScaledRows
-from skdict.decomposition._steering import Steering, split_held_out
+from skdict.decomposition._frozen import encoding_arrays, freeze
+from skdict.decomposition._observers._callbacks import CallbackSupportMixin
+from skdict.decomposition._training import fit_autoencoder, fit_block
 
 # With a larger share of codes active, products over all of them are faster.
 MOST_ACTIVE = 0.1
@@ -215,7 +195,6 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         self.random_state = random_state
         self.verbose = verbose
 
-    @with_callbacks
     def fit(self, X, y=None):
         """Learn the dictionary.
 
@@ -243,43 +222,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
         """
-        return self._fit_with(X, checkpoint=None)
-
-    @with_callbacks
-    def _fit_from_checkpoint(self, X, checkpoint):
-        """Fit as `fit` does, on from a checkpoint, which is written after each epoch."""
-        return self._fit_with(X, checkpoint)
-
-    def _fit_with(self, X, checkpoint):
-        self._check_params()
-        with width_restored_on_error(self), told_what_to_lower(self):
-            X = check_rows(self, X, reset=True, min_rows=2)
-            self._fit_rows(X, checkpoint)
-        warn_of_dead_features(
-            self.firing_counts_, self.history_[-1]["l0"], self.alpha, self.bias_init
-        )
-        return self
-
-    def _fit_rows(self, X, checkpoint):
-        trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
-        moments = measure_rows(X, center=self.center)
-        rows, scaling = self._scaled_rows(trained, moments)
-        start = self._continue if self.warm_start and hasattr(self, "components_") else self._begin
-        trainer = self._trainer(start(rows), len(rows))
-        epochs = self._epochs(trainer, rows, scaling, held_out, max_iter=self.max_iter)
-
-        def fitted():
-            return self._fitted_attributes(trainer, epochs, rows)
-
-        callbacks = EpochCallbacks(self, X, self.max_iter, fitted)
-        epochs.run(callbacks, checkpoint)
-        attributes = self._finished_attributes(trainer, epochs, rows, X)
-        # What an earlier training left: its optimiser, and where loaded rows came from.
-        for name in ("_moments", "metadata_", "code_gains_", "code_offsets_"):
-            vars(self).pop(name, None)
-        vars(self).update(attributes, **self._row_attributes(scaling, moments))
-        warn_of_outlier_rows(moments)
-        callbacks.end_fit()
+        return fit_autoencoder(self, X)
 
     def partial_fit(self, X, y=None):
         """Train for one pass over one block of rows, at the full learning rate.
@@ -306,66 +249,12 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         TypeError
             As in `fit`.
         """
-        self._check_params()
-        if self.debias:
-            raise ValueError(
-                "debias=True fits codes anew at the end of training, and partial_fit knows no "
-                "end; pass debias=False, or use fit"
-            )
-        with width_restored_on_error(self):
-            if hasattr(self, "components_"):
-                self._fit_next_block(check_rows(self, X, reset=False))
-            else:
-                self._fit_first_block(check_rows(self, X, reset=True, min_rows=2))
-        return self
-
-    def _fit_first_block(self, X):
-        trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
-        moments = measure_rows(X, center=self.center)
-        rows, scaling = self._scaled_rows(trained, moments)
-        trainer = self._trainer(self._begin(rows), len(rows))
-        self._fit_block(rows, trainer, scaling, held_out)
-        vars(self).update(self._row_attributes(scaling, moments))
-        warn_of_outlier_rows(moments)
-
-    def _fit_next_block(self, X):
-        moments = measure_rows(X, fitted_rule(self))
-        trained, held_out = (X, None) if self.target_l0 is None else split_held_out(X)
-        # Every block is shuffled in another order.
-        seed = self._draw_seed() + self.n_steps_
-        scaling = RowScale(
-            self.mean_,
-            self.scale_,
-            self.outlier_cutoff_,
-            self._error_unit,
-            self._error_unit_inliers,
-        )
-        rows = self._rows(trained, scaling, self.components_.dtype, seed, bool(moments.outliers))
-        history, n_iter = self.history_, self.n_iter_
-        trainer = self._trainer(self._continue(rows), len(rows), getattr(self, "_moments", None))
-        trainer.n_steps = self.n_steps_
-        self._fit_block(rows, trainer, scaling, held_out)
-        self.n_outlier_rows_ += len(moments.outliers)
-        warn_of_outlier_rows(moments)
-        self.history_ = history + self.history_
-        self.n_iter_ += n_iter
-
-    def _fit_block(self, rows, trainer, scaling, held_out):
-        epochs = self._epochs(trainer, rows, scaling, held_out, max_iter=1, min_steps=1)
-        epochs.run_once()
-        fitted = self._fitted_attributes(trainer, epochs, rows)
-        vars(self).update(fitted, _moments=trainer.moments())
+        return fit_block(self, X)
 
     def _encode(self, X):
         """Return the codes of checked rows."""
-        dictionary = AffineDictionary.from_arrays(
-            components=self.components_,
-            offset=self.mean_,
-            **self._encoding_arrays(),
-            dtype=getattr(torch, compute_dtype(X).name),
-            device=resolve_device(self.device),
-        )
-        # One that was trained elsewhere is taken for sparse.
+        dictionary = freeze(Weights.of(self), compute_dtype(X), resolve_device(self.device))
+        # One that was trained elsewhere is taken to be sparse.
         l0 = self.history_[-1]["l0"] if self.history_ else 0
         return encode_rows(
             dictionary,
@@ -378,136 +267,4 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return decode_rows(codes, self.components_, self.mean_)
 
     def _encoding_arrays(self):
-        gains, offsets = (getattr(self, name, None) for name in ("code_gains_", "code_offsets_"))
-        return {
-            "center": self.mean_,
-            "encoder": self.encoder_,
-            "encoder_bias": self.encoder_bias_,
-            "nonlinearity": Gate(gains=gains, offsets=offsets),
-        }
-
-    def _check_params(self):
-        check_autoencoder_params(self)
-
-    def _scaled_rows(self, X, moments):
-        """Return rows by their own centre and scale, and the latter."""
-        scaling = row_scale(X, moments, self.center, self.rescale)
-        has_outliers = bool(moments.outliers)
-        rows = self._rows(X, scaling, compute_dtype(X), self._draw_seed(), has_outliers)
-        return rows, scaling
-
-    @staticmethod
-    def _row_attributes(scaling, moments):
-        """Return what was found of the rows before training."""
-        return {
-            "outlier_cutoff_": scaling.cutoff,
-            "n_outlier_rows_": len(moments.outliers),
-            "_error_unit": scaling.error_unit,
-            "_error_unit_inliers": scaling.inlier_error_unit,
-        }
-
-    def _draw_seed(self):
-        return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-
-    def _rows(self, X, scaling, dtype, seed, has_outliers):
-        device = resolve_device(self.device)
-        return ScaledRows(
-            X, scaling, dtype=dtype, device=device, seed=seed, has_outliers=has_outliers
-        )
-
-    def _begin(self, rows):
-        """Return new parameters."""
-        width = len(rows.mean)
-        n_components = 4 * width if self.n_components is None else self.n_components
-        check_memory(self, n_components, width, rows.itemsize)
-        return rows.random_start(
-            n_components, tied=self.tied_weights, calibrated=self.bias_init == "calibrated"
-        )
-
-    def _continue(self, rows):
-        """Return the parameters of the dictionary at hand."""
-        if hasattr(self, "code_gains_"):
-            raise ValueError(
-                "the dictionary at hand was fitted with debias=True, which cannot be gone on "
-                "from; start anew with a clone of the estimator, or by fit with warm_start=False"
-            )
-        shape = (self.n_components or len(self.components_), len(rows.mean))
-        tied = np.array_equal(self.encoder_, self.components_)
-        if shape != self.components_.shape or (self.tied_weights and not tied):
-            raise ValueError(
-                f"the dictionary at hand has components_ of shape {self.components_.shape}, "
-                f"{'tied' if tied else 'untied'}; n_components, width and tied_weights "
-                f"now ask for {shape}, {'tied' if self.tied_weights else 'untied'}: "
-                f"start anew with a clone of the estimator, or by fit with warm_start=False"
-            )
-        return rows.continued_start(self, tied=self.tied_weights)
-
-    def _trainer(self, parameters, n_rows, moments=None):
-        if moments is not None and set(moments["first"]) != set(parameters):
-            raise ValueError(
-                f"tied_weights={self.tied_weights} is not what the blocks before were fitted "
-                f"with; start anew with a clone of the estimator"
-            )
-        dtype = parameters.bias.dtype
-        product_dtype = PRODUCT_DTYPES[self.precision] or dtype
-        if product_dtype != dtype and dtype == torch.float64:
-            raise ValueError(
-                "precision='bfloat16' would round float64 rows to 8 bits; pass float32 rows or "
-                "precision='auto'"
-            )
-        steered = self.target_l0 is not None and moments is not None
-        return Trainer(
-            parameters,
-            NONLINEARITIES["relu"](),
-            L1(self.alpha_ if steered else self.alpha),
-            learning_rate=self.learning_rate,
-            batch_size=min(self.batch_size, n_rows),
-            product_dtype=product_dtype,
-            moments=moments,
-        )
-
-    def _epochs(self, trainer, rows, scaling, held_out=None, **options):
-        steering = None
-        if held_out is not None:
-            steering = Steering(self.target_l0, trainer, rows.scaled(held_out))
-        return Epochs(
-            trainer,
-            rows,
-            batch_size=self.batch_size,
-            tol=self.tol,
-            scaling=scaling,
-            verbose=self.verbose,
-            steering=steering,
-            resample=self.dead_features == "resample",
-            **options,
-        )
-
-    def _finished_attributes(self, trainer, epochs, rows, X):
-        """Return what the estimator holds once training on X is done."""
-        attributes = self._fitted_attributes(trainer, epochs, rows)
-        if self.debias:
-            attributes |= refit_magnitudes(X, attributes, resolve_device(self.device))
-        return attributes
-
-    def _fitted_attributes(self, trainer, epochs, rows):
-        """Return what the estimator holds if training stops now, in units of the rows."""
-        parameters = trainer.tensors
-        components = parameters.components.cpu().numpy().copy()
-        bias = parameters.bias.cpu().numpy() * components.dtype.type(rows.scale)
-        if not (np.isfinite(components).all() and np.isfinite(bias).all()):
-            raise ValueError(
-                f"training diverged: components are no longer finite; lower learning_rate (it "
-                f"is {self.learning_rate})"
-            )
-        return {
-            "components_": components,
-            "encoder_": parameters.encoder.cpu().numpy().copy(),
-            "encoder_bias_": bias,
-            "mean_": np.asarray(rows.mean, dtype=components.dtype),
-            "scale_": rows.scale,
-            "alpha_": trainer.penalty.strength,
-            "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
-            "history_": list(epochs.history),
-            "n_iter_": epochs.n_iter,
-            "n_steps_": trainer.n_steps,
-        }
+        return encoding_arrays(Weights.of(self))

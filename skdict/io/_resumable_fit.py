@@ -1,4 +1,4 @@
-"""A fit that goes on where it was interrupted."""
+"""A fit that can be interrupted and resumed."""
 
 import hashlib
 import json
@@ -8,36 +8,35 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from skdict._core import iter_blocks
+from skdict._core import Weights, iter_blocks
 from skdict._files import check_replaceable, replace_file, restore_interrupted
 from skdict._validation import as_rows
-from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.decomposition import Observer, SparseDictionaryAutoencoder, fit_autoencoder
 from skdict.io._dictionary import MANIFEST, save_dictionary
 
-FORMAT, VERSION = "skdict.checkpoint", "1"
-# What does not change which dictionary is learned.
+FORMAT, VERSION = "skdict.checkpoint", "2"
+# Parameters that do not change which dictionary is learned.
 FREE = ("device", "sparse_output", "verbose")
-START = ("components_", "encoder_", "encoder_bias_", "mean_", "scale_")
 
 
 def fit_resumable(estimator, X, folder, *, metadata=None):
     """Fit a dictionary with a checkpoint after each epoch, and save it to a folder.
 
-    If the process ends in between, the same call goes on after the last whole epoch; on one
-    CPU the dictionary is then equal to the bit to that of an undisturbed fit. The checkpoint
-    is one safetensors file beside the folder, ``<folder>.checkpoint.safetensors``, replaced in
-    one step after each epoch and removed once the dictionary is saved.
+    If the process is interrupted, the same call resumes after the last complete epoch; on one
+    CPU the dictionary is bit-identical to that of an uninterrupted fit. The checkpoint is one
+    safetensors file beside the folder, ``<folder>.checkpoint.safetensors``, replaced atomically
+    after each epoch and removed once the dictionary is saved.
 
     Parameters
     ----------
     estimator : SparseDictionaryAutoencoder
-        What to fit, in place. Its `random_state` is a whole number or None.
+        Fitted in place. Its `random_state` must be an integer or None.
     X : array-like of shape (n_samples, n_features)
-        Rows, as `fit` takes them; they are read once more to tell them from others.
+        Rows, as in `fit`; they are read once more to be hashed.
     folder : str or path
-        Where `save_dictionary` writes the fitted dictionary.
+        Folder for the fitted dictionary, as in `save_dictionary`.
     metadata : dict, optional
-        Where the rows came from, as in `save_dictionary`.
+        Origin of the rows, as in `save_dictionary`.
 
     Returns
     -------
@@ -47,14 +46,14 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     Raises
     ------
     ValueError
-        As `fit`, and if there is a checkpoint of other parameters or other rows (the message
-        says what differs), or a damaged one. Parameters that do not change what is learned
-        (`device`, `verbose`, `sparse_output`) may differ.
+        As in `fit`; if there is a checkpoint of other parameters or rows (the message says what
+        differs) or a damaged one. Parameters that do not change what is learned (`device`,
+        `verbose`, `sparse_output`) may differ.
     TypeError
-        As `fit`, and if the estimator is another, its `random_state` a generator, or the
-        metadata do not fit in JSON.
+        As in `fit`; if the estimator is of another class, its `random_state` is a generator, or
+        the metadata does not fit in JSON.
     FileExistsError
-        If the folder holds something else than a dictionary.
+        If the folder holds something other than a dictionary.
     OSError
         If the checkpoint or the dictionary cannot be written.
 
@@ -72,7 +71,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     """
     if type(estimator) is not SparseDictionaryAutoencoder:
         raise TypeError(
-            f"{type(estimator).__name__} has no epochs to go on from; pass a "
+            f"{type(estimator).__name__} has no epochs to resume from; pass a "
             f"SparseDictionaryAutoencoder"
         )
     if not (
@@ -86,47 +85,48 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     metadata = json.loads(json.dumps(metadata or {}))
     check_replaceable(folder, MANIFEST, "a saved dictionary")
     checkpoint = Checkpoint(checkpoint_path(folder), _identity(estimator, as_rows(X)))
-    estimator._fit_from_checkpoint(X, checkpoint)
+    fit_autoencoder(estimator, X, [checkpoint])
     save_dictionary(estimator, folder, metadata=metadata)
     checkpoint.remove()
     return estimator
 
 
 def checkpoint_path(folder):
-    """Return the file from which the fit that is to fill a folder goes on."""
+    """Return the checkpoint file of the fit that writes to a folder."""
     folder = Path(folder).resolve()
     return folder.with_name(f"{folder.name}.checkpoint.safetensors")
 
 
-class Checkpoint:
-    """One file with the state of a fit, and what the fit follows from.
+class Checkpoint(Observer):
+    """Resumes a fit from a file, if there is one, and keeps its state there after each epoch.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
     identity : dict
-        What must be equal for a fit to go on; must fit in JSON.
+        What must be equal for a fit to be resumed; must fit in JSON.
     """
 
     def __init__(self, path, identity):
         self._path, self._identity = path, json.loads(json.dumps(identity))
 
-    def save(self, arrays, plain):
-        """Replace the file by the state of a fit: arrays, and what fits in JSON."""
+    def before_fit(self, fit):
+        """Resume the fit."""
+        earlier = self._load()
+        if earlier is not None:
+            fit.restore(*earlier)
+
+    def after_epoch(self, fit):
+        """Replace the file by the state of the fit."""
+        arrays, plain = fit.state()
         texts = {"identity": json.dumps(self._identity), "plain": json.dumps(plain)}
         texts |= {"format": FORMAT, "version": VERSION}
         texts["sha256"] = _hash(arrays, texts)
         replace_file(self._path, save(arrays, metadata=texts))
 
-    def load(self):
-        """Return arrays and plain values, or None where there is no file.
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged, or of a fit with another identity.
-        """
+    def _load(self):
+        """Return arrays and plain values, or None if there is no file."""
         restore_interrupted(self._path)
         if not self._path.is_file():
             return None
@@ -142,7 +142,7 @@ class Checkpoint:
         if found != (FORMAT, VERSION):
             self._refuse(
                 f"has format {found[0]!r}, version {found[1]!r} where {FORMAT!r}, version "
-                f"{VERSION!r} is due; take the skdict that wrote it"
+                f"{VERSION!r} is expected; use the skdict that wrote it"
             )
         if texts.pop("sha256", None) != _hash(arrays, texts):
             self._refuse("was changed after it was written; put it back")
@@ -160,14 +160,14 @@ class Checkpoint:
             told = ", ".join(
                 f"{k} is {there.get(k)!r} there and {now.get(k)!r} now" for k in differing
             )
-            self._refuse(f"is of another fit: {told}; go on with what it says")
+            self._refuse(f"is of another fit: {told}; use the settings it names")
 
     def _refuse(self, what):
-        raise ValueError(f"the checkpoint {str(self._path)!r} {what}, or remove it to start anew")
+        raise ValueError(f"the checkpoint {str(self._path)!r} {what}, or remove it to start afresh")
 
 
 def _identity(estimator, X):
-    """Return what decides which dictionary is learned."""
+    """Return everything that determines which dictionary is learned."""
     params = {name: value for name, value in estimator.get_params().items() if name not in FREE}
     params = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
     digest = hashlib.sha256()
@@ -175,7 +175,7 @@ def _identity(estimator, X):
         digest.update(np.ascontiguousarray(block))
     rows = {"rows": f"{X.shape[0]} x {X.shape[1]} {X.dtype}, SHA-256 {digest.hexdigest()}"}
     if estimator.warm_start and hasattr(estimator, "components_"):
-        start = {name: np.asarray(getattr(estimator, name)) for name in START}
+        start = {k: np.asarray(v) for k, v in Weights.of(estimator).attributes().items()}
         rows["dictionary to start from"] = f"SHA-256 {_hash(start, {})}"
     return params | rows
 

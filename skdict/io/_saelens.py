@@ -5,6 +5,7 @@ import json
 import numpy as np
 from safetensors.numpy import save
 
+from skdict._core import Weights
 from skdict._files import whole_folder
 from skdict.decomposition import SparseDictionaryAutoencoder
 from skdict.io._reading import read_json, read_tensors
@@ -30,12 +31,12 @@ def write(dictionary, folder, metadata):
             "a dictionary fitted with debias=True has no form as a standard autoencoder of "
             "SAELens; save it with format='skdict', or fit it with debias=False"
         )
-    components = dictionary.components_
+    weights = Weights.of(dictionary)
     config = {
         "architecture": "standard",
-        "d_in": components.shape[1],
-        "d_sae": components.shape[0],
-        "dtype": components.dtype.name,
+        "d_in": weights.components.shape[1],
+        "d_sae": weights.components.shape[0],
+        "dtype": weights.components.dtype.name,
         "device": "cpu",
         "apply_b_dec_to_input": True,
         "normalize_activations": "none",
@@ -47,10 +48,10 @@ def write(dictionary, folder, metadata):
         },
     }
     tensors = {
-        "W_enc": dictionary.encoder_.T,
-        "b_enc": dictionary.encoder_bias_,
-        "W_dec": components,
-        "b_dec": dictionary.mean_,
+        "W_enc": weights.encoder.T,
+        "b_enc": weights.encoder_bias,
+        "W_dec": weights.components,
+        "b_dec": weights.mean,
     }
     text = json.dumps(config, indent=1)
     with whole_folder(folder, CONFIG, "a directory of SAELens") as beside:
@@ -110,11 +111,15 @@ def _as_estimator(tensors, *, centred, metadata):
     encoder = wide["W_enc"].T
     bias = wide["b_enc"] if centred else wide["b_enc"] + encoder @ wide["b_dec"]
     sae = SparseDictionaryAutoencoder(len(encoder), tied_weights=False)
-    sae.components_ = (wide["W_dec"] / lengths[:, None]).astype(dtype)
-    sae.encoder_ = (encoder * lengths[:, None]).astype(dtype)
-    sae.encoder_bias_ = (bias * lengths).astype(dtype)
-    sae.mean_ = wide["b_dec"].astype(dtype)
-    sae.scale_, sae._error_unit, sae._error_unit_inliers = 1.0, 1.0, 1.0
+    weights = Weights(
+        components=(wide["W_dec"] / lengths[:, None]).astype(dtype),
+        encoder=(encoder * lengths[:, None]).astype(dtype),
+        encoder_bias=(bias * lengths).astype(dtype),
+        mean=wide["b_dec"].astype(dtype),
+        scale=1.0,
+    )
+    vars(sae).update(weights.attributes())
+    sae._error_unit = sae._error_unit_inliers = 1.0
     sae.outlier_cutoff_, sae.n_outlier_rows_ = float("inf"), 0
     sae.firing_counts_ = np.zeros(len(encoder), dtype=np.int64)
     sae.history_, sae.n_iter_, sae.n_steps_ = [], 0, 0

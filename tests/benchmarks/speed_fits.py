@@ -12,7 +12,7 @@ from speed_steps import scaled_rows, ways
 from skdict import SparseDictionaryAutoencoder, sparse_dictionary_path
 from skdict._core import NONLINEARITIES, calibrate_bias, random_tensors
 from skdict.datasets import make_sparse_features
-from skdict.decomposition._epochs import count_steps
+from skdict.decomposition import count_steps
 from skdict.metrics import mean_max_cosine_similarity
 
 BATCH_ROWS = 1024

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdict import Activations, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.datasets import make_sparse_features
-from skdict.decomposition import dictionary_atoms
+from skdict.decomposition import _training, dictionary_atoms
 from skdict.exceptions import DeadFeaturesWarning
 from skdict.metrics import feature_recovery
 
@@ -340,9 +340,9 @@ def test_partial_fit_takes_one_row_after_the_first_block(rows):
     assert sae.n_steps_ == 2
     with pytest.raises(ValueError, match="8 features"):
         sae.partial_fit(rows[:, :5])
-    with pytest.raises(ValueError, match="tied_weights=False is not what the blocks before"):
+    with pytest.raises(ValueError, match="tied_weights=False is not what earlier blocks"):
         sae.set_params(tied_weights=False).partial_fit(rows)
-    with pytest.raises(ValueError, match="start anew with a clone"):
+    with pytest.raises(ValueError, match="start afresh with a clone"):
         sae.set_params(tied_weights=True, n_components=3).partial_fit(rows)
 
 
@@ -584,6 +584,6 @@ def test_a_full_gpu_is_told_of_plainly(rows, monkeypatch):
     def full(*arguments):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(SparseDictionaryAutoencoder, "_trainer", full)
+    monkeypatch.setattr(_training, "new_trainer", full)
     with pytest.raises(MemoryError, match=r"lower batch_size \(it is 1024\) or n_components"):
         SparseDictionaryAutoencoder(16).fit(rows)

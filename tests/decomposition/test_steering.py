@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdict import SparseDictionaryAutoencoder
 from skdict.datasets import make_sparse_features
-from skdict.decomposition._steering import split_held_out
+from skdict.decomposition._observers._steering import split_held_out
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ def test_damaged_checkpoints_are_refused_and_nothing_is_run(rows, tmp_path, inte
         texts = file.metadata()
 
     def refuse(match):
-        with pytest.raises(ValueError, match=match + r".*remove it to start anew"):
+        with pytest.raises(ValueError, match=match + r".*remove it to start afresh"):
             fit_resumable(new(), rows, tmp_path / "sae")
         interrupted.write_bytes(content)
 
@@ -162,8 +162,8 @@ def test_damaged_checkpoints_are_refused_and_nothing_is_run(rows, tmp_path, inte
     interrupted.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     refuse("was changed after it was written")
     arrays = load_file(interrupted)
-    save_file(arrays, interrupted, metadata=texts | {"version": "2"})
-    refuse("version '2' where 'skdict.checkpoint', version '1' is due")
+    save_file(arrays, interrupted, metadata=texts | {"version": "1"})
+    refuse("version '1' where 'skdict.checkpoint', version '2' is expected")
     plain = json.loads(texts["plain"]) | {"n_iter": 3}
     save_file(arrays, interrupted, metadata=texts | {"plain": json.dumps(plain)})
     refuse("was changed after it was written")

@@ -1,0 +1,140 @@
+"""The training loop: batches, history and observers."""
+
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+
+
+class Fit:
+    """Trains one dictionary on one source of rows, and tells observers how it goes.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        The dictionary in training.
+    rows : ScaledRows
+        Rows to train on.
+    schedule : Schedule
+        Length of training and learning rate.
+    observers : iterable of Observer, default=()
+        Called in this order, at most one of each class. They may change `trainer.penalty` and
+        `schedule`, and set `stopped`.
+
+    Attributes
+    ----------
+    history : list of dict
+        `step`, `loss`, `fvu`, `fvu_inliers`, `l0`, `alpha`, `n_dead` and `n_resampled`, about ten
+        times an epoch.
+    stopped : bool
+        True if training is to end after the current epoch.
+    """
+
+    def __init__(self, trainer, rows, schedule, observers=()):
+        self.trainer, self.rows, self.schedule = trainer, rows, schedule
+        self.observers = list(observers)
+        self.history = []
+        self.stopped = False
+        self._unread = 0
+
+    @property
+    def is_over(self):
+        """True if no epoch is left."""
+        return self.stopped or self.schedule.n_iter >= self.schedule.total
+
+    def batches(self):
+        """Yield the batches of one epoch: rows (n, d) and their weights (n,)."""
+        for _ in range(self.schedule.passes):
+            yield from self.rows.batches(self.schedule.batch_size)
+
+    def begin_epoch(self):
+        """Reset the counts of an epoch."""
+        self.trainer.firing_counts.zero_()
+        for observer in self.observers:
+            observer.before_epoch(self)
+
+    def count(self, n_rows):
+        """Count a batch of `n_rows` rows trained on, and read the trainer when it is time."""
+        schedule = self.schedule
+        schedule.rows_here += n_rows
+        self._unread += n_rows
+        enough = self._unread * schedule.reads_per_epoch >= schedule.n_rows
+        if enough or schedule.rows_here == schedule.n_rows:
+            self._read()
+            self._unread = 0
+
+    def end_epoch(self):
+        """Count the epoch."""
+        self.schedule.n_iter += 1
+        self.schedule.rows_here = 0
+        for observer in self.observers:
+            observer.after_epoch(self)
+
+    def state(self):
+        """Return what a later fit resumes from: arrays, and values that fit in JSON."""
+        arrays = self.trainer.state() | {"generator": self.rows.generator.get_state().numpy()}
+        plain = {
+            "n_iter": self.schedule.n_iter,
+            "total": self.schedule.total,
+            "stopped": self.stopped,
+            "history": self.history,
+            "alpha": self.trainer.penalty.strength,
+            "observers": {type(observer).__name__: observer.state() for observer in self.observers},
+        }
+        return arrays, plain
+
+    def restore(self, arrays, plain):
+        """Resume from the `state` of a fit of the same rows, parameters and observers."""
+        self.trainer.restore(arrays)
+        self.trainer.penalty.strength = plain["alpha"]
+        self.rows.generator.set_state(torch.from_numpy(np.array(arrays["generator"])))
+        self.schedule.n_iter, self.schedule.total = plain["n_iter"], plain["total"]
+        self.stopped, self.history = plain["stopped"], plain["history"]
+        for observer in self.observers:
+            # Those that keep no state, such as a progress bar, may not have been there before.
+            observer.restore(plain["observers"].get(type(observer).__name__, {}))
+
+    def _read(self):
+        entry = self.trainer.read(silent_steps=self.schedule.steps)
+        scaling = self.rows.scaling
+        entry["fvu"] = entry.pop("squared_error") * scaling.error_unit
+        entry["fvu_inliers"] = entry.pop("inlier_error") * scaling.inlier_error_unit
+        entry |= {"alpha": self.trainer.penalty.strength, "n_resampled": 0}
+        self.history.append(entry)
+        for observer in self.observers:
+            observer.after_read(self, entry)
+
+
+def run_together(fits, stack=None):
+    """Train several dictionaries to the end on the same batches.
+
+    Parameters
+    ----------
+    fits : list of Fit
+        Of the same rows and schedule; the batches are those of the first one.
+    stack : Stack, optional
+        Of their trainers; it then takes the steps of all.
+    """
+    with ExitStack() as closing:
+        for fit in fits:
+            for observer in fit.observers:
+                closing.callback(observer.close)
+                observer.before_fit(fit)
+        while not fits[0].is_over:
+            _run_epoch(fits, stack)
+    for fit in fits:
+        for observer in fit.observers:
+            observer.after_fit(fit)
+
+
+def _run_epoch(fits, stack):
+    trainers = [fit.trainer for fit in fits] if stack is None else [stack]
+    for fit in fits:
+        fit.begin_epoch()
+    for x, weights in fits[0].batches():
+        for trainer in trainers:
+            trainer.step(x, fits[0].schedule.rate, weights)
+        for fit in fits:
+            fit.count(len(x))
+    for fit in fits:
+        fit.end_epoch()

@@ -1,0 +1,36 @@
+"""Weights as tensors that encode and decode."""
+
+import torch
+
+from skdict._core import AffineDictionary, Gate
+
+
+def encoding_arrays(weights):
+    """Return centre, encoder, bias and nonlinearity, as `AffineDictionary` names them."""
+    return {
+        "center": weights.mean,
+        "encoder": weights.encoder,
+        "encoder_bias": weights.encoder_bias,
+        "nonlinearity": Gate(weights.thresholds, weights.code_gains, weights.code_offsets),
+    }
+
+
+def freeze(weights, dtype, device):
+    """Return weights as an `AffineDictionary`.
+
+    Parameters
+    ----------
+    weights : Weights
+        Copied.
+    dtype : numpy dtype
+        Dtype of the tensors.
+    device : torch.device
+        Their device.
+    """
+    return AffineDictionary.from_arrays(
+        components=weights.components,
+        offset=weights.mean,
+        **encoding_arrays(weights),
+        dtype=getattr(torch, dtype.name),
+        device=device,
+    )

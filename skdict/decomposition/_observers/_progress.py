@@ -1,0 +1,34 @@
+"""A progress bar over rows."""
+
+from tqdm.auto import tqdm
+
+from skdict.decomposition._observers._base import Observer
+
+
+class Progress(Observer):
+    """Shows loss, FVU, L0 and dead features beside a bar."""
+
+    def __init__(self):
+        self._bar = None
+
+    def before_fit(self, fit):
+        """Open the bar."""
+        total = fit.schedule.max_iter * fit.schedule.n_rows
+        self._bar = tqdm(total=total, unit="row", unit_scale=True)
+
+    def after_read(self, fit, entry):
+        """Move the bar to the rows trained on, including those before a checkpoint."""
+        schedule = fit.schedule
+        done = schedule.n_iter * schedule.n_rows + schedule.rows_here
+        self._bar.update(done - self._bar.n)
+        self._bar.set_postfix(
+            loss=f"{entry['loss']:.4g}",
+            fvu=f"{entry['fvu']:.4g}",
+            l0=f"{entry['l0']:.1f}",
+            dead=entry["n_dead"],
+        )
+
+    def close(self):
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,34 @@
+"""Re-initialising dead features."""
+
+from skdict.decomposition._observers._base import Observer
+from skdict.decomposition._trainers import FIRING_SHARE
+
+
+class Resampling(Observer):
+    """Re-initialises features silent for an epoch, until the learning rate falls.
+
+    A feature re-initialised later would not get far. Features start from residuals of poorly
+    reconstructed rows.
+    """
+
+    def __init__(self):
+        self._count = 0
+
+    def after_read(self, fit, entry):
+        """Record how many features were re-initialised so far."""
+        entry["n_resampled"] = self._count
+
+    def after_epoch(self, fit):
+        """Re-initialise features that fired on no row of the epoch."""
+        if not fit.schedule.is_falling:
+            generator = fit.rows.generator_apart(fit.schedule.n_iter)
+            sample = fit.rows.sample(generator)
+            self._count += fit.trainer.resample(sample, FIRING_SHARE, generator)
+
+    def state(self):
+        """Return the count."""
+        return {"count": self._count}
+
+    def restore(self, state):
+        """Take up the count."""
+        self._count = state["count"]

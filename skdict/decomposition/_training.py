@@ -1,0 +1,178 @@
+"""Training sparse dictionary autoencoders: from rows to fitted attributes."""
+
+from skdict._core import Weights, resolve_device
+from skdict._validation import check_rows
+from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
+from skdict.decomposition._base import width_restored_on_error
+from skdict.decomposition._dead_features import warn_of_dead_features
+from skdict.decomposition._debias import refit_magnitudes
+from skdict.decomposition._fit import Fit, run_together
+from skdict.decomposition._measured_rows import warn_of_outlier_rows
+from skdict.decomposition._observers._callbacks import EpochCallbacks, with_callbacks
+from skdict.decomposition._observers._convergence import Convergence
+from skdict.decomposition._observers._progress import Progress
+from skdict.decomposition._observers._resampling import Resampling
+from skdict.decomposition._observers._steering import Steering
+from skdict.decomposition._schedule import BlockSchedule, Schedule
+from skdict.decomposition._trainers import continued_start, new_start, new_trainer, weights_of
+from skdict.decomposition._training_rows import block_rows, training_rows
+
+# What an earlier fit may have left that the next one does not set: the optimiser's state of
+# `partial_fit`, where loaded rows came from, and weights that do not apply.
+LEFT_BEHIND = ("_moments", "metadata_", *Weights.attribute_names())
+
+
+@with_callbacks
+def fit_autoencoder(sae, X, observers=()):
+    """Fit an estimator to rows.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Fitted in place; left as it was if anything fails.
+    X : array-like of shape (n_samples, n_features)
+        Rows as the user passed them.
+    observers : iterable of Observer, default=()
+        Called after those that the parameters ask for.
+
+    Returns
+    -------
+    SparseDictionaryAutoencoder
+        The estimator itself.
+    """
+    check_autoencoder_params(sae)
+    with width_restored_on_error(sae), told_what_to_lower(sae):
+        _fit_rows(sae, check_rows(sae, X, reset=True, min_rows=2), observers)
+    warn_of_dead_features(sae)
+    return sae
+
+
+def _fit_rows(sae, X, observers):
+    rows = training_rows(sae, X)
+    continues = sae.warm_start and hasattr(sae, "components_")
+    start = (continued_start if continues else new_start)(sae, rows)
+    callbacks = EpochCallbacks(sae, X, _fitted_attributes)
+    fit = new_fit(sae, start, rows, [callbacks, *observers])
+    run_together([fit])
+    attributes = finished_attributes(sae, fit, X) | row_attributes(rows)
+    for name in LEFT_BEHIND:
+        vars(sae).pop(name, None)
+    vars(sae).update(attributes)
+    warn_of_outlier_rows(rows.moments)
+    callbacks.end_fit(fit)
+
+
+def fit_block(sae, X):
+    """Train an estimator for one pass over its first or next block of rows.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Fitted in place; left as it was if anything fails.
+    X : array-like of shape (n_samples, n_features)
+        Rows as the user passed them.
+
+    Returns
+    -------
+    SparseDictionaryAutoencoder
+        The estimator itself.
+    """
+    check_autoencoder_params(sae)
+    if sae.debias:
+        raise ValueError(
+            "debias=True refits codes at the end of training, and partial_fit does not know the "
+            "end; pass debias=False, or use fit"
+        )
+    with width_restored_on_error(sae):
+        first = not hasattr(sae, "components_")
+        X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
+        (_fit_first_block if first else _fit_next_block)(sae, X)
+    return sae
+
+
+def _fit_first_block(sae, X):
+    rows = training_rows(sae, X)
+    trainer = new_trainer(sae, new_start(sae, rows), rows)
+    vars(sae).update(_fit_block(sae, trainer, rows) | row_attributes(rows))
+
+
+def _fit_next_block(sae, X):
+    rows = block_rows(sae, X)
+    trainer = new_trainer(sae, continued_start(sae, rows), rows, getattr(sae, "_moments", None))
+    trainer.n_steps = sae.n_steps_
+    attributes = _fit_block(sae, trainer, rows)
+    attributes["history_"] = sae.history_ + attributes["history_"]
+    attributes["n_iter_"] += sae.n_iter_
+    sae.n_outlier_rows_ += len(rows.moments.outliers)
+    vars(sae).update(attributes)
+
+
+def _fit_block(sae, trainer, rows):
+    """Train on a block, and return the fitted attributes and the optimiser's state."""
+    observers = [Progress()] if sae.verbose else []
+    if sae.target_l0 is not None:
+        observers.append(Steering(sae.target_l0))
+    fit = Fit(trainer, rows, BlockSchedule(len(rows), sae.batch_size), observers)
+    run_together([fit])
+    warn_of_outlier_rows(rows.moments)
+    return _fitted_attributes(fit) | {"_moments": trainer.moments()}
+
+
+def new_fit(sae, start, rows, observers=()):
+    """Return a fit with the observers that the parameters of an estimator ask for.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Gives the parameters.
+    start : Tensors
+        Trained in place.
+    rows : ScaledRows
+        Rows to train on.
+    observers : iterable of Observer, default=()
+        Called after the others.
+
+    Returns
+    -------
+    Fit
+    """
+    asked = [Progress()] if sae.verbose else []
+    if sae.target_l0 is not None:
+        asked.append(Steering(sae.target_l0, rows.held_out()))
+    if sae.dead_features == "resample":
+        asked.append(Resampling())
+    if sae.tol is not None:
+        asked.append(Convergence(sae.tol))
+    schedule = Schedule(len(rows), sae.batch_size, sae.max_iter)
+    return Fit(new_trainer(sae, start, rows), rows, schedule, [*asked, *observers])
+
+
+def finished_attributes(sae, fit, X):
+    """Return what an estimator keeps of a fit to X, debiased if it asks for that."""
+    attributes = _fitted_attributes(fit)
+    if sae.debias:
+        weights = weights_of(fit.trainer, fit.rows.scaling)
+        attributes |= refit_magnitudes(X, weights, resolve_device(sae.device)).attributes()
+    return attributes
+
+
+def row_attributes(rows):
+    """Return what an estimator keeps of the rows that it was first fitted to."""
+    return {
+        "outlier_cutoff_": rows.scaling.cutoff,
+        "n_outlier_rows_": len(rows.moments.outliers),
+        "_error_unit": rows.scaling.error_unit,
+        "_error_unit_inliers": rows.scaling.inlier_error_unit,
+    }
+
+
+def _fitted_attributes(fit):
+    """Return what an estimator would keep if training stopped now."""
+    trainer = fit.trainer
+    return weights_of(trainer, fit.rows.scaling).attributes() | {
+        "alpha_": trainer.penalty.strength,
+        "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
+        "history_": list(fit.history),
+        "n_iter_": fit.schedule.n_iter,
+        "n_steps_": trainer.n_steps,
+    }

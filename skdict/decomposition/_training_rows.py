@@ -1,0 +1,43 @@
+"""Rows prepared for training: measured, split, and scaled."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skdict._core import resolve_device
+from skdict._validation import compute_dtype
+from skdict.decomposition._measured_rows import RowScale, fitted_rule, measure_rows, row_scale
+from skdict.decomposition._observers._steering import split_held_out
+from skdict.decomposition._scaled_rows import ScaledRows
+
+
+def training_rows(sae, X):
+    """Return `ScaledRows` of checked rows, in their own centre and scale.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Gives the parameters.
+    X : array-like of shape (n, d)
+        Checked by `check_rows`.
+    """
+    moments = measure_rows(X, center=sae.center)
+    scaling = row_scale(X, moments, sae.center, sae.rescale)
+    return _scaled(sae, X, moments, scaling, compute_dtype(X), _draw_seed(sae))
+
+
+def block_rows(sae, X):
+    """Return `ScaledRows` of a later block, in the centre, scale and dtype of the first."""
+    moments = measure_rows(X, fitted_rule(sae))
+    # Every block is shuffled in a different order.
+    seed = _draw_seed(sae) + sae.n_steps_
+    return _scaled(sae, X, moments, RowScale.of(sae), sae.components_.dtype, seed)
+
+
+def _draw_seed(sae):
+    return check_random_state(sae.random_state).randint(np.iinfo(np.int32).max)
+
+
+def _scaled(sae, X, moments, scaling, dtype, seed):
+    rows, held_out = (X, None) if sae.target_l0 is None else split_held_out(X)
+    device = resolve_device(sae.device)
+    return ScaledRows(rows, scaling, moments, held_out, dtype=dtype, device=device, seed=seed)
