@@ -7,6 +7,49 @@ import numpy as np
 import torch
 
 
+class Gate:
+    r"""The codes of a fitted dictionary: zero up to a threshold, affine beyond it.
+
+    .. math:: c_j = g_j p_j + o_j \quad \text{where} \quad p_j > \theta_j, \quad \text{else } 0
+
+    Parameters
+    ----------
+    thresholds : ndarray of shape (m,), optional
+        By default zero.
+    gains, offsets : ndarray of shape (m,), optional
+        By default one and zero.
+    """
+
+    def __init__(self, thresholds=None, gains=None, offsets=None):
+        arrays = thresholds, gains, offsets
+        self._numbers = [None if a is None else torch.tensor(a) for a in arrays]
+
+    def __call__(self, pre):
+        """Return codes for all pre-activations (..., m)."""
+        thresholds, gains, offsets = self._like(pre)
+        # NaN is not at or below a threshold: it stays.
+        return torch.where(pre <= thresholds, 0, _affine(pre, gains, offsets))
+
+    def cutoff(self, like):
+        """Return the threshold of each feature, shape (m,)."""
+        return torch.zeros_like(like) + self._like(like)[0]
+
+    def on_entries(self, codes):
+        """Return sparse codes that hold the pre-activations beyond the thresholds."""
+        _, *affine = self._like(codes.pre)
+        affine = (None if number is None else number[codes.columns] for number in affine)
+        return codes._replace(values=_affine(codes.pre, *affine))
+
+    def _like(self, tensor):
+        thresholds, gains, offsets = (n if n is None else n.to(tensor) for n in self._numbers)
+        return 0 if thresholds is None else thresholds, gains, offsets
+
+
+def _affine(pre, gains, offsets):
+    scaled = pre if gains is None else pre * gains
+    return scaled if offsets is None else scaled + offsets
+
+
 @dataclass(frozen=True)
 class AffineDictionary:
     r"""Encode and decode on tensors, on their own device, without array conversion.
@@ -34,7 +77,7 @@ class AffineDictionary:
     encoder_bias: torch.Tensor
     center: torch.Tensor
     offset: torch.Tensor
-    nonlinearity: Callable[[torch.Tensor], torch.Tensor] = field(default_factory=lambda: Gate())
+    nonlinearity: Callable[[torch.Tensor], torch.Tensor] = field(default_factory=Gate)
 
     @classmethod
     def from_arrays(cls, *, dtype, device, **fields):
@@ -54,48 +97,6 @@ class AffineDictionary:
     def to(self, *args, **kwargs):
         """Return the dictionary with every tensor moved as `torch.Tensor.to` would."""
         return _moved(self, args, kwargs)
-
-
-class Gate:
-    r"""The codes of a fitted dictionary: zero up to a threshold, affine beyond it.
-
-    .. math:: c_j = g_j p_j + o_j \quad \text{where} \quad p_j > \theta_j, \quad \text{else } 0
-
-    Parameters
-    ----------
-    thresholds : ndarray of shape (m,), optional
-        By default zero.
-    gains, offsets : ndarray of shape (m,), optional
-        By default one and zero.
-    """
-
-    def __init__(self, thresholds=None, gains=None, offsets=None):
-        arrays = thresholds, gains, offsets
-        self._numbers = [None if a is None else torch.tensor(a) for a in arrays]
-
-    def __call__(self, pre):
-        """Return codes for all pre-activations (..., m)."""
-        thresholds, gains, offsets = self._like(pre)
-        return torch.where(pre > thresholds, _affine(pre, gains, offsets), 0)
-
-    def cutoff(self, like):
-        """Return the threshold of each feature, shape (m,)."""
-        return torch.zeros_like(like) + self._like(like)[0]
-
-    def on_entries(self, codes):
-        """Return sparse codes that hold the pre-activations beyond the thresholds."""
-        _, *affine = self._like(codes.pre)
-        affine = (None if number is None else number[codes.columns] for number in affine)
-        return codes._replace(values=_affine(codes.pre, *affine))
-
-    def _like(self, tensor):
-        thresholds, gains, offsets = (n if n is None else n.to(tensor) for n in self._numbers)
-        return 0 if thresholds is None else thresholds, gains, offsets
-
-
-def _affine(pre, gains, offsets):
-    scaled = pre if gains is None else pre * gains
-    return scaled if offsets is None else scaled + offsets
 
 
 @dataclass(frozen=True)

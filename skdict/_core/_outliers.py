@@ -5,7 +5,6 @@ mean and the scale of all rows, and with them the meaning of alpha.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -47,7 +46,8 @@ def find_outlier_rule(rows, *, center=True):
 
     The cutoff is eight times the median distance of sampled rows from their coordinate-wise median.
     The mean of the rows within it is the centre of the rule, from which the cutoff is taken again.
-    Rows at the centre do not count: the median is that of the others.
+    Rows equal to the median row do not count: where most rows are equal, those that differ are no
+    outliers.
 
     Parameters
     ----------
@@ -59,20 +59,21 @@ def find_outlier_rule(rows, *, center=True):
     Returns
     -------
     OutlierRule
-        With an infinite cutoff where no sampled row differs from the mean.
+        With an infinite cutoff where no sampled row differs from the others.
     """
     sample = sample_rows(rows, SAMPLE_ROWS).astype(np.float64)
-    kept = sample[np.isfinite(sample).all(axis=1)]
-    rule = OutlierRule(np.zeros(rows.shape[1]), np.inf)
-    for middle_of in (_median_row, partial(np.mean, axis=0)):
-        middle = middle_of(kept) if center and len(kept) else rule.center
-        norms = distances(kept, middle)
-        # Rows at the centre come out at a distance of rounding errors.
-        apart = norms[norms > np.finfo(np.float32).eps * norms.mean()]
-        cutoff = MEDIANS * np.median(apart) if len(apart) else np.inf
-        rule = OutlierRule(middle, float(cutoff))
-        kept = kept[norms <= cutoff]
-    return rule
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    origin = np.zeros(rows.shape[1])
+    middle = _median_row(sample) if center and len(sample) else origin
+    norms = distances(sample, middle)
+    # Rows at the middle come out at a distance of rounding errors.
+    varying = norms > np.finfo(np.float32).eps * norms.mean() if len(norms) else norms > 0
+    if not varying.any():
+        return OutlierRule(middle, np.inf)
+    kept = norms <= MEDIANS * np.median(norms[varying])
+    middle = sample[kept].mean(axis=0) if center else origin
+    cutoff = MEDIANS * np.median(distances(sample[kept & varying], middle))
+    return OutlierRule(middle, float(cutoff))
 
 
 def _median_row(sample):

@@ -10,20 +10,24 @@ import argparse
 import re
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skdict import Activations, SparseDictionaryAutoencoder
 from skdict.datasets import fetch_smollm2
 from skdict.feature_extraction import extract_activations
+from skdict.interpretation import InterpretabilityScorer
 from skdict.metrics import compare_dictionaries
 
 HOOK_POINTS = [f"resid_post.{layer}" for layer in (0, 3, 9, 15, 21, 27)] + ["mlp_out.9"]
 FEWEST_CHARACTERS = 200
+N_SCORED = 150
+SHOWN = ("fvu", "without dimension", "l0", "n_dead", "interpretability", "context_gain")
 
 
 def read_rows(args):
@@ -101,14 +105,27 @@ def print_scalings(acts, args):
     variances = np.var(np.asarray(train, np.float64), axis=0)
     top = int(variances.argmax())
     print(f"dimension {top} holds {variances[top] / variances.sum():.0%} of the variance")
+    one = np.ones(len(variances))
+    one[top] = np.sqrt(np.delete(variances, top).mean() / variances[top])
+    scalings = {
+        "as they are": [],
+        "StandardScaler": [StandardScaler()],
+        "dimension alone": [FunctionTransformer(partial(times, one), partial(times, 1 / one))],
+    }
+    scorers = [InterpretabilityScorer(n_features=N_SCORED)]
     for target_l0 in (12, 32):
-        sae = SparseDictionaryAutoencoder(args.n_components, random_state=0, target_l0=target_l0)
-        methods = {"as they are": sae, "StandardScaler": make_pipeline(StandardScaler(), sae)}
-        for name, method in methods.items():
-            method.fit(train)
-            record = compare_dictionaries({name: method}, None, test)[name]
+        for name, steps in scalings.items():
+            options = {"random_state": 0, "target_l0": target_l0}
+            sae = SparseDictionaryAutoencoder(args.n_components, **options)
+            method = make_pipeline(*steps, sae).fit(train)
+            record = compare_dictionaries({name: method}, None, test, scorers=scorers)[name]
             record["without dimension"] = fvu_without(method, test, top)
-            print(name, {k: round(float(v), 4) for k, v in record.items() if k != "dictionary"})
+            print(target_l0, name, {k: v for k, v in record.items() if k in SHOWN}, flush=True)
+
+
+def times(factors, X):
+    """Return rows with each dimension multiplied."""
+    return np.asarray(X) * factors.astype(np.float32)
 
 
 def fvu_without(method, test, dimension):

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from skdict import ActivationExtractor, IdentityDictionary, load_stories
-from skdict._cli.demo import middle_hook_point
+from skdict._cli._reading import _middle_hook_point
 from skdict.feature_extraction import FeatureVectorizer, extract_activations
 from skdict.interpretation import Request, TransformersClient, reinitialize_model
 from skdict.interventions import Ablate, intervene, loss_recovered
@@ -141,7 +141,7 @@ def test_rows_are_kept_by_content(path, tmp_path):
 
 
 def test_whatever_takes_a_model_takes_a_file(path):
-    assert middle_hook_point(str(path), "cpu") == "resid_post.1"
+    assert _middle_hook_point(ActivationExtractor(str(path), None)) == "resid_post.1"
     extractor = ActivationExtractor(path, "resid_post.1")
     acts = extractor.transform(TEXTS)
     identity = IdentityDictionary().fit(acts)
