@@ -1,4 +1,4 @@
-"""Alphas to try: a grid that the rows set, or one that is passed."""
+"""Alphas to try: a grid derived from the rows, or one passed by the user."""
 
 import numbers
 
@@ -18,7 +18,7 @@ def check_alphas(alphas):
     Raises
     ------
     ValueError
-        If there is none, or they are not increasing, negative or not finite.
+        If there are none, or they are not increasing, negative or not finite.
     TypeError
         If they are not numbers.
     """
@@ -74,7 +74,7 @@ def alpha_grid(X, n_alphas, *, center, rescale):
 
 
 def alphas_for(X, alphas, dictionary):
-    """Return the alphas that `check_alphas` let pass, as an array: a number becomes a grid."""
+    """Return checked alphas as an array; a number becomes a grid."""
     if isinstance(alphas, int):
         return alpha_grid(X, alphas, center=dictionary.center, rescale=dictionary.rescale)
     return alphas
@@ -93,7 +93,7 @@ def largest_useful_alpha(X, *, center, rescale):
     projections = rows @ (rows / norms[:, None]).T
     np.fill_diagonal(projections, -np.inf)
     largest = np.median(projections.max(axis=1))
-    # Of two rows, or rows that all point apart, none projects on another: their norms remain.
+    # If no row has a positive projection on another one, fall back on the norms.
     largest = largest if largest > 0 else np.median(norms)
     scale = np.sqrt(np.square(norms).mean()) if rescale else 1.0
     return float(2 * largest / scale)

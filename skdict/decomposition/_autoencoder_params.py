@@ -1,4 +1,4 @@
-"""Checks of what the sparse dictionary autoencoder is asked for, before any work begins."""
+"""Checks of the parameters of a sparse dictionary autoencoder, before any work begins."""
 
 import os
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ GIB = 2**30
 
 
 def check_autoencoder_params(sae):
-    """Refuse parameters that are out of range or of the wrong kind."""
+    """Refuse parameters that are out of range or of the wrong type."""
     if sae.n_components is not None:
         check_number("n_components", sae.n_components, low=1, integer=True)
     check_number("alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows")
@@ -35,12 +35,12 @@ def check_autoencoder_params(sae):
 
 
 def check_memory(sae, n_components, width, itemsize):
-    """Refuse more components than there is memory to train.
+    """Refuse to train more components than fit in memory.
 
     Raises
     ------
     ValueError
-        With the estimate, what there is, and what to lower.
+        If the estimate exceeds the free memory, or `target_l0` the number of components.
     """
     if sae.target_l0 is not None and sae.target_l0 > n_components:
         raise ValueError(
@@ -62,7 +62,7 @@ def check_memory(sae, n_components, width, itemsize):
 
 @contextmanager
 def told_what_to_lower(sae):
-    """Turn a GPU's running out of memory into a `MemoryError` that says what to do."""
+    """Turn a GPU running out of memory into a `MemoryError` that says what to lower."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
@@ -73,13 +73,12 @@ def told_what_to_lower(sae):
 
 
 def training_bytes(n_components, width, itemsize, tied):
-    """Return what parameters, moments, gradients and narrow copies take, in bytes."""
-    matrices = 5 if tied else 9
-    return matrices * n_components * (width + 1) * itemsize
+    """Return the bytes that parameters, moments, gradients and narrow copies take."""
+    return (5 if tied else 9) * n_components * (width + 1) * itemsize
 
 
 def _free_bytes(device):
-    """Return the free memory of a device, or None where it cannot be told."""
+    """Return the free bytes of a device, or None if unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

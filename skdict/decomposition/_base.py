@@ -11,10 +11,10 @@ from skdict.decomposition._codes import check_codes, explained_variance
 
 @contextmanager
 def width_restored_on_error(estimator):
-    """Give a fitted estimator its width and column names back where a refit fails.
+    """Restore the width and column names of a fitted estimator if a refit fails.
 
-    They are set when rows are checked, everything else once training is done: a fit that fails
-    or is interrupted then leaves the fitted estimator as it was.
+    They are set when rows are checked, everything else after training, so that a fit that fails
+    or is interrupted leaves the estimator as it was.
     """
     names = ("n_features_in_", "feature_names_in_")
     before = {name: value for name, value in vars(estimator).items() if name in names}

@@ -118,8 +118,8 @@ def run_together(fits, stack=None):
     with ExitStack() as closing:
         for fit in fits:
             for observer in fit.observers:
-                closing.callback(observer.close)
                 observer.before_fit(fit)
+                closing.callback(observer.close)
         while not fits[0].is_over:
             _run_epoch(fits, stack)
     for fit in fits:

@@ -1,4 +1,4 @@
-"""Dictionaries over a grid of alphas, all trained on one reading of the rows."""
+"""Dictionaries over a grid of alphas, trained on a single reading of the rows."""
 
 import copy
 
@@ -18,15 +18,14 @@ from skdict.decomposition._training_rows import training_rows
 
 
 class SparseDictionaryPath:
-    """Dictionaries in the order of their alphas: what `sparse_dictionary_path` returns.
+    """Dictionaries in the order of their alphas, as returned by `sparse_dictionary_path`.
 
-    It has a length, is iterated over and indexed like a list of fitted estimators; a slice is a
-    path, too.
+    A path can be iterated over and indexed like a list of fitted estimators; a slice is a path.
 
     Parameters
     ----------
     dictionaries : list of SparseDictionaryAutoencoder
-        Fitted, alpha increasing.
+        Fitted, with increasing alpha.
 
     Attributes
     ----------
@@ -60,20 +59,20 @@ class SparseDictionaryPath:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows, held out as a rule.
+            Rows, usually held out.
 
         Returns
         -------
         dict of str to ndarray of shape (n_alphas,)
             `alpha`; `n_components`; `fvu`, the fraction of variance unexplained; `fvu_inliers`,
-            the same without outlier rows; `l0`, non-zero codes a row; `n_dead`, features that
-            fire on no row; `density`, the median share of
-            rows that a feature fires on. ``pandas.DataFrame`` takes it as it is.
+            the same without outlier rows; `l0`, non-zero codes per row; `n_dead`, features that
+            fire on no row; `density`, the median share of rows on which a feature fires.
+            ``pandas.DataFrame`` accepts the dict as it is.
 
         Raises
         ------
         ValueError
-            If X has another width than the rows fitted, is not finite or does not vary.
+            If X differs in width from the rows fitted, is not finite or does not vary.
         TypeError
             If X is sparse.
         """
@@ -102,69 +101,68 @@ def sparse_dictionary_path(
     random_state=None,
     verbose=0,
 ):
-    """Learn a dictionary for each alpha, in one pass over the rows an epoch for all of them.
+    """Fit a dictionary for each alpha, reading the rows once per epoch for all of them.
 
     Each block of rows is read, centred, scaled and shuffled once, and each dictionary is
-    trained on the batches in turn; `debias` and `dead_features` read more for each. All start
-    from the same directions. With a whole number as `random_state`, each is equal to the bit,
-    on one CPU, to what ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)`` gives with it.
+    trained on the batches in turn; `debias` and `dead_features` read further rows for each. All
+    dictionaries start from the same directions. With an integer `random_state`, each is
+    bit-identical, on the same CPU, to ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)``.
 
-    All dictionaries, their optimisers and buffers are in memory at a time. None of them is
-    warned of for dead features, which are many at the upper end of most grids: see `n_dead` of
+    All dictionaries and their optimisers are in memory at the same time. There is no warning of
+    dead features, which are common at the upper end of most grids: see `n_dead` in
     ``path.measure(X)``.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Rows, as `SparseDictionaryAutoencoder.fit` takes them.
+        Rows, as in `SparseDictionaryAutoencoder.fit`.
     alphas : int or array-like of shape (n_alphas,), default=8
         Weights of the L1 penalty, increasing. An integer spans a grid of that many values from
         the rows: geometric, from alpha_max / 25 to alpha_max, which is twice the median over
         sampled rows of the largest projection of a row on the direction of another.
     n_components : int or None, default=None
-        Features in each dictionary. None means 4 times the width.
+        Number of features per dictionary. None means 4 times the width.
     debias : bool, default=False
-        Whether the magnitudes of codes are fitted anew once training is done, to make up for
-        what the penalty took off.
+        Refit code magnitudes by least squares after training, to undo L1 shrinkage.
     tied_weights : bool, default=True
-        Whether a feature is read and written along one direction.
+        If True, the encoder is the transpose of the decoder.
     center : bool, default=True
-        Whether the mean row is taken off first.
+        Subtract the mean before encoding.
     rescale : bool, default=True
-        Whether rows are brought to unit mean square norm for training.
+        Scale rows to unit mean square norm for training.
     bias_init : {"calibrated", "zeros"}, default="calibrated"
-        Where biases start.
+        Initial encoder biases.
     dead_features : {"ignore", "resample"}, default="ignore"
-        Whether features that were silent for an epoch start anew.
+        With "resample", re-initialise features that were silent for an epoch.
     max_iter : int, default=10
-        Epochs.
+        Number of epochs.
     batch_size : int, default=1024
-        Rows in a step.
+        Rows per step.
     learning_rate : float, default=3e-3
         Step size of Adam.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What matrices are rounded to inside products while training.
+        Precision of matrix products in training.
     sparse_output : bool, default=True
-        Whether `transform` of the dictionaries gives a CSR array or a dense one.
+        Return a CSR array from `transform` of the dictionaries rather than a dense one.
     device : str, default="auto"
-        Where the work is done.
+        Device to compute on.
     random_state : int, RandomState instance or None, default=None
-        Seed of the first directions and of the order of rows, the same for all.
+        Seed of the initial directions and of the order of rows, the same for all.
     verbose : int, default=0
-        Whether a progress bar shows the dictionary of the smallest alpha.
+        If positive, show a progress bar for the dictionary of the smallest alpha.
 
     Returns
     -------
     SparseDictionaryPath
-        The fitted estimators, and their measures on any rows.
+        The fitted estimators, which it can measure on any rows.
 
     Raises
     ------
     ValueError
-        If `alphas` is empty, not increasing, negative or not finite, and as
+        If `alphas` is empty, not increasing, negative or not finite, and as in
         `SparseDictionaryAutoencoder.fit`.
     TypeError
-        If `alphas` does not hold numbers, and as `SparseDictionaryAutoencoder.fit`.
+        If `alphas` does not hold numbers, and as in `SparseDictionaryAutoencoder.fit`.
 
     See Also
     --------
@@ -195,24 +193,21 @@ def sparse_dictionary_path(
 
 
 def path_estimators(prototype, alphas):
-    """Return unfitted estimators with the parameters of one; the first alone shows its progress."""
-    shared = prototype.get_params(deep=False)
-    return [
-        SparseDictionaryAutoencoder(
-            **shared | {"alpha": alpha, "verbose": 0 if i else prototype.verbose}
-        )
-        for i, alpha in enumerate(alphas.tolist())
-    ]
+    """Return unfitted copies of an estimator with other alphas; only the first shows progress."""
+    shared = prototype.get_params(deep=False) | {"verbose": 0}
+    copies = [SparseDictionaryAutoencoder(**shared | {"alpha": a}) for a in alphas.tolist()]
+    copies[0].verbose = prototype.verbose
+    return copies
 
 
 def columns_of(estimator):
-    """Return what `check_rows` set on an estimator: the width, and the names of columns if any."""
+    """Return what `check_rows` set on an estimator: the width, and column names if any."""
     names = ("n_features_in_", "feature_names_in_")
     return {name: value for name, value in vars(estimator).items() if name in names}
 
 
 def fit_path(dictionaries, X, columns):
-    """Fit estimators that differ in alpha alone, on the same batches.
+    """Fit estimators that differ only in alpha, on the same batches.
 
     Parameters
     ----------

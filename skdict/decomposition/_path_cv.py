@@ -1,9 +1,8 @@
-"""The sparse dictionary autoencoder with alpha chosen on held-out rows."""
+"""The sparse dictionary autoencoder with alpha selected on held-out rows."""
 
 import numbers
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -12,6 +11,7 @@ from skdict.activations import Activations
 from skdict.decomposition._alpha_grid import alphas_for, check_alphas
 from skdict.decomposition._autoencoder_params import check_autoencoder_params
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
+from skdict.decomposition._cv_results import choose, cv_results
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._path import columns_of, fit_path, path_estimators
 from skdict.decomposition._selection import knee
@@ -22,14 +22,14 @@ KNEE_ALPHAS = 3
 
 
 class SparseDictionaryAutoencoderCV(BaseDictionary):
-    """Sparse dictionary autoencoder whose alpha is chosen by cross-validation.
+    """Sparse dictionary autoencoder with alpha selected by cross-validation.
 
-    On each fold the dictionaries of all alphas are trained in one pass over the rows an epoch and
-    measured on the rows held out; a rule chooses among the mean measures; then all are trained
-    on all rows, and the chosen one is what `transform` uses. FVU alone cannot choose, because it
-    falls with alpha all the way: the rule weighs it against L0.
+    On each fold, dictionaries of all alphas are trained on a single reading of the rows per epoch
+    and measured on held-out rows. A rule selects among the mean measures; then all are refitted
+    on all rows, and `transform` uses the selected one. FVU alone cannot select, because it only
+    falls as alpha falls: the rule weighs it against L0.
 
-    It agrees with ``GridSearchCV(SparseDictionaryAutoencoder(...), {"alpha": alphas},
+    The result agrees with ``GridSearchCV(SparseDictionaryAutoencoder(...), {"alpha": alphas},
     scoring=DictionaryScorer(), refit=rule)``, which reads the rows once for each alpha.
 
     Parameters
@@ -38,70 +38,69 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         Weights of the L1 penalty, increasing. An integer spans a grid of that many values from
         the rows, as `sparse_dictionary_path` does.
     n_components : int or None, default=None
-        Features in each dictionary. None means 4 times the width.
+        Number of features per dictionary. None means 4 times the width.
     cv : int, cross-validation splitter, iterable or None, default=None
-        How rows are held out. A whole number is that many folds, None is 5, in the order of the
-        rows; where groups are known, by `groups` or because X is `Activations`, each group (each
-        text) is then held out as a whole. Anything else splits as it does in `GridSearchCV`.
+        Cross-validation splits. An integer is the number of folds, None means 5, in the order of
+        the rows; if groups are known, from `groups` or because X is `Activations`, each group
+        (each text) is held out as a whole. Anything else is used as in `GridSearchCV`.
     selection : callable or None, default=None
-        The rule: ``cv_results_`` to the index of an alpha, such as ``sparsest_within(max_fvu=0.2)``
-        or ``nearest_l0(20)``. None means ``knee()``.
+        Selection rule: a function from ``cv_results_`` to the index of an alpha, such as
+        ``sparsest_within(max_fvu=0.2)`` or ``nearest_l0(20)``. None means ``knee()``.
     refit : bool, default=True
-        Whether the dictionaries are trained on all rows in the end.
+        Refit the dictionaries on all rows after the selection.
     n_jobs : int or None, default=None
-        Folds that are fitted at a time, in processes of their own; -1 means as many as there are
-        processors.
+        Number of folds fitted in parallel, each in its own process; -1 means one per processor.
     debias : bool, default=False
-        Whether the magnitudes of codes are fitted anew once training is done, to make up for
-        what the penalty took off.
+        Refit code magnitudes by least squares after training, to undo L1 shrinkage.
     tied_weights : bool, default=True
-        Whether a feature is read and written along one direction.
+        If True, the encoder is the transpose of the decoder.
     center : bool, default=True
-        Whether the mean row is taken off first.
+        Subtract the mean before encoding.
     rescale : bool, default=True
-        Whether rows are brought to unit mean square norm for training.
+        Scale rows to unit mean square norm for training.
     bias_init : {"calibrated", "zeros"}, default="calibrated"
-        Where biases start.
+        Initial encoder biases.
     dead_features : {"ignore", "resample"}, default="ignore"
-        Whether features that were silent for an epoch start anew.
+        With "resample", re-initialise features that were silent for an epoch.
     max_iter : int, default=10
-        Epochs.
+        Number of epochs.
     batch_size : int, default=1024
-        Rows in a step.
+        Rows per step.
     learning_rate : float, default=3e-3
         Step size of Adam.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What matrices are rounded to inside products while training.
+        Precision of matrix products in training.
     sparse_output : bool, default=True
-        Whether `transform` gives a CSR array or a dense one, which `set_output` needs.
+        Return a CSR array from `transform`. If False, return a dense array, as `set_output`
+        requires.
     device : str, default="auto"
-        Where the work is done.
+        Device to compute on.
     random_state : int, RandomState instance or None, default=None
-        Seed of the first directions and of the order of rows, the same for all alphas. With a
-        whole number all folds start alike.
+        Seed of the initial directions and of the order of rows, the same for all alphas. With an
+        integer, all folds start from the same directions.
     verbose : int, default=0
-        Whether progress bars show the dictionary of the smallest alpha.
+        If positive, show progress bars for the dictionary of the smallest alpha.
 
     Attributes
     ----------
     alpha_ : float
-        The alpha chosen.
+        The selected alpha.
     alphas_ : ndarray of shape (n_alphas,)
         The alphas tried.
     best_index_ : int
         Index of `alpha_` in `alphas_`.
     cv_results_ : dict of str to ndarray
-        What was measured, laid out as in `GridSearchCV`: `params`, `param_alpha`, and for each of
+        Measures, laid out as in `GridSearchCV`: `params`, `param_alpha`, and for each of
         `score` (1 - FVU), `fvu`, `fvu_inliers`, `l0`, `n_dead`, `density` and `n_components` the
         values of each fold (`split0_test_fvu`), their mean (`mean_test_fvu`), standard deviation
-        (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good or not). Times
-        are left out, because the alphas share them.
+        (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good or not). There
+        are no times, because the alphas share them.
     n_splits_ : int
         Number of folds.
     path_ : SparseDictionaryPath
         The dictionaries of all alphas on all rows, with `refit=True`.
     dictionary_ : SparseDictionaryAutoencoder
-        The chosen one of them.
+        The selected one of them.
     components_ : ndarray of shape (n_components, n_features_in_)
         Its directions.
     n_iter_ : int
@@ -109,19 +108,19 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Column names, if the rows had any.
 
     See Also
     --------
-    sparse_dictionary_path : The dictionaries of all alphas, without a choice.
+    sparse_dictionary_path : The dictionaries of all alphas, without a selection.
     skdict.metrics.sparsest_within : The rule for a budget of FVU.
     skdict.metrics.nearest_l0 : The rule for a number of active codes.
     skdict.metrics.one_standard_error : The rule for the noise of the folds.
 
     Notes
     -----
-    `Activations` are read in slices, fold by fold; of a memory map, as of an array, the rows of a
-    fold are copied, as `GridSearchCV` does.
+    `Activations` are read in slices, fold by fold. From an array or a memory map, the rows of a
+    fold are copied, as in `GridSearchCV`.
 
     Examples
     --------
@@ -185,16 +184,16 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, groups=None):
-        """Choose alpha and learn the dictionary.
+        """Select alpha and fit the dictionary.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows, as `SparseDictionaryAutoencoder.fit` takes them.
+            Rows, as in `SparseDictionaryAutoencoder.fit`.
         y : None
             Ignored.
         groups : array-like of shape (n_samples,), default=None
-            Which rows belong together, such as ``acts.documents``, for the splitter.
+            Group of each row for the splitter, such as ``acts.documents``.
 
         Returns
         -------
@@ -205,9 +204,9 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         ------
         ValueError
             If a parameter is out of range, the rows cannot be split as `cv` says, the rule finds no
-            candidate, held-out rows do not vary, and as `SparseDictionaryAutoencoder.fit`.
+            candidate, held-out rows do not vary, and as in `SparseDictionaryAutoencoder.fit`.
         TypeError
-            If a parameter is of the wrong kind or X is sparse.
+            If a parameter is of the wrong type or X is sparse.
         """
         prototype, alphas = self._checked()
         with width_restored_on_error(self):
@@ -220,13 +219,12 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
                 for split in splits
             )
             results = cv_results(alphas, folds)
-            best = _choose(self.selection or knee(), results, len(alphas))
-            path = None
-            if self.refit:
-                path = fit_path(path_estimators(prototype, alphas), X, columns)
+            best = choose(self.selection or knee(), results, len(alphas))
+            estimators = path_estimators(prototype, alphas)
+            path = fit_path(estimators, X, columns) if self.refit else None
         self.alphas_, self.n_splits_, self.cv_results_ = alphas, len(splits), results
         self.best_index_, self.alpha_ = best, float(alphas[best])
-        # A dictionary of an earlier fit is not of these rows.
+        # Dictionaries of an earlier fit do not belong to these rows.
         for name in ("path_", "dictionary_"):
             vars(self).pop(name, None)
         if path is not None:
@@ -236,12 +234,12 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
 
     @property
     def components_(self):
-        """The chosen dictionary: one unit direction a row."""
+        """The selected dictionary: one unit direction per row."""
         return self._chosen().components_
 
     @property
     def n_iter_(self):
-        """Epochs that the chosen dictionary was trained for."""
+        """Number of epochs of the selected dictionary."""
         return self._chosen().n_iter_
 
     def _checked(self):
@@ -306,45 +304,3 @@ def _check_group_number(groups, n_folds):
 def _measure_fold(dictionaries, X, columns, train, test):
     """Fit the dictionaries on some rows, and return their measures on others."""
     return fit_path(dictionaries, X[train], columns).measure(X[test])
-
-
-def cv_results(alphas, folds):
-    """Return the measures of the folds as `GridSearchCV` lays them out.
-
-    Parameters
-    ----------
-    alphas : ndarray of shape (n_alphas,)
-        The candidates.
-    folds : list of dict of str to ndarray of shape (n_alphas,)
-        What `SparseDictionaryPath.measure` returns, for each fold.
-
-    Returns
-    -------
-    dict
-    """
-    results = {
-        "param_alpha": np.ma.MaskedArray(alphas, mask=False),
-        "params": [{"alpha": alpha} for alpha in alphas.tolist()],
-    }
-    folds = [{"score": 1 - fold["fvu"], **fold} for fold in folds]
-    for measure in (name for name in folds[0] if name != "alpha"):
-        values = np.array([fold[measure] for fold in folds], dtype=np.float64)
-        for i, fold_values in enumerate(values):
-            results[f"split{i}_test_{measure}"] = fold_values
-        mean = values.mean(axis=0)
-        results[f"mean_test_{measure}"] = mean
-        results[f"std_test_{measure}"] = values.std(axis=0)
-        results[f"rank_test_{measure}"] = rankdata(-mean, method="min").astype(np.int32)
-    return results
-
-
-def _choose(rule, results, n_alphas):
-    """Return the index that a rule chooses, checked."""
-    best = rule(results)
-    if not isinstance(best, numbers.Integral):
-        raise TypeError(f"selection returned {best!r}; a rule returns the index of an alpha")
-    if not 0 <= best < n_alphas:
-        raise ValueError(
-            f"selection returned {best}; a rule returns an index of the {n_alphas} alphas, from 0"
-        )
-    return int(best)

@@ -40,8 +40,7 @@ class ScaledRows:
         self.scaling, self.moments, self.device = scaling, moments, device
         self.dtype = getattr(torch, np.dtype(dtype).name)
         self._cutoff = scaling.cutoff / scaling.scale if moments.outliers else None
-        self._rows, self._held_out = rows, held_out
-        self._seed = seed
+        self._rows, self._held_out, self._seed = rows, held_out, seed
         self.generator = torch.Generator().manual_seed(seed)
         self._center = torch.tensor(scaling.mean, dtype=self.dtype, device=device)
 

@@ -8,130 +8,129 @@ from skdict.decomposition._frozen import encoding_arrays, freeze
 from skdict.decomposition._observers._callbacks import CallbackSupportMixin
 from skdict.decomposition._training import fit_autoencoder, fit_block
 
-# With a larger share of codes active, products over all of them are faster.
+# Above this share of active codes, products over all of them are faster.
 MOST_ACTIVE = 0.1
 
 
 class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     r"""Sparse dictionary of activations, learned by an autoencoder with an L1 penalty.
 
-    Rows :math:`x` become codes :math:`c` with few non-zeros, from which a dictionary of unit
-    directions D, the rows of ``components_``, rebuilds them. With
-    :math:`\tilde x = (x - \mu) / s`, where :math:`\mu` is the mean row and :math:`s^2` the
-    mean over rows of :math:`\|x - \mu\|^2`, the objective is
+    Rows :math:`x` are encoded as sparse codes :math:`c` and reconstructed from a dictionary D of
+    unit directions, the rows of ``components_``. With :math:`\tilde x = (x - \mu) / s`, where
+    :math:`\mu` is the mean row and :math:`s^2` the mean of :math:`\|x - \mu\|^2` over rows, the
+    objective is
 
     .. math::
         \frac{1}{n} \sum_{i=1}^n \|\tilde x_i - \tilde c_i D\|_2^2
         + \alpha \frac{1}{n} \sum_{i=1}^n \|\tilde c_i\|_1,
         \qquad \tilde c = \mathrm{relu}(\tilde x E^T + b),
 
-    with E = D where the weights are tied: sums over the width and over the components, means
-    over rows (equation 4 of [1]_). The first term is then the fraction of variance
-    unexplained (FVU), so one alpha means the same for any layer, model and width. What is
-    fitted speaks the units of the rows given: ``codes = relu((x - mean_) @ encoder_.T +
-    encoder_bias_)`` and ``x_hat = mean_ + codes @ components_``.
+    with E = D if the weights are tied: sums over width and components, means over rows
+    (equation 4 of [1]_). The first term is then the fraction of variance unexplained (FVU), so
+    alpha has the same meaning for any layer, model and width. Fitted attributes are in the units
+    of the rows: ``codes = relu((x - mean_) @ encoder_.T + encoder_bias_)`` and
+    ``x_hat = mean_ + codes @ components_``.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Features in the dictionary. None means 4 times the width.
+        Number of features. None means 4 times the width.
     alpha : float, default=0.1
-        Weight of the L1 penalty. With `rescale=True` 0.1 is a start for most layers, but the useful
-        range differs between layers and models: in the middle of SmolLM2-135M, 0.2 kills features
-        and 0.4 nearly all. `sparse_dictionary_path` spans a grid from the rows; where one number
-        must serve several layers, set `target_l0` instead. The code published with [1]_ averages
-        the squared error over the width instead, so its alphas times the width are alphas here
-        (8.577e-4 at width 512 is 0.439), with ``center=False, rescale=False, bias_init="zeros"``.
+        Weight of the L1 penalty. With `rescale=True`, 0.1 is a reasonable first value for most
+        layers, but the useful range differs between layers and models: in the middle of
+        SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them. `sparse_dictionary_path`
+        spans a grid from the rows; to use one number for several layers, set `target_l0` instead.
+        The code published with [1]_ averages the squared error over the width, so its alphas
+        times the width are alphas here (8.577e-4 at width 512 is 0.439), with
+        ``center=False, rescale=False, bias_init="zeros"``.
     target_l0 : float or None, default=None
-        If given, alpha is only where training starts: it is steered until so many codes fire on
-        a row, within 5 % on rows held out (the last twentieth of them, 4,096 at most). The
-        alpha found is `alpha_`.
+        Number of active codes per row to reach. If given, `alpha` is only the initial value: it
+        is adjusted during training until L0 is within 5 % of the target on held-out rows (the
+        last twentieth, at most 4,096). The final value is `alpha_`.
     debias : bool, default=False
-        Whether, after training, what the penalty took off the codes is given back: on the
-        supports that the encoder chose, a gain and an offset for each feature and then the
-        directions are fitted by least squares, one pass over the rows for each. Which codes are
-        active stays as it is. Needs three arrays of shape (n_components, n_components).
+        Refit code magnitudes by least squares after training, to undo L1 shrinkage: first a gain
+        and an offset per feature, then the directions, in one pass over the rows each. Supports
+        do not change. Needs three arrays of shape (n_components, n_components).
     tied_weights : bool, default=True
-        Whether a feature is read and written along one direction.
+        If True, the encoder is the transpose of the decoder.
     center : bool, default=True
-        Whether the mean row is taken off first.
+        Subtract the mean before encoding.
     rescale : bool, default=True
-        Whether rows are brought to unit mean square norm for training.
+        Scale rows to unit mean square norm for training.
     bias_init : {"calibrated", "zeros"}, default="calibrated"
-        Where biases start: so that each feature fires on 3 % of the rows, or at zero. With
-        zeros half of all codes fire at first, and the penalty kills many features for good.
+        Initial encoder biases: such that each feature fires on 3 % of the rows, or zero. With
+        zeros, half of all codes are active at first, and the penalty kills many features for good.
     dead_features : {"ignore", "resample"}, default="ignore"
-        Whether features that were silent for an epoch start anew, from what is missing of rows
-        that are rebuilt badly, at the end of each epoch at the full learning rate.
+        With "resample", re-initialise features that were silent for an epoch from residuals of
+        poorly reconstructed rows, after each epoch at the full learning rate.
     max_iter : int, default=10
-        Epochs: passes over the rows (with less than 100 batches, as many passes an epoch
-        as make up 100 steps).
+        Number of epochs. An epoch is one pass over the rows, or as many passes as make up 100
+        steps.
     tol : float or None, default=None
-        Training ends early once the FVU changes by less than this from epoch to epoch,
-        after a last stretch of falling learning rate.
+        If given, stop early: once the FVU changes by less than this between epochs, the learning
+        rate begins its final decay.
     batch_size : int, default=1024
-        Rows in a step.
+        Rows per step.
     learning_rate : float, default=3e-3
-        Step size of Adam; it falls linearly to zero over the last fifth of the steps.
+        Step size of Adam; it decays linearly to zero over the last fifth of the steps.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What matrices are rounded to inside products while training; parameters and sums
-        stay in the dtype of the rows. With "bfloat16" each product is rounded too. "auto"
-        rounds nothing. `transform` never rounds.
+        Precision of matrix products in training; parameters and sums stay in the dtype of the
+        rows. With "bfloat16", factors and products are rounded; with "auto", nothing is.
+        `transform` never rounds.
     warm_start : bool, default=False
-        Whether `fit` continues from the dictionary at hand.
+        Continue from the fitted dictionary when `fit` is called again.
     sparse_output : bool, default=True
-        Whether `transform` gives a CSR array, which holds the non-zeros alone, or a dense
-        one, which `set_output` needs.
+        Return a CSR array from `transform`. If False, return a dense array, as `set_output`
+        requires.
     device : str, default="auto"
-        Where the work is done: "auto" (a CUDA GPU where there is one), "cpu", "cuda",
-        "cuda:0".
+        Device to compute on: "auto" (a CUDA GPU if available), "cpu", "cuda", "cuda:0".
     random_state : int, RandomState instance or None, default=None
-        Seed of the first directions and of the order of rows. One seed gives equal bits on
-        one CPU.
+        Seed of the initial directions and of the order of rows. The same seed gives the same
+        bits on the same CPU.
     verbose : int, default=0
-        Whether a progress bar shows loss, FVU, L0 and dead features.
+        If positive, show a progress bar with loss, FVU, L0 and dead features.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features_in_)
-        The dictionary: one unit direction a row, in the dtype of the rows fitted.
+        The dictionary: one unit direction per row, in the dtype of the rows fitted.
     encoder_ : ndarray of shape (n_components, n_features_in_)
-        Directions that codes are read along; equal to `components_` when tied.
+        Encoder directions; equal to `components_` if tied.
     encoder_bias_ : ndarray of shape (n_components,)
-        Added before the relu, in units of the rows.
+        Encoder bias, in units of the rows.
     alpha_ : float
-        The alpha of the last step: `alpha`, or what `target_l0` has made of it.
+        The alpha of the last step: `alpha`, or the value found for `target_l0`.
     code_gains_, code_offsets_ : ndarray of shape (n_components,)
         With `debias=True`: codes are ``code_gains_ * relu(...) + code_offsets_`` where the relu
-        is active.
+        is positive.
     mean_ : ndarray of shape (n_features_in_,)
-        Taken off before encoding, added after decoding; zeros with `center=False`.
+        Subtracted before encoding and added after decoding; zeros with `center=False`.
     scale_ : float
-        Root of the mean square norm of centred rows; 1 with `rescale=False`.
+        Root mean square norm of centred rows; 1 with `rescale=False`.
     firing_counts_ : ndarray of shape (n_components,), dtype int64
-        Rows on which each feature fired during the last epoch.
+        Number of rows on which each feature fired in the last epoch.
     outlier_cutoff_ : float
-        Norm of a centred row above which it counts as an outlier: eight times the median norm.
+        Norm above which a centred row is an outlier: eight times the median norm.
     n_outlier_rows_ : int
-        Outlier rows among those fitted.
+        Number of outlier rows among those fitted.
     history_ : list of dict
-        About ten entries an epoch: `step`, and over the rows since the entry before `loss`,
-        `fvu`, `fvu_inliers` (the FVU without outlier rows) and `l0` (codes that fire on a row),
-        `alpha`, `n_dead` (features silent for an
-        epoch) and `n_resampled` (features given a new start so far).
+        About ten entries per epoch: `step`; over the rows since the previous entry `loss`, `fvu`,
+        `fvu_inliers` (the FVU without outlier rows) and `l0` (active codes per row); `alpha`;
+        `n_dead` (features silent for an epoch); and `n_resampled` (features re-initialised so
+        far).
     n_iter_ : int
-        Epochs done.
+        Number of epochs.
     n_steps_ : int
-        Steps of Adam done.
+        Number of steps of Adam.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Column names, if the rows had any.
 
     See Also
     --------
-    sklearn.decomposition.MiniBatchDictionaryLearning : The same aim by alternating lasso.
-    skdict.metrics.compare_dictionaries : Any dictionaries side by side.
+    sklearn.decomposition.MiniBatchDictionaryLearning : The same goal by alternating lasso.
+    skdict.metrics.compare_dictionaries : Compare dictionaries of any kind.
 
     References
     ----------
@@ -196,13 +195,13 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Learn the dictionary.
+        """Fit the dictionary to rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows: an array, a tensor, a memory map or `Activations`; the latter two are read
-            in slices. float64 is computed in float64, all else in float32.
+            in slices. float64 rows are computed in float64, all others in float32.
         y : None
             Ignored.
 
@@ -215,20 +214,20 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         ------
         ValueError
             If a parameter is out of range; if X holds NaN or infinity (the row is named), has
-            fewer than 2 rows, no variance or extreme values, or does not fit the dictionary at
-            hand with `warm_start=True`; if training diverges.
+            fewer than 2 rows, no variance or extreme values, or does not match the fitted
+            dictionary with `warm_start=True`; if training diverges.
         TypeError
-            If a parameter is of the wrong kind or X is sparse.
+            If a parameter is of the wrong type or X is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
         """
         return fit_autoencoder(self, X)
 
     def partial_fit(self, X, y=None):
-        """Train for one pass over one block of rows, at the full learning rate.
+        """Train for one pass over a block of rows, at the full learning rate.
 
-        Centre and scale are those of the first block. The optimiser's state is kept, so
-        that blocks continue one another.
+        Mean and scale are those of the first block, and the optimiser's state is kept between
+        blocks.
 
         Parameters
         ----------
@@ -245,7 +244,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Raises
         ------
         ValueError
-            As in `fit`, and if the width is not that of the first block.
+            As in `fit`, and if the width differs from that of the first block.
         TypeError
             As in `fit`.
         """

@@ -114,8 +114,9 @@ def _fit_block(sae, trainer, rows):
         observers.append(Steering(sae.target_l0))
     fit = Fit(trainer, rows, BlockSchedule(len(rows), sae.batch_size), observers)
     run_together([fit])
+    attributes = _fitted_attributes(fit) | {"_moments": trainer.moments()}
     warn_of_outlier_rows(rows.moments)
-    return _fitted_attributes(fit) | {"_moments": trainer.moments()}
+    return attributes
 
 
 def new_fit(sae, start, rows, observers=()):

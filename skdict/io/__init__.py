@@ -1,6 +1,6 @@
-"""Keeping dictionaries: our own files, and those of others.
+"""Saved dictionaries: our own files, and those of other libraries.
 
-Floor 4: imports `decomposition`. Nothing that is loaded runs code.
+Floor 4: imports `decomposition`. Loading never runs code.
 """
 
 from skdict.io._dictionary import load_dictionary, save_dictionary

@@ -1,8 +1,9 @@
-"""Dictionaries as safetensors and JSON."""
+"""Dictionaries in safetensors and JSON."""
 
 import hashlib
 import json
 import platform
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from safetensors.numpy import load, save
 from sklearn.utils.validation import check_is_fitted
 
+from skdict._core import Weights
 from skdict._files import restore_interrupted, whole_folder
 from skdict._validation import check_choice
 from skdict.decomposition import (
@@ -32,32 +34,31 @@ CLASSES = {
 def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     """Write a fitted dictionary to a folder.
 
-    The folder is written beside and renamed, so that it is always whole; an earlier
-    dictionary of the same format there is replaced.
+    The folder is written under another name and renamed, so that it is never incomplete; an
+    earlier dictionary of the same format is replaced.
 
     Parameters
     ----------
     dictionary : SparseDictionaryAutoencoder, RandomDictionary or IdentityDictionary
-        Fitted. Other estimators are kept by joblib, whose files run code when loaded.
+        Fitted. Save other estimators with joblib, whose files run code when loaded.
     folder : str or path
-        Where to write.
+        Destination.
     format : {"skdict", "saelens"}, default="skdict"
-        "skdict" keeps what `transform` and `fit` need, parameters and history: numbers in
-        safetensors, the rest in JSON; only the optimiser's state, with which `partial_fit` goes on,
-        is left out. "saelens" is the directory that SAELens 6 reads as a standard
-        autoencoder; it keeps encoder and decoder alone.
+        "skdict" keeps all fitted attributes, parameters and history, arrays in safetensors and
+        the rest in JSON; only the optimiser's state of `partial_fit` is left out. "saelens" is
+        the directory of a standard autoencoder of SAELens 6; it keeps only encoder and decoder.
     metadata : dict, optional
-        Where the rows came from, such as ``acts.metadata`` (`model`, `hook_point`); must fit
-        in JSON. By default what a loaded dictionary came with.
+        Origin of the rows, such as ``acts.metadata`` (`model`, `hook_point`); must fit in JSON.
+        By default that of a loaded dictionary.
 
     Raises
     ------
     TypeError
-        If the estimator is none of those named, or the metadata does not fit in JSON.
+        If the estimator is of another class, or the metadata does not fit in JSON.
     ValueError
         If the format is unknown.
     FileExistsError
-        If the folder holds something else.
+        If the folder holds something other than a dictionary of this format.
 
     Examples
     --------
@@ -76,8 +77,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     name = type(dictionary).__name__
     if CLASSES.get(name) is not type(dictionary):
         raise TypeError(
-            f"{name} cannot be saved as tensors; {', '.join(CLASSES)} can; keep others with "
-            f"joblib.dump, or save what to_torch gives of them"
+            f"{name} cannot be saved as tensors; {', '.join(CLASSES)} can; save others with "
+            f"joblib.dump, or save the tensors of to_torch"
         )
     check_is_fitted(dictionary)
     if format == "saelens":
@@ -90,7 +91,7 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         "format": FORMAT,
         "version": VERSION,
         "class": name,
-        "params": _plain_params(dictionary),
+        "params": plain_params(dictionary),
         "fitted": plain,
         "metadata": dict(getattr(dictionary, "metadata_", {}) if metadata is None else metadata),
         "sha256": hashlib.sha256(tensors).hexdigest(),
@@ -108,27 +109,27 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
 
 
 def load_dictionary(folder):
-    """Return the dictionary that a folder holds, without running any code of it.
+    """Return the dictionary in a folder, without running any code from it.
 
     Parameters
     ----------
     folder : str or path
-        What `save_dictionary` wrote, or a SAELens directory of a standard autoencoder (any
-        SAELens 6 file with ReLU codes; its directions are brought to unit length, which
-        leaves reconstructions as they are).
+        Folder written by `save_dictionary`, or a SAELens directory of a standard autoencoder (any
+        SAELens 6 file with ReLU codes; directions are rescaled to unit length, which does not
+        change reconstructions).
 
     Returns
     -------
     estimator
-        Fitted. What was given as `metadata` is its attribute ``metadata_``.
+        Fitted, with the saved metadata in ``metadata_``.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no dictionary.
     ValueError
-        If its format or version is another, its files do not fit together or were changed,
-        or it is an architecture that has no counterpart here.
+        If the format or version is unknown, files are damaged or do not belong together, or the
+        architecture has no counterpart here.
     """
     folder = Path(folder)
     restore_interrupted(folder)
@@ -156,31 +157,39 @@ def load_dictionary(folder):
         )
     dictionary = CLASSES[manifest["class"]]().set_params(**manifest["params"])
     fitted, arrays = manifest["fitted"], load(content)
-    if "components_" not in arrays:
-        raise ValueError(f"{str(folder / TENSORS)!r} lacks components_; save the dictionary again")
     if "feature_names_in_" in fitted:
         fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
     vars(dictionary).update(fitted, **arrays, metadata_=manifest["metadata"])
+    _check_complete(dictionary, folder)
     return dictionary
 
 
+def _check_complete(dictionary, folder):
+    """Refuse a dictionary without the arrays that `transform` needs."""
+    is_baseline = not isinstance(dictionary, SparseDictionaryAutoencoder)
+    try:
+        (attrgetter("components_") if is_baseline else Weights.of)(dictionary)
+    except AttributeError as error:
+        raise ValueError(
+            f"{str(folder)!r} lacks {error.name}; save the dictionary again"
+        ) from error
+
+
 def _split_state(dictionary):
-    """Return fitted arrays, and what else is fitted as plain Python."""
+    """Return fitted arrays, and other fitted attributes as plain Python values."""
     arrays, plain = {}, {}
     for name, value in vars(dictionary).items():
         if not (name.endswith("_") or name.startswith("_error_unit")) or name == "metadata_":
             continue
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
             arrays[name] = np.ascontiguousarray(value)
-        elif isinstance(value, np.ndarray):
-            plain[name] = value.tolist()
         else:
-            plain[name] = value.item() if isinstance(value, np.generic) else value
+            plain[name] = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
     return arrays, plain
 
 
-def _plain_params(dictionary):
-    """Return parameters as JSON has them; a generator of random numbers becomes None."""
+def plain_params(dictionary):
+    """Return parameters that fit in JSON; a random generator becomes None."""
     params = dictionary.get_params(deep=False)
     return {
         name: value.item() if isinstance(value, np.generic) else value

@@ -12,7 +12,7 @@ from skdict._core import Weights, iter_blocks
 from skdict._files import check_replaceable, replace_file, restore_interrupted
 from skdict._validation import as_rows
 from skdict.decomposition import Observer, SparseDictionaryAutoencoder, fit_autoencoder
-from skdict.io._dictionary import MANIFEST, save_dictionary
+from skdict.io._dictionary import MANIFEST, plain_params, save_dictionary
 
 FORMAT, VERSION = "skdict.checkpoint", "2"
 # Parameters that do not change which dictionary is learned.
@@ -74,9 +74,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
             f"{type(estimator).__name__} has no epochs to resume from; pass a "
             f"SparseDictionaryAutoencoder"
         )
-    if not (
-        estimator.random_state is None or isinstance(estimator.random_state, (int, np.integer))
-    ):
+    if not isinstance(estimator.random_state, (int, np.integer, type(None))):
         raise TypeError(
             f"random_state={estimator.random_state!r} cannot be compared with that of a "
             f"checkpoint; pass a whole number"
@@ -168,8 +166,7 @@ class Checkpoint(Observer):
 
 def _identity(estimator, X):
     """Return everything that determines which dictionary is learned."""
-    params = {name: value for name, value in estimator.get_params().items() if name not in FREE}
-    params = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
+    params = {name: v for name, v in plain_params(estimator).items() if name not in FREE}
     digest = hashlib.sha256()
     for _, block in iter_blocks(X):
         digest.update(np.ascontiguousarray(block))

@@ -1,4 +1,4 @@
-"""Directories of SAELens, version 6: standard autoencoders."""
+"""Directories of SAELens 6: standard autoencoders."""
 
 import json
 
@@ -12,7 +12,7 @@ from skdict.io._reading import read_json, read_tensors
 
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
-# SAELens takes a file without a version of at least 6 for one of its older formats.
+# SAELens reads a file without a version of at least 6 as one of its older formats.
 WRITTEN_AS = "6.0.0"
 
 
@@ -24,11 +24,11 @@ def write(dictionary, folder, metadata):
     """
     if not isinstance(dictionary, SparseDictionaryAutoencoder):
         raise TypeError(
-            f"{type(dictionary).__name__} has no form in SAELens; save it with format='skdict'"
+            f"{type(dictionary).__name__} does not exist in SAELens; save it with format='skdict'"
         )
     if hasattr(dictionary, "code_gains_"):
         raise ValueError(
-            "a dictionary fitted with debias=True has no form as a standard autoencoder of "
+            "a dictionary fitted with debias=True cannot be written as a standard autoencoder of "
             "SAELens; save it with format='skdict', or fit it with debias=False"
         )
     weights = Weights.of(dictionary)
@@ -123,6 +123,5 @@ def _as_estimator(tensors, *, centred, metadata):
     sae.outlier_cutoff_, sae.n_outlier_rows_ = float("inf"), 0
     sae.firing_counts_ = np.zeros(len(encoder), dtype=np.int64)
     sae.history_, sae.n_iter_, sae.n_steps_ = [], 0, 0
-    sae.n_features_in_ = encoder.shape[1]
-    sae.metadata_ = metadata
+    sae.n_features_in_, sae.metadata_ = encoder.shape[1], metadata
     return sae

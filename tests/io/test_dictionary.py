@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
@@ -137,16 +137,18 @@ def test_damage_is_told_and_nothing_is_run(rows, tmp_path):
     manifest.write_text(whole[: len(whole) // 2])
     refuse("is not JSON")
     manifest.write_text("[1]")
-    refuse("holds list where an object is due")
+    refuse("holds list where an object is expected")
     content = json.loads(whole)
     changes = ({"version": 2}, {"format": "other"}, {"class": "Bomb"}, {"class": []})
     for change in (*changes, {"params": None}, {"fitted": 3}):
         manifest.write_text(json.dumps(content | change))
         refuse("this skdict reads 'skdict.dictionary', version 1")
-    fewer = save({"mean_": np.zeros(6)})
-    tensors.write_bytes(fewer)
-    manifest.write_text(json.dumps(content | {"sha256": hashlib.sha256(fewer).hexdigest()}))
-    refuse("lacks components_")
+    arrays = load(numbers)
+    for name in ("components_", "encoder_", "mean_"):
+        fewer = save({k: v for k, v in arrays.items() if k != name})
+        tensors.write_bytes(fewer)
+        manifest.write_text(json.dumps(content | {"sha256": hashlib.sha256(fewer).hexdigest()}))
+        refuse(f"lacks {name}")
     manifest.write_text(json.dumps(content | {"params": {"alpha": 0.1, "size": 3}}))
     refuse("size")
     manifest.unlink()

@@ -110,7 +110,7 @@ def test_damage(saved):
 
 def test_only_autoencoders_have_a_form_there(rows, tmp_path):
     random = RandomDictionary(8, random_state=0).fit(rows)
-    with pytest.raises(TypeError, match="has no form in SAELens"):
+    with pytest.raises(TypeError, match="does not exist in SAELens"):
         save_dictionary(random, tmp_path / "random", format="saelens")
 
 

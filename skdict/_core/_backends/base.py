@@ -11,7 +11,7 @@ class Backend(ABC):
     """The verbs of a step. Entry arrays have a number for each entry of the codes."""
 
     def __init__(self):
-        self._gradients, self._scratch = {}, {}
+        self._gradients = {}
 
     @abstractmethod
     def encode(self, x, tensors, nonlinearity, screen):
@@ -29,8 +29,11 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def accumulate(self, codes, entries, pulls, out):
-        """Fill out (..., m, d): for each feature the sum of its entries times its rows' pulls."""
+    def accumulate(self, codes, entries, pulls, out, *, add=False):
+        """Fill out (..., m, d), or add to it: for each feature its entries times their rows' pulls.
+
+        The groups of features of the pulls are together all features.
+        """
 
     @abstractmethod
     def feature_sums(self, codes, entries, out):
@@ -83,14 +86,12 @@ class Backend(ABC):
         group : Alone or another group
             Sums gradients over processes.
         """
-        gradients = {name: self._room(self._gradients, name, tensors[name]) for name in tensors}
+        gradients = self._gradients_like(tensors)
         toward = gradients["components"]
         self.accumulate(codes, codes.values, pulls, toward)
         rows = [Pull(0, toward.shape[-2], x)]
         if tensors.tied:
-            through_encoder = self._room(self._scratch, "components", toward)
-            self.accumulate(codes, pre_slopes, rows, through_encoder)
-            toward.add_(through_encoder)
+            self.accumulate(codes, pre_slopes, rows, toward, add=True)
         else:
             self.accumulate(codes, pre_slopes, rows, gradients["encoder"])
         for name, entries in {"bias": pre_slopes, **learned_slopes}.items():
@@ -98,12 +99,11 @@ class Backend(ABC):
         group.sum_(list(gradients.values()))
         descend(tensors, gradients, adam, rate)
 
-    @staticmethod
-    def _room(rooms, name, like):
-        """Return memory that is taken once."""
-        if name not in rooms or rooms[name].shape != like.shape:
-            rooms[name] = torch.empty_like(like)
-        return rooms[name]
+    def _gradients_like(self, tensors):
+        """Return room for gradients by name, taken once."""
+        if not self._gradients:
+            self._gradients = {name: torch.empty_like(tensor) for name, tensor in tensors.items()}
+        return self._gradients
 
 
 def descend(tensors, gradients, adam, rate):

@@ -170,13 +170,16 @@ class Compiled(Sparse):
             )
         return slopes
 
-    def accumulate(self, codes, entries, pulls, out):
-        """Fill out with the sums of entries times pulls."""
+    def accumulate(self, codes, entries, pulls, out, *, add=False):
+        """Fill out with the sums of entries times pulls, or add them to it."""
+        sums = torch.empty_like(out) if add else out
         places, order = _places(codes, len(out))
         weights = entries.numpy()[order]
         for start, stop, pull in pulls:
             terms = _terms((pull, weights))
-            kernels.accumulate_rows(start, stop, places, terms, out.numpy())
+            kernels.accumulate_rows(start, stop, places, terms, sums.numpy())
+        if add:
+            out.add_(sums)
 
     def feature_sums(self, codes, entries, out):
         """Fill out with the sums of entries."""

@@ -48,10 +48,13 @@ class Dense(Backend):
             self._multiply(pull, part, slopes[..., start:stop])
         return slopes.add_(row_slopes.unsqueeze(-1))
 
-    def accumulate(self, codes, entries, pulls, out):
-        """Fill out with the sums of entries times pulls."""
+    def accumulate(self, codes, entries, pulls, out, *, add=False):
+        """Fill out with the sums of entries times pulls, or add them to it."""
+        sums = self._taken("sums", out, out.shape) if add else out
         for start, stop, pull in pulls:
-            self._multiply(entries[..., start:stop].mT, pull, out[..., start:stop, :])
+            self._multiply(entries[..., start:stop].mT, pull, sums[..., start:stop, :])
+        if add:
+            out.add_(sums)
 
     def feature_sums(self, codes, entries, out):
         """Fill out with the sums of entries."""

@@ -95,22 +95,23 @@ class Portable(Sparse):
 
     def slopes(self, codes, pulls, components, row_slopes):
         """Return the slopes along entries."""
-        slopes = row_slopes[self._rows_of(codes)]
+        parts = []
         for start, stop, pull in pulls:
             part = products_at(codes.columns, codes.row_ends, pull, components)
             if len(pulls) > 1:
                 part = part.where((codes.columns >= start) & (codes.columns < stop), 0)
-            slopes += part
-        return slopes
+            parts.append(part)
+        return sum(parts[1:], parts[0]).add_(row_slopes[self._rows_of(codes)])
 
-    def accumulate(self, codes, entries, pulls, out):
-        """Fill out with the sums of entries times pulls."""
+    def accumulate(self, codes, entries, pulls, out, *, add=False):
+        """Fill out with the sums of entries times pulls, or add them to it."""
         by_feature, rows, ends = self._sorted(codes, len(out))
         entries = entries[by_feature]
         for start, stop, pull in pulls:
             first, last = ends[start], ends[stop]
             starts = ends[start:stop] - first
-            out[start:stop] = weighted_sums(pull, rows[first:last], entries[first:last], starts)
+            sums = weighted_sums(pull, rows[first:last], entries[first:last], starts)
+            (out[start:stop].add_ if add else out[start:stop].copy_)(sums)
 
     def feature_sums(self, codes, entries, out):
         """Fill out with the sums of entries."""

@@ -20,7 +20,7 @@ class Observer:
         """Act after the last epoch, unless training failed."""
 
     def close(self):
-        """Release resources, however training ended."""
+        """Release what `before_fit` took, however training ended."""
 
     def state(self):
         """Return what `restore` needs, as a dict that fits in JSON."""

@@ -16,8 +16,7 @@ class Convergence(Observer):
     """
 
     def __init__(self, tol):
-        self._tol = tol
-        self._converged = False
+        self._tol, self._converged = tol, False
         self._epoch_fvu, self._reads = [], []
 
     def before_epoch(self, fit):

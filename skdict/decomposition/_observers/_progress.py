@@ -8,9 +8,6 @@ from skdict.decomposition._observers._base import Observer
 class Progress(Observer):
     """Shows loss, FVU, L0 and dead features beside a bar."""
 
-    def __init__(self):
-        self._bar = None
-
     def before_fit(self, fit):
         """Open the bar."""
         total = fit.schedule.max_iter * fit.schedule.n_rows
@@ -30,5 +27,4 @@ class Progress(Observer):
 
     def close(self):
         """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
