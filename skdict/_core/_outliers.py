@@ -108,7 +108,7 @@ class InlierMoments:
     Attributes
     ----------
     total, inliers : RunningMoments
-        Of all rows, and of the rows within the cutoff.
+        Moments of all rows, and of the rows within the cutoff.
     outliers : list of int
         Indices of the rows beyond it.
     """

@@ -21,7 +21,7 @@ def resample_features(tensors, adam, nonlinearity, dead, sample, share, generato
     tensors : Tensors
         Changed in place.
     adam : Adam
-        Of the same tensors, changed in place.
+        Optimiser of these tensors; its moments are changed in place.
     nonlinearity : nonlinearity
         Gives codes, and new starts of its own tensors.
     dead : torch.Tensor of shape (m,), dtype bool

@@ -24,7 +24,7 @@ class Stack:
     Parameters
     ----------
     trainers : list of Trainer
-        Of one shape, nonlinearity, kind of penalty, batch size, learning rate, way of multiplying
+        They share shape, nonlinearity, kind of penalty, batch size, learning rate, dtype of products
         and number of steps.
     """
 

@@ -16,11 +16,11 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
     model : Model
         What is trained, and towards what.
     adam : Adam
-        Of the model's tensors.
+        Optimiser of the model's tensors.
     x : torch.Tensor of shape (n, d)
         Rows of this process.
     weights : torch.Tensor of shape (n,)
-        Of the rows in the objective.
+        Weight of each row in the objective.
     n_rows : int
         Rows of the batch in all processes.
     rate : float or torch.Tensor

@@ -37,7 +37,7 @@ class Tensors(Mapping):
     values : dict of str to torch.Tensor
         The tensors.
     specs : dict of str to Spec, optional
-        Of those that are not among the three above.
+        Specs of the tensors that a nonlinearity adds.
     """
 
     def __init__(self, values, specs=None):

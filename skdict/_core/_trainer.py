@@ -35,7 +35,7 @@ class Trainer:
     batch_size : int
         Most rows in a batch.
     product_dtype : torch.dtype
-        What matrices are rounded to inside products over all entries.
+        Type that matrices are rounded to inside products over all entries.
     levels : Levels, optional
         Prefixes whose squared errors count; by default the whole dictionary alone.
     moments : dict, optional
@@ -97,7 +97,7 @@ class Trainer:
         rate : float, default=1.0
             Factor on the learning rate.
         weights : torch.Tensor of shape (n,), optional
-            Of the rows in the objective, from 0 to 1; by default 1.
+            Weight of each row in the objective, from 0 to 1; by default 1.
         """
         n_rows, group = len(x), self.model.group
         weights = x.new_ones(n_rows) if weights is None else weights

@@ -47,9 +47,12 @@ def _warn_of_dimension(squares, moments, hook_point):
     shares = deviations / max(deviations.sum(), np.finfo(float).tiny)
     top = int(shares.argmax())
     if len(squares) > 2 and shares[top] > LARGEST_SHARE:
+        others = np.delete(deviations, top).mean()
+        factor = np.sqrt(deviations[top] / max(others, np.finfo(float).tiny))
         _warn(
-            f"dimension {top} holds {shares[top]:.0%} of the variance of {hook_point!r}; "
-            f"put a StandardScaler before the dictionary, or it will explain little else"
+            f"dimension {top} holds {shares[top]:.0%} of the variance of {hook_point!r}, and the "
+            f"dictionary will explain little else; divide that column by {factor:.3g} first (a "
+            f"StandardScaler on all columns reconstructs worse in the original units)"
         )
 
 

@@ -70,11 +70,11 @@ class Backend(ABC):
         tensors : Tensors
             Changed in place.
         adam : Adam
-            Of the same tensors.
+            Optimiser of these tensors.
         x : torch.Tensor of shape (n, d)
             Rows.
         codes : Codes or DenseCodes
-            Theirs.
+            Codes of the rows.
         pulls : list of Pull
             The slopes of the loss along reconstructions.
         pre_slopes : entry array

@@ -51,7 +51,7 @@ def differentiate(backend, codes, x, components, factors, row_slopes, levels):
     backend : Backend
         Does the products.
     codes : Codes or DenseCodes
-        Of the rows.
+        Codes of the rows.
     x : torch.Tensor of shape (n, d)
         Rows.
     components : torch.Tensor of shape (..., m, d)
