@@ -24,8 +24,8 @@ class Stack:
     Parameters
     ----------
     trainers : list of Trainer
-        They share shape, nonlinearity, kind of penalty, batch size, learning rate, dtype of products
-        and number of steps.
+        They share shape, nonlinearity, kind of penalty, batch size, learning rate, dtype of
+        products and number of steps.
     """
 
     def __init__(self, trainers):

@@ -21,12 +21,11 @@ def smollm2():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", [3, 15])
-def test_outlier_tokens_are_named_and_kill_no_features(smollm2, shared_data, layer):
+def test_outlier_tokens_are_named_and_kill_no_features(smollm2, shared_data):
     content = (shared_data / "text" / "wikitext2-valid.txt").read_text("utf-8")
     paragraphs = [p.strip() for p in re.split(r"\n\s*\n", content) if len(p.strip()) > 200]
-    extractor = ActivationExtractor(smollm2, f"resid_post.{layer}", max_length=128)
-    with pytest.warns(OutlierWarning, match=r"tokens of 'resid_post\.\d+' have more than 8 times"):
+    extractor = ActivationExtractor(smollm2, "resid_post.15", max_length=128)
+    with pytest.warns(OutlierWarning, match="tokens of 'resid_post.15' have more than 8 times"):
         acts = extractor.fit_transform(paragraphs[:N_TEXTS])
     with pytest.warns(OutlierWarning, match="rows have more than 8 times the median norm"):
         sae = SparseDictionaryAutoencoder(N_COMPONENTS, random_state=0).fit(acts)

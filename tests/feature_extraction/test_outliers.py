@@ -34,7 +34,9 @@ def test_ordinary_rows_are_passed_over():
 
 
 def test_a_dimension_with_most_of_the_variance():
-    with pytest.warns(OutlierWarning, match=r"dimension 2 holds 9\d% .*divide that column by [89]\.\d"):
+    with pytest.warns(
+        OutlierWarning, match=r"dimension 2 holds 9\d% .*divide that column by [89]\.\d"
+    ):
         warn_of_outliers(activations(lambda rows: rows * [1, 1, 9, 1, 1, 1, 1, 1]), "here")
 
 
