@@ -97,8 +97,10 @@ def _check_continuable(sae, weights, rows):
         )
 
 
-def new_trainer(sae, start, rows, moments=None):
+def new_trainer(sae, start, rows, moments=None, group=None):
     """Return a trainer of the start, with Adam's `moments` of an earlier block if given.
+
+    A `group` of processes shares each batch.
 
     Raises
     ------
@@ -126,6 +128,7 @@ def new_trainer(sae, start, rows, moments=None):
         batch_size=min(sae.batch_size, len(rows)),
         product_dtype=product_dtype,
         moments=moments,
+        group=group,
     )
 
 
@@ -156,10 +159,12 @@ def weights_of(trainer, scaling):
             f"training diverged: components are no longer finite; lower learning_rate (it is "
             f"{trainer.learning_rate})"
         )
+    frozen = trainer.model.nonlinearity.frozen(tensors)
     return Weights(
         components=components,
         encoder=tensors.encoder.cpu().numpy().copy(),
         encoder_bias=bias,
         mean=np.asarray(scaling.mean, dtype=components.dtype),
         scale=scaling.scale,
+        **{name: tensor.cpu().numpy() * scaling.scale for name, tensor in frozen.items()},
     )

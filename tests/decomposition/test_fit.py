@@ -1,6 +1,8 @@
 """The training loop calls its observers at the right moments, and resumes from its state."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +17,18 @@ from skdict.decomposition._schedule import Schedule
 from skdict.decomposition._trainers import new_start, new_trainer, weights_of
 from skdict.decomposition._training_rows import training_rows
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "_core"))
+from in_process_group import ThreadGroup, run_in_threads
+
 X = np.random.default_rng(0).standard_normal((640, 6)).astype(np.float32)
 
 
-def new_fit(observers=(), alpha=0.1, max_iter=3, **options):
+def new_fit(observers=(), alpha=0.1, max_iter=3, X=X, group=None, **options):
     options = {"batch_size": 64, "random_state": 0, "device": "cpu"} | options
     sae = SparseDictionaryAutoencoder(12, alpha=alpha, **options)
     rows = training_rows(sae, X)
     schedule = Schedule(len(rows), sae.batch_size, max_iter)
-    return Fit(new_trainer(sae, new_start(sae, rows), rows), rows, schedule, observers)
+    return Fit(new_trainer(sae, new_start(sae, rows), rows, group=group), rows, schedule, observers)
 
 
 class Recorder(Observer):
@@ -130,3 +135,23 @@ def test_weights_that_are_not_finite_are_refused():
     run_together([fit])
     with pytest.raises(ValueError, match=r"training diverged.*learning_rate \(it is 1e\+30\)"):
         weights_of(fit.trainer, fit.rows.scaling)
+
+
+@pytest.mark.parametrize("tied_weights", [True, False])
+def test_two_processes_that_share_batches_fit_as_one(tied_weights):
+    rows = X.astype(np.float64)
+    # An outlier, so that rows have weights; an odd batch, so that the parts differ.
+    rows[5] *= 100
+    options = {"X": rows, "tied_weights": tied_weights, "batch_size": 61, "max_iter": 2}
+
+    def train(group):
+        fit = new_fit([Resampling()], group=group, **options)
+        run_together([fit])
+        return weights_of(fit.trainer, fit.rows.scaling).attributes(), fit.history
+
+    weights, history = train(None)
+    for theirs, their_history in run_in_threads(train, ThreadGroup.of(2)):
+        for name, array in weights.items():
+            np.testing.assert_allclose(theirs[name], array, rtol=1e-10, atol=1e-10)
+        for entry, their_entry in zip(history, their_history, strict=True):
+            assert their_entry == pytest.approx(entry, rel=1e-9)

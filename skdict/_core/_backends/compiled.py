@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skdict._core._adam import BETAS, EPSILON
-from skdict._core._backends.portable import Sparse
+from skdict._core._backends.sparse import Sparse
 from skdict._core._codes import Codes
 from skdict._core._screening.bounds import Rounded, round_rows
 

@@ -5,7 +5,7 @@ import warnings
 import torch
 from torch.nn.functional import embedding_bag
 
-from skdict._core._backends.base import Backend
+from skdict._core._backends.sparse import Sparse
 from skdict._core._codes import Codes
 from skdict._core._screening.bounds import round_rows
 
@@ -47,31 +47,6 @@ class PortableFinder:
         if self._room is None or self._room[0] != (screen.kind, part_rows):
             self._room = (screen.kind, part_rows), screen.new_products(part_rows)
         return self._room[1]
-
-
-class Sparse(Backend):
-    """What back ends over few entries share.
-
-    Parameters
-    ----------
-    find : callable
-        ``find(x, encoder, bias, cutoff, screen)`` returns the entries of rows.
-    """
-
-    def __init__(self, find):
-        super().__init__()
-        self._find = find
-
-    def encode(self, x, tensors, nonlinearity, screen):
-        """Return the codes of rows x (n, d)."""
-        cutoff = nonlinearity.feature_cutoff(tensors)
-        codes = self._find(x, tensors.encoder, tensors.bias, cutoff, screen)
-        learned = {name: self.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
-        return codes._replace(values=nonlinearity.values(codes.pre, learned))
-
-    def at_entries(self, codes, tensor):
-        """Return the values of the features of entries."""
-        return tensor[codes.columns]
 
 
 class Portable(Sparse):

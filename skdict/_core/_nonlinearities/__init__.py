@@ -16,8 +16,8 @@ entries (sparse) or broadcast over rows (dense). It has:
     From the slopes of the loss along codes, in place, those along pre-activations; and a dict of
     those along the gathered learned tensors.
 `frozen(tensors)`
-    Arrays that the fitted dictionary needs beside its directions and bias, by their names in
-    `Weights`.
+    Tensors that the fitted dictionary needs beside its directions and bias, by their names in
+    `Weights` and in units of pre-activations.
 """
 
 from skdict._core._nonlinearities.relu import Relu

@@ -26,5 +26,5 @@ class Relu:
         return slopes, {}
 
     def frozen(self, tensors):
-        """Return no arrays."""
+        """Return no tensors: the threshold is zero."""
         return {}
