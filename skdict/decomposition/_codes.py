@@ -40,9 +40,9 @@ def encode_rows(dictionary, X, *, sparse_output, few_active=False):
     sparse_output : bool
         Whether codes are gathered in CSR or in a dense array.
     few_active : bool, default=False
-        Whether the dictionary has a relu and few of its codes are active, so that these are
-        better looked for. A matter of the dictionary and not of the rows, whose codes would
-        else depend on one another.
+        Search for the few codes that are active instead of computing all; needs a dictionary
+        with a `Gate`. It is a property of the dictionary and not of the rows, since a row's codes
+        would otherwise depend on other rows.
 
     Returns
     -------
