@@ -38,9 +38,9 @@ def kill_after_first_epoch(folder, sae, X):
         _resumable_fit.replace_file = replace_file
 
 
-def main(kind):
+def main(kind, n_rows):
     """Fit and print the hash of what came out."""
-    X = make_sparse_features(5000, random_state=0).X
+    X = make_sparse_features(n_rows, random_state=0).X
     sae = SparseDictionaryAutoencoder(**OPTIONS[kind], random_state=0)
     if kind == "resumed":
         with tempfile.TemporaryDirectory() as folder:
@@ -56,4 +56,4 @@ def main(kind):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))
