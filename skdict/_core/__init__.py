@@ -14,6 +14,7 @@ from skdict._core._moments import RunningMoments
 from skdict._core._nonlinearities import NONLINEARITIES
 from skdict._core._objectives import L1
 from skdict._core._outliers import (
+    MEDIANS,
     InlierMoments,
     OutlierRule,
     distances,
@@ -28,6 +29,7 @@ from skdict._core._weights import Weights
 
 __all__ = [
     "L1",
+    "MEDIANS",
     "NONLINEARITIES",
     "AffineDictionary",
     "Gate",

@@ -89,6 +89,7 @@ def largest_useful_alpha(X, *, center, rescale):
     kept = (norms <= rule.cutoff) & (norms > 0)
     rows, norms = rows[kept], norms[kept]
     if len(rows) < 2:
+        # Rows that are all equal, which `fit` refuses with a message of its own.
         return 1.0
     projections = rows @ (rows / norms[:, None]).T
     np.fill_diagonal(projections, -np.inf)

@@ -111,9 +111,9 @@ def run_together(fits, stack=None):
     Parameters
     ----------
     fits : list of Fit
-        Of the same rows and schedule; the batches are those of the first one.
+        Fits of the same rows and schedule; the first one draws the batches.
     stack : Stack, optional
-        Of their trainers; it then takes the steps of all.
+        Stack of their trainers, which then takes the steps of all.
     """
     with ExitStack() as closing:
         for fit in fits:

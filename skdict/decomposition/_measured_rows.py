@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict._core import InlierMoments, OutlierRule, find_outlier_rule, iter_blocks
+from skdict._core import MEDIANS, InlierMoments, OutlierRule, find_outlier_rule, iter_blocks
 from skdict._validation import check_finite
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import OutlierWarning
@@ -104,8 +104,8 @@ def warn_of_outlier_rows(moments):
         return
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
     warn_user(
-        f"{len(rows)} of {moments.total.n_rows} rows have more than 8 times the median norm and "
-        f"hold {moments.outlier_share:.0%} of the variance (rows {shown}); they are left out of "
+        f"{len(rows)} of {moments.total.n_rows} rows have more than {MEDIANS:g} times the "
+        f"median norm and hold {moments.outlier_share:.0%} of the variance (rows {shown}); they are left out of "
         f"mean_ and scale_ and weigh less in training. Drop them if they are of no interest",
         OutlierWarning,
     )

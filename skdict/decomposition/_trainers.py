@@ -39,7 +39,7 @@ def new_start(sae, rows):
     Returns
     -------
     Tensors
-        Of the rows' dtype, on their device.
+        Tensors of the rows' dtype, on their device.
     """
     width = len(rows.scaling.mean)
     n_components = 4 * width if sae.n_components is None else sae.n_components

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from skdict._core import RunningMoments, distances, find_outlier_rule, iter_blocks
+from skdict._core import MEDIANS, RunningMoments, distances, find_outlier_rule, iter_blocks
 from skdict.exceptions import OutlierWarning
 
 LARGEST_SHARE = 0.5
@@ -81,8 +81,8 @@ def _warn_of_tokens(activations, apart, rows, hook_point):
     shown = ", ".join(f"{token!r} ({count})" for token, count in counts)
     rest = ", ..." if sum(count for _, count in counts) < len(rows) else ""
     _warn(
-        f"{len(rows)} of {len(activations)} tokens of {hook_point!r} have more than 8 times "
-        f"the median norm and hold {share:.0%} of the variance: {shown}{rest}. "
+        f"{len(rows)} of {len(activations)} tokens of {hook_point!r} have more than {MEDIANS:g} "
+        f"times the median norm and hold {share:.0%} of the variance: {shown}{rest}. "
         f"SparseDictionaryAutoencoder gives them little weight; leave them out for other methods"
     )
 
