@@ -105,7 +105,8 @@ def warn_of_outlier_rows(moments):
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
     warn_user(
         f"{len(rows)} of {moments.total.n_rows} rows have more than {MEDIANS:g} times the "
-        f"median norm and hold {moments.outlier_share:.0%} of the variance (rows {shown}); they are left out of "
-        f"mean_ and scale_ and weigh less in training. Drop them if they are of no interest",
+        f"median norm and hold {moments.outlier_share:.0%} of the variance (rows {shown}); they "
+        f"are left out of mean_ and scale_ and weigh less in training. Drop them if they are of "
+        f"no interest",
         OutlierWarning,
     )
