@@ -11,7 +11,7 @@ from skdict._core._device import resolve_device
 from skdict._core._dictionary import AffineDictionary, Gate, HostDictionary
 from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
-from skdict._core._nonlinearities import NONLINEARITIES
+from skdict._core._nonlinearities import NONLINEARITIES, Nonlinearity
 from skdict._core._objectives import L1
 from skdict._core._outliers import (
     MEDIANS,
@@ -23,7 +23,7 @@ from skdict._core._outliers import (
 )
 from skdict._core._stack import Stack
 from skdict._core._start import calibrate_bias, random_tensors
-from skdict._core._tensors import Tensors
+from skdict._core._tensors import Spec, Tensors
 from skdict._core._trainer import Trainer
 from skdict._core._weights import Weights
 
@@ -35,8 +35,10 @@ __all__ = [
     "Gate",
     "HostDictionary",
     "InlierMoments",
+    "Nonlinearity",
     "OutlierRule",
     "RunningMoments",
+    "Spec",
     "Stack",
     "Tensors",
     "Trainer",

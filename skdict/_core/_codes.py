@@ -24,6 +24,12 @@ class Codes(NamedTuple):
             torch.arange(n), self.row_ends.diff(), output_size=len(self.columns)
         )
 
+    def only(self, mask):
+        """Return the entries of a mask (nnz,) alone."""
+        n_before = torch.cat([self.row_ends.new_zeros(1), mask.cumsum(0)])
+        parts = self.columns[mask], self.pre[mask], self.values[mask]
+        return Codes(n_before[self.row_ends], *parts)
+
     def to_dense(self, n_components):
         """Return all codes, (n, m)."""
         dense = self.values.new_zeros(len(self.row_ends) - 1, n_components)

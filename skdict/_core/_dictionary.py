@@ -6,11 +6,15 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 import torch
 
+from skdict._core._selection import largest_of_rows
+
 
 class Gate:
-    r"""The codes of a fitted dictionary: zero up to a threshold, affine beyond it.
+    r"""The codes of a fitted dictionary.
 
     .. math:: c_j = g_j p_j + o_j \quad \text{where} \quad p_j > \theta_j, \quad \text{else } 0
+
+    or, with k, where :math:`p_j` is among the k largest positive pre-activations of the row.
 
     Parameters
     ----------
@@ -18,24 +22,43 @@ class Gate:
         By default zero.
     gains, offsets : ndarray of shape (m,), optional
         By default one and zero.
+    k : int, optional
+        Most codes of a row.
+    signed : bool, default=False
+        With k, take the pre-activations of the largest absolute value instead.
     """
 
-    def __init__(self, thresholds=None, gains=None, offsets=None):
+    def __init__(self, thresholds=None, gains=None, offsets=None, k=None, signed=False):
         arrays = thresholds, gains, offsets
         self._numbers = [None if a is None else torch.tensor(a) for a in arrays]
+        self._k, self._signed = k, signed
+
+    @property
+    def is_searched(self):
+        """True if codes can be found by `entries`, without computing all."""
+        return not self._signed
 
     def __call__(self, pre):
         """Return codes for all pre-activations (..., m)."""
         thresholds, gains, offsets = self._like(pre)
-        # NaN is not at or below a threshold: it stays.
-        return torch.where(pre <= thresholds, 0, _affine(pre, gains, offsets))
+        if self._k is None:
+            closed = pre <= thresholds
+        else:
+            closed = ~largest_of_rows(pre.detach().abs() if self._signed else pre, self._k)
+            # NaN is neither at or below a threshold nor among the largest: it stays.
+            closed &= ~pre.isnan()
+        return torch.where(closed, 0, _affine(pre, gains, offsets))
 
     def cutoff(self, like):
         """Return the threshold of each feature, shape (m,)."""
         return torch.zeros_like(like) + self._like(like)[0]
 
-    def on_entries(self, codes):
-        """Return sparse codes that hold the pre-activations beyond the thresholds."""
+    def entries(self, search, bias):
+        """Return the codes of the rows of a `Search` with biases (m,)."""
+        if self._k is None:
+            codes = search.above(self.cutoff(bias))
+        else:
+            codes = search.largest_of_rows(self._k)
         _, *affine = self._like(codes.pre)
         affine = (None if number is None else number[codes.columns] for number in affine)
         return codes._replace(values=_affine(codes.pre, *affine))

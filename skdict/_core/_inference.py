@@ -6,10 +6,11 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from skdict._core._backends.compiled import CompiledFinder, is_compiled
+from skdict._core._backends.compiled_finder import CompiledFinder, is_compiled
 from skdict._core._backends.portable import PortableFinder
 from skdict._core._codes import Codes
 from skdict._core._screening.choice import ScreeningChoice
+from skdict._core._screening.search import Search
 
 CHUNK_ROWS = 256
 SCREENED_ROWS = 4096
@@ -54,7 +55,7 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
     Parameters
     ----------
     dictionary : AffineDictionary
-        On the CPU, with a `Gate`; few of its codes are active.
+        On the CPU, with a `Gate` that is searched; few of its codes are active.
     blocks : iterable of ndarray of shape (n, d)
         Consecutive rows.
     compiled : bool or None, default=None
@@ -67,8 +68,9 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
     """
     compiled = is_compiled() if compiled is None else compiled
     encoder, bias = dictionary.encoder, dictionary.encoder_bias
-    find = CompiledFinder() if compiled else PortableFinder()
-    cutoff = dictionary.nonlinearity.cutoff(bias)
+    finder = CompiledFinder() if compiled else PortableFinder()
+    gate = dictionary.nonlinearity
+    cutoff = gate.cutoff(bias)
     choice = ScreeningChoice(encoder, bias, compiled)
     screens = {}
     for block in blocks:
@@ -78,11 +80,11 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
             )
             kind = choice.next_kind(part, cutoff)
             if kind not in screens:
-                screens[kind] = choice.screen(kind, cutoff)
+                screens[kind] = choice.screen(kind)
             before = time.perf_counter()
-            codes = find(part, encoder, bias, cutoff, screens[kind])
+            codes = gate.entries(Search(finder, part, encoder, bias, screens[kind]), bias)
             choice.took(kind, (time.perf_counter() - before) / len(part))
-            yield dictionary.nonlinearity.on_entries(codes)
+            yield codes
 
 
 def active_codes(codes):

@@ -1,8 +1,8 @@
 """Whether a batch is gone through over all entries or over few, and how these are found.
 
 Over all or over few entries changes the order of sums, so it follows from shapes and from the share
-of entries that were active last, never from a clock. How entries are found changes no bit: that is
-chosen by time (`ScreeningChoice`).
+of active entries, known beforehand or that of the last batch, never from a clock. How entries are
+found changes no bit: that is chosen by time (`ScreeningChoice`).
 """
 
 import time
@@ -25,7 +25,7 @@ class Plan:
     tensors : Tensors
         What is trained.
     nonlinearity : nonlinearity
-        Gives the cutoffs of features.
+        Gives the share of active entries where it is known, and the cutoffs of features.
     batch_size : int
         Most rows in a batch.
     compiled : bool
@@ -34,9 +34,11 @@ class Plan:
     Attributes
     ----------
     chooses : bool
-        True if there is a choice, so that `share_active` is to be kept up to date.
+        True if there is a choice.
+    measures : bool
+        True if it depends on `share_active`, which is then to be kept up to date.
     share_active : float or None
-        Share of entries that were active in the last batch; None where nothing is known yet.
+        Share of active entries; None where nothing is known yet.
     """
 
     def __init__(self, tensors, nonlinearity, batch_size, compiled):
@@ -46,7 +48,8 @@ class Plan:
         self.chooses = on_cpu and batch_size * m * d >= LEAST_WORK
         self._most_active = most_active(d, compiled)
         self._choice = ScreeningChoice(tensors.encoder, tensors.bias, compiled)
-        self.share_active = None
+        self.share_active = nonlinearity.share_active(m) if on_cpu else None
+        self.measures = self.chooses and self.share_active is None
 
     def screen(self, x):
         """Return how to find the entries of rows, or None for a step over all of them."""
@@ -58,7 +61,7 @@ class Plan:
             self.share_active = float((sample > cutoff).float().mean())
         if self.share_active > self._most_active:
             return None
-        return self._choice.screen(self._choice.next_kind(x, cutoff), cutoff)
+        return self._choice.screen(self._choice.next_kind(x, cutoff))
 
     def took(self, screen, seconds_per_row):
         """Take note of how long a step with a screen took for each row."""

@@ -8,7 +8,7 @@ NOISE = 0.1
 
 
 @torch.no_grad()
-def resample_features(tensors, adam, nonlinearity, dead, sample, share, generator):
+def resample_features(model, adam, dead, sample, share, generator):
     """Point dead features at rows that are poorly reconstructed, and forget their moments.
 
     Rows are drawn with a probability in proportion to the square of their loss, as Bricken et
@@ -18,12 +18,10 @@ def resample_features(tensors, adam, nonlinearity, dead, sample, share, generato
 
     Parameters
     ----------
-    tensors : Tensors
-        Changed in place.
+    model : Model
+        Its tensors are changed in place.
     adam : Adam
         Optimiser of these tensors; its moments are changed in place.
-    nonlinearity : nonlinearity
-        Gives codes, and new starts of its own tensors.
     dead : torch.Tensor of shape (m,), dtype bool
         Which features.
     sample : torch.Tensor of shape (n, d)
@@ -41,7 +39,9 @@ def resample_features(tensors, adam, nonlinearity, dead, sample, share, generato
     n_dead = int(dead.sum())
     if n_dead == 0:
         return 0
-    missing = _residuals(tensors, nonlinearity, sample)
+    tensors = model.tensors
+    # A few rows at a time: all their codes would be a large dense array.
+    missing = torch.cat([x - model.codes(x) @ tensors.components for x in sample.split(512)])
     losses = missing.square().sum(1)
     if not losses.any():
         return 0
@@ -52,7 +52,7 @@ def resample_features(tensors, adam, nonlinearity, dead, sample, share, generato
     noise = torch.randn(directions.shape, generator=generator).to(directions)
     directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
     directions /= directions.norm(dim=1, keepdim=True)
-    learned = nonlinearity.learned(n_dead)
+    learned = model.nonlinearity.learned(n_dead)
     starts = {name: start.to(directions) for name, (start, _) in learned.items()}
     starts |= {"components": directions, "encoder": directions}
     starts["bias"] = calibrate_bias(directions, sample, share)
@@ -62,13 +62,3 @@ def resample_features(tensors, adam, nonlinearity, dead, sample, share, generato
             adam.first[name][dead] = 0
             adam.second[name][dead] = 0
     return n_dead
-
-
-def _residuals(tensors, nonlinearity, sample):
-    """Return what codes leave of rows, a few rows at a time."""
-    learned = {name: tensors[name] for name in nonlinearity.learned(0)}
-    parts = []
-    for x in sample.split(512):
-        codes = nonlinearity.values(x @ tensors.encoder.T + tensors.bias, learned)
-        parts.append(x - codes @ tensors.components)
-    return torch.cat(parts)

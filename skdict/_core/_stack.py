@@ -24,7 +24,7 @@ class Stack:
     Parameters
     ----------
     trainers : list of Trainer
-        They share shape, nonlinearity, kind of penalty, batch size, learning rate, dtype of
+        They share shape, kinds of nonlinearity and penalty, batch size, learning rate, dtype of
         products and number of steps.
     """
 
@@ -39,9 +39,9 @@ class Stack:
         self._penalty = copy.copy(first.penalty)
         self._penalty.strength = tensors.bias.new_empty(len(trainers), 1)
         shared = first.model
-        self._model = Model(
-            tensors, shared.nonlinearity, self._penalty, shared.levels, shared.group
-        )
+        several = [trainer.model.nonlinearity for trainer in trainers]
+        nonlinearity = shared.nonlinearity.stacked(several)
+        self._model = Model(tensors, nonlinearity, self._penalty, shared.levels, shared.group)
         self._backend = Dense(first.multiply, first.batch_size)
         self._step = Recorded(self._take_step)
         self._rate = tensors.bias.new_empty(())

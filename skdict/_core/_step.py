@@ -33,7 +33,7 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
     BatchSums
     """
     tensors, nonlinearity, penalty = model.tensors, model.nonlinearity, model.penalty
-    codes = backend.encode(x, tensors, nonlinearity, screen)
+    codes = backend.encode(x, model, weights == 1, screen)
     factors = weights / n_rows
     errors, pulls, slopes = differentiate(
         backend,

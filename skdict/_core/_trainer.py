@@ -111,7 +111,7 @@ class Trainer:
             self._plan.took(screen, seconds / len(x))
         self.n_steps += 1
         self._tally.add(sums, weights, self.n_steps, group)
-        if self._plan.chooses:
+        if self._plan.measures:
             self._plan.share_active = float(sums.n_fired.sum()) / (len(x) * len(sums.n_fired))
 
     @property
@@ -167,9 +167,7 @@ class Trainer:
         Parameters are those of `resample_features`.
         """
         dead = self.firing_counts == 0
-        count = resample_features(
-            self.tensors, self._adam, self.model.nonlinearity, dead, sample, share, generator
-        )
+        count = resample_features(self.model, self._adam, dead, sample, share, generator)
         if count:
             self._tally.last_fired[dead] = self.n_steps
         return count
@@ -177,13 +175,13 @@ class Trainer:
     @torch.no_grad()
     def l0(self, rows):
         """Return the mean number of codes that fire on rows (n, d)."""
-        tensors, nonlinearity = self.tensors, self.model.nonlinearity
-        learned = {name: tensors[name] for name in nonlinearity.learned(0)}
-        n_active = 0
-        for x in rows.split(512):
-            pre = x @ tensors.encoder.T + tensors.bias
-            n_active += int(torch.count_nonzero(nonlinearity.values(pre, learned)))
-        return n_active / len(rows)
+        parts = rows.split(512)
+        return sum(int(torch.count_nonzero(self.model.codes(x))) for x in parts) / len(rows)
+
+    @torch.no_grad()
+    def frozen(self, rows):
+        """Return `Nonlinearity.frozen` for the tensors as they are."""
+        return self.model.nonlinearity.frozen(self.tensors, rows)
 
     def moments(self):
         """Return Adam's state as numpy arrays by name."""

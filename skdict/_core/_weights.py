@@ -10,9 +10,10 @@ class Weights:
     """A fitted dictionary as numpy arrays, in the units of the rows.
 
     With ``pre = (x - mean) @ encoder.T + encoder_bias``, codes are
-    ``code_gains * pre + code_offsets`` where ``pre > thresholds`` and 0 elsewhere, and rows are
-    reconstructed as ``mean + codes @ components``. A field that does not apply is None:
-    thresholds and offsets are then 0, gains 1.
+    ``code_gains * pre + code_offsets`` where ``pre > thresholds`` and 0 elsewhere; or, with k,
+    where pre is among the k largest positive ones of its row. Rows are reconstructed as
+    ``mean + codes @ components``. A field that does not apply is None: thresholds and offsets
+    are then 0, gains 1.
 
     Parameters
     ----------
@@ -28,6 +29,10 @@ class Weights:
         Divides the centred rows in training.
     thresholds, code_gains, code_offsets : ndarray of shape (m,) or None, default=None
         One number per feature.
+    k : int or None, default=None
+        Most codes of a row.
+    signed : bool or None, default=None
+        With k, True if the pre-activations of the largest absolute value are taken.
     """
 
     components: np.ndarray
@@ -38,6 +43,8 @@ class Weights:
     thresholds: np.ndarray | None = None
     code_gains: np.ndarray | None = None
     code_offsets: np.ndarray | None = None
+    k: int | None = None
+    signed: bool | None = None
 
     @classmethod
     def attribute_names(cls):

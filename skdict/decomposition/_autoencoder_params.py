@@ -3,10 +3,12 @@
 import os
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from skdict._core import resolve_device
-from skdict._validation import check_choice, check_flag, check_number
+from skdict._validation import as_host_array, check_choice, check_flag, check_number
+from skdict.decomposition._activation import check_activation
 
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 GIB = 2**30
@@ -17,10 +19,8 @@ def check_autoencoder_params(sae):
     if sae.n_components is not None:
         check_number("n_components", sae.n_components, low=1, integer=True)
     check_number("alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows")
-    if sae.target_l0 is not None:
-        check_number("target_l0", sae.target_l0, above=0, hint="it counts codes on a row")
-        if sae.alpha == 0:
-            raise ValueError("alpha=0 cannot be steered to target_l0; start from alpha=0.1")
+    check_activation(sae)
+    _check_dict_init(sae.dict_init)
     check_number("max_iter", sae.max_iter, low=1, integer=True)
     check_number("batch_size", sae.batch_size, low=1, integer=True)
     check_number("learning_rate", sae.learning_rate, above=0)
@@ -32,6 +32,17 @@ def check_autoencoder_params(sae):
     for name in ("debias", "tied_weights", "center", "rescale", "warm_start", "sparse_output"):
         check_flag(name, getattr(sae, name))
     resolve_device(sae.device)
+
+
+def _check_dict_init(given):
+    if given is None or hasattr(given, "get_params"):
+        return
+    directions = np.asarray(as_host_array(given))
+    if directions.ndim != 2 or directions.dtype.kind not in "iuf":
+        raise TypeError(
+            f"dict_init={given!r} is not accepted: pass a fitted dictionary, or directions as an "
+            f"array of shape (n_components, n_features)"
+        )
 
 
 def check_memory(sae, n_components, width, itemsize):

@@ -41,8 +41,8 @@ def encode_rows(dictionary, X, *, sparse_output, few_active=False):
         Whether codes are gathered in CSR or in a dense array.
     few_active : bool, default=False
         Search for the few codes that are active instead of computing all; needs a dictionary
-        with a `Gate`. It is a property of the dictionary and not of the rows, since a row's codes
-        would otherwise depend on other rows.
+        with a `Gate`, and changes nothing where that is not searched. It is a property of the
+        dictionary and not of the rows, since a row's codes would otherwise depend on other rows.
 
     Returns
     -------
@@ -53,7 +53,8 @@ def encode_rows(dictionary, X, *, sparse_output, few_active=False):
         check_finite(block, start).astype(dtype, copy=False) for start, block in iter_blocks(X)
     )
     n_components = len(dictionary.components)
-    if few_active and dictionary.components.device.type == "cpu":
+    on_cpu = dictionary.components.device.type == "cpu"
+    if few_active and on_cpu and dictionary.nonlinearity.is_searched:
         parts = iter_active_codes(dictionary, blocks)
         if sparse_output:
             return to_csr(parts, n_components, dtype)

@@ -11,7 +11,13 @@ def encoding_arrays(weights):
         "center": weights.mean,
         "encoder": weights.encoder,
         "encoder_bias": weights.encoder_bias,
-        "nonlinearity": Gate(weights.thresholds, weights.code_gains, weights.code_offsets),
+        "nonlinearity": Gate(
+            weights.thresholds,
+            weights.code_gains,
+            weights.code_offsets,
+            weights.k,
+            bool(weights.signed),
+        ),
     }
 
 

@@ -12,7 +12,7 @@ from skdict.decomposition._fit import run_together
 from skdict.decomposition._measure import measure_dictionary
 from skdict.decomposition._measured_rows import warn_of_outlier_rows
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
-from skdict.decomposition._trainers import new_start
+from skdict.decomposition._starts import start_of
 from skdict.decomposition._training import finished_attributes, new_fit, row_attributes
 from skdict.decomposition._training_rows import training_rows
 
@@ -224,7 +224,7 @@ def fit_path(dictionaries, X, columns):
     """
     rows = training_rows(dictionaries[0], X)
     # Drawn once: the start does not depend on alpha.
-    start = new_start(dictionaries[0], rows)
+    start = start_of(dictionaries[0], rows)
     fits = [new_fit(dictionary, copy.deepcopy(start), rows) for dictionary in dictionaries]
     run_together(fits, _stack(fits))
     for dictionary, fit in zip(dictionaries, fits, strict=True):

@@ -6,6 +6,9 @@ import torch
 from skdict._core import outlier_weights, shuffled_batches
 
 SAMPLE_ROWS = 8192
+CALIBRATION_ROWS = 1024
+# Stands where generators apart have an epoch.
+CALIBRATION = 2**16 - 1
 
 
 class ScaledRows:
@@ -63,6 +66,11 @@ class ScaledRows:
         """Return a random sample of the rows, without outliers."""
         x, weights = next(self.batches(SAMPLE_ROWS, generator))
         return x if self._cutoff is None else x[weights == 1]
+
+    def calibration(self):
+        """Yield the rows once more in batches without outliers, in an order of their own."""
+        for x, weights in self.batches(CALIBRATION_ROWS, self.generator_apart(CALIBRATION)):
+            yield x if self._cutoff is None else x[weights == 1]
 
     def batches(self, batch_size, generator=None):
         """Yield all rows once, in random order: batches (n, d) and the rows' weights (n,)."""

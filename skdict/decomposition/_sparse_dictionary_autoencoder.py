@@ -13,7 +13,7 @@ MOST_ACTIVE = 0.1
 
 
 class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
-    r"""Sparse dictionary of activations, learned by an autoencoder with an L1 penalty.
+    r"""Sparse dictionary of activations, learned by an autoencoder.
 
     Rows :math:`x` are encoded as sparse codes :math:`c` and reconstructed from a dictionary D of
     unit directions, the rows of ``components_``. With :math:`\tilde x = (x - \mu) / s`, where
@@ -23,20 +23,32 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     .. math::
         \frac{1}{n} \sum_{i=1}^n \|\tilde x_i - \tilde c_i D\|_2^2
         + \alpha \frac{1}{n} \sum_{i=1}^n \|\tilde c_i\|_1,
-        \qquad \tilde c = \mathrm{relu}(\tilde x E^T + b),
+        \qquad \tilde c = \phi(\tilde x E^T + b),
 
-    with E = D if the weights are tied: sums over width and components, means over rows
-    (equation 4 of [1]_). The first term is then the fraction of variance unexplained (FVU), so
-    alpha has the same meaning for any layer, model and width. Fitted attributes are in the units
-    of the rows: ``codes = relu((x - mean_) @ encoder_.T + encoder_bias_)`` and
-    ``x_hat = mean_ + codes @ components_``.
+    with E = D if the weights are tied: sums over width and components, means over rows. With
+    ``activation="relu"``, :math:`\phi(p) = \max(p, 0)`, this is equation 4 of [1]_. With
+    ``"topk"`` [2]_, :math:`\phi` keeps the `target_l0` largest positive pre-activations p of each
+    row, and with ``"batch_topk"`` [3]_ the ``floor(target_l0 * n)`` largest of a batch of n rows;
+    alpha is then 0. The first term is the fraction of variance unexplained (FVU), so alpha has the
+    same meaning for any layer, model and width.
+
+    Fitted attributes are in the units of the rows. With
+    ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, codes are ``pre`` where it exceeds
+    ``thresholds_`` (0 where there is no such attribute), or where it is among the ``k_`` largest
+    positive ones of the row, and ``x_hat = mean_ + codes @ components_``.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of features. None means 4 times the width.
+        Number of features. None means 4 times the width, or as many as `dict_init` has.
+    activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
+        How codes follow from pre-activations. Ties go to the lower row, then to the lower feature.
+        "batch_topk" selects over batches in training only: afterwards it is replaced by one
+        threshold for all features, such that the mean L0 of at most 2^17 rows is `target_l0`, so
+        that a row's codes do not depend on other rows. Outlier rows take no part in the selection.
+        For other activations pass an object derived from `Nonlinearity`.
     alpha : float, default=0.1
-        Weight of the L1 penalty. With `rescale=True`, 0.1 is a reasonable first value for most
+        Weight of the L1 penalty; used with "relu" alone. With `rescale=True`, 0.1 is a reasonable first value for most
         layers, but the useful range differs between layers and models: in the middle of
         SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them. `sparse_dictionary_path`
         spans a grid from the rows; to use one number for several layers, set `target_l0` instead.
@@ -44,9 +56,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         times the width are alphas here (8.577e-4 at width 512 is 0.439), with
         ``center=False, rescale=False, bias_init="zeros"``.
     target_l0 : float or None, default=None
-        Number of active codes per row to reach. If given, `alpha` is only the initial value: it
-        is adjusted during training until L0 is within 5 % of the target on held-out rows (the
-        last twentieth, at most 4,096). The final value is `alpha_`.
+        Number of active codes per row. With "topk" a whole number, which no row exceeds; with
+        "batch_topk" a mean; None means 32 for both, or a quarter of the features where these are
+        fewer than 128. With "relu", `alpha` is then only the initial value: it is adjusted during
+        training until L0 is within 5 % of the target on held-out rows (the last twentieth, at most
+        4,096). The final value is `alpha_`.
     debias : bool, default=False
         Refit code magnitudes by least squares after training, to undo L1 shrinkage: first a gain
         and an offset per feature, then the directions, in one pass over the rows each. Supports
@@ -63,6 +77,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     dead_features : {"ignore", "resample"}, default="ignore"
         With "resample", re-initialise features that were silent for an epoch from residuals of
         poorly reconstructed rows, after each epoch at the full learning rate.
+    dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
+            default=None
+        Start from another `SparseDictionaryAutoencoder`, such as a loaded one (code gains are
+        folded into the encoder; what the activation cannot train is refused), or from directions,
+        which are scaled to unit length. None means random directions.
     max_iter : int, default=10
         Number of epochs. An epoch is one pass over the rows, or as many passes as make up 100
         steps.
@@ -78,7 +97,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         rows. With "bfloat16", factors and products are rounded; with "auto", nothing is.
         `transform` never rounds.
     warm_start : bool, default=False
-        Continue from the fitted dictionary when `fit` is called again.
+        Continue from the fitted dictionary, if there is one, when `fit` is called again.
     sparse_output : bool, default=True
         Return a CSR array from `transform`. If False, return a dense array, as `set_output`
         requires.
@@ -99,10 +118,15 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     encoder_bias_ : ndarray of shape (n_components,)
         Encoder bias, in units of the rows.
     alpha_ : float
-        The alpha of the last step: `alpha`, or the value found for `target_l0`.
+        The alpha of the last step: `alpha`, or the value found for `target_l0`; 0 where codes are
+        not penalised.
+    thresholds_ : ndarray of shape (n_components,)
+        With "batch_topk": what pre-activations must exceed, not negative, the same for all
+        features.
+    k_ : int
+        With "topk": most codes of a row.
     code_gains_, code_offsets_ : ndarray of shape (n_components,)
-        With `debias=True`: codes are ``code_gains_ * relu(...) + code_offsets_`` where the relu
-        is positive.
+        With `debias=True`: active codes are ``code_gains_ * pre + code_offsets_``.
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted before encoding and added after decoding; zeros with `center=False`.
     scale_ : float
@@ -136,6 +160,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     ----------
     .. [1] Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find
        Highly Interpretable Features in Language Models", arXiv:2309.08600.
+    .. [2] Gao et al. (2024), "Scaling and evaluating sparse autoencoders", arXiv:2406.04093.
+    .. [3] Bussmann, Leask and Nanda (2024), "BatchTopK Sparse Autoencoders", arXiv:2412.06410.
 
     Examples
     --------
@@ -155,6 +181,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         self,
         n_components=None,
         *,
+        activation="relu",
         alpha=0.1,
         target_l0=None,
         debias=False,
@@ -163,6 +190,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         rescale=True,
         bias_init="calibrated",
         dead_features="ignore",
+        dict_init=None,
         max_iter=10,
         tol=None,
         batch_size=1024,
@@ -175,6 +203,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         verbose=0,
     ):
         self.n_components = n_components
+        self.activation = activation
         self.alpha = alpha
         self.target_l0 = target_l0
         self.debias = debias
@@ -183,6 +212,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         self.rescale = rescale
         self.bias_init = bias_init
         self.dead_features = dead_features
+        self.dict_init = dict_init
         self.max_iter = max_iter
         self.tol = tol
         self.batch_size = batch_size
@@ -249,6 +279,12 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             As in `fit`.
         """
         return fit_block(self, X)
+
+    def __sklearn_clone__(self):
+        # A plain clone would unfit the dictionary that training starts from.
+        copied = super().__sklearn_clone__()
+        copied.dict_init = self.dict_init
+        return copied
 
     def _encode(self, X):
         """Return the codes of checked rows."""

@@ -2,6 +2,7 @@
 
 from skdict._core import Weights, resolve_device
 from skdict._validation import check_rows
+from skdict.decomposition._activation import is_steered
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
 from skdict.decomposition._base import width_restored_on_error
 from skdict.decomposition._dead_features import warn_of_dead_features
@@ -14,7 +15,8 @@ from skdict.decomposition._observers._progress import Progress
 from skdict.decomposition._observers._resampling import Resampling
 from skdict.decomposition._observers._steering import Steering
 from skdict.decomposition._schedule import BlockSchedule, Schedule
-from skdict.decomposition._trainers import continued_start, new_start, new_trainer, weights_of
+from skdict.decomposition._starts import continued_start, start_of
+from skdict.decomposition._trainers import new_trainer, weights_of
 from skdict.decomposition._training_rows import block_rows, training_rows
 
 # What an earlier fit may have left that the next one does not set: the optimiser's state of
@@ -49,8 +51,7 @@ def fit_autoencoder(sae, X, observers=()):
 
 def _fit_rows(sae, X, observers):
     rows = training_rows(sae, X)
-    continues = sae.warm_start and hasattr(sae, "components_")
-    start = (continued_start if continues else new_start)(sae, rows)
+    start = start_of(sae, rows)
     callbacks = EpochCallbacks(sae, X, _fitted_attributes)
     fit = new_fit(sae, start, rows, [callbacks, *observers])
     run_together([fit])
@@ -92,7 +93,7 @@ def fit_block(sae, X):
 
 def _fit_first_block(sae, X):
     rows = training_rows(sae, X)
-    trainer = new_trainer(sae, new_start(sae, rows), rows)
+    trainer = new_trainer(sae, start_of(sae, rows), rows)
     vars(sae).update(_fit_block(sae, trainer, rows) | row_attributes(rows))
 
 
@@ -110,7 +111,7 @@ def _fit_next_block(sae, X):
 def _fit_block(sae, trainer, rows):
     """Train on a block, and return the fitted attributes and the optimiser's state."""
     observers = [Progress()] if sae.verbose else []
-    if sae.target_l0 is not None:
+    if is_steered(sae):
         observers.append(Steering(sae.target_l0))
     fit = Fit(trainer, rows, BlockSchedule(len(rows), sae.batch_size), observers)
     run_together([fit])
@@ -138,7 +139,7 @@ def new_fit(sae, start, rows, observers=()):
     Fit
     """
     asked = [Progress()] if sae.verbose else []
-    if sae.target_l0 is not None:
+    if is_steered(sae):
         asked.append(Steering(sae.target_l0, rows.held_out()))
     if sae.dead_features == "resample":
         asked.append(Resampling())
@@ -150,11 +151,10 @@ def new_fit(sae, start, rows, observers=()):
 
 def finished_attributes(sae, fit, X):
     """Return what an estimator keeps of a fit to X, debiased if it asks for that."""
-    attributes = _fitted_attributes(fit)
+    weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
-        weights = weights_of(fit.trainer, fit.rows.scaling)
-        attributes |= refit_magnitudes(X, weights, resolve_device(sae.device)).attributes()
-    return attributes
+        weights = refit_magnitudes(X, weights, resolve_device(sae.device))
+    return weights.attributes() | _counts(fit)
 
 
 def row_attributes(rows):
@@ -169,8 +169,13 @@ def row_attributes(rows):
 
 def _fitted_attributes(fit):
     """Return what an estimator would keep if training stopped now."""
+    return weights_of(fit.trainer, fit.rows).attributes() | _counts(fit)
+
+
+def _counts(fit):
+    """Return what an estimator keeps of a fit beside the weights."""
     trainer = fit.trainer
-    return weights_of(trainer, fit.rows.scaling).attributes() | {
+    return {
         "alpha_": trainer.penalty.strength,
         "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
         "history_": list(fit.history),

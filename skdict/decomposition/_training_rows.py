@@ -5,6 +5,7 @@ from sklearn.utils import check_random_state
 
 from skdict._core import resolve_device
 from skdict._validation import compute_dtype
+from skdict.decomposition._activation import is_steered
 from skdict.decomposition._measured_rows import RowScale, fitted_rule, measure_rows, row_scale
 from skdict.decomposition._observers._steering import split_held_out
 from skdict.decomposition._scaled_rows import ScaledRows
@@ -38,6 +39,6 @@ def _draw_seed(sae):
 
 
 def _scaled(sae, X, moments, scaling, dtype, seed):
-    rows, held_out = (X, None) if sae.target_l0 is None else split_held_out(X)
+    rows, held_out = split_held_out(X) if is_steered(sae) else (X, None)
     device = resolve_device(sae.device)
     return ScaledRows(rows, scaling, moments, held_out, dtype=dtype, device=device, seed=seed)

@@ -13,16 +13,17 @@ from skdict._core._plan import Plan
 sys.path.insert(0, str(Path(__file__).parent))
 from in_process_group import ThreadGroup, run_in_threads
 
-RELU = NONLINEARITIES["relu"]()
+KS = {"relu": [], "topk": [4], "batch_topk": [3.5]}
 
 
-def train(group, way, tied, n_steps=30):
+def train(group, way, tied, kind, n_steps=30):
     """Return the state of a float64 trainer after some steps on odd batches."""
+    nonlinearity = NONLINEARITIES[kind](*KS[kind])
     tensors = random_tensors(
         48,
         16,
         tied=tied,
-        nonlinearity=RELU,
+        nonlinearity=nonlinearity,
         generator=torch.Generator().manual_seed(0),
         dtype=torch.float64,
         device=torch.device("cpu"),
@@ -30,8 +31,8 @@ def train(group, way, tied, n_steps=30):
     tensors.bias.fill_(-1.5)
     trainer = Trainer(
         tensors,
-        RELU,
-        L1(0.1),
+        nonlinearity,
+        L1(0.1 if kind == "relu" else 0.0),
         learning_rate=1e-2,
         batch_size=65,
         product_dtype=torch.float64,
@@ -41,18 +42,19 @@ def train(group, way, tied, n_steps=30):
     generator = torch.Generator().manual_seed(1)
     for _ in range(n_steps):
         x = torch.randn(65, 16, generator=generator, dtype=torch.float64)
-        weights = torch.rand(65, generator=generator, dtype=torch.float64)
+        weights = (3 * torch.rand(65, generator=generator, dtype=torch.float64)).clamp(max=1)
         trainer.step(x, weights=weights)
     return trainer.state(), trainer.read(5)
 
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("way", ["dense", "portable"] + ["compiled"] * is_compiled())
-def test_a_group_of_two_trains_as_one(way, tied, monkeypatch):
+@pytest.mark.parametrize("kind", KS)
+def test_a_group_of_two_trains_as_one(kind, way, tied, monkeypatch):
     if way != "dense":
         monkeypatch.setattr(Plan, "screen", lambda self, x: _screen(self))
-    alone, entry = train(None, way, tied)
-    for state, read in run_in_threads(lambda m: train(m, way, tied), ThreadGroup.of(2)):
+    alone, entry = train(None, way, tied, kind)
+    for state, read in run_in_threads(lambda m: train(m, way, tied, kind), ThreadGroup.of(2)):
         for name in alone:
             if name != "share_active":
                 torch.testing.assert_close(state[name], alone[name], rtol=1e-10, atol=1e-10)
@@ -60,5 +62,4 @@ def test_a_group_of_two_trains_as_one(way, tied, monkeypatch):
 
 
 def _screen(plan):
-    cutoff = plan._nonlinearity.feature_cutoff(plan._tensors)
-    return plan._choice.screen("full", cutoff)
+    return plan._choice.screen("full")

@@ -10,30 +10,33 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
 
+KS = {"relu": [], "topk": [4], "batch_topk": [3.5]}
 
-def new_trainer(alpha, tied):
-    relu = NONLINEARITIES["relu"]()
+
+def new_trainer(alpha, tied, kind="relu"):
+    nonlinearity = NONLINEARITIES[kind](*KS[kind])
     tensors = random_tensors(
         96,
         16,
         tied=tied,
-        nonlinearity=relu,
+        nonlinearity=nonlinearity,
         generator=None,
         dtype=torch.float64,
         device=torch.device("cpu"),
     )
     settings = {"learning_rate": 1e-3, "batch_size": 64, "product_dtype": torch.float64}
-    return Trainer(tensors, relu, L1(alpha), **settings)
+    return Trainer(tensors, nonlinearity, L1(alpha), **settings)
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_neither_a_step_nor_a_stack_waits(tied):
+@pytest.mark.parametrize("kind", KS)
+def test_neither_a_step_nor_a_stack_waits(kind, tied):
     with FakeTensorMode():
         x, weights = torch.empty(64, 16, dtype=torch.float64), torch.empty(64, dtype=torch.float64)
-        trainer = new_trainer(0.1, tied)
+        trainer = new_trainer(0.1, tied, kind)
         for _ in range(3):
             trainer.step(x, 0.5, weights)
-        trainers = [new_trainer(alpha, tied) for alpha in (0.1, 0.2)]
+        trainers = [new_trainer(alpha, tied, kind) for alpha in (0.1, 0.2)]
         stack = Stack(trainers)
         # What is recorded as a graph on a real device is the step itself.
         for _ in range(3):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skdict._core import L1, NONLINEARITIES, Tensors, Trainer
-from skdict._core._backends import Portable, compiled
+from skdict._core._backends import Portable, compiled_finder
 from skdict._core._plan import Plan, most_active
 from skdict._core._screening import choice
 from skdict._core._screening.bounds import Screen
@@ -90,7 +90,7 @@ def test_a_processor_without_narrow_products_goes_without(plan, rows, monkeypatc
 
 
 def test_without_a_compiler_steps_are_portable(tensors, monkeypatch):
-    monkeypatch.setattr(compiled, "kernels", None)
+    monkeypatch.setattr(compiled_finder, "kernels", None)
     settings = {"learning_rate": 1e-3, "batch_size": 4096, "product_dtype": torch.float32}
     trainer = Trainer(tensors, RELU, L1(0.1), **settings)
     assert isinstance(trainer._sparse, Portable)

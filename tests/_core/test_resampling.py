@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from skdict._core import Tensors
+from skdict._core import L1, Tensors
 from skdict._core._adam import Adam
+from skdict._core._model import Model
 from skdict._core._nonlinearities import Relu
+from skdict._core._objectives import whole
 from skdict._core._resampling import resample_features
 
 
@@ -27,10 +29,14 @@ def state(request):
     return tensors, adam, rows
 
 
+def model(tensors):
+    return Model(tensors, Relu(), L1(0.1), whole(len(tensors.bias)))
+
+
 def resample(tensors, adam, rows):
     dead = torch.tensor([False] * 3 + [True] * 3)
     generator = torch.Generator().manual_seed(1)
-    return resample_features(tensors, adam, Relu(), dead, rows, 0.03, generator)
+    return resample_features(model(tensors), adam, dead, rows, 0.03, generator)
 
 
 def test_new_directions_point_at_what_is_missing(state):
@@ -59,6 +65,6 @@ def test_nothing_dead_or_nothing_missing_is_left_alone(state):
     tensors, adam, rows = state
     generator = torch.Generator().manual_seed(1)
     none = torch.zeros(6, dtype=torch.bool)
-    assert resample_features(tensors, adam, Relu(), none, rows, 0.03, generator) == 0
+    assert resample_features(model(tensors), adam, none, rows, 0.03, generator) == 0
     rows[:, 7] = 0
     assert resample(tensors, adam, rows) == 0

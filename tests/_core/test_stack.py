@@ -6,24 +6,32 @@ import torch
 from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
 
 ALPHAS = [0.02, 0.1, 0.4]
+KS = {"topk": [2, 5, 24], "batch_topk": [0.7, 2, 5.3]}
 N, M, D = 40, 24, 10
 
 
-def new_trainers(tied, dtype=torch.float64, device="cpu"):
+def new_trainers(tied, dtype=torch.float64, device="cpu", kind="relu"):
     trainers = []
     for seed, alpha in enumerate(ALPHAS):
-        relu = NONLINEARITIES["relu"]()
+        nonlinearity = NONLINEARITIES[kind](*([KS[kind][seed]] if kind in KS else []))
         tensors = random_tensors(
             M,
             D,
             tied=tied,
-            nonlinearity=relu,
+            nonlinearity=nonlinearity,
             generator=torch.Generator().manual_seed(seed),
             dtype=dtype,
             device=torch.device(device),
         )
         trainers.append(
-            Trainer(tensors, relu, L1(alpha), learning_rate=1e-2, batch_size=N, product_dtype=dtype)
+            Trainer(
+                tensors,
+                nonlinearity,
+                L1(alpha if kind == "relu" else 0.0),
+                learning_rate=1e-2,
+                batch_size=N,
+                product_dtype=dtype,
+            )
         )
     return trainers
 
@@ -34,8 +42,9 @@ def batches(count, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_equal_to_separate_trainers(tied):
-    together, alone = new_trainers(tied), new_trainers(tied)
+@pytest.mark.parametrize("kind", NONLINEARITIES)
+def test_equal_to_separate_trainers(kind, tied):
+    together, alone = new_trainers(tied, kind=kind), new_trainers(tied, kind=kind)
     stack = Stack(together)
     for step, x in enumerate(batches(30)):
         rate = 1 - step / 60
@@ -74,10 +83,11 @@ def test_trainers_can_be_stacked_midway_and_changed_while_stacked():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_recorded_steps_on_a_gpu_are_those_of_the_cpu():
+@pytest.mark.parametrize("kind", NONLINEARITIES)
+def test_recorded_steps_on_a_gpu_are_those_of_the_cpu(kind):
     ends = []
     for device in ("cpu", "cuda"):
-        trainers = new_trainers(True, torch.float32, device)
+        trainers = new_trainers(True, torch.float32, device, kind)
         stack = Stack(trainers)
         for x in batches(20, torch.float32):
             stack.step(x.to(device))

@@ -57,8 +57,7 @@ def stepper(backend, x, components, bias):
     model = Model(tensors, relu, L1(0.1), whole(len(components)))
 
     def step():
-        cutoff = relu.feature_cutoff(tensors)
-        screen = Screen(tensors.encoder, tensors.bias, cutoff, "full")
+        screen = Screen(tensors.encoder, tensors.bias, "full")
         take_step(backend, model, adam, x, weights, len(x), 0.0, screen)
 
     return step

@@ -14,7 +14,8 @@ from skdict.decomposition._observers._convergence import Convergence
 from skdict.decomposition._observers._resampling import Resampling
 from skdict.decomposition._observers._steering import Steering
 from skdict.decomposition._schedule import Schedule
-from skdict.decomposition._trainers import new_start, new_trainer, weights_of
+from skdict.decomposition._starts import start_of
+from skdict.decomposition._trainers import new_trainer, weights_of
 from skdict.decomposition._training_rows import training_rows
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "_core"))
@@ -28,7 +29,7 @@ def new_fit(observers=(), alpha=0.1, max_iter=3, X=X, group=None, **options):
     sae = SparseDictionaryAutoencoder(12, alpha=alpha, **options)
     rows = training_rows(sae, X)
     schedule = Schedule(len(rows), sae.batch_size, max_iter)
-    return Fit(new_trainer(sae, new_start(sae, rows), rows, group=group), rows, schedule, observers)
+    return Fit(new_trainer(sae, start_of(sae, rows), rows, group=group), rows, schedule, observers)
 
 
 class Recorder(Observer):
@@ -91,7 +92,7 @@ def test_fits_run_together_are_those_run_alone():
         alone = new_fit(alpha=alpha)
         run_together([alone])
         assert fit.history == alone.history
-        one, other = (weights_of(f.trainer, f.rows.scaling) for f in (fit, alone))
+        one, other = (weights_of(f.trainer, f.rows) for f in (fit, alone))
         np.testing.assert_array_equal(one.components, other.components)
 
 
@@ -116,7 +117,7 @@ def test_a_fit_resumes_from_its_state(after):
     resumed.restore(*states[after])
     run_together([resumed])
     assert resumed.history == whole.history
-    one, other = (weights_of(f.trainer, f.rows.scaling) for f in (whole, resumed))
+    one, other = (weights_of(f.trainer, f.rows) for f in (whole, resumed))
     np.testing.assert_array_equal(one.components, other.components)
     np.testing.assert_array_equal(one.encoder_bias, other.encoder_bias)
     states = [[o.state() for o in f.observers[:3]] for f in (whole, resumed)]
@@ -134,7 +135,7 @@ def test_weights_that_are_not_finite_are_refused():
     fit = new_fit(learning_rate=1e30, max_iter=1)
     run_together([fit])
     with pytest.raises(ValueError, match=r"training diverged.*learning_rate \(it is 1e\+30\)"):
-        weights_of(fit.trainer, fit.rows.scaling)
+        weights_of(fit.trainer, fit.rows)
 
 
 @pytest.mark.parametrize("tied_weights", [True, False])
@@ -147,7 +148,7 @@ def test_two_processes_that_share_batches_fit_as_one(tied_weights):
     def train(group):
         fit = new_fit([Resampling()], group=group, **options)
         run_together([fit])
-        return weights_of(fit.trainer, fit.rows.scaling).attributes(), fit.history
+        return weights_of(fit.trainer, fit.rows).attributes(), fit.history
 
     weights, history = train(None)
     for theirs, their_history in run_in_threads(train, ThreadGroup.of(2)):

@@ -5,7 +5,8 @@ Each finds codes (`encode`), rebuilds rows (`decode`), gives the slope of the lo
 """
 
 from skdict._core._backends.base import Backend
-from skdict._core._backends.compiled import Compiled, is_compiled
+from skdict._core._backends.compiled import Compiled
+from skdict._core._backends.compiled_finder import is_compiled
 from skdict._core._backends.dense import Dense
 from skdict._core._backends.portable import Portable
 

@@ -14,8 +14,8 @@ class Backend(ABC):
         self._gradients = {}
 
     @abstractmethod
-    def encode(self, x, tensors, nonlinearity, screen):
-        """Return the codes of rows x (n, d)."""
+    def encode(self, x, model, eligible, screen):
+        """Return the codes of rows x (n, d), selected from those that are eligible (n,)."""
 
     @abstractmethod
     def decode(self, codes, components, start, stop):

@@ -4,121 +4,15 @@ import numpy as np
 import torch
 
 from skdict._core._adam import BETAS, EPSILON
+from skdict._core._backends.compiled_finder import CompiledFinder
 from skdict._core._backends.sparse import Sparse
-from skdict._core._codes import Codes
-from skdict._core._screening.bounds import Rounded, round_rows
 
 try:
-    from numba import config, get_num_threads, set_num_threads
+    from numba import get_num_threads
 
     from skdict._core._backends import kernels
 except ImportError:
     kernels = None
-
-# Products of a part of the rows stay in the processor's cache while they are looked through, yet
-# torch's threads and numba's take turns as seldom as may be.
-PART_BYTES = 16 * 2**20
-FIRST_ROOM = 64
-
-
-def is_compiled():
-    """Return True if compiled loops are available."""
-    return kernels is not None
-
-
-def share_threads():
-    """Give compiled loops as many threads as torch has, and leave torch as many.
-
-    The first launch of their threads would set the number for the whole process: torch would
-    then sum in another order than before, and processes that were given one core would take all.
-    """
-    threads = torch.get_num_threads()
-    set_num_threads(min(threads, config.NUMBA_NUM_THREADS))
-    torch.set_num_threads(threads)
-
-
-def round_rows_compiled(x, kind):
-    """Do what `round_rows` does, in one pass over the rows where the kind is int8."""
-    if kind != "int8":
-        return round_rows(x, kind)
-    rounded = Rounded(torch.empty(x.shape, dtype=torch.int8), *x.new_empty(3, len(x)))
-    arrays = (rounded.values, rounded.scales, rounded.lengths, rounded.errors)
-    kernels.round_to_int8(x.numpy(), *(array.numpy() for array in arrays))
-    return rounded
-
-
-class _Found:
-    """Entries as they are found: a stretch of places for each thread."""
-
-    def __init__(self, most_rows, dtype):
-        self._dtype, self.most_rows = dtype, most_rows
-        self.threads = get_num_threads()
-        self._starts, self._counts = np.empty((2, most_rows), np.int64)
-        self.grow(FIRST_ROOM * most_rows // self.threads)
-
-    def grow(self, room):
-        """Make room for so many entries a thread."""
-        self.room = room
-        self._columns = np.empty(self.threads * room, np.int32)
-        self._pre = np.empty(self.threads * room, self._dtype)
-
-    def rows(self, part):
-        """Return what the kernels fill for some of the rows."""
-        return self._starts[part], self._counts[part], self._columns, self._pre
-
-    def gathered(self, n_rows):
-        """Return the entries of the first rows as codes."""
-        found = self.rows(slice(n_rows))
-        row_ends = np.zeros(n_rows + 1, np.int64)
-        np.cumsum(found[1], out=row_ends[1:])
-        columns, pre = np.empty(row_ends[-1], np.int32), np.empty(row_ends[-1], self._dtype)
-        kernels.gather_entries(found, row_ends, columns, pre)
-        row_ends, columns, pre = map(torch.from_numpy, (row_ends, columns, pre))
-        return Codes(row_ends, columns, pre, pre)
-
-
-class CompiledFinder:
-    """Finds the entries above the cutoffs of their features, exactly; see `PortableFinder`."""
-
-    def __init__(self):
-        share_threads()
-        self._found = self._products = None
-
-    def __call__(self, x, encoder, bias, cutoff, screen):
-        """Return the entries of rows x (n, d) as codes whose values are the pre-activations."""
-        if self._found is None or self._found.most_rows < len(x):
-            self._found = _Found(len(x), bias.numpy().dtype)
-        rows = round_rows_compiled(x, screen.kind)
-        while True:
-            filled = np.zeros(self._found.threads, np.int64)
-            self._fill(x, rows, (encoder.numpy(), bias.numpy(), cutoff.numpy()), screen, filled)
-            if (filled >= 0).all():
-                return self._found.gathered(len(x))
-            self._found.grow(2 * self._found.room + 2 * len(bias))
-
-    def _fill(self, x, rows, encoding, screen, filled):
-        margins = screen.row_margins(rows)
-        part_rows = max(64, PART_BYTES // (4 * len(encoding[1])))
-        column_bounds = screen.rounded.scales, screen.column_bounds, screen.rounded.errors
-        column_bounds = tuple(array.numpy() for array in column_bounds)
-        for start in range(0, len(x), part_rows):
-            part = slice(start, min(start + part_rows, len(x)))
-            here = rows.part(part)
-            kernels.find_entries(
-                self._narrow_products(here, screen, part_rows),
-                x[part].numpy(),
-                (here.scales.numpy(), here.lengths.numpy(), margins[part].numpy()),
-                *encoding,
-                column_bounds,
-                self._found.rows(part),
-                filled,
-            )
-
-    def _narrow_products(self, rows, screen, part_rows):
-        if self._products is None or self._products[0] != (screen.kind, part_rows):
-            self._products = (screen.kind, part_rows), screen.new_products(part_rows)
-        products = screen.products(rows, self._products[1][: len(rows.scales)])
-        return (products.float() if products.dtype == torch.bfloat16 else products).numpy()
 
 
 class Compiled(Sparse):

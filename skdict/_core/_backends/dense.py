@@ -22,11 +22,12 @@ class Dense(Backend):
         self._multiply, self._batch_size = multiply, batch_size
         self._rooms = {}
 
-    def encode(self, x, tensors, nonlinearity, screen=None):
+    def encode(self, x, model, eligible, screen=None):
         """Return all codes of rows x (n, d); there is nothing to screen."""
-        bias = tensors.bias.unsqueeze(-2)
+        tensors, nonlinearity = model.tensors, model.nonlinearity
         pre = self._entries("pre", tensors.components, len(x))
-        self._multiply(x, tensors.encoder.mT, pre).add_(bias)
+        self._multiply(x, tensors.encoder.mT, pre).add_(tensors.bias.unsqueeze(-2))
+        nonlinearity.select(pre, eligible, model.group)
         out = pre
         if not nonlinearity.overwrites_pre:
             out = self._entries("values", tensors.components, len(x))

@@ -1,8 +1,7 @@
 """Compiled loops over entries of codes; imported only where numba is installed.
 
-Every function takes numpy arrays of one floating dtype. Rows of a batch are dealt out to threads
-in runs, each of which writes the entries it finds into a stretch of its own; no sum depends on how
-many threads there are.
+Every function takes numpy arrays of one floating dtype. No sum depends on how many threads there
+are.
 """
 
 import numpy as np
@@ -14,101 +13,11 @@ LOOSE = {"reassoc", "contract", "nsz", "arcp"}
 
 
 @njit(fastmath=LOOSE, inline="always")
-def _dot(left, right):
+def dot(left, right):
     total = left.dtype.type(0)
     for k in range(len(left)):
         total += left[k] * right[k]
     return total
-
-
-@njit(fastmath=LOOSE, inline="always")
-def _candidates(products, scales, bounds, errors, per_scale, length, least, flags, found):
-    """Write the columns whose bound exceeds `least` to `found`; return how many they are."""
-    m = len(products)
-    for j in range(m):
-        bound = products[j] * scales[j] + (bounds[j] * per_scale + length * errors[j])
-        flags[j] = bound > least
-    # Eight flags at a time, because nearly all are down.
-    words = flags.view(np.uint64)
-    count = 0
-    for word in range(len(words)):
-        if words[word] != 0:
-            for j in range(8 * word, min(8 * word + 8, m)):
-                found[count] = j
-                count += flags[j]
-    return count
-
-
-@njit(parallel=True, fastmath=LOOSE, cache=True)
-def find_entries(products, x, row_bounds, encoder, bias, cutoff, column_bounds, found, filled):
-    """Find the entries above the cutoffs of their features, exactly.
-
-    Parameters
-    ----------
-    products : ndarray of shape (n, m)
-        Narrow products of rows and directions.
-    x : ndarray of shape (n, d)
-        The rows themselves.
-    row_bounds : tuple of ndarray of shape (n,)
-        Scales, lengths and margins of the rounded rows.
-    encoder, bias, cutoff : ndarray of shape (m, d), (m,) and (m,)
-        In full precision.
-    column_bounds : tuple of ndarray of shape (m,)
-        Scales, raised biases and errors of the rounded encoder.
-    found : tuple
-        Filled: starts (n,) and counts (n,) of each row's entries among columns (room,) and
-        pre-activations (room,), which are dealt out to the threads in equal stretches.
-    filled : ndarray of shape (threads,)
-        How far each stretch is filled; -1 where there was no room.
-    """
-    n, m = products.shape
-    row_scales, lengths, margins = row_bounds
-    scales, bounds, errors = column_bounds
-    starts, counts, columns, pre = found
-    threads = len(filled)
-    share, room = (n + threads - 1) // threads, len(columns) // threads
-    for thread in prange(threads):
-        first = thread * room
-        flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
-        candidates = np.empty(m + 8, dtype=np.int32)
-        end = filled[thread]
-        for i in range(thread * share, min(n, (thread + 1) * share)):
-            per_scale = 1 / row_scales[i]
-            count = _candidates(
-                products[i],
-                scales,
-                bounds,
-                errors,
-                per_scale,
-                lengths[i] * per_scale,
-                -margins[i] * per_scale,
-                flags,
-                candidates,
-            )
-            if end < 0 or end + count > room:
-                end = -1
-                break
-            starts[i] = first + end
-            for candidate in range(count):
-                j = candidates[candidate]
-                projection = _dot(x[i], encoder[j]) + bias[j]
-                if projection > cutoff[j]:
-                    columns[first + end] = j
-                    pre[first + end] = projection
-                    end += 1
-            counts[i] = first + end - starts[i]
-        filled[thread] = end
-
-
-@njit(parallel=True, cache=True)
-def gather_entries(found, row_ends, columns, pre):
-    """Copy the entries that `find_entries` found so that they follow one another, row by row."""
-    starts, counts, from_columns, from_pre = found
-    for i in prange(len(starts)):
-        there, here = starts[i], row_ends[i]
-        for k in range(counts[i]):
-            columns[here + k] = from_columns[there + k]
-            pre[here + k] = from_pre[there + k]
 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
@@ -142,12 +51,12 @@ def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors
             code, atom = values[place], components[columns[place]]
             for k in range(d):
                 rebuilt[k] += code * atom[k]
-        errors[i] = _dot(rebuilt, rebuilt)
+        errors[i] = dot(rebuilt, rebuilt)
         factor = factors[i]
         for k in range(d):
             rebuilt[k] *= factor
         for place in range(row_ends[i], row_ends[i + 1]):
-            slopes[place] = _dot(rebuilt, components[columns[place]]) + row_slopes[i]
+            slopes[place] = dot(rebuilt, components[columns[place]]) + row_slopes[i]
 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
@@ -170,7 +79,7 @@ def slopes_of_entries(components, row_ends, columns, start, stop, pull, row_slop
     for i in prange(len(pull)):
         for place in range(row_ends[i], row_ends[i + 1]):
             if start <= columns[place] < stop:
-                slopes[place] = _dot(pull[i], components[columns[place]]) + row_slopes[i]
+                slopes[place] = dot(pull[i], components[columns[place]]) + row_slopes[i]
 
 
 @njit(cache=True)
@@ -255,7 +164,7 @@ def update_directions(state, start, stop, places, terms, unit, rates, scratch):
         gradient = scratch[get_thread_id()]
         _sum_places(ends[j], ends[j + 1], rows, terms, gradient)
         direction, mean, square = directions[j], first[j], second[j]
-        along = _dot(gradient, direction) if unit else gradient[0] * 0
+        along = dot(gradient, direction) if unit else gradient[0] * 0
         length = gradient[0] * 0
         for k in range(len(gradient)):
             slope = gradient[k] - along * direction[k]
@@ -308,25 +217,3 @@ def count_fired(columns, values, out):
     out[:] = 0
     for place in range(len(columns)):
         out[columns[place]] += values[place] != 0
-
-
-@njit(parallel=True, fastmath=LOOSE, cache=True)
-def round_to_int8(x, values, scales, lengths, errors):
-    """Round rows to multiples of a 127th of their largest entry; see `round_rows`."""
-    n, d = x.shape
-    for i in prange(n):
-        largest = abs(x[i, 0])
-        for k in range(d):
-            largest = max(largest, abs(x[i, k]))
-        scale = largest / 127 if largest > 0 else largest + 1
-        per_scale = 1 / scale
-        square = missed = largest * 0
-        for k in range(d):
-            multiple = np.rint(x[i, k] * per_scale)
-            values[i, k] = np.int8(multiple)
-            rounded = multiple * scale
-            square += rounded * rounded
-            missed += (x[i, k] - rounded) ** 2
-        scales[i] = scale
-        lengths[i] = np.sqrt(square)
-        errors[i] = np.sqrt(missed)

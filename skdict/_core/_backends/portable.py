@@ -8,6 +8,7 @@ from torch.nn.functional import embedding_bag
 from skdict._core._backends.sparse import Sparse
 from skdict._core._codes import Codes
 from skdict._core._screening.bounds import round_rows
+from skdict._core._selection import largest_of_row_entries
 
 # Products of a part of the rows stay in the processor's cache while they are looked through.
 PART_BYTES = 8 * 2**20
@@ -19,28 +20,47 @@ with warnings.catch_warnings():
 
 
 class PortableFinder:
-    """Finds the entries above the cutoffs of their features, exactly."""
+    """Finds entries of rows, exactly.
+
+    Entries come as `Codes` whose values are the pre-activations.
+    """
 
     def __init__(self):
         self._room = None
 
-    def __call__(self, x, encoder, bias, cutoff, screen):
-        """Return the entries of rows x (n, d) as codes whose values are the pre-activations."""
-        part_rows = max(64, PART_BYTES // (4 * len(bias)))
+    def above(self, x, encoder, bias, cutoff, screen):
+        """Return the entries of rows x (n, d) above the cutoffs of their features (m,)."""
         parts = []
+        for part, products, rows in self._products(x, screen, one_scale=True):
+            at, columns = torch.gt(products, screen.thresholds(rows, cutoff)).nonzero(as_tuple=True)
+            codes = entries_at(at, columns, part, encoder, bias)
+            parts.append(codes.only(codes.pre > cutoff[codes.columns]))
+        return joined(parts)
+
+    def largest(self, x, encoder, bias, k, screen):
+        """Return the k largest positive entries of each row of x (n, d).
+
+        Of the k entries that a row's narrow products make out to be largest, the least exact
+        pre-activation is a proven cutoff: k entries reach it.
+        """
+        parts = []
+        for part, products, rows in self._products(x, screen):
+            bounds, estimates = screen.upper_bounds(rows, products)
+            likely = estimates.topk(k, dim=1, sorted=False).indices.sort(dim=1).values
+            at = torch.arange(len(part)).repeat_interleave(k)
+            likely = entries_at(at, likely.flatten(), part, encoder, bias)
+            cutoff = likely.pre.view(len(part), k).amin(1, keepdim=True).clamp_(min=0)
+            cutoff *= 1 - screen.cutoff_rounding
+            codes = entries_at(*(bounds > cutoff).nonzero(as_tuple=True), part, encoder, bias)
+            parts.append(largest_of_row_entries(codes.only(codes.pre > 0), k))
+        return joined(parts)
+
+    def _products(self, x, screen, *, one_scale=False):
+        """Yield rows, a few at a time, their narrow products, and these rows rounded."""
+        part_rows = max(64, PART_BYTES // (4 * len(screen.rounded.scales)))
         for part in x.split(part_rows):
-            rows = round_rows(part, screen.kind, one_scale=True)
-            products = screen.products(rows, self._room_for(screen, part_rows)[: len(part)])
-            at, columns = torch.gt(products, screen.thresholds(rows)).nonzero(as_tuple=True)
-            pre = products_at(columns, ends_of(at, len(part)), part, encoder).add_(bias[columns])
-            found = pre > cutoff[columns]
-            parts.append(
-                (torch.bincount(at[found], minlength=len(part)), columns[found], pre[found])
-            )
-        counts, columns, pre = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
-        row_ends = counts.new_zeros(len(x) + 1)
-        torch.cumsum(counts, 0, out=row_ends[1:])
-        return Codes(row_ends, columns, pre, pre)
+            rows = round_rows(part, screen.kind, one_scale=one_scale)
+            yield part, screen.products(rows, self._room_for(screen, part_rows)[: len(part)]), rows
 
     def _room_for(self, screen, part_rows):
         """Return room for products, taken once."""
@@ -56,10 +76,10 @@ class Portable(Sparse):
         super().__init__(PortableFinder())
         self._codes = self._rows = self._by_feature = None
 
-    def encode(self, x, tensors, nonlinearity, screen):
-        """Return the codes of rows x (n, d)."""
+    def encode(self, x, model, eligible, screen):
+        """Return the codes of rows x (n, d), selected from those that are eligible (n,)."""
         self._codes = None
-        return super().encode(x, tensors, nonlinearity, screen)
+        return super().encode(x, model, eligible, screen)
 
     def decode(self, codes, components, start, stop):
         """Return what the features from `start` to `stop` rebuild."""
@@ -114,6 +134,24 @@ class Portable(Sparse):
             order = codes.columns.argsort(stable=True)
             self._by_feature = order, rows[order], ends_of(codes.columns, n_components)
         return self._by_feature
+
+
+def entries_at(rows, columns, x, encoder, bias):
+    """Return the entries of x (n, d) at places in row order, whatever their pre-activations."""
+    row_ends = ends_of(rows, len(x))
+    pre = products_at(columns, row_ends, x, encoder).add_(bias[columns])
+    return Codes(row_ends, columns, pre, pre)
+
+
+def joined(parts):
+    """Return the codes of rows that came in parts."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = torch.cat([codes.row_ends.diff() for codes in parts])
+    row_ends = counts.new_zeros(len(counts) + 1)
+    torch.cumsum(counts, 0, out=row_ends[1:])
+    columns, pre = (torch.cat([getattr(c, name) for c in parts]) for name in ("columns", "pre"))
+    return Codes(row_ends, columns, pre, pre)
 
 
 def ends_of(numbers, count):

@@ -1,25 +1,28 @@
 """What back ends over few entries share."""
 
 from skdict._core._backends.base import Backend
+from skdict._core._screening.search import Search
 
 
 class Sparse(Backend):
-    """A back end that finds the entries above their cutoffs before it computes with them.
+    """A back end that searches for entries before it computes with them.
 
     Parameters
     ----------
-    find : callable
-        ``find(x, encoder, bias, cutoff, screen)`` returns the entries of rows.
+    finder : PortableFinder or CompiledFinder
+        Finds the entries of rows.
     """
 
-    def __init__(self, find):
+    def __init__(self, finder):
         super().__init__()
-        self._find = find
+        self._finder, self._known = finder, {}
 
-    def encode(self, x, tensors, nonlinearity, screen):
-        """Return the codes of rows x (n, d)."""
-        cutoff = nonlinearity.feature_cutoff(tensors)
-        codes = self._find(x, tensors.encoder, tensors.bias, cutoff, screen)
+    def encode(self, x, model, eligible, screen):
+        """Return the codes of rows x (n, d), selected from those that are eligible (n,)."""
+        tensors, nonlinearity = model.tensors, model.nonlinearity
+        encoding = x, tensors.encoder, tensors.bias
+        search = Search(self._finder, *encoding, screen, eligible, model.group, self._known)
+        codes = nonlinearity.entries(search, tensors)
         learned = {name: self.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
         return codes._replace(values=nonlinearity.values(codes.pre, learned))
 

@@ -2,19 +2,18 @@
 
 import torch
 
+from skdict._core._nonlinearities.base import Nonlinearity
 
-class Relu:
-    """c = max(p, 0); the protocol is that of the package."""
 
+class Relu(Nonlinearity):
+    """c = max(p, 0)."""
+
+    penalised = True
     overwrites_pre = True
 
-    def learned(self, n_components):
-        """Return no tensors."""
-        return {}
-
-    def feature_cutoff(self, tensors):
-        """Return zeros: what is not positive carries nothing."""
-        return torch.zeros_like(tensors.bias)
+    def share_active(self, n_components):
+        """Return None: the penalty decides."""
+        return None
 
     def values(self, pre, learned, out=None):
         """Return the positive parts of pre-activations."""
@@ -25,6 +24,6 @@ class Relu:
         torch.ops.aten.threshold_backward(slopes, codes.values, 0, grad_input=slopes)
         return slopes, {}
 
-    def frozen(self, tensors):
-        """Return no tensors: the threshold is zero."""
+    def frozen(self, tensors, rows):
+        """Return nothing: the threshold is zero."""
         return {}

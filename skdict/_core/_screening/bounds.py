@@ -100,8 +100,6 @@ class Screen:
         The narrow type.
     round_rows : callable
         What rounds the encoder: `round_rows`, or a faster one.
-    cutoff : torch.Tensor of shape (m,)
-        Pre-activations at or below it carry nothing.
 
     Attributes
     ----------
@@ -109,12 +107,12 @@ class Screen:
         The encoder.
     longest : float
         Largest norm of a direction.
-    column_bounds : torch.Tensor of shape (m,)
-        Biases less cutoffs, raised by what rounding of sums and of products can take off.
+    cutoff_rounding : float
+        Share of a cutoff by which rounding of sums and of products can lower what reaches it.
     """
 
-    def __init__(self, encoder, bias, cutoff, kind, round_rows=round_rows):
-        self.kind = kind
+    def __init__(self, encoder, bias, kind, round_rows=round_rows):
+        self.kind, self._bias = kind, bias
         self.rounded = round_rows(encoder, kind)
         self.longest = (self.rounded.lengths + self.rounded.errors).max()
         unit = torch.finfo(encoder.dtype).eps
@@ -122,8 +120,13 @@ class Screen:
         self._sum_rounding = (2 * encoder.shape[1] + 8) * unit
         given_back = BFLOAT16_ROUNDING if kind == "bfloat16" else 0.0
         self._product_rounding = 1 + given_back
-        size = bias.abs() + cutoff.abs()
-        self.column_bounds = (bias - cutoff) + size * (given_back + 8 * unit)
+        self.cutoff_rounding = given_back + 8 * unit
+
+    def column_bounds(self, cutoff=None):
+        """Return biases less cutoffs (m,), raised by what rounding can take off; shape (m,)."""
+        cutoff = torch.zeros_like(self._bias) if cutoff is None else cutoff
+        size = self._bias.abs() + cutoff.abs()
+        return (self._bias - cutoff) + size * self.cutoff_rounding
 
     def row_margins(self, x):
         """Return by how much the product of each rounded row can fall short, but for `errors`.
@@ -148,13 +151,15 @@ class Screen:
             return torch._int_mm(x.values, weights, out=out)
         return torch.mm(x.values, weights, out=out)
 
-    def thresholds(self, x):
+    def thresholds(self, x, cutoff):
         """Return what products must exceed for an entry to pass its cutoff, for all rows alike.
 
         Parameters
         ----------
         x : Rounded
             Rows with one scale.
+        cutoff : torch.Tensor of shape (m,)
+            Pre-activations at or below it carry nothing.
 
         Returns
         -------
@@ -162,7 +167,7 @@ class Screen:
             In the dtype of the products, rounded down.
         """
         hidden = x.lengths.max() * self.rounded.errors * self._product_rounding
-        least = -(self.column_bounds + self.row_margins(x).max() + hidden)
+        least = -(self.column_bounds(cutoff) + self.row_margins(x).max() + hidden)
         least /= self.rounded.scales * x.scales[0]
         dtype = PRODUCT_DTYPES.get(self.kind, least.dtype)
         if self.kind == "int8":
@@ -170,7 +175,25 @@ class Screen:
         rounding = torch.finfo(dtype).eps
         return least.sub_(least.abs(), alpha=rounding).to(dtype)
 
+    def upper_bounds(self, x, products):
+        """Return what pre-activations are at most, and estimates of them; shape (n, m) each.
+
+        Parameters
+        ----------
+        x : Rounded
+            Rows of the same kind.
+        products : torch.Tensor of shape (n, m)
+            Their `products`.
+        """
+        estimates = products.to(self._bias.dtype) * self.rounded.scales
+        estimates.mul_(x.scales[:, None])
+        hidden = x.lengths * self._product_rounding
+        bounds = torch.addr(estimates, hidden, self.rounded.errors)
+        bounds += self.row_margins(x)[:, None]
+        bounds += self.column_bounds()
+        return bounds, estimates.add_(self._bias)
+
     def new_products(self, n_rows):
         """Return room for the products of so many rows."""
-        dtype = PRODUCT_DTYPES.get(self.kind, self.column_bounds.dtype)
-        return torch.empty(n_rows, len(self.column_bounds), dtype=dtype)
+        dtype = PRODUCT_DTYPES.get(self.kind, self._bias.dtype)
+        return torch.empty(n_rows, len(self._bias), dtype=dtype)

@@ -4,7 +4,7 @@ import warnings
 
 import torch
 
-from skdict._core._backends.compiled import round_rows_compiled
+from skdict._core._backends.compiled_finder import round_rows_compiled
 from skdict._core._backends.portable import PortableFinder
 from skdict._core._screening.bounds import KINDS, Screen, round_rows
 
@@ -57,9 +57,9 @@ class ScreeningChoice:
             return kinds[turn % len(kinds)]
         return min(record.seconds, key=record.seconds.get)
 
-    def screen(self, kind, cutoff):
+    def screen(self, kind):
         """Return a screen of a kind for the encoder as it is now."""
-        return Screen(self._encoder, self._bias, cutoff, kind, self._round_rows)
+        return Screen(self._encoder, self._bias, kind, self._round_rows)
 
     def took(self, kind, seconds_per_row):
         """Take note of how long it took to go through a batch with a kind of screening."""
@@ -73,13 +73,13 @@ class ScreeningChoice:
         largest = torch.linalg.vector_norm(x, dim=1).max()
         longest = torch.linalg.vector_norm(self._encoder, dim=1).max()
         rounding = 4 * x.shape[1] * torch.finfo(x.dtype).eps * largest * longest
-        find = PortableFinder()
+        finder = PortableFinder()
         for kind in self._kinds:
             if kind in _distrusted:
                 continue
             try:
-                screen = Screen(self._encoder, self._bias, cutoff, kind)
-                codes = find(x, self._encoder, self._bias, cutoff, screen)
+                screen = Screen(self._encoder, self._bias, kind)
+                codes = finder.above(x, self._encoder, self._bias, cutoff, screen)
             except (RuntimeError, AttributeError):
                 # Not every processor, and not every build of torch, multiplies narrow types.
                 if kind == "full":

@@ -1,7 +1,7 @@
 """Re-initialising dead features."""
 
 from skdict.decomposition._observers._base import Observer
-from skdict.decomposition._trainers import FIRING_SHARE
+from skdict.decomposition._starts import FIRING_SHARE
 
 
 class Resampling(Observer):

@@ -9,13 +9,13 @@ from skdict._core._backends import is_compiled
 
 LAUNCH = """
 import numba, torch
-from skdict._core._backends.compiled import CompiledFinder
+from skdict._core._backends.compiled_finder import CompiledFinder
 from skdict._core._screening.bounds import Screen
 
 torch.set_num_threads(1)
 x, encoder = torch.randn(64, 8), torch.randn(32, 8)
 bias = torch.zeros(32)
-CompiledFinder()(x, encoder, bias, bias, Screen(encoder, bias, bias, "full"))
+CompiledFinder().above(x, encoder, bias, bias, Screen(encoder, bias, "full"))
 print(torch.get_num_threads(), numba.get_num_threads())
 """
 

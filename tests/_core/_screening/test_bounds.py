@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from skdict._core._backends.compiled import CompiledFinder, is_compiled, round_rows_compiled
+from skdict._core._backends.compiled_finder import (
+    CompiledFinder,
+    is_compiled,
+    round_rows_compiled,
+)
 from skdict._core._backends.portable import PortableFinder
 from skdict._core._screening.bounds import KINDS, Screen, round_rows
+from skdict._core._screening.search import Search
+from skdict._core._selection import largest_of_batch
 
 FINDERS = [PortableFinder] + [CompiledFinder] * is_compiled()
 ROWS = {
@@ -44,7 +50,8 @@ def test_entries_are_those_of_float64(rows, cutoff, kind, finder):
     # The bias is shifted with the cutoff, so that as many entries pass whatever the cutoff.
     cutoff = cutoff * bias.abs()
     bias = bias + cutoff
-    codes = finder()(x, encoder, bias, cutoff, Screen(encoder, bias, cutoff, kind)).to_dense(77)
+    screen = Screen(encoder, bias, kind)
+    codes = finder().above(x, encoder, bias, cutoff, screen).to_dense(77)
     pre = x.double() @ encoder.double().T + bias.double()
     exact = pre.where(pre > cutoff, 0)
     # Float32 sums of 40 products, each as large as the lengths allow.
@@ -53,6 +60,51 @@ def test_entries_are_those_of_float64(rows, cutoff, kind, finder):
     at_cutoff = (pre - cutoff).abs() <= rounding
     assert (((codes - exact).abs() <= rounding) | at_cutoff).all()
     assert 0 < (exact != 0).double().mean() < 1
+
+
+@pytest.mark.parametrize("finder", FINDERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("k", [1, 9, 77])
+@pytest.mark.parametrize("rows", ROWS)
+def test_largest_entries_are_those_of_float64(rows, k, kind, finder):
+    x, encoder, bias = make(rows)
+    codes = finder().largest(x, encoder, bias, k, Screen(encoder, bias, kind)).to_dense(77)
+    pre = x.double() @ encoder.double().T + bias.double()
+    cutoff = pre.topk(k).values[:, -1:].clamp(min=0)
+    exact = pre.where((pre >= cutoff) & (pre > 0), 0)
+    rounding = 1e-5 * (x.double().norm(dim=1)[:, None] * encoder.double().norm(dim=1))
+    rounding = rounding + 1e-6 * bias.abs() + 1e-30
+    at_cutoff = (pre - cutoff).abs() <= 2 * rounding
+    assert (((codes - exact).abs() <= rounding) | at_cutoff).all()
+    assert torch.equal((codes > 0).sum(1), (pre > 0).sum(1).clamp(max=k)) or at_cutoff.any()
+    assert ((codes > 0).sum(1) <= k).all()
+
+
+@pytest.mark.parametrize("finder", FINDERS)
+@pytest.mark.parametrize("guess", [0.0, 1e-9, 0.99, 1.01, 50.0, 1e30])
+@pytest.mark.parametrize("k", [0.001, 0.4, 9.3, 77])
+def test_the_largest_of_a_batch_do_not_depend_on_the_guess(k, guess, finder):
+    x, encoder, bias = make("plain")
+    eligible = torch.arange(len(x)) % 9 != 0
+    pre = torch.addmm(bias, x, encoder.T)
+    reach = pre[eligible].flatten().sort(descending=True).values
+    known = {"cutoff": float(guess * reach[min(int(k * eligible.sum()), len(reach) - 1)].abs())}
+    screen = Screen(encoder, bias, "int8")
+    search = Search(finder(), x, encoder, bias, screen, eligible, known=known)
+    found = search.largest_of_batch(k).to_dense(77)
+    torch.testing.assert_close(found, pre.where(largest_of_batch(pre, k, eligible), 0))
+
+
+@pytest.mark.parametrize("finder", FINDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_not_finite_do_no_harm_to_others(kind, finder):
+    x, encoder, bias = make("plain")
+    part = x[:64]
+    clean = finder().largest(part, encoder, bias, 5, Screen(encoder, bias, kind)).to_dense(77)
+    part[3], part[7, 2] = torch.nan, torch.inf
+    found = finder().largest(part, encoder, bias, 5, Screen(encoder, bias, kind)).to_dense(77)
+    others = ~torch.isin(torch.arange(64), torch.tensor([3, 7]))
+    assert torch.equal(found[others], clean[others])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,11 +129,11 @@ def test_without_its_margin_screening_would_miss_codes():
     exact = x @ encoder.T
     bias = -exact.amax(0) * 0.9999
     no = torch.zeros_like(bias)
-    screen = Screen(encoder, bias, no, "int8")
+    screen = Screen(encoder, bias, "int8")
     screen.row_margins = lambda rows: torch.zeros_like(rows.lengths)
     screen.rounded.errors.zero_()
-    screen.column_bounds = bias
-    found = PortableFinder()(x, encoder, bias, no, screen)
+    screen.column_bounds = lambda cutoff: bias
+    found = PortableFinder().above(x, encoder, bias, no, screen)
     assert len(found.values) < (exact + bias > 0).sum()
 
 
@@ -98,7 +150,7 @@ def test_compiled_rounding_is_the_same():
 def test_codes_do_not_depend_on_their_batch(finder):
     x, encoder, bias = make("outlier rows")
     no = torch.zeros_like(bias)
-    screen = Screen(encoder, bias, no, "int8")
-    whole = finder()(x, encoder, bias, no, screen).to_dense(77)
-    single = [finder()(row[None], encoder, bias, no, screen).to_dense(77) for row in x[:20]]
+    screen = Screen(encoder, bias, "int8")
+    whole = finder().above(x, encoder, bias, no, screen).to_dense(77)
+    single = [finder().above(row[None], encoder, bias, no, screen).to_dense(77) for row in x[:20]]
     assert torch.equal(whole[:20], torch.cat(single))

@@ -1,0 +1,249 @@
+"""Compiled loops that find entries; imported only where numba is installed.
+
+Rows of a batch are dealt out to threads in runs, each of which writes the entries it finds into a
+stretch of its own.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from skdict._core._backends.kernels import LOOSE, dot
+
+# Columns are dealt out to so many groups for each entry of a row that is looked for.
+GROUPS = 4
+
+
+@njit(inline="always")
+def _compact(flags, m, found):
+    """Write the numbers below m whose flags are up to `found`; return how many they are."""
+    # Eight flags at a time, because nearly all are down.
+    words = flags.view(np.uint64)
+    count = 0
+    for word in range(len(words)):
+        if words[word] != 0:
+            for j in range(8 * word, min(8 * word + 8, m)):
+                found[count] = j
+                count += flags[j]
+    return count
+
+
+@njit(fastmath=LOOSE, inline="always")
+def _candidates(products, scales, bounds, errors, per_scale, length, least, flags, found):
+    """Write the columns whose bound exceeds `least` to `found`; return how many they are."""
+    m = len(products)
+    for j in range(m):
+        bound = products[j] * scales[j] + (bounds[j] * per_scale + length * errors[j])
+        flags[j] = bound > least
+    return _compact(flags, m, found)
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def find_above(products, x, row_bounds, encoder, bias, cutoff, column_bounds, found, filled):
+    """Find the entries above the cutoffs of their features, exactly.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n, m)
+        Narrow products of rows and directions.
+    x : ndarray of shape (n, d)
+        The rows themselves.
+    row_bounds : tuple of ndarray of shape (n,)
+        Scales, lengths and margins of the rounded rows.
+    encoder, bias, cutoff : ndarray of shape (m, d), (m,) and (m,)
+        In full precision.
+    column_bounds : tuple of ndarray of shape (m,)
+        Scales, raised biases and errors of the rounded encoder.
+    found : tuple
+        Filled: starts (n,) and counts (n,) of each row's entries among columns (room,) and
+        pre-activations (room,), which are dealt out to the threads in equal stretches.
+    filled : ndarray of shape (threads,)
+        How far each stretch is filled; -1 where there was no room.
+    """
+    n, m = products.shape
+    row_scales, lengths, margins = row_bounds
+    scales, bounds, errors = column_bounds
+    starts, counts, columns, pre = found
+    threads = len(filled)
+    share, room = (n + threads - 1) // threads, len(columns) // threads
+    for thread in prange(threads):
+        first = thread * room
+        flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
+        candidates = np.empty(m + 8, dtype=np.int32)
+        end = filled[thread]
+        for i in range(thread * share, min(n, (thread + 1) * share)):
+            per_scale = 1 / row_scales[i]
+            count = _candidates(
+                products[i],
+                scales,
+                bounds,
+                errors,
+                per_scale,
+                lengths[i] * per_scale,
+                -margins[i] * per_scale,
+                flags,
+                candidates,
+            )
+            if end < 0 or end + count > room:
+                end = -1
+                break
+            starts[i] = first + end
+            for candidate in range(count):
+                j = candidates[candidate]
+                projection = dot(x[i], encoder[j]) + bias[j]
+                if projection > cutoff[j]:
+                    columns[first + end] = j
+                    pre[first + end] = projection
+                    end += 1
+            counts[i] = first + end - starts[i]
+        filled[thread] = end
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _kth_largest(values, k):
+    return np.partition(values, len(values) - k)[len(values) - k]
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _likely(products, scales, bias, per_scale, k, estimates, tops, flags, found):
+    """Write at least k columns whose estimates are largest to `found`; return how many they are.
+
+    The columns are dealt out to groups. The k-th largest of the largest estimates of the groups is
+    reached by k entries at least, and hardly by more.
+    """
+    m, n_groups = len(products), len(tops)
+    tops[:] = -np.inf
+    for start in range(0, m, n_groups):
+        for j in range(start, min(start + n_groups, m)):
+            estimate = products[j] * scales[j] + bias[j] * per_scale
+            estimates[j] = estimate
+            tops[j - start] = max(tops[j - start], estimate)
+    least = _kth_largest(tops, k)
+    for j in range(m):
+        flags[j] = estimates[j] >= least
+    return _compact(flags, m, found)
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _project(x, encoder, bias, columns, likely, known, out):
+    """Fill out with the pre-activations of columns, of which `known` has those of `likely`."""
+    place = 0
+    for entry in range(len(columns)):
+        j = columns[entry]
+        while place < len(likely) and likely[place] < j:
+            place += 1
+        if place < len(likely) and likely[place] == j:
+            out[entry] = known[place]
+        else:
+            out[entry] = dot(x, encoder[j]) + bias[j]
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _keep_largest(columns, projections, k, out_columns, out_projections):
+    """Write the k largest positive entries of a row to out; return how many they are."""
+    least, n_ties = projections.dtype.type(0), 0
+    if len(projections) > k:
+        least = max(least, _kth_largest(projections, k))
+        n_ties = k - np.sum(projections > least) if least > 0 else 0
+    count = 0
+    for entry in range(len(columns)):
+        projection = projections[entry]
+        is_tie = n_ties > 0 and projection == least
+        if projection > least or is_tie:
+            out_columns[count] = columns[entry]
+            out_projections[count] = projection
+            count += 1
+            n_ties -= is_tie
+    return count
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def find_largest(products, x, row_bounds, encoder, bias, k, rounding, column_bounds, found, filled):
+    """Find the k largest positive entries of each row, exactly; see `find_above`.
+
+    Entries whose narrow products are largest are computed exactly. The k-th largest of them is a
+    proven cutoff: only entries whose bound reaches it can be among the k largest.
+
+    Parameters
+    ----------
+    k : int
+        Entries of a row, at most m.
+    rounding : float
+        Share of a cutoff by which rounding can lower the bound of what reaches it.
+    """
+    n, m = products.shape
+    row_scales, lengths, margins = row_bounds
+    scales, bounds, errors = column_bounds
+    starts, counts, columns, pre = found
+    threads = len(filled)
+    share, room = (n + threads - 1) // threads, len(columns) // threads
+    n_groups = min(m, max(GROUPS * k, 64))
+    for thread in prange(threads):
+        first = thread * room
+        flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
+        likely, reaching = np.empty((2, m + 8), dtype=np.int32)
+        estimates, exact, projections = np.empty((3, m + 8), dtype=bias.dtype)
+        tops = np.empty(n_groups, dtype=bias.dtype)
+        end = filled[thread]
+        for i in range(thread * share, min(n, (thread + 1) * share)):
+            if end < 0 or end + k > room:
+                end = -1
+                break
+            per_scale = 1 / row_scales[i]
+            count = _likely(products[i], scales, bias, per_scale, k, estimates, tops, flags, likely)
+            known, of = exact[:count], likely[:count]
+            _project(x[i], encoder, bias, of, of[:0], known[:0], known)
+            # Nothing of a row that is not finite is likely.
+            cutoff = max(_kth_largest(known, k), bias[0] * 0) if count >= k else bias[0] * 0
+            least = (cutoff - rounding * cutoff - margins[i]) * per_scale
+            count = _candidates(
+                products[i],
+                scales,
+                bounds,
+                errors,
+                per_scale,
+                lengths[i] * per_scale,
+                least,
+                flags,
+                reaching,
+            )
+            _project(x[i], encoder, bias, reaching[:count], of, known, projections[:count])
+            here = first + end
+            starts[i] = here
+            counts[i] = _keep_largest(
+                reaching[:count], projections[:count], k, columns[here:], pre[here:]
+            )
+            end += counts[i]
+        filled[thread] = end
+
+
+@njit(parallel=True, cache=True)
+def gather_entries(found, row_ends, columns, pre):
+    """Copy the entries that were found so that they follow one another, row by row."""
+    starts, counts, from_columns, from_pre = found
+    for i in prange(len(starts)):
+        there, here = starts[i], row_ends[i]
+        for k in range(counts[i]):
+            columns[here + k] = from_columns[there + k]
+            pre[here + k] = from_pre[there + k]
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def round_to_int8(x, values, scales, lengths, errors):
+    """Round rows to multiples of a 127th of their largest entry; see `round_rows`."""
+    n, d = x.shape
+    for i in prange(n):
+        largest = abs(x[i, 0])
+        for k in range(d):
+            largest = max(largest, abs(x[i, k]))
+        scale = largest / 127 if largest > 0 else largest + 1
+        per_scale = 1 / scale
+        square = missed = largest * 0
+        for k in range(d):
+            multiple = np.rint(x[i, k] * per_scale)
+            values[i, k] = np.int8(multiple)
+            rounded = multiple * scale
+            square += rounded * rounded
+            missed += (x[i, k] - rounded) ** 2
+        scales[i] = scale
+        lengths[i] = np.sqrt(square)
+        errors[i] = np.sqrt(missed)

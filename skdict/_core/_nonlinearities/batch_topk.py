@@ -1,0 +1,33 @@
+"""Codes are the largest positive pre-activations of a batch, on average k a row."""
+
+import torch
+
+from skdict._core._nonlinearities.topk import TopK
+from skdict._core._selection import largest_of_batch
+from skdict._core._threshold import shared_threshold
+
+
+class BatchTopK(TopK):
+    r"""c = p for the floor(k n) largest positive p of n rows (Bussmann et al., arXiv:2412.06410).
+
+    Outlier rows take no part in the selection; their codes are those that reach the least of it. At
+    inference a threshold takes the place of the selection, so that a row's codes are its own.
+
+    Parameters
+    ----------
+    k : float or torch.Tensor of shape (stack, 1)
+        Mean number of codes per row.
+    """
+
+    def select(self, pre, eligible, group):
+        """Keep the largest pre-activations of the batch."""
+        pre.masked_fill_(~largest_of_batch(pre, self.k, eligible, group), 0)
+
+    def entries(self, search, tensors):
+        """Return the largest entries of the batch."""
+        return search.largest_of_batch(self.k)
+
+    def frozen(self, tensors, rows):
+        """Return one threshold for all features."""
+        threshold = shared_threshold(tensors, rows, self.k)
+        return {"thresholds": torch.full_like(tensors.bias, threshold)}

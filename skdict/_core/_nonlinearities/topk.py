@@ -1,0 +1,41 @@
+"""Codes are the k largest positive pre-activations of each row."""
+
+import torch
+
+from skdict._core._nonlinearities.relu import Relu
+from skdict._core._selection import largest_of_rows
+
+
+class TopK(Relu):
+    r"""c = p for the k largest positive p of a row, else 0 (Gao et al. 2024, arXiv:2406.04093).
+
+    Parameters
+    ----------
+    k : int or torch.Tensor of shape (stack, 1)
+        Most codes of a row.
+    """
+
+    penalised = False
+
+    def __init__(self, k):
+        self.k = k
+
+    def share_active(self, n_components):
+        """Return k / m."""
+        return self.k / n_components
+
+    def select(self, pre, eligible, group):
+        """Keep the k largest pre-activations of each row."""
+        pre.masked_fill_(~largest_of_rows(pre, self.k), 0)
+
+    def entries(self, search, tensors):
+        """Return the k largest entries of each row."""
+        return search.largest_of_rows(self.k)
+
+    def frozen(self, tensors, rows):
+        """Return k: the selection is the same at inference."""
+        return {"k": self.k}
+
+    def stacked(self, several):
+        """Return one of which every dictionary of the stack has a k of its own."""
+        return type(self)(torch.tensor([[one.k] for one in several]))

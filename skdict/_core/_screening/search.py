@@ -1,0 +1,81 @@
+"""What a nonlinearity may ask for: the entries above a cutoff, or the largest ones."""
+
+import math
+
+import torch
+
+from skdict._core._group import Alone
+from skdict._core._selection import batch_count, kth_largest, largest_of_batch_entries
+
+SAMPLE_ROWS = 64
+# A guess is so far below the cutoff that it is made from, and further below after each miss.
+BELOW_LAST, BELOW_GUESS = 0.93, 0.8
+LEAST_GUESS = 2.0**-20
+
+
+class Search:
+    """Finds entries of rows, exactly.
+
+    Parameters
+    ----------
+    finder : PortableFinder or CompiledFinder
+        Finds them.
+    x : torch.Tensor of shape (n, d)
+        Rows.
+    encoder, bias : torch.Tensor of shape (m, d) and (m,)
+        Give pre-activations.
+    screen : Screen
+        How few candidates are chosen.
+    eligible : torch.Tensor of shape (n,), dtype bool, optional
+        Rows that a selection over the batch is made from; by default all.
+    group : Alone or another group, optional
+        Processes that share the batch.
+    known : dict, optional
+        What the last search of these rows' kind came to, which only makes the next one faster.
+    """
+
+    def __init__(self, finder, x, encoder, bias, screen, eligible=None, group=None, known=None):
+        self._finder, self._x, self._encoding, self._screen = finder, x, (encoder, bias), screen
+        self._eligible = x.new_ones(len(x), dtype=torch.bool) if eligible is None else eligible
+        self._group = group or Alone()
+        self._known = {} if known is None else known
+
+    def above(self, cutoff):
+        """Return the entries whose pre-activation exceeds the cutoff of their feature (m,)."""
+        return self._finder.above(self._x, *self._encoding, cutoff, self._screen)
+
+    def largest_of_rows(self, k):
+        """Return the k largest positive entries of each row."""
+        return self._finder.largest(self._x, *self._encoding, k, self._screen)
+
+    def largest_of_batch(self, k):
+        """Return the floor(k n) largest positive entries of the eligible rows.
+
+        All entries above a guess are found. If they are too few, the guess was too high and is
+        lowered. What comes out does not depend on it.
+        """
+        _, bias = self._encoding
+        count = batch_count(k, self._eligible, self._group)
+        guess = self._first_guess(k)
+        while True:
+            codes = self.above(torch.full_like(bias, guess))
+            found = self._eligible[codes.rows()].sum()
+            self._group.sum_([found])
+            if guess == 0 or found >= count:
+                break
+            guess = guess * BELOW_GUESS if guess > LEAST_GUESS else 0.0
+        chosen, least = largest_of_batch_entries(codes, count, self._eligible, self._group)
+        if math.isfinite(least):
+            self._known["cutoff"] = least
+        return chosen
+
+    def _first_guess(self, k):
+        """Return a pre-activation that is likely to be a little below the cutoff."""
+        if "cutoff" in self._known:
+            return BELOW_LAST * self._known["cutoff"]
+        encoder, bias = self._encoding
+        sample = torch.addmm(bias, self._x[:SAMPLE_ROWS], encoder.T).flatten()
+        count = sample.new_tensor([k * min(SAMPLE_ROWS, len(self._x))]).ceil().long()
+        guess = kth_largest(sample, count)
+        self._group.sum_([guess])
+        return BELOW_LAST * float(guess) / self._group.size

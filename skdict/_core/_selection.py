@@ -1,0 +1,165 @@
+"""The largest entries of a row or of a batch, found without waiting for the device.
+
+Floats that are not negative are in the order of their bits, so the k-th largest is found by
+bisection over bits: a fixed number of counts, which processes of a group add up. Among equal
+entries those of the lower row are taken first, then those of the lower feature.
+"""
+
+import torch
+
+from skdict._core._group import Alone
+
+BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+def largest_of_rows(strengths, k):
+    """Return a mask of the k largest positive strengths of each row.
+
+    Parameters
+    ----------
+    strengths : torch.Tensor of shape (..., n, m)
+        Entries with 0 or less are never among them.
+    k : int or torch.Tensor of shape (stack, 1)
+        At most m; for a stack, one for each of its dictionaries.
+
+    Returns
+    -------
+    torch.Tensor of shape (..., n, m), dtype bool
+    """
+    if torch.is_tensor(k):
+        most, last = strengths.shape[-1], (k - 1).expand(strengths.shape[:-1]).unsqueeze(-1)
+        least = strengths.topk(most, dim=-1).values.gather(-1, last)
+        k = k.unsqueeze(-1)
+    else:
+        least = strengths.topk(k, dim=-1, sorted=False).values.amin(-1, keepdim=True)
+    return _with_ties(strengths, least.clamp(min=0), k)
+
+
+def largest_of_batch(strengths, k, eligible, group=None):
+    """Return a mask of the floor(k n) largest positive strengths of the n eligible rows.
+
+    Entries of other rows are taken where they reach the least of these.
+
+    Parameters
+    ----------
+    strengths : torch.Tensor of shape (..., n, m)
+        Entries with 0 or less are never among them.
+    k : float or torch.Tensor of shape (stack, 1)
+        Entries per row.
+    eligible : torch.Tensor of shape (n,), dtype bool
+        Rows that are selected from.
+    group : Alone or another group, optional
+        Processes with further rows of the batch.
+
+    Returns
+    -------
+    torch.Tensor of shape (..., n, m), dtype bool
+    """
+    group = group or Alone()
+    flat = strengths.where(eligible.unsqueeze(-1), 0).flatten(-2)
+    count = batch_count(k, eligible, group)
+    least = kth_largest(flat, count, group)
+    chosen = _with_ties(flat, least, count, group).view_as(strengths)
+    least = least.unsqueeze(-1)
+    reach = (strengths >= least) & (strengths > 0)
+    return torch.where(eligible.unsqueeze(-1), chosen, reach)
+
+
+def batch_count(k, eligible, group):
+    """Return floor(k n) for the n eligible rows of all processes, on the device; shape (..., 1)."""
+    n = eligible.sum(dtype=torch.int64)
+    group.sum_([n])
+    return (k * n.double()).floor().long().reshape(k.shape if torch.is_tensor(k) else (1,))
+
+
+def kth_largest(values, count, group=None):
+    """Return the count-th largest of positive values, or 0 where there are not so many.
+
+    Parameters
+    ----------
+    values : torch.Tensor of shape (..., nnz)
+        float32 or float64.
+    count : torch.Tensor of shape (..., 1), dtype int64
+        Rank, from 1. Where it is 0, infinity is returned.
+    group : Alone or another group, optional
+        Processes with further values.
+
+    Returns
+    -------
+    torch.Tensor of shape (..., 1)
+    """
+    group = group or Alone()
+    dtype = BITS[values.dtype]
+    low = torch.zeros(*values.shape[:-1], 1, dtype=dtype, device=values.device)
+    high = torch.full_like(low.view(values.dtype), torch.inf).view(dtype)
+    for _ in range(8 * dtype.itemsize - 1):
+        middle = low + (high - low + 1) // 2
+        reaching = (values >= middle.view(values.dtype)).sum(-1, keepdim=True)
+        group.sum_([reaching])
+        enough = reaching >= count
+        low = torch.where(enough, middle, low)
+        high = torch.where(enough, high, middle - 1)
+    return low.view(values.dtype)
+
+
+def _with_ties(strengths, least, k, group=None):
+    """Return a mask of the strengths above `least`, and of so many equal to it that there are k.
+
+    Parameters
+    ----------
+    strengths : torch.Tensor of shape (..., entries)
+    least : torch.Tensor of shape (..., 1)
+        The k-th largest along the last axis, or 0.
+    k : int or torch.Tensor of shape (..., 1)
+    group : Alone or another group, optional
+        Processes with further entries, in the order of their ranks.
+    """
+    above, equal = strengths > least, (strengths == least) & (least > 0)
+    n_above = above.sum(-1, keepdim=True)
+    n_before = torch.zeros_like(n_above)
+    if group is not None and group.size > 1:
+        by_rank = n_above.new_zeros(group.size, *n_above.shape)
+        by_rank[group.rank] = equal.sum(-1, keepdim=True)
+        group.sum_([n_above, by_rank])
+        n_before = by_rank[: group.rank].sum(0)
+    room = k - n_above - n_before
+    return above | (equal & (equal.cumsum(-1, dtype=torch.int32) <= room))
+
+
+def largest_of_batch_entries(codes, count, eligible, group):
+    """Return what `largest_of_batch` selects, from codes that hold all larger than some number.
+
+    Parameters
+    ----------
+    codes : Codes
+        With positive pre-activations.
+    count : torch.Tensor of shape (1,), dtype int64
+        Entries to take from eligible rows.
+    eligible : torch.Tensor of shape (n,), dtype bool
+        Rows that are selected from.
+    group : Alone or another group
+        Processes with further rows of the batch.
+
+    Returns
+    -------
+    (Codes, float)
+        The selection, and the least pre-activation of eligible rows in it.
+    """
+    of_eligible = eligible[codes.rows()]
+    strengths = codes.pre.where(of_eligible, 0)
+    least = kth_largest(strengths, count, group)
+    chosen = _with_ties(strengths, least, count, group)
+    chosen |= ~of_eligible & (codes.pre >= least)
+    return codes.only(chosen), float(least)
+
+
+def largest_of_row_entries(codes, k):
+    """Return the k largest entries of each row of `Codes` with positive pre-activations."""
+    rows = codes.rows()
+    # Sorted by row, then from large to small, then by feature.
+    order = codes.pre.argsort(descending=True, stable=True)
+    order = order[rows[order].argsort(stable=True)]
+    rank = torch.arange(len(order)) - codes.row_ends[rows]
+    chosen = torch.zeros_like(codes.pre, dtype=torch.bool)
+    chosen[order] = rank < k
+    return codes.only(chosen)

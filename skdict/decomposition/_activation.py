@@ -1,0 +1,61 @@
+"""What `activation` and `target_l0` ask for."""
+
+from skdict._core import NONLINEARITIES, Nonlinearity
+from skdict._validation import check_number
+
+DEFAULT_K = 32
+
+
+def check_activation(sae):
+    """Refuse an unknown activation, and a `target_l0` that does not go with it."""
+    activation, target = sae.activation, sae.target_l0
+    if not isinstance(activation, Nonlinearity) and activation not in tuple(NONLINEARITIES):
+        told = ", ".join(map(repr, NONLINEARITIES))
+        raise (ValueError if isinstance(activation, str) else TypeError)(
+            f"activation={activation!r} is not accepted: pass one of {told}, or an object derived "
+            f"from skdict.decomposition.Nonlinearity"
+        )
+    if target is None:
+        return
+    if activation == "topk":
+        hint = (
+            "it is the number of codes on every row; for a fraction, take activation='batch_topk'"
+        )
+        check_number("target_l0", target, low=1, integer=True, hint=hint)
+        return
+    check_number("target_l0", target, above=0, hint="it counts codes on a row")
+    if not is_penalised(sae) and activation not in tuple(NONLINEARITIES):
+        raise ValueError(
+            f"target_l0={target} means nothing to activation={activation!r}, which sets its "
+            f"sparsity itself; pass target_l0=None"
+        )
+    if is_penalised(sae) and sae.alpha == 0:
+        raise ValueError("alpha=0 cannot be steered to target_l0; start from alpha=0.1")
+
+
+def is_penalised(sae):
+    """Return True if codes get sparse by alpha times their L1 norm."""
+    return NONLINEARITIES.get(_name(sae), sae.activation).penalised
+
+
+def is_steered(sae):
+    """Return True if alpha is steered to `target_l0`."""
+    return is_penalised(sae) and sae.target_l0 is not None
+
+
+def nonlinearity_of(sae, n_components):
+    """Return the nonlinearity that an estimator trains with."""
+    name = _name(sae)
+    if name is None:
+        return sae.activation
+    if name == "relu":
+        return NONLINEARITIES[name]()
+    target = sae.target_l0
+    if target is None:
+        target = min(DEFAULT_K, max(1, n_components // 4))
+    return NONLINEARITIES[name](int(target) if name == "topk" else float(target))
+
+
+def _name(sae):
+    """Return the activation if it is one of ours, else None."""
+    return sae.activation if isinstance(sae.activation, str) else None

@@ -1,0 +1,167 @@
+"""Where training starts: random directions, given ones, or another fitted dictionary."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from skdict._core import Tensors, Weights, calibrate_bias, random_tensors
+from skdict._validation import as_host_array
+from skdict.decomposition._activation import nonlinearity_of
+from skdict.decomposition._autoencoder_params import check_memory
+
+# Share of the rows on which a new feature fires.
+FIRING_SHARE = 0.03
+
+
+class Source(NamedTuple):
+    """What is started from, as messages say it, and what to do if that cannot be."""
+
+    name: str
+    remedy: str
+
+
+SOURCES = {
+    "warm_start": Source(
+        "the fitted dictionary",
+        "start afresh with a clone of the estimator, or call fit with warm_start=False",
+    ),
+    "dict_init": Source("dict_init", "pass another dictionary, or other parameters"),
+}
+
+
+def start_of(sae, rows):
+    """Return the tensors that a fit starts from.
+
+    With `warm_start` they are those of the fitted dictionary, if there is one; else of `dict_init`;
+    else random.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Gives the parameters.
+    rows : ScaledRows
+        Rows to train on; where directions or biases are drawn, their generator moves on.
+
+    Returns
+    -------
+    Tensors
+        Tensors of the rows' dtype, on their device.
+    """
+    if sae.warm_start and hasattr(sae, "components_"):
+        return continued_start(sae, rows)
+    if hasattr(sae.dict_init, "get_params"):
+        return _start_from(_weights_given(sae.dict_init), sae, rows, SOURCES["dict_init"])
+    return _new_start(sae, rows)
+
+
+def continued_start(sae, rows):
+    """Return the fitted dictionary of `sae`, in the centre and scale of the rows."""
+    return _start_from(Weights.of(sae), sae, rows, SOURCES["warm_start"])
+
+
+def _new_start(sae, rows):
+    """Return random or given directions, with biases calibrated or zero as `sae` says."""
+    width, given = len(rows.scaling.mean), as_host_array(sae.dict_init)
+    n_components = sae.n_components or (4 * width if given is None else len(given))
+    check_memory(sae, n_components, width, rows.dtype.itemsize)
+    start = random_tensors(
+        n_components,
+        width,
+        tied=sae.tied_weights,
+        nonlinearity=nonlinearity_of(sae, n_components),
+        generator=rows.generator,
+        dtype=rows.dtype,
+        device=rows.device,
+    )
+    if given is not None:
+        directions = torch.from_numpy(_unit_rows(given, (n_components, width)))
+        start.components.copy_(directions)
+        start.encoder.copy_(directions)
+    if sae.bias_init == "calibrated":
+        start.bias.copy_(calibrate_bias(start.encoder, rows.sample(), FIRING_SHARE))
+    return start
+
+
+def _unit_rows(given, shape):
+    """Return directions at unit length, checked."""
+    directions = np.asarray(given, dtype=np.float64)
+    lengths = np.linalg.norm(directions, axis=-1, keepdims=True)
+    if directions.shape != shape or not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise ValueError(
+            f"dict_init has shape {directions.shape}; pass {shape[0]} directions of width "
+            f"{shape[1]}, finite and not zero, or a fitted dictionary"
+        )
+    return directions / lengths
+
+
+def _weights_given(dictionary):
+    check_is_fitted(dictionary)
+    try:
+        return Weights.of(dictionary)
+    except AttributeError as error:
+        raise TypeError(
+            f"dict_init={type(dictionary).__name__}(...) has no {error.name}: pass a fitted "
+            f"SparseDictionaryAutoencoder, or directions such as those of dictionary_atoms"
+        ) from error
+
+
+def _start_from(weights, sae, rows, source):
+    """Return a fitted dictionary in the centre and scale of the rows.
+
+    The bias absorbs a shift of the centre, so that codes stay as they are; gains are folded.
+
+    Raises
+    ------
+    ValueError
+        If the dictionary is of another shape than `sae` asks for, or has codes of a form that
+        its activation does not train.
+    """
+    _check_shape(weights, sae, rows, source)
+    encoder, bias = _without_gains(weights, sae, source)
+    if sae.tied_weights and not np.array_equal(encoder, weights.components):
+        raise ValueError(
+            f"{source.name} has an encoder that is not the transpose of its decoder; pass "
+            f"tied_weights=False"
+        )
+    shift = (np.asarray(rows.scaling.mean, np.float64) - weights.mean) @ encoder.T
+    arrays = {"components": weights.components}
+    if not sae.tied_weights:
+        arrays["encoder"] = encoder
+    arrays["bias"] = (bias + shift) / rows.scaling.scale
+    options = {"dtype": rows.dtype, "device": rows.device}
+    return Tensors({name: torch.tensor(array, **options) for name, array in arrays.items()})
+
+
+def _check_shape(weights, sae, rows, source):
+    there, width = weights.components.shape, len(rows.scaling.mean)
+    due = (sae.n_components or there[0], width)
+    if due != there:
+        raise ValueError(
+            f"{source.name} has components_ of shape {there}, and n_components and the width of "
+            f"the rows ask for {due}; {source.remedy}"
+        )
+    check_memory(sae, *there, rows.dtype.itemsize)
+
+
+def _without_gains(weights, sae, source):
+    """Return encoder and bias with the gains folded in, or refuse a form that is not trained."""
+    thresholds = np.zeros(1) if weights.thresholds is None else weights.thresholds
+    gains = np.ones(1) if weights.code_gains is None else weights.code_gains
+    name = sae.activation if isinstance(sae.activation, str) else None
+    if weights.code_offsets is not None and weights.code_offsets.any():
+        held = "codes with offsets, as debias=True refits them"
+    elif weights.k is not None and np.ptp(gains) > 0:
+        held = "gains that differ between features, behind a selection of the k largest"
+    elif name == "relu" and (thresholds.any() or weights.k is not None):
+        held = "thresholds or a selection of the k largest, not plain relu codes"
+    elif name is not None and (np.ptp(thresholds) > 0 or weights.signed):
+        held = "codes that are signed, or thresholds that differ between features"
+    else:
+        encoder = weights.encoder * gains[:, None] if len(gains) > 1 else weights.encoder
+        return encoder, weights.encoder_bias * gains
+    raise ValueError(
+        f"{source.name} has {held}, which activation={sae.activation!r} does not train; "
+        f"{source.remedy}"
+    )
