@@ -23,7 +23,7 @@ from skdict._core._outliers import (
 )
 from skdict._core._stack import Stack
 from skdict._core._start import calibrate_bias, random_tensors
-from skdict._core._tensors import Spec, Tensors
+from skdict._core._tensors import Tensors
 from skdict._core._trainer import Trainer
 from skdict._core._weights import Weights
 
@@ -38,7 +38,6 @@ __all__ = [
     "Nonlinearity",
     "OutlierRule",
     "RunningMoments",
-    "Spec",
     "Stack",
     "Tensors",
     "Trainer",

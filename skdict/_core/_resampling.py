@@ -53,7 +53,7 @@ def resample_features(model, adam, dead, sample, share, generator):
     directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
     directions /= directions.norm(dim=1, keepdim=True)
     learned = model.nonlinearity.learned(n_dead)
-    starts = {name: start.to(directions) for name, (start, _) in learned.items()}
+    starts = {name: start.to(directions) for name, start in learned.items()}
     starts |= {"components": directions, "encoder": directions}
     starts["bias"] = calibrate_bias(directions, sample, share)
     for name in tensors:

@@ -19,8 +19,7 @@ def random_tensors(n_components, width, *, tied, nonlinearity, generator, dtype,
         values["encoder"] = components.clone()
     values["bias"] = components.new_zeros(n_components)
     learned = nonlinearity.learned(n_components)
-    values |= {name: start.to(values["bias"]) for name, (start, _) in learned.items()}
-    return Tensors(values, {name: spec for name, (_, spec) in learned.items()})
+    return Tensors(values | {name: start.to(values["bias"]) for name, start in learned.items()})
 
 
 def calibrate_bias(encoder, sample, share):

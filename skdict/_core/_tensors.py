@@ -35,14 +35,12 @@ class Tensors(Mapping):
     Parameters
     ----------
     values : dict of str to torch.Tensor
-        The tensors.
-    specs : dict of str to Spec, optional
-        Specs of the tensors that a nonlinearity adds.
+        The tensors; those that a nonlinearity adds have one number a feature.
     """
 
-    def __init__(self, values, specs=None):
+    def __init__(self, values):
         self._values = dict(values)
-        self.specs = {name: (specs or {}).get(name) or SPECS[name] for name in self._values}
+        self.specs = {name: SPECS.get(name, Spec()) for name in self._values}
 
     def __getitem__(self, name):
         if name == "encoder" and self.tied:
@@ -77,11 +75,9 @@ class Tensors(Mapping):
 
     def map(self, change):
         """Return tensors of the same names and specs, each changed by a function."""
-        return Tensors({name: change(t) for name, t in self.items()}, self.specs)
+        return Tensors({name: change(t) for name, t in self.items()})
 
     @classmethod
     def stack(cls, several):
         """Return the tensors of several dictionaries of one shape, stacked along a new axis."""
-        first = several[0]
-        values = {name: torch.stack([t[name] for t in several]) for name in first}
-        return cls(values, first.specs)
+        return cls({name: torch.stack([t[name] for t in several]) for name in several[0]})

@@ -4,6 +4,7 @@ Floor 2: imports `_core`, scikit-learn and numpy. Names outside `__all__` serve 
 skdict.
 """
 
+from skdict._core import Nonlinearity
 from skdict.decomposition._autoencoder_params import (
     check_autoencoder_params as check_autoencoder_params,
 )
@@ -24,6 +25,7 @@ from skdict.decomposition._training import fit_autoencoder as fit_autoencoder
 
 __all__ = [
     "IdentityDictionary",
+    "Nonlinearity",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
     "SparseDictionaryAutoencoderCV",

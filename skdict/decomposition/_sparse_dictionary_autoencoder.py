@@ -48,10 +48,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         that a row's codes do not depend on other rows. Outlier rows take no part in the selection.
         For other activations pass an object derived from `Nonlinearity`.
     alpha : float, default=0.1
-        Weight of the L1 penalty; used with "relu" alone. With `rescale=True`, 0.1 is a reasonable first value for most
-        layers, but the useful range differs between layers and models: in the middle of
-        SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them. `sparse_dictionary_path`
-        spans a grid from the rows; to use one number for several layers, set `target_l0` instead.
+        Weight of the L1 penalty; used with "relu" alone. With `rescale=True`, 0.1 is a reasonable
+        first value for most layers, but the useful range differs between layers and models: in the
+        middle of SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them.
+        `sparse_dictionary_path` spans a grid from the rows; to use one number for several layers,
+        set `target_l0` instead.
         The code published with [1]_ averages the squared error over the width, so its alphas
         times the width are alphas here (8.577e-4 at width 512 is 0.439), with
         ``center=False, rescale=False, bias_init="zeros"``.

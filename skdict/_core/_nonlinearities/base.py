@@ -6,95 +6,174 @@ import torch
 class Nonlinearity:
     r"""From pre-activations :math:`p = (x - \mu) E^T + b` to codes, and back.
 
-    Subclass it and pass an object as ``activation=`` of `SparseDictionaryAutoencoder`. Only
-    `values`, `backward` and `frozen` must be written; training then goes over all entries. Learned
-    tensors come broadcast over rows, or gathered to entries.
+    Derive a class from it and pass an object of that as ``activation=`` of
+    `SparseDictionaryAutoencoder`. Only `values`, `backward` and `frozen` must be written: each step
+    then goes over all entries. Arrays are torch tensors; rows are centred and scaled.
 
     Attributes
     ----------
     penalised : bool
-        If True, codes are never negative and get sparse by alpha times their L1 norm, and
-        `target_l0` steers alpha. If False, which is the default, there is no penalty.
+        If True, codes are never negative and become sparse by alpha times their L1 norm, which
+        `target_l0` steers. False by default: there is no penalty.
     overwrites_pre : bool
-        True if codes may take the room of pre-activations, which `backward` does not read.
+        True if `backward` does not read pre-activations, so that codes may take their room. False
+        by default.
+
+    See Also
+    --------
+    SparseDictionaryAutoencoder : Takes one as `activation`.
     """
 
     penalised = False
     overwrites_pre = False
 
     def learned(self, n_components):
-        """Return further tensors to train: a dict of name to (initial value, Spec)."""
+        """Return further tensors to train, one number per feature.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of features m.
+
+        Returns
+        -------
+        dict of str to torch.Tensor of shape (m,)
+            Initial values by name; none by default.
+        """
         return {}
 
-    def feature_cutoff(self, tensors):
-        """Return the pre-activation of each feature (m,) up to which an entry carries nothing.
-
-        That is, neither a value nor a gradient. Read only by what searches for entries.
-        """
-        return torch.zeros_like(tensors.bias)
-
     def share_active(self, n_components):
-        """Return the share of entries that carry something: a number, or None to measure it.
+        """Return the share of entries that carry a value or a gradient.
 
-        Where it is small, entries are found by `entries` in place of computing all.
+        Where it is small, `entries` finds these in place of a step over all entries.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of features m.
+
+        Returns
+        -------
+        float or None
+            1 by default. None means that it is measured in training.
         """
         return 1.0
 
+    def feature_cutoff(self, tensors):
+        """Return the pre-activation of each feature up to which entries carry nothing.
+
+        Parameters
+        ----------
+        tensors : mapping of str to torch.Tensor
+            `components`, `encoder`, `bias` and the learned tensors.
+
+        Returns
+        -------
+        torch.Tensor of shape (m,)
+            Zeros by default.
+        """
+        return torch.zeros_like(tensors["bias"])
+
     def select(self, pre, eligible, group):
-        """Set the pre-activations (..., n, m) that are not selected to zero, in place.
+        """Set the pre-activations that are not selected to zero, in place.
 
         Parameters
         ----------
         pre : torch.Tensor of shape (..., n, m)
-            Pre-activations of this process's rows.
+            Pre-activations.
         eligible : torch.Tensor of shape (n,), dtype bool
             Rows that a selection over the batch is made from: those that are no outliers.
-        group : Alone or another group
-            Processes that share the batch.
+        group : object
+            Processes that share the batch; `group.sum_` adds tensors up over them.
         """
 
     def entries(self, search, tensors):
-        """Return the entries that carry something, as `Codes`, from a `Search`."""
-        return search.above(self.feature_cutoff(tensors))
-
-    def values(self, pre, learned, out=None):
-        """Return codes for pre-activations of any shape; those of zero must be zero."""
-        raise NotImplementedError
-
-    def backward(self, codes, slopes, learned):
-        """Return the slopes of the loss along pre-activations, and a dict along learned tensors.
+        """Return the entries that carry something.
 
         Parameters
         ----------
-        codes : Codes or DenseCodes
-            With `pre` and `values`.
-        slopes : torch.Tensor
-            Slopes along the values, of the same shape; may be changed in place. Where
-            `select` set an entry to zero, the slope along it must become zero.
+        search : object
+            Has `above`, `largest_of_rows` and `largest_of_batch`.
+        tensors : mapping of str to torch.Tensor
+            As in `feature_cutoff`.
+
+        Returns
+        -------
+        Codes
+            By default those above `feature_cutoff`.
+        """
+        return search.above(self.feature_cutoff(tensors))
+
+    def values(self, pre, learned, out=None):
+        """Return codes for pre-activations.
+
+        Parameters
+        ----------
+        pre : torch.Tensor
+            Of any shape; those of zero, as `select` leaves them, must give codes of zero.
         learned : dict of str to torch.Tensor
-            The learned tensors.
+            The learned tensors, which broadcast with `pre`.
+        out : torch.Tensor, optional
+            Where to write them.
+
+        Returns
+        -------
+        torch.Tensor
+            The codes.
+        """
+        raise NotImplementedError
+
+    def backward(self, codes, slopes, learned):
+        """Return how the loss changes with pre-activations and with the learned tensors.
+
+        Parameters
+        ----------
+        codes : object
+            With tensors `pre` and `values`.
+        slopes : torch.Tensor
+            Slopes of the loss along the values; may be changed in place.
+        learned : dict of str to torch.Tensor
+            As in `values`.
+
+        Returns
+        -------
+        (torch.Tensor, dict of str to torch.Tensor)
+            Slopes along pre-activations, zero wherever `select` has set them to zero; and along
+            the learned tensors, entry by entry.
         """
         raise NotImplementedError
 
     def frozen(self, tensors, rows):
-        """Return what codes at inference need beside directions and bias.
+        """Return what codes after training need beside directions and bias.
 
         Parameters
         ----------
-        tensors : Tensors
-            After training.
+        tensors : mapping of str to torch.Tensor
+            As in `feature_cutoff`.
         rows : iterable of torch.Tensor of shape (n, d)
-            Rows to calibrate with, centred and scaled, without outliers; read only if iterated.
+            Rows to calibrate with, none of them an outlier; read only if they are iterated over.
 
         Returns
         -------
         dict
-            Any of `thresholds` and `code_offsets` (m,), in units of pre-activations;
-            `code_gains` (m,); `k`, to take the k largest pre-activations of a row, and
-            `signed=True`, to take those of the largest absolute value.
+            Any of `thresholds` and `code_offsets` (m,), in units of pre-activations, and
+            `code_gains` (m,): codes are then ``gain * pre + offset`` where pre exceeds its
+            threshold. Or `k`, to take the k largest positive pre-activations of a row; with
+            `signed`, True, the k of largest absolute value.
         """
         raise NotImplementedError
 
     def stacked(self, several):
-        """Return one nonlinearity for a stack of dictionaries that have `several`."""
+        """Return what does the work of several for a stack of dictionaries.
+
+        Parameters
+        ----------
+        several : list of Nonlinearity
+            Of this class, one for each dictionary.
+
+        Returns
+        -------
+        Nonlinearity
+            This object by default, which is right where all are equal.
+        """
         return self
