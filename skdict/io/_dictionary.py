@@ -17,6 +17,7 @@ from skdict._files import restore_interrupted, whole_folder
 from skdict._validation import check_choice
 from skdict.decomposition import (
     IdentityDictionary,
+    Nonlinearity,
     RandomDictionary,
     SparseDictionaryAutoencoder,
 )
@@ -45,18 +46,23 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         Destination.
     format : {"skdict", "saelens"}, default="skdict"
         "skdict" keeps all fitted attributes, parameters and history, arrays in safetensors and
-        the rest in JSON; only the optimiser's state of `partial_fit` is left out. "saelens" is
-        the directory of a standard autoencoder of SAELens 6; it keeps only encoder and decoder.
+        the rest in JSON. It leaves out the optimiser's state of `partial_fit`, and `dict_init`,
+        which is where training started and not what was learned; of an `activation` given as an
+        object it keeps the name of the class, which suffices for `transform` but not for `fit`.
+        "saelens" is a directory that SAELens 6 reads. It keeps what encodes and decodes:
+        ``standard`` for plain ReLU codes, ``topk`` for "topk", ``jumprelu`` for "batch_topk" and
+        for `debias=True`, whose gains and offsets are folded into encoder and thresholds.
     metadata : dict, optional
         Origin of the rows, such as ``acts.metadata`` (`model`, `hook_point`); must fit in JSON.
-        By default that of a loaded dictionary.
+        By default that of a loaded dictionary. "saelens" keeps `model`, `hook_point` and `l0`.
 
     Raises
     ------
     TypeError
         If the estimator is of another class, or the metadata does not fit in JSON.
     ValueError
-        If the format is unknown.
+        If the format is unknown, or SAELens has no codes of this form (signed ones, offsets with
+        "topk", codes that can be negative).
     FileExistsError
         If the folder holds something other than a dictionary of this format.
 
@@ -114,14 +120,16 @@ def load_dictionary(folder):
     Parameters
     ----------
     folder : str or path
-        Folder written by `save_dictionary`, or a SAELens directory of a standard autoencoder (any
-        SAELens 6 file with ReLU codes; directions are rescaled to unit length, which does not
-        change reconstructions).
+        Folder written by `save_dictionary`, or a SAELens 6 directory of architecture ``standard``,
+        ``topk`` or ``jumprelu``. Their directions are scaled to unit length, and codes with them,
+        which does not change reconstructions.
 
     Returns
     -------
     estimator
-        Fitted, with the saved metadata in ``metadata_``.
+        Fitted, with the saved metadata in ``metadata_``. From ``jumprelu`` its `activation` is
+        "batch_topk" if all thresholds are equal, else "jumprelu", which `transform` computes but
+        `fit` does not accept.
 
     Raises
     ------
@@ -189,8 +197,13 @@ def _split_state(dictionary):
 
 
 def plain_params(dictionary):
-    """Return parameters that fit in JSON; a random generator becomes None."""
+    """Return parameters that fit in JSON, an activation object as the name of its class.
+
+    Random generators and `dict_init` are left out.
+    """
     params = dictionary.get_params(deep=False)
+    if isinstance(params.get("activation"), Nonlinearity):
+        params["activation"] = type(params["activation"]).__name__
     return {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in params.items()

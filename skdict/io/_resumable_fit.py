@@ -1,6 +1,5 @@
 """A fit that can be interrupted and resumed."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -8,15 +7,18 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from skdict._core import Weights, iter_blocks
 from skdict._files import check_replaceable, replace_file, restore_interrupted
 from skdict._validation import as_rows
-from skdict.decomposition import Observer, SparseDictionaryAutoencoder, fit_autoencoder
-from skdict.io._dictionary import MANIFEST, plain_params, save_dictionary
+from skdict.decomposition import (
+    Observer,
+    SparseDictionaryAutoencoder,
+    check_autoencoder_params,
+    fit_autoencoder,
+)
+from skdict.io._dictionary import MANIFEST, save_dictionary
+from skdict.io._fit_identity import fit_identity, sha256_of
 
 FORMAT, VERSION = "skdict.checkpoint", "2"
-# Parameters that do not change which dictionary is learned.
-FREE = ("device", "sparse_output", "verbose")
 
 
 def fit_resumable(estimator, X, folder, *, metadata=None):
@@ -30,7 +32,8 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     Parameters
     ----------
     estimator : SparseDictionaryAutoencoder
-        Fitted in place. Its `random_state` must be an integer or None.
+        Fitted in place. Its `random_state` must be an integer or None; an `activation` given as an
+        object is identified by its class and its attributes, which must fit in JSON.
     X : array-like of shape (n_samples, n_features)
         Rows, as in `fit`; they are read once more to be hashed.
     folder : str or path
@@ -51,7 +54,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
         `verbose`, `sparse_output`) may differ.
     TypeError
         As in `fit`; if the estimator is of another class, its `random_state` is a generator, or
-        the metadata does not fit in JSON.
+        the metadata or attributes of its `activation` do not fit in JSON.
     FileExistsError
         If the folder holds something other than a dictionary.
     OSError
@@ -79,10 +82,11 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
             f"random_state={estimator.random_state!r} cannot be compared with that of a "
             f"checkpoint; pass a whole number"
         )
+    check_autoencoder_params(estimator)
     folder = Path(folder)
     metadata = json.loads(json.dumps(metadata or {}))
     check_replaceable(folder, MANIFEST, "a saved dictionary")
-    checkpoint = Checkpoint(checkpoint_path(folder), _identity(estimator, as_rows(X)))
+    checkpoint = Checkpoint(checkpoint_path(folder), fit_identity(estimator, as_rows(X)))
     fit_autoencoder(estimator, X, [checkpoint])
     save_dictionary(estimator, folder, metadata=metadata)
     checkpoint.remove()
@@ -120,7 +124,7 @@ class Checkpoint(Observer):
         arrays, plain = fit.state()
         texts = {"identity": json.dumps(self._identity), "plain": json.dumps(plain)}
         texts |= {"format": FORMAT, "version": VERSION}
-        texts["sha256"] = _hash(arrays, texts)
+        texts["sha256"] = sha256_of(arrays, texts)
         replace_file(self._path, save(arrays, metadata=texts))
 
     def _load(self):
@@ -142,7 +146,7 @@ class Checkpoint(Observer):
                 f"has format {found[0]!r}, version {found[1]!r} where {FORMAT!r}, version "
                 f"{VERSION!r} is expected; use the skdict that wrote it"
             )
-        if texts.pop("sha256", None) != _hash(arrays, texts):
+        if texts.pop("sha256", None) != sha256_of(arrays, texts):
             self._refuse("was changed after it was written; put it back")
         self._check_identity(json.loads(texts["identity"]))
         return arrays, json.loads(texts["plain"])
@@ -162,24 +166,3 @@ class Checkpoint(Observer):
 
     def _refuse(self, what):
         raise ValueError(f"the checkpoint {str(self._path)!r} {what}, or remove it to start afresh")
-
-
-def _identity(estimator, X):
-    """Return everything that determines which dictionary is learned."""
-    params = {name: v for name, v in plain_params(estimator).items() if name not in FREE}
-    digest = hashlib.sha256()
-    for _, block in iter_blocks(X):
-        digest.update(np.ascontiguousarray(block))
-    rows = {"rows": f"{X.shape[0]} x {X.shape[1]} {X.dtype}, SHA-256 {digest.hexdigest()}"}
-    if estimator.warm_start and hasattr(estimator, "components_"):
-        start = {k: np.asarray(v) for k, v in Weights.of(estimator).attributes().items()}
-        rows["dictionary to start from"] = f"SHA-256 {_hash(start, {})}"
-    return params | rows
-
-
-def _hash(arrays, texts):
-    digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode())
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.io import load_dictionary, save_dictionary
+from tests.io.signed_topk import SignedTopK
 
 
 @pytest.fixture
@@ -28,6 +29,9 @@ def fit(rows, **options):
     [
         SparseDictionaryAutoencoder(10, max_iter=2, random_state=0),
         SparseDictionaryAutoencoder(10, max_iter=2, tied_weights=False, sparse_output=False),
+        SparseDictionaryAutoencoder(10, max_iter=2, activation="topk", target_l0=3),
+        SparseDictionaryAutoencoder(10, max_iter=2, activation="batch_topk", target_l0=2.5),
+        SparseDictionaryAutoencoder(10, max_iter=2, activation="batch_topk", debias=True),
         RandomDictionary(9, random_state=0),
         IdentityDictionary(),
     ],
@@ -72,6 +76,50 @@ def test_training_goes_on_from_a_loaded_dictionary(rows, tmp_path):
     np.testing.assert_array_equal(
         again.partial_fit(rows).components_, sae.partial_fit(rows).components_
     )
+
+
+def assert_same_attributes(one, other):
+    for name, value in vars(one).items():
+        if name.endswith("_"):
+            np.testing.assert_array_equal(getattr(other, name), value, err_msg=name)
+            assert type(getattr(other, name)) is type(value), name
+
+
+@pytest.mark.parametrize(
+    ("activation", "due"),
+    [("topk", {"k_"}), ("batch_topk", {"thresholds_"}), (SignedTopK(3), {"k_", "signed_"})],
+)
+def test_what_decides_codes_is_kept_to_the_bit(activation, due, rows, tmp_path):
+    sae = fit(rows, activation=activation)
+    save_dictionary(sae, tmp_path / "sae")
+    again = load_dictionary(tmp_path / "sae")
+    assert due <= set(vars(again))
+    assert_same_attributes(sae, again)
+    one, other = (dictionary.transform(rows).toarray() for dictionary in (sae, again))
+    assert one.any()
+    np.testing.assert_array_equal(other, one)
+
+
+def test_an_activation_object_is_kept_by_name(rows, tmp_path):
+    sae = fit(rows, activation=SignedTopK(3))
+    save_dictionary(sae, tmp_path / "sae")
+    again = load_dictionary(tmp_path / "sae")
+    assert again.activation == "SignedTopK"
+    assert (again.transform(rows).toarray() < 0).any()
+    with pytest.raises(ValueError, match="activation='SignedTopK' is not accepted"):
+        again.fit(rows)
+    again.set_params(activation=SignedTopK(3), max_iter=1).fit(rows)
+
+
+@pytest.mark.parametrize("start", ["dictionary", "directions"])
+def test_where_training_started_is_not_kept(start, rows, tmp_path):
+    earlier = fit(rows)
+    given = {"dictionary": earlier, "directions": earlier.components_}[start]
+    sae = fit(rows, dict_init=given)
+    save_dictionary(sae, tmp_path / "sae")
+    again = load_dictionary(tmp_path / "sae")
+    assert again.dict_init is None
+    assert_same_attributes(sae, again)
 
 
 def test_feature_names_are_kept(rows, tmp_path):

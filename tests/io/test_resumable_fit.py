@@ -8,8 +8,14 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from skdict import Activations, IdentityDictionary, SparseDictionaryAutoencoder
+from skdict import (
+    Activations,
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+)
 from skdict.io import _resumable_fit, fit_resumable, load_dictionary
+from tests.io.signed_topk import SignedTopK
 
 
 @pytest.fixture
@@ -59,6 +65,9 @@ def assert_same_fit(one, other):
         {"precision": "bfloat16"},
         {"tol": 0.5, "max_iter": 6},
         {"center": False, "rescale": False, "bias_init": "zeros", "alpha": 0.01},
+        {"activation": "topk", "target_l0": 3},
+        {"activation": "batch_topk", "target_l0": 2.5},
+        {"activation": SignedTopK(3)},
     ],
 )
 @pytest.mark.parametrize("after", [1, 3])
@@ -115,6 +124,63 @@ def test_other_parameters_are_refused(rows, tmp_path, interrupted, change, messa
     with pytest.raises(ValueError, match=message):
         fit_resumable(new(**change), rows, tmp_path / "sae")
     assert interrupted.is_file()
+
+
+def directions(seed):
+    return np.random.default_rng(seed).standard_normal((10, 6))
+
+
+STARTS = {
+    "none": lambda rows: None,
+    "directions": lambda rows: directions(0),
+    "other directions": lambda rows: directions(1),
+    "dictionary": lambda rows: new(max_iter=1).fit(rows),
+    "other dictionary": lambda rows: new(max_iter=1, random_state=1).fit(rows),
+}
+
+
+@pytest.mark.parametrize(
+    ("there", "now"),
+    [
+        ("none", "directions"),
+        ("directions", "none"),
+        ("directions", "other directions"),
+        ("dictionary", "other dictionary"),
+        ("dictionary", "directions"),
+    ],
+)
+def test_another_start_is_refused(rows, tmp_path, monkeypatch, there, now):
+    one, other = (STARTS[name](rows) for name in (there, now))
+    folder = tmp_path / "sae"
+    fit_interrupted(new(dict_init=one), rows, folder, after=1, monkeypatch=monkeypatch)
+    with pytest.raises(ValueError, match="of another fit: dict_init is .* there and .* now"):
+        fit_resumable(new(dict_init=other), rows, folder)
+    same = STARTS[there](rows)
+    resumed = fit_resumable(new(dict_init=same), rows, folder)
+    assert_same_fit(new(dict_init=one).fit(rows), resumed)
+
+
+def test_the_same_directions_in_another_container_go_on(rows, tmp_path, monkeypatch):
+    given, folder = directions(0), tmp_path / "sae"
+    fit_interrupted(new(dict_init=given), rows, folder, after=1, monkeypatch=monkeypatch)
+    resumed = fit_resumable(new(dict_init=given.tolist()), rows, folder)
+    assert_same_fit(new(dict_init=given).fit(rows), resumed)
+
+
+class OtherTopK(SignedTopK):
+    """The same under another name."""
+
+
+@pytest.mark.parametrize(
+    "now", [SignedTopK(2), OtherTopK(3), "topk", "relu"], ids=["k", "class", "topk", "relu"]
+)
+def test_another_activation_is_refused(rows, tmp_path, monkeypatch, now):
+    folder = tmp_path / "sae"
+    interrupted = new(activation=SignedTopK(3))
+    fit_interrupted(interrupted, rows, folder, after=1, monkeypatch=monkeypatch)
+    message = r"activation is 'tests\.io\.signed_topk\.SignedTopK {\"k\": 3}' there and"
+    with pytest.raises(ValueError, match=message):
+        fit_resumable(new(activation=now), rows, folder)
 
 
 def test_what_does_not_change_the_result_may_differ(rows, tmp_path, interrupted):
@@ -180,6 +246,15 @@ def test_what_cannot_be_resumed(rows, tmp_path):
         fit_resumable(new(random_state=np.random.RandomState(0)), rows, tmp_path / "sae")
     with pytest.raises(TypeError, match="JSON"):
         fit_resumable(new(), rows, tmp_path / "sae", metadata={"model": object()})
+    held = SignedTopK(3)
+    held.weights = np.ones(3)
+    with pytest.raises(TypeError, match=r"attributes that cannot be compared .*ndarray"):
+        fit_resumable(new(activation=held), rows, tmp_path / "sae")
+    with pytest.raises(TypeError, match="dict_init='sae' is not accepted"):
+        fit_resumable(new(dict_init="sae"), rows, tmp_path / "sae")
+    with pytest.raises(TypeError, match="dict_init=RandomDictionary.* has no encoder_"):
+        start = RandomDictionary(10).fit(rows)
+        fit_resumable(new(dict_init=start), rows, tmp_path / "sae")
     (tmp_path / "precious").mkdir()
     with pytest.raises(FileExistsError, match="is not a saved dictionary"):
         fit_resumable(new(), rows, tmp_path / "precious")

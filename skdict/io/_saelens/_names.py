@@ -1,0 +1,18 @@
+"""Names of the files, tensors and settings of a SAELens directory."""
+
+CONFIG = "cfg.json"
+WEIGHTS = "sae_weights.safetensors"
+SUBTRACTS_B_DEC = "apply_b_dec_to_input"
+# With topk: rank features by pre-activation times decoder norm.
+RANKS_BY_NORM = "rescale_acts_by_decoder_norm"
+
+
+def tensor_shapes(architecture, d_in, d_sae):
+    """Return the shape of each tensor of an architecture."""
+    shapes = {
+        "W_enc": (d_in, d_sae),
+        "b_enc": (d_sae,),
+        "W_dec": (d_sae, d_in),
+        "b_dec": (d_in,),
+    }
+    return shapes | ({"threshold": (d_sae,)} if architecture == "jumprelu" else {})
