@@ -18,6 +18,8 @@ from skdict.metrics import nearest_l0
 ESTIMATORS = [
     SparseDictionaryAutoencoder(max_iter=2),
     SparseDictionaryAutoencoder(max_iter=2, tied_weights=False, sparse_output=False),
+    SparseDictionaryAutoencoder(max_iter=2, activation="topk"),
+    SparseDictionaryAutoencoder(max_iter=2, activation="batch_topk"),
     SparseDictionaryAutoencoderCV([0.1, 0.3], cv=2, selection=nearest_l0(3), max_iter=1),
     IdentityDictionary(),
     RandomDictionary(),

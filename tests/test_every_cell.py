@@ -22,6 +22,8 @@ GRIDS = {
     "sae": {"alpha": [0.3, 0.03]},
     "untied sae": {"alpha": [0.3, 0.03]},
     "dense sae": {"alpha": [0.3, 0.03]},
+    "topk sae": {"target_l0": [2, 4]},
+    "batch topk sae": {"activation": ["topk", "batch_topk"], "target_l0": [2, 4]},
     "sae cv": {"n_components": [5, 10]},
     "identity": {},
     "random": {"n_components": [3, 9]},

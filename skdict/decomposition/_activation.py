@@ -43,6 +43,11 @@ def is_steered(sae):
     return is_penalised(sae) and sae.target_l0 is not None
 
 
+def is_calibrated(sae):
+    """Return True if a threshold is found from rows after training."""
+    return NONLINEARITIES.get(_name(sae), sae.activation).calibrated
+
+
 def nonlinearity_of(sae, n_components):
     """Return the nonlinearity that an estimator trains with."""
     name = _name(sae)

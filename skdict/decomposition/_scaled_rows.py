@@ -68,8 +68,16 @@ class ScaledRows:
         return x if self._cutoff is None else x[weights == 1]
 
     def calibration(self):
-        """Yield the rows once more in batches without outliers, in an order of their own."""
-        for x, weights in self.batches(CALIBRATION_ROWS, self.generator_apart(CALIBRATION)):
+        """Yield rows without outliers, in batches: those held out, or all in an order of their own.
+
+        Those held out come in the order in which they are.
+        """
+        if self._held_out is None:
+            batches = self.batches(CALIBRATION_ROWS, self.generator_apart(CALIBRATION))
+        else:
+            parts = self.held_out().split(CALIBRATION_ROWS)
+            batches = ((x, self._weights(x)) for x in parts)
+        for x, weights in batches:
             yield x if self._cutoff is None else x[weights == 1]
 
     def batches(self, batch_size, generator=None):

@@ -43,10 +43,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Number of features. None means 4 times the width, or as many as `dict_init` has.
     activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
         How codes follow from pre-activations. Ties go to the lower row, then to the lower feature.
-        "batch_topk" selects over batches in training only: afterwards it is replaced by one
-        threshold for all features, such that the mean L0 of at most 2^17 rows is `target_l0`, so
-        that a row's codes do not depend on other rows. Outlier rows take no part in the selection.
-        For other activations pass an object derived from `Nonlinearity`.
+        "batch_topk" selects over batches in training only. Afterwards one threshold for all
+        features takes the place of the selection, so that a row's codes do not depend on other
+        rows: the one with which the mean L0 of rows held out is `target_l0` (the last twentieth, at
+        most 2^17; of all rows where that is fewer than 1,024, and in `partial_fit`). Outlier rows
+        take no part in either. For other activations pass an object derived from `Nonlinearity`.
     alpha : float, default=0.1
         Weight of the L1 penalty; used with "relu" alone. With `rescale=True`, 0.1 is a reasonable
         first value for most layers, but the useful range differs between layers and models: in the

@@ -92,7 +92,7 @@ def fit_block(sae, X):
 
 
 def _fit_first_block(sae, X):
-    rows = training_rows(sae, X)
+    rows = training_rows(sae, X, hold_out=False)
     trainer = new_trainer(sae, start_of(sae, rows), rows)
     vars(sae).update(_fit_block(sae, trainer, rows) | row_attributes(rows))
 

@@ -5,13 +5,12 @@ from sklearn.utils import check_random_state
 
 from skdict._core import resolve_device
 from skdict._validation import compute_dtype
-from skdict.decomposition._activation import is_steered
+from skdict.decomposition._held_out import split_rows
 from skdict.decomposition._measured_rows import RowScale, fitted_rule, measure_rows, row_scale
-from skdict.decomposition._observers._steering import split_held_out
 from skdict.decomposition._scaled_rows import ScaledRows
 
 
-def training_rows(sae, X):
+def training_rows(sae, X, *, hold_out=True):
     """Return `ScaledRows` of checked rows, in their own centre and scale.
 
     Parameters
@@ -20,10 +19,14 @@ def training_rows(sae, X):
         Gives the parameters.
     X : array-like of shape (n, d)
         Checked by `check_rows`.
+    hold_out : bool, default=True
+        Hold rows out where `sae` needs some to measure L0 on.
     """
     moments = measure_rows(X, center=sae.center)
     scaling = row_scale(X, moments, sae.center, sae.rescale)
-    return _scaled(sae, X, moments, scaling, compute_dtype(X), _draw_seed(sae))
+    dtype = compute_dtype(X)
+    X, held_out = split_rows(sae, X) if hold_out else (X, None)
+    return _scaled(sae, X, moments, scaling, dtype, _draw_seed(sae), held_out)
 
 
 def block_rows(sae, X):
@@ -38,7 +41,6 @@ def _draw_seed(sae):
     return check_random_state(sae.random_state).randint(np.iinfo(np.int32).max)
 
 
-def _scaled(sae, X, moments, scaling, dtype, seed):
-    rows, held_out = split_held_out(X) if is_steered(sae) else (X, None)
+def _scaled(sae, X, moments, scaling, dtype, seed, held_out=None):
     device = resolve_device(sae.device)
-    return ScaledRows(rows, scaling, moments, held_out, dtype=dtype, device=device, seed=seed)
+    return ScaledRows(X, scaling, moments, held_out, dtype=dtype, device=device, seed=seed)

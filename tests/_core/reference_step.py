@@ -39,17 +39,12 @@ def make_weights(n, dtype=torch.float64):
     return (3 * torch.rand(n, generator=generator, dtype=torch.float64)).clamp(max=1).to(dtype)
 
 
-def autograd(x, tensors, alpha, weights, levels=None, select=None):
-    """Return the loss, gradients by name with rows normalised inside the graph, and the codes.
-
-    `select` returns a mask of the pre-activations that are kept.
-    """
+def autograd(x, tensors, alpha, weights, levels=None, activation=torch.relu):
+    """Return the loss, gradients by name with rows normalised inside the graph, and the codes."""
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
     components = leaves["components"] / leaves["components"].norm(dim=1, keepdim=True)
     encoder = components if tensors.tied else leaves["encoder"]
-    codes = torch.relu(x @ encoder.T + leaves["bias"])
-    if select is not None:
-        codes = codes * select(codes.detach())
+    codes = activation(x @ encoder.T + leaves["bias"])
     levels = levels or whole(len(components))
     losses = alpha * codes.sum(1)
     for end, weight in zip(*levels, strict=True):

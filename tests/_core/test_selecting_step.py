@@ -54,7 +54,11 @@ def plain_selection(kind, k, eligible):
 def check(way, kind, k, x, tensors, levels=None, weights=None):
     weights = make_weights(len(x), x.dtype) if weights is None else weights
     select = plain_selection(kind, k, weights == 1)
-    loss, gradients, codes = autograd(x, tensors, 0.0, weights, levels, select)
+
+    def activation(pre):
+        return torch.relu(pre) * select(pre.detach())
+
+    loss, gradients, codes = autograd(x, tensors, 0.0, weights, levels, activation)
     sums, adam = step(
         way, x, tensors, 0.0, weights=weights, levels=levels, nonlinearity=KINDS[kind](k)
     )

@@ -14,7 +14,8 @@ from skdict.io import fit_resumable, load_dictionary
 OPTIONS = {
     "defaults": {"n_components": 512, "max_iter": 2},
     "zeros": {"n_components": 2048, "max_iter": 2, "bias_init": "zeros"},
-    "resumed": {"n_components": 512, "max_iter": 2},
+    "batch_topk": {"n_components": 512, "max_iter": 2, "activation": "batch_topk"},
+    "resumed": {"n_components": 512, "max_iter": 2, "activation": "batch_topk"},
 }
 
 
@@ -50,8 +51,9 @@ def main(kind, n_rows):
     else:
         sae.fit(X)
     digest = hashlib.sha256()
-    for name in ("components_", "encoder_", "encoder_bias_", "firing_counts_"):
-        digest.update(np.ascontiguousarray(getattr(sae, name)))
+    names = "components_", "encoder_", "encoder_bias_", "firing_counts_", "thresholds_"
+    for name in names:
+        digest.update(np.ascontiguousarray(getattr(sae, name, 0)))
     print(digest.hexdigest(), sae.history_[-1]["fvu"])
 
 

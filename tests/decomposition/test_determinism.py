@@ -31,10 +31,10 @@ def hashes(kind, n_quiet, n_busy, n_rows=5000):
 
 
 def test_a_fit_beside_other_work_and_a_resumed_one_give_one_hash():
-    assert len(set(hashes("defaults", 0, 1, 1000) + hashes("resumed", 1, 0, 1000))) == 1
+    assert len(set(hashes("batch_topk", 0, 1, 1000) + hashes("resumed", 1, 0, 1000))) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["defaults", "zeros", "resumed"])
+@pytest.mark.parametrize("kind", ["defaults", "zeros", "batch_topk", "resumed"])
 def test_six_processes_give_one_hash(kind):
     assert len(set(hashes(kind, 3, 3))) == 1

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdict import SparseDictionaryAutoencoder
 from skdict.datasets import make_sparse_features
-from skdict.decomposition._observers._steering import split_held_out
+from skdict.decomposition._held_out import split_rows
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,19 @@ def test_bad_targets(rows, params, message):
 
 
 def test_rows_held_out_are_the_last():
-    trained, held_out = split_held_out(np.arange(200).reshape(100, 2))
+    sae = SparseDictionaryAutoencoder(target_l0=3)
+    trained, held_out = split_rows(sae, np.arange(200).reshape(100, 2))
     assert (len(trained), len(held_out)) == (95, 5)
     assert held_out[0, 0] == 190
-    assert [len(part) for part in split_held_out(np.zeros((10, 2)))] == [10, 10]
-    assert len(split_held_out(np.zeros((10**6, 1)))[1]) == 4096
+    assert [len(part) for part in split_rows(sae, np.zeros((10, 2)))] == [10, 10]
+    assert len(split_rows(sae, np.zeros((10**6, 1)))[1]) == 4096
+
+
+def test_thresholds_hold_out_only_where_that_is_many_rows():
+    sae = SparseDictionaryAutoencoder(activation="batch_topk")
+    assert split_rows(sae, np.zeros((20_000, 1)))[1] is None
+    assert [len(part) for part in split_rows(sae, np.zeros((20_480, 1)))] == [19_456, 1024]
+    assert len(split_rows(sae, np.zeros((10**7, 1)))[1]) == 2**17
+    for activation in ("relu", "topk"):
+        alone = SparseDictionaryAutoencoder(activation=activation)
+        assert split_rows(alone, np.zeros((10**6, 1)))[1] is None

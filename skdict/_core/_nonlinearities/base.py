@@ -15,6 +15,9 @@ class Nonlinearity:
     penalised : bool
         If True, codes are never negative and become sparse by alpha times their L1 norm, which
         `target_l0` steers. False by default: there is no penalty.
+    calibrated : bool
+        True if `frozen` reads rows, of which some are then held out from training. False by
+        default.
     overwrites_pre : bool
         True if `backward` does not read pre-activations, so that codes may take their room. False
         by default.
@@ -25,6 +28,7 @@ class Nonlinearity:
     """
 
     penalised = False
+    calibrated = False
     overwrites_pre = False
 
     def learned(self, n_components):

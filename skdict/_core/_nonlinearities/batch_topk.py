@@ -19,6 +19,8 @@ class BatchTopK(TopK):
         Mean number of codes per row.
     """
 
+    calibrated = True
+
     def select(self, pre, eligible, group):
         """Keep the largest pre-activations of the batch."""
         pre.masked_fill_(~largest_of_batch(pre, self.k, eligible, group), 0)

@@ -13,15 +13,7 @@ MOST_CHANGE = 1.5
 TOLERANCE = 0.05
 # Steering ends shortly before the last steps, which are too small to respond to it.
 LAST_SHARE = 0.02
-HELD_OUT_SHARE = 0.05
-MOST_HELD_OUT = 4096
 SMALLEST_ALPHA, LARGEST_ALPHA = 1e-6, 1e3
-
-
-def split_held_out(X):
-    """Return the rows to train on and the last rows, at most a twentieth, to measure L0 on."""
-    n_held_out = min(MOST_HELD_OUT, int(HELD_OUT_SHARE * len(X)))
-    return (X, X) if n_held_out == 0 else (X[:-n_held_out], X[-n_held_out:])
 
 
 class Steering(Observer):
