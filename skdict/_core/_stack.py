@@ -40,7 +40,7 @@ class Stack:
         self._penalty.strength = tensors.bias.new_empty(len(trainers), 1)
         shared = first.model
         several = [trainer.model.nonlinearity for trainer in trainers]
-        nonlinearity = shared.nonlinearity.stacked(several)
+        nonlinearity = shared.nonlinearity.stacked(several, tensors.bias.device)
         self._model = Model(tensors, nonlinearity, self._penalty, shared.levels, shared.group)
         self._backend = Dense(first.multiply, first.batch_size)
         self._step = Recorded(self._take_step)

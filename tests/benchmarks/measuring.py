@@ -26,7 +26,7 @@ LIBRARIES = (
     "eai-sparsify",
 )
 # Ours tries each kind of screening three times first, as it does again every 200 batches.
-WARM_UP_STEPS = {"l1": 2, "topk": 2, "ours": 12}
+WARM_UP_STEPS = {"l1": 2, "topk": 2, "batch_topk": 2, "ours": 12}
 
 
 def describe_machine():

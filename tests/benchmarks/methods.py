@@ -62,13 +62,67 @@ class PlainLoop:
         return self.weights
 
 
-class Ours:
-    """The trainer inside of the estimator, without its schedule."""
+class PlainBatchTopK:
+    """BatchTopK as one writes it first: untied weights, autograd and torch's Adam."""
 
     modules = ()
 
-    def __init__(self, width, n_components, batch_size, *, compiled, alpha=0.1, learning_rate=3e-3):
-        self._alpha = alpha
+    def __init__(self, width, n_components, batch_size, *, k=32, learning_rate=1e-3):
+        self._k, self._learning_rate = k, learning_rate
+
+    def load(self, components, bias):
+        """Take up a dictionary."""
+        tensors = components, components, bias
+        self.weights, self.encoder, self.bias = (t.clone().requires_grad_() for t in tensors)
+        parameters = [self.weights, self.encoder, self.bias]
+        self.optimizer = torch.optim.Adam(parameters, lr=self._learning_rate)
+
+    def step(self, x):
+        """Train on a batch."""
+        error = (self.decode(self.codes(x)) - x).square().sum(1).mean()
+        self.optimizer.zero_grad()
+        error.backward()
+        with torch.no_grad():
+            along = (self.weights.grad * self.weights).sum(1, keepdim=True)
+            self.weights.grad -= along * self.weights
+            self.optimizer.step()
+            self.weights /= self.weights.norm(dim=1, keepdim=True)
+
+    def codes(self, x):
+        """Return all codes of rows."""
+        codes = torch.relu(x @ self.encoder.T + self.bias).flatten()
+        kept = codes.topk(self._k * len(x), sorted=False).indices
+        return torch.zeros_like(codes).scatter(0, kept, codes[kept]).view(len(x), -1)
+
+    def decode(self, codes):
+        """Return what codes decode to."""
+        return codes @ self.weights
+
+    def atoms(self):
+        """Return the directions that codes are written along."""
+        return self.weights
+
+
+class Ours:
+    """The trainer inside of the estimator, without its schedule; untied where there is a k."""
+
+    modules = ()
+
+    def __init__(
+        self,
+        width,
+        n_components,
+        batch_size,
+        *,
+        compiled,
+        alpha=0.1,
+        learning_rate=3e-3,
+        activation="relu",
+        k=None,
+    ):
+        self._alpha = alpha if k is None else 0.0
+        self._tied = k is None
+        self._nonlinearity = NONLINEARITIES[activation](*([] if k is None else [k]))
         self._options = {
             "compiled": compiled,
             "learning_rate": learning_rate,
@@ -77,10 +131,13 @@ class Ours:
 
     def load(self, components, bias):
         """Take up a dictionary."""
-        self.tensors = Tensors({"components": components.clone(), "bias": bias.clone()})
+        values = {"components": components.clone(), "bias": bias.clone()}
+        if not self._tied:
+            values["encoder"] = components.clone()
+        self.tensors = Tensors(values)
         self._trainer = Trainer(
             self.tensors,
-            NONLINEARITIES["relu"](),
+            self._nonlinearity,
             L1(self._alpha),
             product_dtype=bias.dtype,
             **self._options,
@@ -89,7 +146,7 @@ class Ours:
 
     def codes(self, x):
         """Return all codes of rows."""
-        return torch.relu(x @ self.tensors.encoder.T + self.tensors.bias)
+        return self._trainer.model.codes(x)
 
     def decode(self, codes):
         """Return what codes decode to."""
@@ -317,6 +374,22 @@ def step_recipes():
     ]
     if is_compiled():
         recipes.append(Recipe("skdict, compiled", "ours", Ours, tiny | {"compiled": True}))
+    return recipes
+
+
+def selecting_recipes(k=32):
+    """Return what a TopK or BatchTopK step is measured of, at the same tiny rate."""
+    tiny = {"learning_rate": 1e-6, "k": k}
+    recipes = [
+        Recipe(f"sparsify TopK {k}, Adam", "topk", Sparsify, tiny | {"optimizer": "adam"}),
+        Recipe(f"sparsify TopK {k}, signum", "topk", Sparsify, tiny),
+        Recipe("dictionary_learning TopK", "topk", DictionaryLearning, tiny),
+        Recipe("plain BatchTopK loop", "batch_topk", PlainBatchTopK, tiny),
+    ]
+    for activation, name in {"topk": "TopK", "batch_topk": "BatchTopK"}.items():
+        for way, compiled in (("portable", False), ("compiled", True))[: 1 + is_compiled()]:
+            options = tiny | {"activation": activation, "compiled": compiled}
+            recipes.append(Recipe(f"skdict {name}, {way}", "ours", Ours, options))
     return recipes
 
 

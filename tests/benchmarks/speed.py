@@ -14,10 +14,12 @@ from measuring import describe_machine
 from speed_codes import measure_transform
 from speed_crossover import measure_crossover
 from speed_fits import measure_growth, measure_path, measure_planted, measure_time_to_loss
+from speed_selection import measure_selection
 from speed_steps import measure_dense, measure_steps
 
 SECTIONS = {
     "step": measure_steps,
+    "selection": measure_selection,
     "dense": measure_dense,
     "crossover": measure_crossover,
     "loss": measure_time_to_loss,

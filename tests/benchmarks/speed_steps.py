@@ -40,22 +40,22 @@ def scaled_rows(n_rows, width):
     return rows.div_(rows.square().sum(1).mean().sqrt())
 
 
-def trained_state(rows, n_components, alpha, n_steps):
-    """Return components and biases after some steps of ours."""
+def trained_state(rows, n_components, alpha, n_steps, nonlinearity=None):
+    """Return components and biases after some steps of ours, by default with relu."""
     generator = torch.Generator().manual_seed(0)
-    relu = NONLINEARITIES["relu"]()
+    nonlinearity = nonlinearity or NONLINEARITIES["relu"]()
     tensors = random_tensors(
         n_components,
         rows.shape[1],
         tied=True,
-        nonlinearity=relu,
+        nonlinearity=nonlinearity,
         generator=generator,
         dtype=rows.dtype,
         device=rows.device,
     )
     tensors.bias.copy_(calibrate_bias(tensors.encoder, rows[:8192], 0.03))
     settings = {"learning_rate": 3e-3, "batch_size": 1024, "product_dtype": rows.dtype}
-    trainer = Trainer(tensors, relu, L1(alpha), **settings)
+    trainer = Trainer(tensors, nonlinearity, L1(alpha), **settings)
     for step in range(n_steps):
         chosen = torch.randint(len(rows), (1024,), generator=generator)
         trainer.step(rows[chosen], min(1.0, 5 * (1 - step / n_steps)))

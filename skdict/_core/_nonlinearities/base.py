@@ -167,13 +167,15 @@ class Nonlinearity:
         """
         raise NotImplementedError
 
-    def stacked(self, several):
+    def stacked(self, several, device):
         """Return what does the work of several for a stack of dictionaries.
 
         Parameters
         ----------
         several : list of Nonlinearity
             Of this class, one for each dictionary.
+        device : torch.device
+            Where the stack is.
 
         Returns
         -------

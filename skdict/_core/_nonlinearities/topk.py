@@ -36,6 +36,6 @@ class TopK(Relu):
         """Return k: the selection is the same at inference."""
         return {"k": self.k}
 
-    def stacked(self, several):
+    def stacked(self, several, device):
         """Return one of which every dictionary of the stack has a k of its own."""
-        return type(self)(torch.tensor([[one.k] for one in several]))
+        return type(self)(torch.tensor([[one.k] for one in several], device=device))

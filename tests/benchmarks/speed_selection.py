@@ -1,0 +1,64 @@
+"""Sections of speed.py: a step of TopK and BatchTopK, and how many candidates its search has."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measuring import Worker, median_ratios, print_table
+from methods import installed, selecting_recipes
+from speed_steps import BATCH_ROWS, N_BATCHES, scaled_rows, trained_state
+
+from skdict._core import NONLINEARITIES
+
+K = 32
+# Times faster than the fastest TopK peer, and than the plain BatchTopK loop; compiled.
+GOALS = {("TopK", 2048): 4, ("TopK", 8192): 6, ("BatchTopK", 2048): 5, ("BatchTopK", 8192): 5}
+
+
+def measure_selection(args):
+    """Print what a step costs each method, from one state that TopK has trained."""
+    rows = scaled_rows(N_BATCHES * BATCH_ROWS, args.width)
+    for n_components in args.components:
+        topk = NONLINEARITIES["topk"](K)
+        state = trained_state(rows, n_components, 0.0, args.warm_steps, topk)
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            np.save(folder / "batches.npy", rows.view(N_BATCHES, BATCH_ROWS, -1).numpy())
+            np.save(folder / "components.npy", state[0].numpy())
+            np.save(folder / "bias.npy", state[1].numpy())
+            _measure_in_turns(folder, n_components, args)
+
+
+def _measure_in_turns(folder, n_components, args):
+    recipes = installed(selecting_recipes(K))
+    workers = {recipe.name: Worker(recipe, folder) for recipe in recipes}
+    peaks = {name: worker.make() for name, worker in workers.items()}
+    seconds = {name: [] for name in workers}
+    for _ in range(args.rounds):
+        for name, worker in workers.items():
+            seconds[name].append(worker.seconds(args.round_seconds))
+    l0 = {name: worker.close() for name, worker in workers.items()}
+    rivals = {
+        kind: min(
+            (r.name for r in recipes if r.kind == kind),
+            default=None,
+            key=lambda name: np.median(seconds[name]),
+        )
+        for kind in ("topk", "batch_topk")
+    }
+    leanest = min(peaks[r.name] for r in recipes if r.kind != "ours")
+    table = []
+    for recipe in recipes:
+        name, ours = recipe.name, recipe.kind == "ours"
+        rival = rivals[recipe.options["activation"]] if ours else None
+        goal = GOALS.get((name.split()[1].strip(","), n_components)) if "compiled" in name else None
+        ratio = median_ratios(seconds[rival], seconds[name]) if rival else None
+        cells = [name, 1e3 * np.median(seconds[name]), l0[name], ratio, goal, peaks[name]]
+        table.append([*cells, leanest / peaks[name] if ours else None])
+    print_table(
+        f"One step with k = {K}, {n_components} components, batches of {BATCH_ROWS}, median of "
+        f"{args.rounds} rounds",
+        ["", "ms", "L0", "x faster", "goal", "peak MB", "leaner (goal 2)"],
+        table,
+    )
+    print(f"  TopK beside {rivals['topk']}, BatchTopK beside {rivals['batch_topk']}")
