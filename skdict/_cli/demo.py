@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from skdict._cli._clock import Clock
 from skdict._cli._options import add_command
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
-from skdict._cli._sparsity import SPARSITY_ARGUMENTS, check_sparsity
+from skdict._cli._sparsity import SPARSITY_ARGUMENTS, sparsity_params
 from skdict._cli._text_lengths import report_tokens
 from skdict._files import replace_file
 from skdict._validation import check_number
@@ -102,7 +102,7 @@ def run(options):
 
 def _check(options):
     """Refuse what would fail only after minutes of work."""
-    check_sparsity(options)
+    sparsity_params(options)
     if options.n_components is not None:
         check_number("--n-components", options.n_components, low=1, integer=True)
     if options.out.exists() and not options.out.is_dir():
@@ -121,8 +121,7 @@ def _extract(extractor, texts, clock):
 def _learn(options, train, clock):
     sae = SparseDictionaryAutoencoder(
         options.n_components,
-        alpha=options.alpha,
-        target_l0=options.target_l0,
+        **sparsity_params(options),
         device=options.device,
         random_state=0,
         verbose=not options.json,
@@ -219,7 +218,7 @@ def _print_next_steps(options, extractor, sae):
         for name, value in extractor.get_params(deep=False).items()
         if name not in ("model", "hook_point") and value != defaults[name]
     )
-    sparsity = f"alpha={options.alpha}"
+    sparsity = f"alpha={sae.alpha}"
     if options.target_l0 is not None:
         sparsity = f"target_l0={options.target_l0}"
     print(

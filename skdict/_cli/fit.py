@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
-from skdict._cli._sparsity import SPARSITY_ARGUMENTS, check_sparsity
+from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
 from skdict._core import resolve_device
 from skdict._files import restore_interrupted
 from skdict.activations import Activations, store_digest
@@ -48,7 +48,7 @@ ARGUMENTS = {
         "type": int,
         "help": "features in the dictionary (default: 4 times the width of the rows)",
     },
-    **SPARSITY_ARGUMENTS,
+    **ACTIVATION_ARGUMENTS,
     "--max-iter": {"metavar": "N", "type": int, "default": 10, "help": "epochs"},
     "--batch-size": {"metavar": "N", "type": int, "default": 1024, "help": "rows in a step"},
     "--learning-rate": {"metavar": "R", "type": float, "default": 3e-3, "help": "of Adam"},
@@ -78,19 +78,20 @@ def add_parser(commands):
 
 def run(options):
     """Say what it will take, do it, and say what came out."""
-    check_sparsity(options)
     clock = Clock(silent=options.json)
     acts = Activations.load(options.store)
-    n_components = 4 * acts.shape[1] if options.n_components is None else options.n_components
+    if options.n_components is None:
+        options.n_components = 4 * acts.shape[1]
+    sparsity = sparsity_params(options, options.activation)
     device = str(resolve_device(options.device))
-    settings = as_settings(options, n_components=n_components, device=device)
+    settings = as_settings(options, device=device, **sparsity)
     learned_from = {k: v for k, v in settings.items() if k not in ("store", "out", "device")}
     metadata = acts.metadata | {
         "fit": learned_from | {"store_digest": store_digest(options.store)},
     }
     dictionary = _already_there(options.out, metadata)
     if dictionary is None:
-        dictionary = _fit(options, acts, n_components, metadata, clock)
+        dictionary = _fit(options, acts, sparsity, metadata, clock)
     else:
         checkpoint_path(options.out).unlink(missing_ok=True)
         clock.say(f"{options.out} holds the dictionary of these settings already")
@@ -98,11 +99,10 @@ def run(options):
     _report(options, dictionary, clock)
 
 
-def _fit(options, acts, n_components, metadata, clock):
+def _fit(options, acts, sparsity, metadata, clock):
     estimator = SparseDictionaryAutoencoder(
-        n_components,
-        alpha=options.alpha,
-        target_l0=options.target_l0,
+        options.n_components,
+        **sparsity,
         max_iter=options.max_iter,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -168,6 +168,15 @@ def _duration(seconds):
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
+def _sparsity_reached(dictionary):
+    """Return alpha, k or the threshold, whichever makes the codes sparse."""
+    if dictionary.activation == "topk":
+        return {"k": dictionary.k_}
+    if dictionary.activation == "batch_topk":
+        return {"threshold": float(dictionary.thresholds_[0])}
+    return {"alpha": dictionary.alpha_}
+
+
 def _report(options, dictionary, clock):
     last = dictionary.history_[-1]
     results = {
@@ -175,16 +184,18 @@ def _report(options, dictionary, clock):
         "n_components": len(dictionary.components_),
         "n_iter": dictionary.n_iter_,
         "n_steps": dictionary.n_steps_,
-        "alpha": dictionary.alpha_,
+        "activation": dictionary.activation,
+        **_sparsity_reached(dictionary),
         "training": {name: last[name] for name in ("loss", "fvu", "l0", "n_dead")},
         "seconds": clock.seconds(),
     }
     if options.json:
         print(json.dumps(results, indent=1))
         return
+    at_alpha = f" at alpha {results['alpha']:.3g}" if "alpha" in results else ""
     print(
         f"{results['n_components']} features after {results['n_steps']} steps, in {options.out}: "
-        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f} at alpha {dictionary.alpha_:.3g}, "
+        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}{at_alpha}, "
         f"{last['n_dead']} dead over the last rows\n"
         f"\nNext:\n\n  python -m skdict show {options.out} {options.store}"
     )

@@ -1,47 +1,12 @@
-"""Alphas to try: a grid derived from the rows, or one passed by the user."""
-
-import numbers
+"""A grid of alphas derived from the rows."""
 
 import numpy as np
 
 from skdict._core import find_outlier_rule, sample_rows
-from skdict._validation import check_number
 
 SAMPLE_ROWS = 2048
 # Ratio of the largest to the smallest alpha of a grid.
 SPAN = 25
-
-
-def check_alphas(alphas):
-    """Return alphas as an increasing float array, or a checked whole number as it is.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or they are not increasing, negative or not finite.
-    TypeError
-        If they are not numbers.
-    """
-    if isinstance(alphas, numbers.Number):
-        check_number("alphas", alphas, low=1, integer=True, hint="or a list of alphas, increasing")
-        return int(alphas)
-    values = np.asarray(alphas)
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(
-            f"alphas has shape {values.shape}; pass a list of at least one alpha, or how many of "
-            f"them, such as alphas=8"
-        )
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"alphas={alphas!r} is not accepted: pass numbers, such as [0.1, 0.2]")
-    if not (np.isfinite(values) & (values >= 0)).all():
-        wrong = values[~(np.isfinite(values) & (values >= 0))].tolist()
-        raise ValueError(f"alphas holds {wrong}; pass finite numbers >= 0, such as [0.1, 0.2]")
-    if (np.diff(values) <= 0).any():
-        raise ValueError(
-            f"alphas={values.tolist()} does not increase from each to the next; pass "
-            f"np.unique(alphas)"
-        )
-    return values.astype(np.float64)
 
 
 def alpha_grid(X, n_alphas, *, center, rescale):
@@ -71,13 +36,6 @@ def alpha_grid(X, n_alphas, *, center, rescale):
     if n_alphas == 1:
         return np.array([largest / np.sqrt(SPAN)])
     return np.geomspace(largest / SPAN, largest, n_alphas)
-
-
-def alphas_for(X, alphas, dictionary):
-    """Return checked alphas as an array; a number becomes a grid."""
-    if isinstance(alphas, int):
-        return alpha_grid(X, alphas, center=dictionary.center, rescale=dictionary.rescale)
-    return alphas
 
 
 def largest_useful_alpha(X, *, center, rescale):

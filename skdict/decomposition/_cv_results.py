@@ -6,14 +6,14 @@ import numpy as np
 from scipy.stats import rankdata
 
 
-def cv_results(alphas, folds):
+def cv_results(candidates, folds):
     """Return the measures of the folds, laid out as in `GridSearchCV`.
 
     Parameters
     ----------
-    alphas : ndarray of shape (n_alphas,)
-        The candidates.
-    folds : list of dict of str to ndarray of shape (n_alphas,)
+    candidates : Candidates
+        What the path of each fold is over.
+    folds : list of dict of str to ndarray of shape (n_candidates,)
         Returned by `SparseDictionaryPath.measure`, one per fold.
 
     Returns
@@ -21,11 +21,11 @@ def cv_results(alphas, folds):
     dict
     """
     results = {
-        "param_alpha": np.ma.MaskedArray(alphas, mask=False),
-        "params": [{"alpha": alpha} for alpha in alphas.tolist()],
+        f"param_{candidates.name}": np.ma.MaskedArray(candidates.values, mask=False),
+        "params": candidates.params(),
     }
     folds = [{"score": 1 - fold["fvu"], **fold} for fold in folds]
-    for measure in (name for name in folds[0] if name != "alpha"):
+    for measure in (name for name in folds[0] if name not in ("alpha", "target_l0")):
         values = np.array([fold[measure] for fold in folds], dtype=np.float64)
         for i, fold_values in enumerate(values):
             results[f"split{i}_test_{measure}"] = fold_values
@@ -36,13 +36,11 @@ def cv_results(alphas, folds):
     return results
 
 
-def choose(rule, results, n_alphas):
+def choose(rule, results, candidates):
     """Return the index that a rule selects, checked."""
-    best = rule(results)
+    best, told = rule(results), f"the {len(candidates)} {candidates.name}s"
     if not isinstance(best, numbers.Integral):
-        raise TypeError(f"selection returned {best!r}; a rule returns the index of an alpha")
-    if not 0 <= best < n_alphas:
-        raise ValueError(
-            f"selection returned {best}; a rule returns an index of the {n_alphas} alphas, from 0"
-        )
+        raise TypeError(f"selection returned {best!r}; a rule returns an index of {told}")
+    if not 0 <= best < len(candidates):
+        raise ValueError(f"selection returned {best}; a rule returns an index of {told}, from 0")
     return int(best)

@@ -1,4 +1,4 @@
-"""Dictionaries over a grid of alphas, trained on a single reading of the rows."""
+"""Dictionaries over several alphas or target L0s, trained on a single reading of the rows."""
 
 import copy
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from skdict._core import Stack
 from skdict._validation import check_rows
-from skdict.decomposition._alpha_grid import alphas_for, check_alphas
 from skdict.decomposition._autoencoder_params import check_autoencoder_params
+from skdict.decomposition._candidates import check_candidates
 from skdict.decomposition._fit import run_together
 from skdict.decomposition._measure import measure_dictionary
 from skdict.decomposition._measured_rows import warn_of_outlier_rows
@@ -18,26 +18,30 @@ from skdict.decomposition._training_rows import training_rows
 
 
 class SparseDictionaryPath:
-    """Dictionaries in the order of their alphas, as returned by `sparse_dictionary_path`.
+    """Dictionaries of increasing alpha or target L0, as returned by `sparse_dictionary_path`.
 
     A path can be iterated over and indexed like a list of fitted estimators; a slice is a path.
 
     Parameters
     ----------
     dictionaries : list of SparseDictionaryAutoencoder
-        Fitted, with increasing alpha.
+        Fitted, with increasing `alpha` or `target_l0`.
 
     Attributes
     ----------
     dictionaries : list of SparseDictionaryAutoencoder
         The fitted estimators.
-    alphas : ndarray of shape (n_alphas,)
-        Their alphas.
+    alphas : ndarray of shape (n_dictionaries,)
+        The alpha that each ended with, its `alpha_`; zeros where codes are not penalised.
+    target_l0s : ndarray of shape (n_dictionaries,) or None
+        Their target L0s; None for a path over alphas.
     """
 
     def __init__(self, dictionaries):
         self.dictionaries = list(dictionaries)
-        self.alphas = np.array([dictionary.alpha for dictionary in self.dictionaries])
+        self.alphas = np.array([dictionary.alpha_ for dictionary in self.dictionaries])
+        targets = [dictionary.target_l0 for dictionary in self.dictionaries]
+        self.target_l0s = None if None in targets else np.array(targets)
 
     def __len__(self):
         return len(self.dictionaries)
@@ -51,7 +55,10 @@ class SparseDictionaryPath:
 
     def __repr__(self):
         shape = self.dictionaries[0].components_.shape if self.dictionaries else None
-        return f"SparseDictionaryPath(alphas={self.alphas.tolist()}, components_ of shape {shape})"
+        told = f"alphas={self.alphas.tolist()}"
+        if self.target_l0s is not None:
+            told = f"target_l0s={self.target_l0s.tolist()}"
+        return f"SparseDictionaryPath({told}, components_ of shape {shape})"
 
     def measure(self, X):
         """Measure each dictionary on rows.
@@ -63,11 +70,11 @@ class SparseDictionaryPath:
 
         Returns
         -------
-        dict of str to ndarray of shape (n_alphas,)
-            `alpha`; `n_components`; `fvu`, the fraction of variance unexplained; `fvu_inliers`,
-            the same without outlier rows; `l0`, non-zero codes per row; `n_dead`, features that
-            fire on no row; `density`, the median share of rows on which a feature fires.
-            ``pandas.DataFrame`` accepts the dict as it is.
+        dict of str to ndarray of shape (n_dictionaries,)
+            `alpha`; `target_l0`, for a path over target L0s; `n_components`; `fvu`, the fraction
+            of variance unexplained; `fvu_inliers`, the same without outlier rows; `l0`, non-zero
+            codes per row; `n_dead`, features that fire on no row; `density`, the median share of
+            rows on which a feature fires. ``pandas.DataFrame`` accepts the dict as it is.
 
         Raises
         ------
@@ -78,20 +85,26 @@ class SparseDictionaryPath:
         """
         records = [measure_dictionary(dictionary, X) for dictionary in self.dictionaries]
         columns = {name: np.array([r[name] for r in records]) for name in records[0]}
-        return {"alpha": self.alphas.copy(), **columns}
+        swept = {"alpha": self.alphas.copy()}
+        if self.target_l0s is not None:
+            swept["target_l0"] = self.target_l0s.copy()
+        return swept | columns
 
 
 def sparse_dictionary_path(
     X,
-    alphas=8,
+    alphas=None,
     *,
+    target_l0s=None,
     n_components=None,
+    activation="relu",
     debias=False,
     tied_weights=True,
     center=True,
     rescale=True,
     bias_init="calibrated",
     dead_features="ignore",
+    dict_init=None,
     max_iter=10,
     batch_size=1024,
     learning_rate=3e-3,
@@ -101,12 +114,14 @@ def sparse_dictionary_path(
     random_state=None,
     verbose=0,
 ):
-    """Fit a dictionary for each alpha, reading the rows once per epoch for all of them.
+    """Fit a dictionary for each alpha or target L0, reading the rows once per epoch for all.
 
     Each block of rows is read, centred, scaled and shuffled once, and each dictionary is
-    trained on the batches in turn; `debias` and `dead_features` read further rows for each. All
-    dictionaries start from the same directions. With an integer `random_state`, each is
-    bit-identical, on the same CPU, to ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)``.
+    trained on the batches in turn; `debias`, `dead_features` and the thresholds of "batch_topk"
+    read further rows for each. All dictionaries start from the same directions. With an integer
+    `random_state`, each is bit-identical, on the same CPU, to
+    ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)``, or to that with
+    ``target_l0=target_l0``.
 
     All dictionaries and their optimisers are in memory at the same time. There is no warning of
     dead features, which are common at the upper end of most grids: see `n_dead` in
@@ -116,12 +131,20 @@ def sparse_dictionary_path(
     ----------
     X : array-like of shape (n_samples, n_features)
         Rows, as in `SparseDictionaryAutoencoder.fit`.
-    alphas : int or array-like of shape (n_alphas,), default=8
-        Weights of the L1 penalty, increasing. An integer spans a grid of that many values from
-        the rows: geometric, from alpha_max / 25 to alpha_max, which is twice the median over
-        sampled rows of the largest projection of a row on the direction of another.
+    alphas : int, array-like of shape (n_alphas,) or None, default=None
+        Weights of the L1 penalty, increasing; for activations with a penalty. An integer spans a
+        grid of that many values from the rows: geometric, from alpha_max / 25 to alpha_max, which
+        is twice the median over sampled rows of the largest projection of a row on the direction
+        of another. None means 8, unless `target_l0s` is given.
+    target_l0s : array-like of shape (n_targets,) or None, default=None
+        Active codes per row, in place of `alphas`: increasing, at most `n_components`, and whole
+        numbers with "topk". With "relu", alpha is steered to each of them separately, from 0.1.
     n_components : int or None, default=None
-        Number of features per dictionary. None means 4 times the width.
+        Number of features per dictionary. None means 4 times the width, or as many as `dict_init`
+        has.
+    activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
+        How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
+        `target_l0s`.
     debias : bool, default=False
         Refit code magnitudes by least squares after training, to undo L1 shrinkage.
     tied_weights : bool, default=True
@@ -134,6 +157,9 @@ def sparse_dictionary_path(
         Initial encoder biases.
     dead_features : {"ignore", "resample"}, default="ignore"
         With "resample", re-initialise features that were silent for an epoch.
+    dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
+            default=None
+        Dictionary or directions that all start from. None means random directions.
     max_iter : int, default=10
         Number of epochs.
     batch_size : int, default=1024
@@ -149,7 +175,7 @@ def sparse_dictionary_path(
     random_state : int, RandomState instance or None, default=None
         Seed of the initial directions and of the order of rows, the same for all.
     verbose : int, default=0
-        If positive, show a progress bar for the dictionary of the smallest alpha.
+        If positive, show a progress bar for the first dictionary.
 
     Returns
     -------
@@ -159,14 +185,21 @@ def sparse_dictionary_path(
     Raises
     ------
     ValueError
-        If `alphas` is empty, not increasing, negative or not finite, and as in
+        If `alphas` and `target_l0s` are both given, or the one that the activation needs is not;
+        if they are empty, not increasing or out of range; and as in
         `SparseDictionaryAutoencoder.fit`.
     TypeError
-        If `alphas` does not hold numbers, and as in `SparseDictionaryAutoencoder.fit`.
+        If they do not hold numbers, or not whole ones with "topk", and as in
+        `SparseDictionaryAutoencoder.fit`.
+
+    Warns
+    -----
+    ConvergenceWarning
+        With "relu", for each of `target_l0s` that is missed by more than 5 % on held-out rows.
 
     See Also
     --------
-    SparseDictionaryAutoencoderCV : Chooses alpha on held-out rows.
+    SparseDictionaryAutoencoderCV : Selects alpha or the target L0 on held-out rows.
     SparseDictionaryAutoencoder : One dictionary; the parameters in full.
 
     Examples
@@ -181,21 +214,41 @@ def sparse_dictionary_path(
     >>> table = path.measure(X[1500:])
     >>> bool((table["l0"][:-1] > table["l0"][1:]).all())
     True
+    >>> path = sparse_dictionary_path(X[:1500], target_l0s=[1, 2, 4], activation="topk",
+    ...                               n_components=32, max_iter=2, random_state=0)
+    >>> bool((path.measure(X[1500:])["l0"] <= [1, 2, 4]).all())
+    True
     """
-    # The signature says which parameters there are; all others are those of one dictionary.
-    params = {name: value for name, value in locals().items() if name not in ("X", "alphas")}
-    prototype = SparseDictionaryAutoencoder(**params)
+    prototype = SparseDictionaryAutoencoder(
+        n_components,
+        activation=activation,
+        debias=debias,
+        tied_weights=tied_weights,
+        center=center,
+        rescale=rescale,
+        bias_init=bias_init,
+        dead_features=dead_features,
+        dict_init=dict_init,
+        max_iter=max_iter,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        precision=precision,
+        sparse_output=sparse_output,
+        device=device,
+        random_state=random_state,
+        verbose=verbose,
+    )
     check_autoencoder_params(prototype)
-    alphas = check_alphas(alphas)
+    candidates = check_candidates(alphas, target_l0s, prototype)
     X = check_rows(prototype, X, reset=True, min_rows=2)
-    dictionaries = path_estimators(prototype, alphas_for(X, alphas, prototype))
+    dictionaries = path_estimators(prototype, candidates.on_rows(X, prototype))
     return fit_path(dictionaries, X, columns_of(prototype))
 
 
-def path_estimators(prototype, alphas):
-    """Return unfitted copies of an estimator with other alphas; only the first shows progress."""
+def path_estimators(prototype, candidates):
+    """Return unfitted copies of an estimator, one per candidate; only the first shows progress."""
     shared = prototype.get_params(deep=False) | {"verbose": 0}
-    copies = [SparseDictionaryAutoencoder(**shared | {"alpha": a}) for a in alphas.tolist()]
+    copies = [SparseDictionaryAutoencoder(**shared | swept) for swept in candidates.params()]
     copies[0].verbose = prototype.verbose
     return copies
 
@@ -207,7 +260,7 @@ def columns_of(estimator):
 
 
 def fit_path(dictionaries, X, columns):
-    """Fit estimators that differ only in alpha, on the same batches.
+    """Fit estimators that differ only in alpha or only in their target L0, on the same batches.
 
     Parameters
     ----------
@@ -223,8 +276,9 @@ def fit_path(dictionaries, X, columns):
     SparseDictionaryPath
     """
     rows = training_rows(dictionaries[0], X)
-    # Drawn once: the start does not depend on alpha.
-    start = start_of(dictionaries[0], rows)
+    # Drawn once: the start depends on neither alpha nor the target. The last has the largest
+    # target, which must not exceed the number of features.
+    start = start_of(dictionaries[-1], rows)
     fits = [new_fit(dictionary, copy.deepcopy(start), rows) for dictionary in dictionaries]
     run_together(fits, _stack(fits))
     for dictionary, fit in zip(dictionaries, fits, strict=True):

@@ -1,4 +1,4 @@
-"""The sparse dictionary autoencoder with alpha selected on held-out rows."""
+"""The sparse dictionary autoencoder with alpha or the target L0 selected on held-out rows."""
 
 import numbers
 
@@ -8,9 +8,9 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skdict._validation import check_flag, check_number, check_rows
 from skdict.activations import Activations
-from skdict.decomposition._alpha_grid import alphas_for, check_alphas
 from skdict.decomposition._autoencoder_params import check_autoencoder_params
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
+from skdict.decomposition._candidates import check_candidates
 from skdict.decomposition._cv_results import choose, cv_results
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._path import columns_of, fit_path, path_estimators
@@ -18,33 +18,44 @@ from skdict.decomposition._selection import knee
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 
 DEFAULT_FOLDS = 5
-KNEE_ALPHAS = 3
+KNEE_CANDIDATES = 3
+# Attributes that not every fit sets.
+CHOSEN = ("alpha_", "alphas_", "target_l0_", "target_l0s_", "path_", "dictionary_")
 
 
 class SparseDictionaryAutoencoderCV(BaseDictionary):
-    """Sparse dictionary autoencoder with alpha selected by cross-validation.
+    """Sparse dictionary autoencoder with alpha or the target L0 selected by cross-validation.
 
-    On each fold, dictionaries of all alphas are trained on a single reading of the rows per epoch
-    and measured on held-out rows. A rule selects among the mean measures; then all are refitted
-    on all rows, and `transform` uses the selected one. FVU alone cannot select, because it only
-    falls as alpha falls: the rule weighs it against L0.
+    On each fold, the dictionaries of all candidates are trained on a single reading of the rows
+    per epoch and measured on held-out rows. A rule selects among the mean measures; then all are
+    refitted on all rows, and `transform` uses the selected one. FVU alone cannot select, because
+    it only falls as L0 rises: the rule weighs one against the other.
 
     The result agrees with ``GridSearchCV(SparseDictionaryAutoencoder(...), {"alpha": alphas},
-    scoring=DictionaryScorer(), refit=rule)``, which reads the rows once for each alpha.
+    scoring=DictionaryScorer(), refit=rule)``, or that over ``{"target_l0": target_l0s}``, which
+    reads the rows once for each candidate.
 
     Parameters
     ----------
-    alphas : int or array-like of shape (n_alphas,), default=8
-        Weights of the L1 penalty, increasing. An integer spans a grid of that many values from
-        the rows, as `sparse_dictionary_path` does.
+    alphas : int, array-like of shape (n_alphas,) or None, default=None
+        Weights of the L1 penalty, increasing; for activations with a penalty. An integer spans a
+        grid of that many values from the rows, as `sparse_dictionary_path` does. None means 8,
+        unless `target_l0s` is given.
+    target_l0s : array-like of shape (n_targets,) or None, default=None
+        Active codes per row, in place of `alphas`: increasing, at most `n_components`, and whole
+        numbers with "topk". With "relu", alpha is steered to each of them separately, from 0.1.
     n_components : int or None, default=None
-        Number of features per dictionary. None means 4 times the width.
+        Number of features per dictionary. None means 4 times the width, or as many as `dict_init`
+        has.
+    activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
+        How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
+        `target_l0s`.
     cv : int, cross-validation splitter, iterable or None, default=None
         Cross-validation splits. An integer is the number of folds, None means 5, in the order of
         the rows; if groups are known, from `groups` or because X is `Activations`, each group
         (each text) is held out as a whole. Anything else is used as in `GridSearchCV`.
     selection : callable or None, default=None
-        Selection rule: a function from ``cv_results_`` to the index of an alpha, such as
+        Selection rule: a function from ``cv_results_`` to the index of a candidate, such as
         ``sparsest_within(max_fvu=0.2)`` or ``nearest_l0(20)``. None means ``knee()``.
     refit : bool, default=True
         Refit the dictionaries on all rows after the selection.
@@ -62,6 +73,9 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         Initial encoder biases.
     dead_features : {"ignore", "resample"}, default="ignore"
         With "resample", re-initialise features that were silent for an epoch.
+    dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
+            default=None
+        Dictionary or directions that all start from. None means random directions.
     max_iter : int, default=10
         Number of epochs.
     batch_size : int, default=1024
@@ -76,29 +90,34 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     device : str, default="auto"
         Device to compute on.
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial directions and of the order of rows, the same for all alphas. With an
+        Seed of the initial directions and of the order of rows, the same for all. With an
         integer, all folds start from the same directions.
     verbose : int, default=0
-        If positive, show progress bars for the dictionary of the smallest alpha.
+        If positive, show progress bars for the first dictionary of each path.
 
     Attributes
     ----------
     alpha_ : float
-        The selected alpha.
+        The alpha of the selected dictionary, 0 where codes are not penalised. For `target_l0s`
+        it is known with `refit=True` only.
     alphas_ : ndarray of shape (n_alphas,)
-        The alphas tried.
+        The alphas tried, unless `target_l0s` is given.
+    target_l0_ : int or float
+        The selected target, if `target_l0s` is given.
+    target_l0s_ : ndarray of shape (n_targets,)
+        The targets tried, if given.
     best_index_ : int
-        Index of `alpha_` in `alphas_`.
+        Index of the selected candidate in `alphas_` or `target_l0s_`.
     cv_results_ : dict of str to ndarray
-        Measures, laid out as in `GridSearchCV`: `params`, `param_alpha`, and for each of
-        `score` (1 - FVU), `fvu`, `fvu_inliers`, `l0`, `n_dead`, `density` and `n_components` the
-        values of each fold (`split0_test_fvu`), their mean (`mean_test_fvu`), standard deviation
-        (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good or not). There
-        are no times, because the alphas share them.
+        Measures, laid out as in `GridSearchCV`: `params`, `param_alpha` or `param_target_l0`, and
+        for each of `score` (1 - FVU), `fvu`, `fvu_inliers`, `l0`, `n_dead`, `density` and
+        `n_components` the values of each fold (`split0_test_fvu`), their mean (`mean_test_fvu`),
+        standard deviation (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good
+        or not). There are no times, because the candidates share them.
     n_splits_ : int
         Number of folds.
     path_ : SparseDictionaryPath
-        The dictionaries of all alphas on all rows, with `refit=True`.
+        The dictionaries of all candidates on all rows, with `refit=True`.
     dictionary_ : SparseDictionaryAutoencoder
         The selected one of them.
     components_ : ndarray of shape (n_components, n_features_in_)
@@ -112,7 +131,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
 
     See Also
     --------
-    sparse_dictionary_path : The dictionaries of all alphas, without a selection.
+    sparse_dictionary_path : The dictionaries of all candidates, without a selection.
     skdict.metrics.sparsest_within : The rule for a budget of FVU.
     skdict.metrics.nearest_l0 : The rule for a number of active codes.
     skdict.metrics.one_standard_error : The rule for the noise of the folds.
@@ -140,9 +159,11 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
 
     def __init__(
         self,
-        alphas=8,
+        alphas=None,
         *,
+        target_l0s=None,
         n_components=None,
+        activation="relu",
         cv=None,
         selection=None,
         refit=True,
@@ -153,6 +174,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         rescale=True,
         bias_init="calibrated",
         dead_features="ignore",
+        dict_init=None,
         max_iter=10,
         batch_size=1024,
         learning_rate=3e-3,
@@ -163,7 +185,9 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         verbose=0,
     ):
         self.alphas = alphas
+        self.target_l0s = target_l0s
         self.n_components = n_components
+        self.activation = activation
         self.cv = cv
         self.selection = selection
         self.refit = refit
@@ -174,6 +198,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         self.rescale = rescale
         self.bias_init = bias_init
         self.dead_features = dead_features
+        self.dict_init = dict_init
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -184,7 +209,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, groups=None):
-        """Select alpha and fit the dictionary.
+        """Select alpha or the target L0, and fit the dictionary.
 
         Parameters
         ----------
@@ -208,29 +233,37 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         TypeError
             If a parameter is of the wrong type or X is sparse.
         """
-        prototype, alphas = self._checked()
+        prototype, candidates = self._checked()
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True, min_rows=2)
             splits = self._splits(X, groups)
             columns = columns_of(self)
-            alphas = alphas_for(X, alphas, prototype)
+            candidates = candidates.on_rows(X, prototype)
             folds = Parallel(n_jobs=self.n_jobs)(
-                delayed(_measure_fold)(path_estimators(prototype, alphas), X, columns, *split)
+                delayed(_measure_fold)(path_estimators(prototype, candidates), X, columns, *split)
                 for split in splits
             )
-            results = cv_results(alphas, folds)
-            best = choose(self.selection or knee(), results, len(alphas))
-            estimators = path_estimators(prototype, alphas)
+            results = cv_results(candidates, folds)
+            best = choose(self.selection or knee(), results, candidates)
+            estimators = path_estimators(prototype, candidates)
             path = fit_path(estimators, X, columns) if self.refit else None
-        self.alphas_, self.n_splits_, self.cv_results_ = alphas, len(splits), results
-        self.best_index_, self.alpha_ = best, float(alphas[best])
-        # Dictionaries of an earlier fit do not belong to these rows.
-        for name in ("path_", "dictionary_"):
+        # What an earlier fit chose does not belong to these rows.
+        for name in CHOSEN:
             vars(self).pop(name, None)
+        self.n_splits_, self.cv_results_, self.best_index_ = len(splits), results, best
+        setattr(self, f"{candidates.name}s_", candidates.values)
+        setattr(self, f"{candidates.name}_", candidates.values[best].item())
         if path is not None:
             self.path_, self.dictionary_ = path, path[best]
+            self.alpha_ = self.dictionary_.alpha_
             warn_of_dead_features(self.dictionary_)
         return self
+
+    def __sklearn_clone__(self):
+        # A plain clone would unfit the dictionary that training starts from.
+        copied = super().__sklearn_clone__()
+        copied.dict_init = self.dict_init
+        return copied
 
     @property
     def components_(self):
@@ -243,25 +276,25 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         return self._chosen().n_iter_
 
     def _checked(self):
-        """Return an estimator with the parameters of this one, and the alphas, all checked."""
+        """Return an estimator with the parameters of this one, and the candidates, all checked."""
         theirs = SparseDictionaryAutoencoder().get_params()
         mine = self.get_params(deep=False)
         prototype = SparseDictionaryAutoencoder(**{k: v for k, v in mine.items() if k in theirs})
         check_autoencoder_params(prototype)
-        alphas = check_alphas(self.alphas)
-        n_alphas = alphas if isinstance(alphas, int) else len(alphas)
+        candidates = check_candidates(self.alphas, self.target_l0s, prototype)
         check_flag("refit", self.refit)
         if self.selection is not None and not callable(self.selection):
             raise TypeError(
                 f"selection={self.selection!r} is not accepted: pass a rule, such as "
                 f"sparsest_within(max_fvu=0.2), or None for knee()"
             )
-        if self.selection is None and n_alphas < KNEE_ALPHAS:
+        if self.selection is None and len(candidates) < KNEE_CANDIDATES:
+            told = f"{candidates.name}s"
             raise ValueError(
-                f"the knee of {n_alphas} alphas is not defined; pass at least {KNEE_ALPHAS} "
-                f"alphas, or another rule as selection, such as nearest_l0(20)"
+                f"the knee of {len(candidates)} {told} is not defined; pass at least "
+                f"{KNEE_CANDIDATES} {told}, or another rule as selection, such as nearest_l0(20)"
             )
-        return prototype, alphas
+        return prototype, candidates
 
     def _splits(self, X, groups):
         """Return the rows to train on and to hold out, for each fold."""

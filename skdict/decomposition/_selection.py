@@ -55,7 +55,7 @@ def _sparsest_within(cv_results, max_fvu):
     if not (fvu <= max_fvu).any():
         raise ValueError(
             f"no candidate is within max_fvu={max_fvu}: the smallest FVU is {fvu.min():.4g}; "
-            f"raise max_fvu or search smaller alphas"
+            f"raise max_fvu or search denser candidates: a smaller alpha or a larger target_l0"
         )
     return int(np.where(fvu <= max_fvu, l0, np.inf).argmin())
 
@@ -129,7 +129,7 @@ def _knee(cv_results):
     if len(np.unique(l0[alive])) < 3:
         raise ValueError(
             f"a knee needs at least three candidates that differ in L0; these have "
-            f"{np.unique(l0).tolist()}: search more alphas"
+            f"{np.unique(l0).tolist()}: search more values of alpha or target_l0"
         )
     density = np.log(np.where(alive, l0, np.nan))
     sparsest, densest = np.nanargmin(density), np.nanargmax(density)
@@ -158,10 +158,10 @@ def one_standard_error():
 
     Notes
     -----
-    The rule is meant for scores that grow worse on both sides of the best candidate. FVU does
-    not: it falls with alpha all the way, so that the smallest alpha is always the best, and
-    differs by more than noise from most others. The rule then gives the smallest alpha, or one
-    just beside it: search no alphas that are denser than you want.
+    The rule is meant for scores that get worse on both sides of the best candidate. FVU does not:
+    it falls as L0 rises, so that the densest candidate is always the best and differs from most
+    others by more than noise. The rule then selects the densest candidate or its neighbour: do
+    not search candidates that are denser than you want.
 
     References
     ----------

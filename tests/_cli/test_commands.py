@@ -18,6 +18,7 @@ from tests.inspection.planted_pages import page_data
 
 SMALL = ("--batch-size", 64)
 POINTS = ("resid_post.0", "mlp_act.1")
+TOPK = ("fit", "STORE", "--out", "x", "--activation", "topk")
 TEXTS = load_stories().texts[:12]
 
 
@@ -156,6 +157,43 @@ def test_fit_steers_alpha_to_a_target(stores, tmp_path, capsys):
     assert results["alpha"] == loaded.alpha_ == sae.alpha_ != 0.1
 
 
+@pytest.mark.parametrize("activation", ["topk", "batch_topk"])
+def test_fit_keeps_the_largest_codes(stores, tmp_path, capsys, activation):
+    acts, out = Activations.load(stores / POINTS[0]), tmp_path / "sae"
+    sae = SparseDictionaryAutoencoder(
+        48, activation=activation, target_l0=4, max_iter=1, random_state=0, batch_size=64
+    ).fit(acts)
+    options = ("--n-components", 48, "--max-iter", 1, "--activation", activation, *SMALL)
+    assert run("fit", stores / POINTS[0], "--out", out, *options, "--target-l0", 4, "--json") == 0
+    results, loaded = json.loads(capsys.readouterr().out), load_dictionary(out)
+    np.testing.assert_array_equal(loaded.components_, sae.components_)
+    np.testing.assert_array_equal(loaded.transform(acts).toarray(), sae.transform(acts).toarray())
+    assert results["activation"] == activation and "alpha" not in results
+    if activation == "topk":
+        assert results["k"] == 4
+    else:
+        assert results["threshold"] == sae.thresholds_[0] > 0
+    # The same again, from its own settings; and for people.
+    assert run("fit", "--settings", out / "settings.json") == 0
+    shown, progress = capsys.readouterr()
+    assert "holds the dictionary of these settings already" in progress
+    assert f"L0 {sae.history_[-1]['l0']:.1f}, " in shown and "alpha" not in shown
+    assert run("fit", "--settings", out / "settings.json", "--activation", "relu") == 2
+    assert f"activation is '{activation}' there and 'relu' now" in capsys.readouterr().err
+
+
+def test_fit_without_options_has_the_defaults_of_the_estimator(stores, tmp_path, capsys):
+    for activation in ("relu", "topk", "batch_topk"):
+        out = tmp_path / activation
+        options = ("--n-components", 48, "--max-iter", 1, "--activation", activation, *SMALL)
+        assert run("fit", stores / POINTS[0], "--out", out, *options, "--json") == 0
+        sae = load_dictionary(out)
+        default = SparseDictionaryAutoencoder()
+        assert (sae.alpha, sae.target_l0) == (default.alpha, default.target_l0)
+        used = json.loads((out / "settings.json").read_text())
+        assert (used["alpha"], used["target_l0"]) == (0.1 if activation == "relu" else None, None)
+
+
 def test_fit_says_what_it_takes(stores, tmp_path, capsys):
     options = ("--out", tmp_path / "sae", "--max-iter", 1, "--n-components", 16, *SMALL)
     assert run("fit", stores / POINTS[1], *options) == 0
@@ -234,13 +272,17 @@ def test_settings_are_read_and_the_command_line_wins(texts, tmp_path, kind):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("alhpa: 3", "alhpa is no option; accepted are alpha, batch-size, device, json"),
+        (
+            "alhpa: 3",
+            "alhpa is no option; accepted are activation, alpha, batch-size, device, json",
+        ),
         ("target-l0: few", "target_l0='few' is not accepted"),
         ("alpha: much", "alpha='much' is not accepted"),
         ("max-iter: 2.5", "max_iter=2.5 is not accepted"),
         ("alpha: true", "pass a value, not true or false"),
         ("json: 3", "pass true or false"),
         ("precision: half", "pass one of auto, float32, bfloat16"),
+        ("activation: top", "pass one of relu, topk, batch_topk"),
         ("[1, 2]", "holds no options; accepted are"),
         ("a: b: c", "neither YAML nor JSON"),
         ("!!python/object/apply:os.system ['touch exploded']", "neither YAML nor JSON"),
@@ -278,6 +320,10 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         (["fit", "nowhere", "--out", "x"], "holds no activations.json"),
         (["fit", "STORE", "--out", "x", "--alpha", "-1"], "--alpha=-1.0"),
         (["fit", "STORE", "--out", "x", "--target-l0", "-1"], "--target-l0=-1.0"),
+        (["fit", "STORE", "--out", "x", "--target-l0", "513"], "--target-l0=513.0"),
+        ([*TOPK, "--target-l0", "8.5"], "--target-l0=8.5 is not accepted: with --activation topk"),
+        ([*TOPK, "--target-l0", "nan"], "--target-l0=nan"),
+        ([*TOPK, "--alpha", "0.1"], "--alpha 0.1 does not go with --activation topk"),
         (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),
         (["fit", "STORE", "--out", "STORE"], "is not a saved dictionary"),
         (["show", "nowhere", "STORE"], "holds neither dictionary.json"),

@@ -1,4 +1,4 @@
-"""A path is so many fits, on one reading of the rows."""
+"""A path is several fits on a single reading of the rows."""
 
 import pickle
 import warnings
@@ -10,7 +10,7 @@ import pytest
 from skdict import Activations, SparseDictionaryAutoencoder, sparse_dictionary_path
 from skdict._core import Stack
 from skdict.datasets import make_sparse_features
-from skdict.decomposition import SparseDictionaryPath, _path
+from skdict.decomposition import Nonlinearity, SparseDictionaryPath, _path
 from skdict.decomposition._alpha_grid import alpha_grid
 from skdict.exceptions import DeadFeaturesWarning
 from skdict.metrics import DictionaryScorer
@@ -24,17 +24,24 @@ def rows():
     return make_sparse_features(1500, n_features=16, n_components=24, n_active=2, random_state=0).X
 
 
-def assert_equal_to_separate_fits(X, alphas, **options):
-    path = sparse_dictionary_path(X, alphas, **options)
-    for alpha, dictionary in zip(alphas, path, strict=True):
-        alone = SparseDictionaryAutoencoder(alpha=alpha, **options)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeadFeaturesWarning)
-            alone.fit(X)
-        assert dictionary.get_params() == alone.get_params()
+def fit_alone(X, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeadFeaturesWarning)
+        return SparseDictionaryAutoencoder(**options).fit(X)
+
+
+def assert_equal_to_separate_fits(X, alphas=None, target_l0s=None, **options):
+    path = sparse_dictionary_path(X, alphas, target_l0s=target_l0s, **options)
+    name = "alpha" if target_l0s is None else "target_l0"
+    values = alphas if target_l0s is None else target_l0s
+    for value, dictionary in zip(values, path, strict=True):
+        alone = fit_alone(X, **options, **{name: value})
+        assert dictionary.get_params(deep=False) == alone.get_params(deep=False)
         assert vars(dictionary).keys() == vars(alone).keys()
-        for name, value in vars(alone).items():
-            np.testing.assert_array_equal(getattr(dictionary, name), value, err_msg=name)
+        for attribute, expected in vars(alone).items():
+            np.testing.assert_array_equal(
+                getattr(dictionary, attribute), expected, err_msg=attribute
+            )
     return path
 
 
@@ -55,6 +62,41 @@ def test_each_is_equal_to_the_bit_to_a_fit_of_its_own(rows, options):
     if "dead_features" in options:
         resampled = {dictionary.history_[-1]["n_resampled"] for dictionary in path}
         assert len(resampled) > 1, "all dictionaries drew as many random numbers"
+
+
+@pytest.mark.parametrize(
+    ("targets", "options"),
+    [
+        ([4, 8.5], {}),
+        ([1, 2, 4], {"activation": "topk"}),
+        ([1, 2.5], {"activation": "batch_topk", "tied_weights": False}),
+        ([2, 4], {"activation": "batch_topk", "dead_features": "resample", "n_components": 96}),
+    ],
+    ids=["relu", "topk", "batch_topk, untied", "batch_topk, resampled"],
+)
+@pytest.mark.filterwarnings("ignore:target_l0:sklearn.exceptions.ConvergenceWarning")
+def test_each_of_a_path_over_targets_is_equal_to_the_bit_to_a_fit_of_its_own(
+    rows, targets, options
+):
+    path = assert_equal_to_separate_fits(rows, target_l0s=targets, **SMALL | options)
+    np.testing.assert_array_equal(path.target_l0s, targets)
+    if "activation" in options:
+        assert path.alphas.tolist() == [0] * len(targets)
+    else:
+        # Alpha was steered to each of them.
+        assert path.alphas[0] > path.alphas[1] and 0.1 not in path.alphas
+
+
+def test_all_start_from_a_given_dictionary(rows):
+    given = fit_alone(rows, **SMALL)
+    options = SMALL | {"activation": "batch_topk", "dict_init": given}
+    path = assert_equal_to_separate_fits(rows, target_l0s=[1, 3], **options)
+    untrained = sparse_dictionary_path(
+        rows, target_l0s=[1, 3], **options | {"learning_rate": 1e-9, "max_iter": 1}
+    )
+    for trained, start in zip(path, untrained, strict=True):
+        np.testing.assert_allclose(start.components_, given.components_, atol=1e-5)
+        assert np.abs(trained.components_ - given.components_).max() > 0.01
 
 
 def test_float64_and_named_columns(rows):
@@ -113,8 +155,28 @@ def test_a_path_is_a_list_and_a_table(rows):
         expected = DictionaryScorer()(dictionary, rows[1000:])
         assert row == {"alpha": dictionary.alpha} | {k: expected[k] for k in row if k != "alpha"}
     assert table["fvu"].is_monotonic_increasing and table["l0"].is_monotonic_decreasing
+    assert path.target_l0s is None
     again = pickle.loads(pickle.dumps(path))
     np.testing.assert_array_equal(again[1].components_, path[1].components_)
+
+
+def test_a_path_over_targets_is_a_list_and_a_table(rows):
+    options = SMALL | {"max_iter": 5}
+    path = sparse_dictionary_path(
+        rows[:1000], target_l0s=[2, 4, 8], activation="batch_topk", **options
+    )
+    assert path[1:].target_l0s.tolist() == [4, 8]
+    assert repr(path) == "SparseDictionaryPath(target_l0s=[2, 4, 8], components_ of shape (24, 16))"
+    table = path.measure(rows[1000:])
+    assert list(table)[:2] == ["alpha", "target_l0"]
+    assert table["target_l0"].tolist() == [2, 4, 8] and table["alpha"].tolist() == [0, 0, 0]
+    np.testing.assert_allclose(table["l0"], [2, 4, 8], rtol=0.1)
+    assert (np.diff(table["fvu"]) < 0).all()
+
+
+def test_eight_alphas_are_spanned_by_default(rows):
+    path = sparse_dictionary_path(rows[:500], **SMALL | {"max_iter": 1})
+    np.testing.assert_array_equal(path.alphas, alpha_grid(rows[:500], 8, center=True, rescale=True))
 
 
 def test_without_a_seed_all_start_alike_and_other_paths_do_not(rows):
@@ -131,10 +193,14 @@ def test_progress_is_shown_once(rows, capsys):
     assert shown.count("\n") == 1
 
 
+class Own(Nonlinearity):
+    """One without a penalty."""
+
+
 @pytest.mark.parametrize(
     ("alphas", "error", "words"),
     [
-        ([], ValueError, "at least one alpha"),
+        ([], ValueError, "at least one number, .* or how many of them"),
         (0, ValueError, "alphas=0"),
         (2.5, TypeError, "a whole number"),
         (True, TypeError, "alphas=True"),
@@ -151,6 +217,30 @@ def test_progress_is_shown_once(rows, capsys):
 def test_bad_alphas(rows, alphas, error, words):
     with pytest.raises(error, match=words):
         sparse_dictionary_path(rows, alphas)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"alphas": [0.1], "target_l0s": [4]}, ValueError, "both given; pass only one"),
+        ({"activation": "topk"}, ValueError, r"no penalty.* pass target_l0s=\[16, 32, 64\]"),
+        ({"activation": "batch_topk", "alphas": [0.1]}, ValueError, "no penalty, so alphas"),
+        ({"activation": "top"}, ValueError, "activation='top'"),
+        ({"target_l0s": 32}, ValueError, r"shape \(\); pass a list"),
+        ({"target_l0s": []}, ValueError, "at least one number"),
+        ({"target_l0s": ["8"]}, TypeError, "pass numbers"),
+        ({"target_l0s": [0, 4]}, ValueError, r"holds \[0\]; pass finite numbers > 0"),
+        ({"target_l0s": [4, np.inf]}, ValueError, r"holds \[inf\]"),
+        ({"target_l0s": [8, 4]}, ValueError, r"pass np.unique\(target_l0s\)"),
+        ({"target_l0s": [4, 65]}, ValueError, "target_l0=65 is more than the 64 components"),
+        ({"target_l0s": [2, 4.5], "activation": "topk"}, TypeError, "whole numbers"),
+        ({"activation": Own(), "target_l0s": [4]}, ValueError, "sets its sparsity itself"),
+        ({"activation": Own()}, ValueError, "sets its sparsity itself"),
+    ],
+)
+def test_bad_targets_and_activations(rows, options, error, words):
+    with pytest.raises(error, match=words):
+        sparse_dictionary_path(rows, **options)
 
 
 def test_bad_rows_and_parameters(rows):
@@ -171,11 +261,19 @@ def test_bad_rows_and_parameters(rows):
         sparse_dictionary_path(rows, ALPHAS, tol=0.1)
 
 
-def test_stacked_as_on_a_gpu_it_ends_where_separate_steps_do(rows, monkeypatch):
-    settings = SMALL
-    alone = sparse_dictionary_path(rows, [0.1, 0.3], **settings)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alphas": [0.1, 0.3]},
+        {"target_l0s": [2, 4], "activation": "topk"},
+        {"target_l0s": [2, 4], "activation": "batch_topk"},
+    ],
+    ids=["relu", "topk", "batch_topk"],
+)
+def test_stacked_as_on_a_gpu_it_ends_where_separate_steps_do(rows, monkeypatch, options):
+    alone = sparse_dictionary_path(rows, **options, **SMALL)
     monkeypatch.setattr(_path, "_stack", lambda runs: Stack([run.trainer for run in runs]))
-    together = sparse_dictionary_path(rows, [0.1, 0.3], **settings)
+    together = sparse_dictionary_path(rows, **options, **SMALL)
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one.components_, other.components_, atol=2e-3)
         assert one.n_steps_ == other.n_steps_

@@ -1,4 +1,4 @@
-"""Alpha chosen on held-out rows: as a search would, and by document."""
+"""Alpha or the target L0 selected on held-out rows: as a search would, and by document."""
 
 import numpy as np
 import pytest
@@ -53,10 +53,10 @@ def fitted(rows):
     return cv().fit(rows)
 
 
-def grid(rule, splitter):
+def grid(rule, splitter, candidates=None, **options):
     return GridSearchCV(
-        SparseDictionaryAutoencoder(**SMALL),
-        {"alpha": ALPHAS},
+        SparseDictionaryAutoencoder(**SMALL | options),
+        {"alpha": ALPHAS} if candidates is None else candidates,
         cv=splitter,
         scoring=DictionaryScorer(),
         refit=rule,
@@ -64,22 +64,88 @@ def grid(rule, splitter):
     )
 
 
-def test_it_chooses_as_a_grid_search_with_equal_measures(rows):
-    splitter, rule = KFold(2, shuffle=True, random_state=0), sparsest_within(max_fvu=0.3)
-    search = grid(rule, splitter).fit(rows)
-    mine = cv(cv=splitter, selection=rule).fit(rows)
+@pytest.mark.filterwarnings("ignore:target_l0:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("name", "values", "options"),
+    [
+        ("alpha", ALPHAS, {}),
+        ("target_l0", [2, 4.5, 8], {}),
+        ("target_l0", [1, 2, 4], {"activation": "topk"}),
+        ("target_l0", [1, 2, 4], {"activation": "batch_topk"}),
+    ],
+    ids=["alphas", "relu", "topk", "batch_topk"],
+)
+def test_it_chooses_as_a_grid_search_with_equal_measures(rows, name, values, options):
+    splitter, rule = KFold(2, shuffle=True, random_state=0), nearest_l0(4)
+    search = grid(rule, splitter, {name: values}, **options).fit(rows)
+    options = {"alphas": None, f"{name}s": values, **options}
+    mine = cv(cv=splitter, selection=rule, **options).fit(rows)
     theirs = {k: v for k, v in search.cv_results_.items() if not k.endswith("_time")}
     assert mine.cv_results_.keys() == theirs.keys()
     assert mine.cv_results_["params"] == theirs.pop("params")
-    for name, values in theirs.items():
-        np.testing.assert_allclose(mine.cv_results_[name], values, rtol=1e-6, err_msg=name)
+    for measure, found in theirs.items():
+        np.testing.assert_allclose(mine.cv_results_[measure], found, rtol=1e-6, err_msg=measure)
     assert mine.n_splits_ == search.n_splits_
     assert mine.best_index_ == search.best_index_
-    for other in (nearest_l0(6), knee(), one_standard_error()):
+    for other in (sparsest_within(max_fvu=0.9), knee(), one_standard_error()):
         assert other(mine.cv_results_) == other(search.cv_results_)
     best = search.best_estimator_
+    assert {name: getattr(mine, f"{name}_")} == search.best_params_
+    assert getattr(mine, f"{name}s_").tolist() == values
+    assert mine.alpha_ == best.alpha_
     np.testing.assert_array_equal(mine.dictionary_.components_, best.components_)
     np.testing.assert_array_equal(mine.transform(rows).toarray(), best.transform(rows).toarray())
+
+
+@pytest.mark.filterwarnings("ignore:target_l0:sklearn.exceptions.ConvergenceWarning")
+def test_a_grid_search_goes_over_activations_and_targets_together(rows):
+    X = rows * np.linspace(1, 3, 16, dtype=np.float32) + 5
+    candidates = {"activation": ["relu", "topk", "batch_topk"], "target_l0": [2, 4]}
+    plain = grid(nearest_l0(4), 2, candidates)
+    steps = [("scaler", StandardScaler()), ("sae", SparseDictionaryAutoencoder(**SMALL))]
+    in_pipeline = clone(plain).set_params(
+        estimator=Pipeline(steps), param_grid={f"sae__{k}": v for k, v in candidates.items()}
+    )
+    for search in (plain.fit(StandardScaler().fit_transform(X)), in_pipeline.fit(X)):
+        results = search.cv_results_
+        tried = [tuple(params.values()) for params in results["params"]]
+        l0, fvu = (dict(zip(tried, results[f"mean_test_{m}"], strict=True)) for m in ("l0", "fvu"))
+        assert len(tried) == 6
+        for activation in candidates["activation"]:
+            assert fvu[activation, 4] < fvu[activation, 2]
+            assert l0[activation, 2] < l0[activation, 4]
+        assert l0["topk", 2] <= 2 and l0["topk", 4] <= 4
+        reached = [l0["batch_topk", target] for target in (2, 4)]
+        np.testing.assert_allclose(reached, [2, 4], rtol=0.1)
+        assert list(search.best_params_.values())[1] == 4
+    assert in_pipeline.best_estimator_[-1].target_l0 == 4
+
+
+@pytest.mark.parametrize("name", ["alpha", "target_l0"])
+def test_attributes_are_those_of_the_last_fit(rows, name):
+    other = {"alpha": "target_l0", "target_l0": "alpha"}[name]
+    values = {
+        "alpha": {"alphas": ALPHAS, "target_l0s": None, "activation": "relu"},
+        "target_l0": {"alphas": None, "target_l0s": [1, 2], "activation": "topk"},
+    }
+    search = cv(selection=nearest_l0(2), **values[other]).fit(rows[:300])
+    search.set_params(**values[name], refit=False).fit(rows[:300])
+    assert hasattr(search, f"{name}_") and hasattr(search, f"{name}s_")
+    assert not hasattr(search, f"{other}_") and not hasattr(search, f"{other}s_")
+
+
+def test_a_clone_starts_from_the_same_fitted_dictionary(rows):
+    given = SparseDictionaryAutoencoder(**SMALL).fit(rows)
+    options = {"activation": "batch_topk", "target_l0s": [1, 2, 4], "dict_init": given}
+    search = cv(None, **options)
+    again = clone(search)
+    assert again.dict_init is given
+    fitted = again.fit(rows)
+    alone = SparseDictionaryAutoencoder(
+        **SMALL, activation="batch_topk", target_l0=fitted.target_l0_, dict_init=given
+    ).fit(rows)
+    np.testing.assert_array_equal(fitted.components_, alone.components_)
+    np.testing.assert_array_equal(fitted.dictionary_.thresholds_, alone.thresholds_)
 
 
 def test_folds_are_paths_and_the_result_is_a_fit(rows, fitted):
@@ -111,8 +177,9 @@ def test_it_is_a_dictionary(rows, fitted):
     assert np.diff(cut.indptr).max() == 2
 
 
-def test_every_fitted_attribute_is_documented(fitted):
-    for attribute in (name for name in vars(fitted) if name.endswith("_")):
+def test_every_fitted_attribute_is_documented(rows, fitted):
+    over_targets = cv(None, target_l0s=[1, 2, 4], activation="topk").fit(rows[:300])
+    for attribute in (name for name in {*vars(fitted), *vars(over_targets)} if name.endswith("_")):
         assert f"    {attribute} :" in type(fitted).__doc__, attribute
 
 
@@ -204,6 +271,24 @@ def test_dead_features_of_the_chosen_dictionary_are_told_of(rows):
     [
         ({"alphas": [0.2, 0.1, 0.3]}, ValueError, "does not increase"),
         ({"alphas": [0.1, 0.2]}, ValueError, "knee of 2 alphas is not defined"),
+        ({"target_l0s": [2, 4, 8]}, ValueError, "alphas and target_l0s are both given"),
+        ({"activation": "topk"}, ValueError, r"no penalty.* pass target_l0s=\[16, 32, 64\]"),
+        (
+            {"alphas": None, "target_l0s": [2, 4]},
+            ValueError,
+            "knee of 2 target_l0s is not defined; pass at least 3 target_l0s",
+        ),
+        (
+            {
+                "alphas": None,
+                "target_l0s": [2, 4],
+                "activation": "batch_topk",
+                "selection": lambda results: 2,
+            },
+            ValueError,
+            "index of the 2 target_l0s",
+        ),
+        ({"alphas": None, "target_l0s": [2, 4, 25]}, ValueError, "target_l0=25 is more than"),
         ({"selection": "knee"}, TypeError, "selection='knee'"),
         ({"selection": lambda results: 3}, ValueError, "returned 3; .* index of the 3 alphas"),
         ({"selection": lambda results: -1}, ValueError, "returned -1"),

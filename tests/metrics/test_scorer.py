@@ -201,7 +201,7 @@ def test_rules_say_what_is_wrong():
         sparsest_within(max_fvu=0.01)(RESULTS)
     with pytest.raises(ValueError, match="scoring=DictionaryScorer"):
         nearest_l0(3)({"mean_test_score": [1]})
-    with pytest.raises(ValueError, match="search more alphas"):
+    with pytest.raises(ValueError, match="search more values of alpha or target_l0"):
         knee()({"mean_test_fvu": [0.1, 0.2], "mean_test_l0": [5.0, 3.0]})
     with pytest.raises(ValueError, match="a fit of the search failed"):
         knee()({"mean_test_fvu": [0.1, np.nan], "mean_test_l0": [5.0, np.nan]})
