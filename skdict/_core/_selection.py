@@ -12,7 +12,7 @@ from skdict._core._group import Alone
 BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
-def largest_of_rows(strengths, k):
+def largest_of_rows(strengths, k, most=None):
     """Return a mask of the k largest positive strengths of each row.
 
     Parameters
@@ -21,14 +21,16 @@ def largest_of_rows(strengths, k):
         Entries with 0 or less are never among them.
     k : int or torch.Tensor of shape (stack, 1)
         At most m; for a stack, one for each of its dictionaries.
+    most : int, optional
+        The largest k of a stack; by default m.
 
     Returns
     -------
     torch.Tensor of shape (..., n, m), dtype bool
     """
     if torch.is_tensor(k):
-        most, last = strengths.shape[-1], (k - 1).expand(strengths.shape[:-1]).unsqueeze(-1)
-        least = strengths.topk(most, dim=-1).values.gather(-1, last)
+        last = (k - 1).expand(strengths.shape[:-1]).unsqueeze(-1)
+        least = strengths.topk(most or strengths.shape[-1], dim=-1).values.gather(-1, last)
         k = k.unsqueeze(-1)
     else:
         least = strengths.topk(k, dim=-1, sorted=False).values.amin(-1, keepdim=True)

@@ -13,12 +13,14 @@ class TopK(Relu):
     ----------
     k : int or torch.Tensor of shape (stack, 1)
         Most codes of a row.
+    most : int, optional
+        The largest k of a stack.
     """
 
     penalised = False
 
-    def __init__(self, k):
-        self.k = k
+    def __init__(self, k, most=None):
+        self.k, self._most = k, most
 
     def share_active(self, n_components):
         """Return k / m."""
@@ -26,7 +28,7 @@ class TopK(Relu):
 
     def select(self, pre, eligible, group):
         """Keep the k largest pre-activations of each row."""
-        pre.masked_fill_(~largest_of_rows(pre, self.k), 0)
+        pre.masked_fill_(~largest_of_rows(pre, self.k, self._most), 0)
 
     def entries(self, search, tensors):
         """Return the k largest entries of each row."""
@@ -38,4 +40,5 @@ class TopK(Relu):
 
     def stacked(self, several, device):
         """Return one of which every dictionary of the stack has a k of its own."""
-        return type(self)(torch.tensor([[one.k] for one in several], device=device))
+        ks = [one.k for one in several]
+        return type(self)(torch.tensor(ks, device=device)[:, None], max(ks))
