@@ -15,7 +15,7 @@ except ImportError:
 
 # Products of a part of the rows stay in the processor's cache while they are looked through, yet
 # torch's threads and numba's take turns as seldom as may be.
-PART_BYTES = 16 * 2**20
+PART_BYTES = 32 * 2**20
 FIRST_ROOM = 64
 
 
