@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdict.decomposition._activation import is_penalised
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import DeadFeaturesWarning
 
@@ -15,10 +16,11 @@ def warn_of_dead_features(sae):
         return
     if sae.bias_init == "zeros":
         cause, remedy = "biases that start at zero", "pass bias_init='calibrated'"
-    elif sae.history_[-1]["l0"] < 1:
+    elif is_penalised(sae) and sae.history_[-1]["l0"] < 1:
         cause, remedy = f"too large a penalty (alpha={sae.alpha})", "lower alpha"
     else:
-        cause, remedy = "more components than these rows can use", "lower n_components or alpha"
+        cause = "more components than these rows can use"
+        remedy = "lower n_components or alpha" if is_penalised(sae) else "lower n_components"
     warn_user(
         f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "
         f"{cause}: {remedy}",

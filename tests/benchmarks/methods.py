@@ -82,6 +82,10 @@ class PlainBatchTopK:
         error = (self.decode(self.codes(x)) - x).square().sum(1).mean()
         self.optimizer.zero_grad()
         error.backward()
+        self.move()
+
+    def move(self):
+        """Take a step of Adam with directions of unit length."""
         with torch.no_grad():
             along = (self.weights.grad * self.weights).sum(1, keepdim=True)
             self.weights.grad -= along * self.weights

@@ -1,4 +1,4 @@
-"""What sparsity costs, along a path of alphas."""
+"""What sparsity costs, along a path."""
 
 import numpy as np
 
@@ -9,12 +9,13 @@ MOST_LABELS = 6
 
 
 class AlphaPathDisplay:
-    """Fraction of variance unexplained against L0, one point for each alpha.
+    """Fraction of variance unexplained against L0, one point for each dictionary of a path.
 
     Parameters
     ----------
     alpha : array-like of shape (n_alphas,)
-        Weights of the L1 penalty.
+        Weights of the L1 penalty, which label the points; zeros where there is none, and points
+        then have no label.
     l0 : array-like of shape (n_alphas,)
         Active codes a row.
     fvu : array-like of shape (n_alphas,)
@@ -113,7 +114,8 @@ class AlphaPathDisplay:
             options["label"] = plain(self.name)
         shown = self.l0 > 0 if xscale == "log" else np.ones(len(self.l0), dtype=bool)
         (line,) = ax.plot(self.l0[shown], self.fvu[shown], **(options | line_options))
-        for i in np.unique(np.linspace(0, shown.sum() - 1, MOST_LABELS).round().astype(int)):
+        labelled = np.linspace(0, shown.sum() - 1, MOST_LABELS) if self.alpha.any() else []
+        for i in np.unique(np.round(labelled).astype(int)):
             ax.annotate(
                 f"{self.alpha[shown][i]:.2g}",
                 (self.l0[shown][i], self.fvu[shown][i]),
@@ -132,7 +134,8 @@ class AlphaPathDisplay:
         ax.set_ylim(bottom=0, auto=True)
         ax.set_xlabel("L0: active codes a row")
         ax.set_ylabel("Fraction of variance unexplained")
-        ax.set_title("Points are labelled by alpha", fontsize="medium")
+        if self.alpha.any():
+            ax.set_title("Points are labelled by alpha", fontsize="medium")
         ax.grid(alpha=0.3, which="both")
         if self.name is not None:
             ax.legend(frameon=False)
