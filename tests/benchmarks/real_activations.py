@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from methods import PlainBatchTopK
+from plain_loops import PlainBatchTopK
 from real_layers import fit, read_rows, split
 
 from skdict._core._screening.bounds import KINDS, Screen, round_rows

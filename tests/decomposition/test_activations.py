@@ -215,6 +215,14 @@ def test_starts_that_do_not_fit_the_activation_are_refused(start, params, messag
         )
 
 
+@pytest.mark.parametrize("kind", SELECTING)
+def test_training_that_diverges_says_so(kind):
+    # Enough features that steps search for entries.
+    wide = clone(new(kind, learning_rate=1e30, max_iter=1)).set_params(n_components=1024)
+    with pytest.raises(ValueError, match="training diverged"):
+        wide.fit(ROWS[:4000])
+
+
 def test_defaults_of_target_l0():
     assert SparseDictionaryAutoencoder(200, activation="topk", max_iter=1).fit(ROWS[:200]).k_ == 32
     assert SparseDictionaryAutoencoder(20, activation="topk", max_iter=1).fit(ROWS[:200]).k_ == 5

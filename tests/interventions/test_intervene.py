@@ -1,5 +1,7 @@
 """Edits do what their formulas say, at the positions that are meant, and leave nothing behind."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -41,9 +43,11 @@ def rows(model):
 
 @pytest.fixture(scope="module")
 def dictionaries(rows):
-    sae = SparseDictionaryAutoencoder(24, max_iter=2, random_state=0)
+    new = partial(SparseDictionaryAutoencoder, 24, max_iter=2, random_state=0)
     return {
-        "sae": sae.fit(rows),
+        "sae": new().fit(rows),
+        "topk sae": new(activation="topk", target_l0=3).fit(rows),
+        "batch topk sae": new(activation="batch_topk", target_l0=2.5).fit(rows),
         "pca": PCA(5).fit(rows),
         "whitened": PCA(16, whiten=True).fit(rows),
         "ica": FastICA(4, random_state=0, max_iter=1000).fit(rows),

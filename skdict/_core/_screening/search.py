@@ -8,7 +8,7 @@ from skdict._core._group import Alone
 from skdict._core._selection import batch_count, kth_largest, largest_of_batch_entries
 
 SAMPLE_ROWS = 64
-# A guess is so far below the cutoff that it is made from, and further below after each miss.
+# Shares of the last cutoff, and of a guess that was too high, that the next guess is.
 BELOW_LAST, BELOW_GUESS = 0.93, 0.8
 LEAST_GUESS = 2.0**-20
 
@@ -63,7 +63,7 @@ class Search:
             self._group.sum_([found])
             if guess == 0 or found >= count:
                 break
-            guess = guess * BELOW_GUESS if guess > LEAST_GUESS else 0.0
+            guess = guess * BELOW_GUESS if LEAST_GUESS < guess < math.inf else 0.0
         chosen, least = largest_of_batch_entries(codes, count, self._eligible, self._group)
         if math.isfinite(least):
             self._known["cutoff"] = least
