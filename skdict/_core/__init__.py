@@ -12,7 +12,7 @@ from skdict._core._dictionary import AffineDictionary, Gate, HostDictionary
 from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
 from skdict._core._nonlinearities import NONLINEARITIES, Nonlinearity
-from skdict._core._objectives import L1
+from skdict._core._objectives import L0, L1, TargetL0
 from skdict._core._outliers import (
     MEDIANS,
     InlierMoments,
@@ -28,6 +28,7 @@ from skdict._core._trainer import Trainer
 from skdict._core._weights import Weights
 
 __all__ = [
+    "L0",
     "L1",
     "MEDIANS",
     "NONLINEARITIES",
@@ -39,6 +40,7 @@ __all__ = [
     "OutlierRule",
     "RunningMoments",
     "Stack",
+    "TargetL0",
     "Tensors",
     "Trainer",
     "Weights",

@@ -27,15 +27,16 @@ class Adam:
 
     def __init__(self, tensors):
         self._tensors = tensors
-        self.first = {name: torch.zeros_like(t) for name, t in tensors.items()}
-        self.second = {name: torch.zeros_like(t) for name, t in tensors.items()}
-        self.counts = {name: torch.zeros((), device=t.device) for name, t in tensors.items()}
+        trained = {name: tensors[name] for name in tensors.trained}
+        self.first = {name: torch.zeros_like(t) for name, t in trained.items()}
+        self.second = {name: torch.zeros_like(t) for name, t in trained.items()}
+        self.counts = {name: torch.zeros((), device=t.device) for name, t in trained.items()}
 
     def step(self, gradients, learning_rate):
         """Move every tensor along its gradient, given by name."""
         held = self._tensors, gradients, self.first, self.second, self.counts
         tensors, gradients, first, second, counts = (
-            [by_name[name] for name in self._tensors] for by_name in held
+            [by_name[name] for name in self.first] for by_name in held
         )
         adam(
             tensors,

@@ -3,6 +3,7 @@
 import torch
 
 from skdict._core._start import calibrate_bias
+from skdict._core._tensors import Tensors
 
 NOISE = 0.1
 
@@ -54,11 +55,13 @@ def resample_features(model, adam, dead, sample, share, generator):
     directions /= directions.norm(dim=1, keepdim=True)
     learned = model.nonlinearity.learned(n_dead)
     starts = {name: start.to(directions) for name, start in learned.items()}
-    starts |= {"components": directions, "encoder": directions}
+    starts |= {"components": directions, "encoder": directions.clone()}
     starts["bias"] = calibrate_bias(directions, sample, share)
+    starts = Tensors(starts)
+    model.nonlinearity.calibrate(starts, sample)
     for name in tensors:
-        if tensors.specs[name].per_feature:
-            tensors[name][dead] = starts[name]
+        tensors[name][dead] = starts[name]
+        if name in adam.first:
             adam.first[name][dead] = 0
             adam.second[name][dead] = 0
     return n_dead

@@ -1,7 +1,5 @@
 """Several dictionaries of one shape stepped together, which keeps a GPU busy with small ones."""
 
-import copy
-
 import torch
 
 from skdict._core._adam import Adam
@@ -36,11 +34,10 @@ class Stack:
         self._tally = Tally.like(tensors.bias)
         for i, trainer in enumerate(trainers):
             trainer.become_part(i, tensors, self._adam, self._tally)
-        self._penalty = copy.copy(first.penalty)
-        self._penalty.strength = tensors.bias.new_empty(len(trainers), 1)
         shared = first.model
+        self._penalty = first.penalty.stacked([t.penalty for t in trainers], tensors.bias)
         several = [trainer.model.nonlinearity for trainer in trainers]
-        nonlinearity = shared.nonlinearity.stacked(several, tensors.bias.device)
+        nonlinearity = shared.nonlinearity.stacked(several, tensors.bias)
         self._model = Model(tensors, nonlinearity, self._penalty, shared.levels, shared.group)
         self._backend = Dense(first.multiply, first.batch_size)
         self._step = Recorded(self._take_step)

@@ -35,6 +35,7 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
     tensors, nonlinearity, penalty = model.tensors, model.nonlinearity, model.penalty
     codes = backend.encode(x, model, weights == 1, screen)
     factors = weights / n_rows
+    counts, l0 = _count(backend, model, codes, factors)
     errors, pulls, slopes = differentiate(
         backend,
         codes,
@@ -45,10 +46,24 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
         model.levels,
     )
     learned = {name: backend.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
-    pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned)
-    backend.update(tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, model.group)
-    return BatchSums(
+    gates = penalty.gate_slopes(factors, l0)
+    gates = () if gates is None else (backend.from_rows(codes, gates),)
+    pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned, *gates)
+    sums = BatchSums(
         errors,
-        penalty.penalties(backend.row_sums(codes)),
+        penalty.penalties(backend.row_sums(codes), counts, l0),
         backend.n_fired(codes, tensors.components.shape[-2]),
     )
+    backend.update(tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, model.group)
+    nonlinearity.project(tensors)
+    return sums
+
+
+def _count(backend, model, codes, factors):
+    """Return how many codes of each row fire, and their weighted mean over the batch."""
+    if not model.penalty.counts:
+        return None, None
+    counts = backend.row_counts(codes)
+    l0 = (counts * factors).sum(-1, keepdim=True)
+    model.group.sum_([l0])
+    return counts, l0

@@ -11,18 +11,17 @@ class Spec(NamedTuple):
 
     Parameters
     ----------
-    per_feature : bool, default=True
-        The first axis (after that of a stack) runs over features, so a feature can be
-        re-initialised on its own.
     unit_rows : bool, default=False
         Rows are kept at unit length, their gradients on the tangent of the sphere.
+    trained : bool, default=True
+        The optimiser moves it; if False, it stays as it starts.
     """
 
-    per_feature: bool = True
     unit_rows: bool = False
+    trained: bool = True
 
 
-SPECS = {"components": Spec(unit_rows=True), "encoder": Spec(), "bias": Spec()}
+SPECS = {"components": Spec(unit_rows=True), "bandwidths": Spec(trained=False)}
 
 
 class Tensors(Mapping):
@@ -52,6 +51,11 @@ class Tensors(Mapping):
 
     def __len__(self):
         return len(self._values)
+
+    @property
+    def trained(self):
+        """Names of the tensors that the optimiser moves."""
+        return [name for name, spec in self.specs.items() if spec.trained]
 
     @property
     def tied(self):

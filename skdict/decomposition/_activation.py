@@ -1,6 +1,6 @@
 """What `activation` and `target_l0` ask for."""
 
-from skdict._core import NONLINEARITIES, Nonlinearity
+from skdict._core import L0, L1, NONLINEARITIES, Nonlinearity, TargetL0
 from skdict._validation import check_number
 
 DEFAULT_K = 32
@@ -29,18 +29,31 @@ def check_activation(sae):
             f"target_l0={target} means nothing to activation={activation!r}, which sets its "
             f"sparsity itself; pass target_l0=None"
         )
-    if is_penalised(sae) and sae.alpha == 0:
+    if penalty_kind(sae) == "l1" and sae.alpha == 0:
         raise ValueError("alpha=0 cannot be steered to target_l0; start from alpha=0.1")
 
 
+def penalty_kind(sae):
+    """Return "l1", "l0" or None."""
+    return NONLINEARITIES.get(_name(sae), sae.activation).penalty
+
+
 def is_penalised(sae):
-    """Return True if codes get sparse by alpha times their L1 norm."""
-    return NONLINEARITIES.get(_name(sae), sae.activation).penalised
+    """Return True if codes get sparse by a penalty and not by a selection."""
+    return penalty_kind(sae) is not None
 
 
 def is_steered(sae):
-    """Return True if alpha is steered to `target_l0`."""
+    """Return True if a penalty is to lead to `target_l0`, measured on rows held out."""
     return is_penalised(sae) and sae.target_l0 is not None
+
+
+def penalty_of(sae, alpha):
+    """Return the penalty that an estimator trains with, at an alpha."""
+    kind = penalty_kind(sae)
+    if kind == "l0":
+        return L0(alpha) if sae.target_l0 is None else TargetL0(sae.target_l0)
+    return L1(alpha if kind == "l1" else 0.0)
 
 
 def is_calibrated(sae):
@@ -53,7 +66,7 @@ def nonlinearity_of(sae, n_components):
     name = _name(sae)
     if name is None:
         return sae.activation
-    if name == "relu":
+    if is_penalised(sae):
         return NONLINEARITIES[name]()
     target = sae.target_l0
     if target is None:

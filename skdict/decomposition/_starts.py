@@ -52,13 +52,14 @@ def start_of(sae, rows):
     if sae.warm_start and hasattr(sae, "components_"):
         return continued_start(sae, rows)
     if hasattr(sae.dict_init, "get_params"):
-        return _start_from(_weights_given(sae.dict_init), sae, rows, SOURCES["dict_init"])
+        _check_has_weights(sae.dict_init)
+        return _start_from(sae.dict_init, sae, rows, SOURCES["dict_init"])
     return _new_start(sae, rows)
 
 
 def continued_start(sae, rows):
     """Return the fitted dictionary of `sae`, in the centre and scale of the rows."""
-    return _start_from(Weights.of(sae), sae, rows, SOURCES["warm_start"])
+    return _start_from(sae, sae, rows, SOURCES["warm_start"])
 
 
 def _new_start(sae, rows):
@@ -66,11 +67,12 @@ def _new_start(sae, rows):
     width, given = len(rows.scaling.mean), as_host_array(sae.dict_init)
     n_components = sae.n_components or (4 * width if given is None else len(given))
     check_memory(sae, n_components, width, rows.dtype.itemsize)
+    nonlinearity = nonlinearity_of(sae, n_components)
     start = random_tensors(
         n_components,
         width,
         tied=sae.tied_weights,
-        nonlinearity=nonlinearity_of(sae, n_components),
+        nonlinearity=nonlinearity,
         generator=rows.generator,
         dtype=rows.dtype,
         device=rows.device,
@@ -79,8 +81,12 @@ def _new_start(sae, rows):
         directions = torch.from_numpy(_unit_rows(given, (n_components, width)))
         start.components.copy_(directions)
         start.encoder.copy_(directions)
-    if sae.bias_init == "calibrated":
-        start.bias.copy_(calibrate_bias(start.encoder, rows.sample(), FIRING_SHARE))
+    is_calibrated, learns = sae.bias_init == "calibrated", bool(nonlinearity.learned(1))
+    if is_calibrated or learns:
+        sample = rows.sample()
+        if is_calibrated:
+            start.bias.copy_(calibrate_bias(start.encoder, sample, FIRING_SHARE))
+        nonlinearity.calibrate(start, sample)
     return start
 
 
@@ -96,10 +102,10 @@ def _unit_rows(given, shape):
     return directions / lengths
 
 
-def _weights_given(dictionary):
+def _check_has_weights(dictionary):
     check_is_fitted(dictionary)
     try:
-        return Weights.of(dictionary)
+        Weights.of(dictionary)
     except AttributeError as error:
         raise TypeError(
             f"dict_init={type(dictionary).__name__}(...) has no {error.name}: pass a fitted "
@@ -107,7 +113,7 @@ def _weights_given(dictionary):
         ) from error
 
 
-def _start_from(weights, sae, rows, source):
+def _start_from(fitted, sae, rows, source):
     """Return a fitted dictionary in the centre and scale of the rows.
 
     The bias absorbs a shift of the centre, so that codes stay as they are; gains are folded.
@@ -118,6 +124,7 @@ def _start_from(weights, sae, rows, source):
         If the dictionary is of another shape than `sae` asks for, or has codes of a form that
         its activation does not train.
     """
+    weights = Weights.of(fitted)
     _check_shape(weights, sae, rows, source)
     encoder, bias = _without_gains(weights, sae, source)
     if sae.tied_weights and not np.array_equal(encoder, weights.components):
@@ -131,7 +138,28 @@ def _start_from(weights, sae, rows, source):
         arrays["encoder"] = encoder
     arrays["bias"] = (bias + shift) / rows.scaling.scale
     options = {"dtype": rows.dtype, "device": rows.device}
-    return Tensors({name: torch.tensor(array, **options) for name, array in arrays.items()})
+    start = Tensors({name: torch.tensor(array, **options) for name, array in arrays.items()})
+    return _with_learned(start, fitted, sae, rows)
+
+
+def _with_learned(start, fitted, sae, rows):
+    """Return tensors and what the nonlinearity learns: as it was fitted, else calibrated anew."""
+    nonlinearity = nonlinearity_of(sae, len(start.bias))
+    learned = {name: t.to(start.bias) for name, t in nonlinearity.learned(len(start.bias)).items()}
+    if not learned:
+        return start
+    calibrated = Tensors({**start, "bias": start.bias.clone(), **learned})
+    nonlinearity.calibrate(calibrated, rows.sample())
+    for name in learned:
+        known = getattr(fitted, f"{name}_", None)
+        if known is not None:
+            learned[name] = torch.tensor(known).to(start.bias) / rows.scaling.scale
+        elif name == "thresholds":
+            # Without thresholds, codes stay as they are only at zero.
+            learned[name] = torch.zeros_like(start.bias)
+        else:
+            learned[name] = calibrated[name]
+    return Tensors({**start, **learned})
 
 
 def _check_shape(weights, sae, rows, source):

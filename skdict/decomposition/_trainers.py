@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from skdict._core import L1, Trainer, Weights
-from skdict.decomposition._activation import is_penalised, is_steered, nonlinearity_of
+from skdict._core import Trainer, Weights
+from skdict.decomposition._activation import is_steered, nonlinearity_of, penalty_of
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
 
 
@@ -19,7 +19,7 @@ def new_trainer(sae, start, rows, moments=None, group=None):
         If the moments are of a tied dictionary and the start is not, or the other way round;
         if float64 rows would be rounded to bfloat16.
     """
-    if moments is not None and set(moments["first"]) != set(start):
+    if moments is not None and set(moments["first"]) != set(start.trained):
         raise ValueError(
             f"tied_weights={sae.tied_weights} is not what earlier blocks were fitted with; start "
             f"afresh with a clone of the estimator"
@@ -34,7 +34,7 @@ def new_trainer(sae, start, rows, moments=None, group=None):
     return Trainer(
         start,
         nonlinearity_of(sae, len(start.bias)),
-        L1(alpha if is_penalised(sae) else 0.0),
+        penalty_of(sae, alpha),
         learning_rate=sae.learning_rate,
         batch_size=min(sae.batch_size, len(rows)),
         product_dtype=product_dtype,
@@ -82,3 +82,10 @@ def weights_of(trainer, rows):
         scale=scaling.scale,
         **frozen,
     )
+
+
+def learned_of(trainer, rows):
+    """Return copies of what the nonlinearity has learned, as fitted attributes in units of rows."""
+    names = trainer.model.nonlinearity.learned(0)
+    arrays = {f"{name}_": trainer.tensors[name].cpu().numpy() for name in names}
+    return {name: array * array.dtype.type(rows.scaling.scale) for name, array in arrays.items()}

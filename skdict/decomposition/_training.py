@@ -2,7 +2,7 @@
 
 from skdict._core import Weights, resolve_device
 from skdict._validation import check_rows
-from skdict.decomposition._activation import is_steered
+from skdict.decomposition._activation import is_steered, penalty_kind
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
 from skdict.decomposition._base import width_restored_on_error
 from skdict.decomposition._dead_features import warn_of_dead_features
@@ -13,15 +13,15 @@ from skdict.decomposition._observers._callbacks import EpochCallbacks, with_call
 from skdict.decomposition._observers._convergence import Convergence
 from skdict.decomposition._observers._progress import Progress
 from skdict.decomposition._observers._resampling import Resampling
-from skdict.decomposition._observers._steering import Steering
+from skdict.decomposition._observers._steering import Aim, Steering
 from skdict.decomposition._schedule import BlockSchedule, Schedule
 from skdict.decomposition._starts import continued_start, start_of
-from skdict.decomposition._trainers import new_trainer, weights_of
+from skdict.decomposition._trainers import learned_of, new_trainer, weights_of
 from skdict.decomposition._training_rows import block_rows, training_rows
 
 # What an earlier fit may have left that the next one does not set: the optimiser's state of
 # `partial_fit`, where loaded rows came from, and weights that do not apply.
-LEFT_BEHIND = ("_moments", "metadata_", *Weights.attribute_names())
+LEFT_BEHIND = ("_moments", "metadata_", "bandwidths_", *Weights.attribute_names())
 
 
 @with_callbacks
@@ -112,7 +112,7 @@ def _fit_block(sae, trainer, rows):
     """Train on a block, and return the fitted attributes and the optimiser's state."""
     observers = [Progress()] if sae.verbose else []
     if is_steered(sae):
-        observers.append(Steering(sae.target_l0))
+        observers.append(reaching(sae)(sae.target_l0))
     fit = Fit(trainer, rows, BlockSchedule(len(rows), sae.batch_size), observers)
     run_together([fit])
     attributes = _fitted_attributes(fit) | {"_moments": trainer.moments()}
@@ -140,13 +140,18 @@ def new_fit(sae, start, rows, observers=()):
     """
     asked = [Progress()] if sae.verbose else []
     if is_steered(sae):
-        asked.append(Steering(sae.target_l0, rows.held_out()))
+        asked.append(reaching(sae)(sae.target_l0, rows.held_out()))
     if sae.dead_features == "resample":
         asked.append(Resampling())
     if sae.tol is not None:
         asked.append(Convergence(sae.tol))
     schedule = Schedule(len(rows), sae.batch_size, sae.max_iter)
     return Fit(new_trainer(sae, start, rows), rows, schedule, [*asked, *observers])
+
+
+def reaching(sae):
+    """Return the observer that takes an estimator to its `target_l0`."""
+    return Steering if penalty_kind(sae) == "l1" else Aim
 
 
 def finished_attributes(sae, fit, X):
@@ -175,7 +180,7 @@ def _fitted_attributes(fit):
 def _counts(fit):
     """Return what an estimator keeps of a fit beside the weights."""
     trainer = fit.trainer
-    return {
+    return learned_of(trainer, fit.rows) | {
         "alpha_": trainer.penalty.strength,
         "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
         "history_": list(fit.history),

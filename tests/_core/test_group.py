@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from skdict._core import L1, NONLINEARITIES, Trainer, random_tensors
+from skdict._core import L1, NONLINEARITIES, TargetL0, Trainer, random_tensors
 from skdict._core._backends import is_compiled
 from skdict._core._plan import Plan
 
 sys.path.insert(0, str(Path(__file__).parent))
 from in_process_group import ThreadGroup, run_in_threads
 
-KS = {"relu": [], "topk": [4], "batch_topk": [3.5]}
+KS = {"relu": [], "topk": [4], "batch_topk": [3.5], "jumprelu": []}
 
 
 def train(group, way, tied, kind, n_steps=30):
@@ -29,10 +29,13 @@ def train(group, way, tied, kind, n_steps=30):
         device=torch.device("cpu"),
     )
     tensors.bias.fill_(-1.5)
+    sample = torch.randn(500, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    nonlinearity.calibrate(tensors, sample)
+    penalty = TargetL0(4.0) if kind == "jumprelu" else L1(0.1 if kind == "relu" else 0.0)
     trainer = Trainer(
         tensors,
         nonlinearity,
-        L1(0.1 if kind == "relu" else 0.0),
+        penalty,
         learning_rate=1e-2,
         batch_size=65,
         product_dtype=torch.float64,

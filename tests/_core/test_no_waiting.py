@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
+from skdict._core import L0, L1, NONLINEARITIES, Stack, Trainer, random_tensors
 
-KS = {"relu": [], "topk": [4], "batch_topk": [3.5]}
+KS = {"relu": [], "topk": [4], "batch_topk": [3.5], "jumprelu": []}
 
 
 def new_trainer(alpha, tied, kind="relu"):
@@ -25,7 +25,9 @@ def new_trainer(alpha, tied, kind="relu"):
         device=torch.device("cpu"),
     )
     settings = {"learning_rate": 1e-3, "batch_size": 64, "product_dtype": torch.float64}
-    return Trainer(tensors, nonlinearity, L1(alpha), **settings)
+    return Trainer(
+        tensors, nonlinearity, L0(alpha) if kind == "jumprelu" else L1(alpha), **settings
+    )
 
 
 @pytest.mark.parametrize("tied", [True, False])

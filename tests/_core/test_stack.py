@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skdict._core import L1, NONLINEARITIES, Stack, Trainer, random_tensors
+from skdict._core import L1, NONLINEARITIES, Stack, TargetL0, Trainer, random_tensors
 
 ALPHAS = [0.02, 0.1, 0.4]
 KS = {"topk": [2, 5, 24], "batch_topk": [0.7, 2, 5.3]}
@@ -23,11 +23,15 @@ def new_trainers(tied, dtype=torch.float64, device="cpu", kind="relu"):
             dtype=dtype,
             device=torch.device(device),
         )
+        nonlinearity.calibrate(tensors, batches(1, dtype)[0].to(device))
+        penalty = L1(alpha if kind == "relu" else 0.0)
+        if kind == "jumprelu":
+            penalty = TargetL0(5 + seed)
         trainers.append(
             Trainer(
                 tensors,
                 nonlinearity,
-                L1(alpha if kind == "relu" else 0.0),
+                penalty,
                 learning_rate=1e-2,
                 batch_size=N,
                 product_dtype=dtype,

@@ -44,6 +44,14 @@ class Backend(ABC):
         """Return values of features (..., m) so that they broadcast with entry arrays."""
 
     @abstractmethod
+    def from_rows(self, codes, numbers):
+        """Return numbers of rows (..., n) so that they broadcast with entry arrays."""
+
+    @abstractmethod
+    def row_counts(self, codes):
+        """Return how many codes of each row fire, (..., n), in the dtype of the codes."""
+
+    @abstractmethod
     def row_sums(self, codes):
         """Return the sum of the codes of each row, (..., n)."""
 
@@ -102,7 +110,7 @@ class Backend(ABC):
     def _gradients_like(self, tensors):
         """Return room for gradients by name, taken once."""
         if not self._gradients:
-            self._gradients = {name: torch.empty_like(tensor) for name, tensor in tensors.items()}
+            self._gradients = {name: torch.empty_like(tensors[name]) for name in tensors.trained}
         return self._gradients
 
 

@@ -65,6 +65,14 @@ class Dense(Backend):
         """Return values of features broadcast over rows."""
         return tensor.unsqueeze(-2)
 
+    def from_rows(self, codes, numbers):
+        """Return numbers of rows broadcast over features."""
+        return numbers.unsqueeze(-1)
+
+    def row_counts(self, codes):
+        """Return how many codes of each row fire."""
+        return torch.count_nonzero(codes.values, -1).to(codes.values.dtype)
+
     def row_sums(self, codes):
         """Return the sum of the codes of each row."""
         return codes.values.sum(-1)

@@ -29,3 +29,12 @@ class Sparse(Backend):
     def at_entries(self, codes, tensor):
         """Return the values of the features of entries."""
         return tensor[codes.columns]
+
+    def from_rows(self, codes, numbers):
+        """Return the numbers of the rows of entries."""
+        return numbers[codes.rows()]
+
+    def row_counts(self, codes):
+        """Return how many codes of each row fire."""
+        fired = codes._replace(values=(codes.values != 0).to(codes.values.dtype))
+        return self.row_sums(fired)

@@ -2,9 +2,10 @@
 
 from skdict._core._nonlinearities.base import Nonlinearity
 from skdict._core._nonlinearities.batch_topk import BatchTopK
+from skdict._core._nonlinearities.jumprelu import JumpRelu
 from skdict._core._nonlinearities.relu import Relu
 from skdict._core._nonlinearities.topk import TopK
 
-NONLINEARITIES = {"relu": Relu, "topk": TopK, "batch_topk": BatchTopK}
+NONLINEARITIES = {"relu": Relu, "topk": TopK, "batch_topk": BatchTopK, "jumprelu": JumpRelu}
 
-__all__ = ["NONLINEARITIES", "BatchTopK", "Nonlinearity", "Relu", "TopK"]
+__all__ = ["NONLINEARITIES", "BatchTopK", "JumpRelu", "Nonlinearity", "Relu", "TopK"]

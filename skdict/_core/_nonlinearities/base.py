@@ -12,9 +12,11 @@ class Nonlinearity:
 
     Attributes
     ----------
-    penalised : bool
-        If True, codes are never negative and become sparse by alpha times their L1 norm, which
-        `target_l0` steers. False by default: there is no penalty.
+    penalty : {None, "l1", "l0"}
+        What makes codes sparse. None, the default, for a selection. "l1": codes are never negative,
+        and alpha times their sum is added to the loss; `target_l0` steers alpha. "l0": alpha times
+        their number, or the squared relative distance of their mean number from `target_l0`;
+        `backward` then gets one argument more, the slopes along whether an entry fires.
     calibrated : bool
         True if `frozen` reads rows, of which some are then held out from training. False by
         default.
@@ -27,7 +29,7 @@ class Nonlinearity:
     SparseDictionaryAutoencoder : Takes one as `activation`.
     """
 
-    penalised = False
+    penalty = None
     calibrated = False
     overwrites_pre = False
 
@@ -42,9 +44,30 @@ class Nonlinearity:
         Returns
         -------
         dict of str to torch.Tensor of shape (m,)
-            Initial values by name; none by default.
+            Initial values by name, in units of pre-activations; none by default. The fitted
+            estimator keeps them as attributes of these names with an underscore at the end.
         """
         return {}
+
+    def calibrate(self, tensors, sample):
+        """Set the learned tensors, and change the biases, in place.
+
+        Parameters
+        ----------
+        tensors : mapping of str to torch.Tensor
+            `components`, `encoder`, `bias` and the learned tensors; biases are calibrated already.
+        sample : torch.Tensor of shape (n, d)
+            Rows to train on.
+        """
+
+    def project(self, tensors):
+        """Bring learned tensors back to where they may be, in place, after each step.
+
+        Parameters
+        ----------
+        tensors : mapping of str to torch.Tensor
+            As in `calibrate`.
+        """
 
     def share_active(self, n_components):
         """Return the share of entries that carry a value or a gradient.
@@ -69,7 +92,7 @@ class Nonlinearity:
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            `components`, `encoder`, `bias` and the learned tensors.
+            As in `calibrate`.
 
         Returns
         -------
@@ -99,7 +122,7 @@ class Nonlinearity:
         search : object
             Has `above`, `largest_of_rows` and `largest_of_batch`.
         tensors : mapping of str to torch.Tensor
-            As in `feature_cutoff`.
+            As in `calibrate`.
 
         Returns
         -------
@@ -153,7 +176,7 @@ class Nonlinearity:
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            As in `feature_cutoff`.
+            As in `calibrate`.
         rows : iterable of torch.Tensor of shape (n, d)
             Rows to calibrate with, none of them an outlier; read only if they are iterated over.
 
@@ -167,15 +190,15 @@ class Nonlinearity:
         """
         raise NotImplementedError
 
-    def stacked(self, several, device):
+    def stacked(self, several, like):
         """Return what does the work of several for a stack of dictionaries.
 
         Parameters
         ----------
         several : list of Nonlinearity
             Of this class, one for each dictionary.
-        device : torch.device
-            Where the stack is.
+        like : torch.Tensor
+            Has the dtype and device of the stack.
 
         Returns
         -------

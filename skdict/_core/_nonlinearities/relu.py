@@ -8,7 +8,7 @@ from skdict._core._nonlinearities.base import Nonlinearity
 class Relu(Nonlinearity):
     """c = max(p, 0)."""
 
-    penalised = True
+    penalty = "l1"
     overwrites_pre = True
 
     def share_active(self, n_components):

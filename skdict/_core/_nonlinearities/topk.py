@@ -17,7 +17,7 @@ class TopK(Relu):
         The largest k of a stack.
     """
 
-    penalised = False
+    penalty = None
 
     def __init__(self, k, most=None):
         self.k, self._most = k, most
@@ -38,7 +38,7 @@ class TopK(Relu):
         """Return k: the selection is the same at inference."""
         return {"k": self.k}
 
-    def stacked(self, several, device):
+    def stacked(self, several, like):
         """Return one of which every dictionary of the stack has a k of its own."""
         ks = [one.k for one in several]
-        return type(self)(torch.tensor(ks, device=device)[:, None], max(ks))
+        return type(self)(torch.tensor(ks, device=like.device)[:, None], max(ks))

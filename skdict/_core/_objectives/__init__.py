@@ -7,14 +7,22 @@ A penalty term has:
 `row_slopes(factors)`
     The slope of its part of the loss along every code that fires in a row, shape (..., n), for the
     factors w / n of the rows.
-`penalties(value_sums)`
-    Its value for each row, from the sums of the codes of each row.
+`counts`
+    True if it depends on how many codes fire; counts and l0 below are None otherwise.
+`gate_slopes(factors, l0)`
+    The slope along whether an entry of a row fires, shape (..., n), or None; l0 is the mean number
+    of codes of the rows, weighted by w, shape (..., 1).
+`penalties(value_sums, counts, l0)`
+    Its value for each row, from sums and numbers of the codes of each row, (..., n).
 `strength`
     The number that multiplies it, which steering moves; a float, or a tensor with an entry for
     each dictionary of a stack.
+`stacked(several, like)`
+    The penalty of a stack of dictionaries that have `several`, with tensors like another.
 """
 
+from skdict._core._objectives.l0 import L0, TargetL0
 from skdict._core._objectives.l1 import L1
 from skdict._core._objectives.matryoshka import Levels, whole
 
-__all__ = ["L1", "Levels", "whole"]
+__all__ = ["L0", "L1", "Levels", "TargetL0", "whole"]

@@ -10,6 +10,8 @@ class L1:
         Alpha.
     """
 
+    counts = False
+
     def __init__(self, strength):
         self.strength = strength
 
@@ -17,6 +19,14 @@ class L1:
         """Return alpha times the factors of the rows."""
         return self.strength * factors
 
-    def penalties(self, value_sums):
+    def gate_slopes(self, factors, l0):
+        """Return None: nothing depends on how many codes fire."""
+        return None
+
+    def penalties(self, value_sums, counts, l0):
         """Return alpha times the sum of codes of each row."""
         return self.strength * value_sums
+
+    def stacked(self, several, like):
+        """Return one for a stack; strengths are set before each step."""
+        return L1(like.new_empty(len(several), 1))

@@ -1,4 +1,4 @@
-"""Steering alpha to a target L0."""
+"""Reaching a target L0: by steering alpha, or by the target of a penalty on L0."""
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -16,8 +16,8 @@ LAST_SHARE = 0.02
 SMALLEST_ALPHA, LARGEST_ALPHA = 1e-6, 1e3
 
 
-class Steering(Observer):
-    """Moves alpha towards a target L0, measured on held-out rows.
+class Reach(Observer):
+    """Measures L0 on held-out rows and warns if it misses a target.
 
     Parameters
     ----------
@@ -33,14 +33,6 @@ class Steering(Observer):
         # L0 on held-out rows divided by that on rows trained on.
         self._ratio = 1.0
 
-    def after_read(self, fit, entry):
-        """Move alpha, given the L0 of the last batches."""
-        if fit.schedule.share_left > LAST_SHARE:
-            excess = max(entry["l0"] * self._ratio, 1e-3) / self._target
-            factor = np.clip(excess**GAIN, 1 / MOST_CHANGE, MOST_CHANGE)
-            alpha = np.clip(fit.trainer.penalty.strength * factor, SMALLEST_ALPHA, LARGEST_ALPHA)
-            fit.trainer.penalty.strength = float(alpha)
-
     def after_epoch(self, fit):
         """Compare L0 on held-out rows with that on rows trained on."""
         l0 = fit.history[-1]["l0"]
@@ -51,15 +43,13 @@ class Steering(Observer):
         """Warn if L0 on held-out rows misses the target by more than 5 %."""
         if self._held_out is None:
             return
-        reached, alpha = fit.trainer.l0(self._held_out), fit.trainer.penalty.strength
+        reached = fit.trainer.l0(self._held_out)
         if abs(reached / self._target - 1) <= TOLERANCE:
             return
-        remedy = "raise max_iter"
-        if alpha <= 2 * SMALLEST_ALPHA:
-            remedy = "even without a penalty no more codes fire: lower target_l0"
+        how, remedy = self._told(fit)
         warn_user(
-            f"target_l0={self._target} was not reached: on rows held out {reached:.4g} codes fire, "
-            f"at alpha_={alpha:.4g}; {remedy}",
+            f"target_l0={self._target} was not reached: on rows held out {reached:.4g} codes fire"
+            f"{how}; {remedy}",
             ConvergenceWarning,
         )
 
@@ -70,3 +60,34 @@ class Steering(Observer):
     def restore(self, state):
         """Take up the ratio."""
         self._ratio = state["ratio"]
+
+    def _told(self, fit):
+        """Return what more to say of a miss, and what to do."""
+        return "", "raise max_iter"
+
+
+class Steering(Reach):
+    """Moves alpha towards a target L0, measured on held-out rows; see `Reach`."""
+
+    def after_read(self, fit, entry):
+        """Move alpha, given the L0 of the last batches."""
+        if fit.schedule.share_left > LAST_SHARE:
+            excess = max(entry["l0"] * self._ratio, 1e-3) / self._target
+            factor = np.clip(excess**GAIN, 1 / MOST_CHANGE, MOST_CHANGE)
+            alpha = np.clip(fit.trainer.penalty.strength * factor, SMALLEST_ALPHA, LARGEST_ALPHA)
+            fit.trainer.penalty.strength = float(alpha)
+
+    def _told(self, fit):
+        alpha = fit.trainer.penalty.strength
+        remedy = "raise max_iter"
+        if alpha <= 2 * SMALLEST_ALPHA:
+            remedy = "even without a penalty no more codes fire: lower target_l0"
+        return f", at alpha_={alpha:.4g}", remedy
+
+
+class Aim(Reach):
+    """Moves the target of a penalty on L0, so that held-out rows reach it."""
+
+    def before_epoch(self, fit):
+        """Aim so much lower as held-out rows have more codes than those trained on."""
+        fit.trainer.penalty.target = self._target / self._ratio

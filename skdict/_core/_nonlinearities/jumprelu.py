@@ -1,0 +1,85 @@
+r"""Codes are pre-activations above a learned threshold for each feature.
+
+The jump of :math:`c = p \, H(p - \theta)` has no useful gradient, so the threshold gets that of a
+loss smoothed over a window of width :math:`\varepsilon` (Rajamanoharan et al. 2024,
+arXiv:2407.14435). With :math:`K(t) = 1` for :math:`|t| < 1/2`, else 0, and where :math:`p > 0`,
+
+.. math::
+    \frac{\partial c}{\partial \theta} = -\frac{\theta}{\varepsilon} K, \qquad
+    \frac{\partial H}{\partial \theta} = -\frac{1}{\varepsilon} K, \qquad
+    \frac{\partial c}{\partial p} = H, \qquad
+    K = K\left( \frac{p - \theta}{\varepsilon} \right).
+
+Entries inside the window carry a gradient whether they fire or not.
+"""
+
+import torch
+
+from skdict._core._nonlinearities.base import Nonlinearity
+
+# Widths of windows and thresholds at the start, in units of the spread of a feature's
+# pre-activations; docs/defaults.rst has the experiment.
+BANDWIDTH, THRESHOLD = 1.0, 1.0
+# The interquartile range of a normal distribution in standard deviations.
+NORMAL_RANGE = 1.349
+
+
+class JumpRelu(Nonlinearity):
+    r"""c = p where p exceeds the feature's threshold, else 0."""
+
+    penalty = "l0"
+
+    def learned(self, n_components):
+        """Return thresholds, and the widths of their windows, which stay as they start."""
+        return {name: torch.zeros(n_components) for name in ("thresholds", "bandwidths")}
+
+    def calibrate(self, tensors, sample):
+        """Set thresholds and windows from the spread of pre-activations, and raise the biases.
+
+        So many entries fire as were positive before.
+        """
+        for part in torch.arange(len(tensors.bias)).split(1024):
+            projections = sample @ tensors.encoder[part].T
+            quartiles = torch.quantile(
+                projections[:4096], projections.new_tensor([0.25, 0.75]), dim=0
+            )
+            spread = (quartiles[1] - quartiles[0]) / NORMAL_RANGE
+            tensors["thresholds"][part] = THRESHOLD * spread
+            tensors["bandwidths"][part] = (BANDWIDTH * spread).clamp(min=1e-6)
+        tensors["bias"].add_(tensors["thresholds"])
+
+    def share_active(self, n_components):
+        """Return None: the penalty decides."""
+        return None
+
+    def feature_cutoff(self, tensors):
+        """Return the lower ends of the windows, or zero where they are below."""
+        return (tensors["thresholds"] - tensors["bandwidths"] / 2).clamp_(min=0)
+
+    def values(self, pre, learned, out=None):
+        """Return the pre-activations above the thresholds."""
+        open_ = pre > learned["thresholds"]
+        return torch.mul(pre, open_, out=out)
+
+    def backward(self, codes, slopes, learned, gates):
+        """Pass slopes on where codes fire, and to the thresholds inside the windows.
+
+        Parameters
+        ----------
+        codes, slopes, learned
+            As in `Nonlinearity.backward`.
+        gates : torch.Tensor
+            Slopes of the loss along H, broadcasting with the entries.
+        """
+        thresholds, bandwidths = learned["thresholds"], learned["bandwidths"]
+        inside = ((codes.pre - thresholds).abs() < bandwidths / 2) & (codes.pre > 0)
+        along = torch.where(inside, -(thresholds * slopes + gates) / bandwidths, 0)
+        return slopes.masked_fill_(codes.values == 0, 0), {"thresholds": along}
+
+    def project(self, tensors):
+        """Keep thresholds from becoming negative."""
+        tensors["thresholds"].clamp_(min=0)
+
+    def frozen(self, tensors, rows):
+        """Return the thresholds."""
+        return {"thresholds": tensors["thresholds"]}

@@ -1,0 +1,63 @@
+r"""The number of codes that fire: :math:`P(c) = \alpha \|c\|_0`, or its distance from a target."""
+
+import torch
+
+
+class L0:
+    """Penalty alpha times the number of codes; the protocol is that of the package.
+
+    Parameters
+    ----------
+    strength : float or torch.Tensor of shape (stack, 1)
+        Alpha.
+    """
+
+    counts = True
+
+    def __init__(self, strength):
+        self.strength = strength
+
+    def row_slopes(self, factors):
+        """Return zeros: codes may be as large as they are."""
+        return torch.zeros_like(factors)
+
+    def gate_slopes(self, factors, l0):
+        """Return alpha times the factors of the rows."""
+        return self.strength * factors
+
+    def penalties(self, value_sums, counts, l0):
+        """Return alpha times the number of codes of each row."""
+        return self.strength * counts
+
+    def stacked(self, several, like):
+        """Return one for a stack; strengths are set before each step."""
+        return L0(like.new_empty(len(several), 1))
+
+
+class TargetL0(L0):
+    r"""Penalty :math:`(\bar L / L^* - 1)^2` on the mean number :math:`\bar L` of codes of a batch.
+
+    Parameters
+    ----------
+    target : float or torch.Tensor of shape (stack, 1)
+        :math:`L^*`.
+    strength : float or torch.Tensor of shape (stack, 1), default=1.0
+        Weight of the penalty.
+    """
+
+    def __init__(self, target, strength=1.0):
+        super().__init__(strength)
+        self.target = target
+
+    def gate_slopes(self, factors, l0):
+        """Return the slope of the penalty along the mean, times the factors of the rows."""
+        return self.strength * 2 * (l0 / self.target - 1) / self.target * factors
+
+    def penalties(self, value_sums, counts, l0):
+        """Return the penalty of the batch for each row."""
+        return (self.strength * (l0 / self.target - 1) ** 2).expand_as(counts)
+
+    def stacked(self, several, like):
+        """Return one for a stack, of which every dictionary has a target of its own."""
+        targets = like.new_tensor([[one.target] for one in several])
+        return TargetL0(targets, torch.empty_like(targets))
