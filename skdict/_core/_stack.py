@@ -42,12 +42,15 @@ class Stack:
         self._backend = Dense(first.multiply, first.batch_size)
         self._step = Recorded(self._take_step)
         self._rate = tensors.bias.new_empty(())
+        self._n_steps = self._tally.last_fired.new_empty(())
+        self._silent_steps = first.silent_steps
 
     @torch.no_grad()
     def step(self, x, rate=1.0, weights=None):
         """Do what `Trainer.step` does, for all; nothing is waited for."""
         weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
+        self._n_steps.fill_(first.n_steps)
         for i, trainer in enumerate(self._trainers):
             self._penalty.strength[i] = trainer.penalty.strength
             trainer.n_steps += 1
@@ -56,7 +59,9 @@ class Stack:
         self._tally.add(sums, weights, first.n_steps, self._model.group)
 
     def _take_step(self, x, weights):
-        return take_step(self._backend, self._model, self._adam, x, weights, len(x), self._rate)
+        dead = self._tally.silent(self._n_steps, self._silent_steps)
+        options = self._adam, x, weights, len(x), self._rate, None, dead
+        return take_step(self._backend, self._model, *options)
 
 
 class Recorded:

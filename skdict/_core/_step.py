@@ -1,10 +1,11 @@
 """One step of training: codes, reconstruction, slopes, and a step of Adam."""
 
 from skdict._core._codes import BatchSums
+from skdict._core._objectives.auxk import aux_gradients
 from skdict._core._objectives.matryoshka import differentiate
 
 
-def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
+def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=None):
     r"""Train on rows and return what was measured before the step.
 
     .. math:: L = \frac{1}{n} \sum_i w_i \left( \|x_i - c_i D\|^2 + P(c_i) \right)
@@ -27,6 +28,8 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
         Learning rate.
     screen : Screen, optional
         How a back end over few entries finds them.
+    dead : torch.Tensor of shape (..., m), dtype bool, optional
+        Features that rebuild what the others leave; see `aux_gradients`. By default none.
 
     Returns
     -------
@@ -54,7 +57,12 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None):
         penalty.penalties(backend.row_sums(codes), counts, l0),
         backend.n_fired(codes, tensors.components.shape[-2]),
     )
-    backend.update(tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, model.group)
+    extra = None
+    if dead is not None:
+        full = -2 * model.levels.weights[-1] * factors
+        extra = aux_gradients(model, x, factors, pulls[-1].slopes / full[:, None], dead)
+    slopes = pre_slopes, learned_slopes
+    backend.update(tensors, adam, x, codes, pulls, *slopes, rate, model.group, extra)
     nonlinearity.project(tensors)
     return sums
 

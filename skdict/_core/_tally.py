@@ -30,6 +30,13 @@ class Tally:
         sums = bias.new_zeros(*bias.shape[:-1], 6, dtype=torch.float64)
         return cls(sums, *(torch.zeros_like(bias, dtype=torch.int64) for _ in range(2)))
 
+    def silent(self, n_steps, for_steps):
+        """Return a mask of the features that have not fired for so many steps, or None for None.
+
+        n_steps are the steps so far, a number or a tensor.
+        """
+        return None if for_steps is None else n_steps - self.last_fired >= for_steps
+
     def add(self, sums, weights, step, group):
         """Add the sums of a batch whose rows have the weights (n,)."""
         inlier = weights == 1

@@ -44,6 +44,10 @@ class Trainer:
         Use compiled loops over few entries. None means where they are installed.
     group : Alone or another group, optional
         Processes that share each batch; by default this one alone.
+    n_steps : int, default=0
+        Steps that were taken before; all features count as alive then, unless moments say more.
+    silent_steps : int, optional
+        If given, features that have not fired for so many steps rebuild what others leave (AuxK).
     """
 
     def __init__(
@@ -59,14 +63,14 @@ class Trainer:
         moments=None,
         compiled=None,
         group=None,
+        n_steps=0,
+        silent_steps=None,
     ):
         levels = whole(tensors.components.shape[-2]) if levels is None else levels
         self.model = Model(tensors, nonlinearity, penalty, levels, group or Alone())
         self.learning_rate = learning_rate
-        self.n_steps = 0
+        self.n_steps, self.silent_steps = n_steps, silent_steps
         self._adam = Adam(tensors)
-        if moments is not None:
-            self._restore_moments(moments)
         compiled = is_compiled() if compiled is None else compiled
         self._plan = Plan(tensors, nonlinearity, batch_size, compiled)
         self._sparse = Compiled() if compiled else Portable()
@@ -75,6 +79,9 @@ class Trainer:
         # Made when first needed: its buffers hold all codes of a batch.
         self._dense = None
         self._tally = Tally.like(tensors.bias)
+        self._tally.last_fired.fill_(n_steps)
+        if moments is not None:
+            self._restore_moments(moments)
 
     @property
     def tensors(self):
@@ -102,8 +109,8 @@ class Trainer:
         n_rows, group = len(x), self.model.group
         weights = x.new_ones(n_rows) if weights is None else weights
         x, weights = group.part(x), group.part(weights)
-        screen = self._plan.screen(x)
-        options = self._adam, x, weights, n_rows, self.learning_rate * rate, screen
+        screen, dead = self._plan.screen(x), self._tally.silent(self.n_steps, self.silent_steps)
+        options = self._adam, x, weights, n_rows, self.learning_rate * rate, screen, dead
         if screen is None:
             sums = take_step(self._all_entries(), self.model, *options)
         else:
@@ -151,7 +158,7 @@ class Trainer:
         """
         n, n_inliers, error, inlier_error, loss, n_active = self._tally.sums.tolist()
         self._tally.sums.zero_()
-        silent = self.n_steps - self._tally.last_fired >= silent_steps
+        silent = self._tally.silent(self.n_steps, silent_steps)
         return {
             "step": self.n_steps,
             "loss": loss / n,
@@ -190,7 +197,8 @@ class Trainer:
             kind: {name: t.cpu().numpy().copy() for name, t in tensors.items()}
             for kind, tensors in held.items()
         }
-        return arrays | {"n_steps": int(self._adam.counts["bias"])}
+        last_fired = self._tally.last_fired.cpu().numpy().copy()
+        return arrays | {"n_steps": int(self._adam.counts["bias"]), "last_fired": last_fired}
 
     def state(self):
         """Return all that training continues from, as numpy arrays.
@@ -269,3 +277,4 @@ class Trainer:
                 tensor.copy_(torch.tensor(moments[kind][name]))
         for count in self._adam.counts.values():
             count.fill_(moments["n_steps"])
+        self._tally.last_fired.copy_(torch.tensor(moments["last_fired"]))

@@ -27,11 +27,20 @@ def check_autoencoder_params(sae):
     if sae.tol is not None:
         check_number("tol", sae.tol, low=0)
     check_choice("bias_init", sae.bias_init, ("calibrated", "zeros"))
-    check_choice("dead_features", sae.dead_features, ("ignore", "resample"))
+    _check_dead_features(sae)
     check_choice("precision", sae.precision, tuple(PRODUCT_DTYPES))
     for name in ("debias", "tied_weights", "center", "rescale", "warm_start", "sparse_output"):
         check_flag(name, getattr(sae, name))
     resolve_device(sae.device)
+
+
+def _check_dead_features(sae):
+    check_choice("dead_features", sae.dead_features, ("ignore", "resample", "auxk"))
+    if sae.dead_features == "auxk" and sae.activation == "relu":
+        raise ValueError(
+            "dead_features='auxk' needs a gradient for features that do not fire, and with "
+            "activation='relu' there is none; pass dead_features='resample'"
+        )
 
 
 def _check_dict_init(given):

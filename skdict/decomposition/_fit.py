@@ -99,7 +99,7 @@ class Fit:
         scaling = self.rows.scaling
         entry["fvu"] = entry.pop("squared_error") * scaling.error_unit
         entry["fvu_inliers"] = entry.pop("inlier_error") * scaling.inlier_error_unit
-        entry |= {"alpha": self.trainer.penalty.strength, "n_resampled": 0}
+        entry |= {"alpha": self.trainer.penalty.alpha, "n_resampled": 0}
         self.history.append(entry)
         for observer in self.observers:
             observer.after_read(self, entry)

@@ -182,10 +182,14 @@ def _without_gains(weights, sae, source):
         held = "codes with offsets, as debias=True refits them"
     elif weights.k is not None and np.ptp(gains) > 0:
         held = "gains that differ between features, behind a selection of the k largest"
-    elif name == "relu" and (thresholds.any() or weights.k is not None):
-        held = "thresholds or a selection of the k largest, not plain relu codes"
-    elif name is not None and (np.ptp(thresholds) > 0 or weights.signed):
-        held = "codes that are signed, or thresholds that differ between features"
+    elif name in ("relu", "jumprelu") and weights.k is not None:
+        held = "a selection of the k largest"
+    elif name == "relu" and thresholds.any():
+        held = "thresholds"
+    elif name is not None and weights.signed:
+        held = "codes of both signs"
+    elif name in ("topk", "batch_topk") and np.ptp(thresholds) > 0:
+        held = "thresholds that differ between features"
     else:
         encoder = weights.encoder * gains[:, None] if len(gains) > 1 else weights.encoder
         return encoder, weights.encoder_bias * gains

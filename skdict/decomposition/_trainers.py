@@ -7,11 +7,14 @@ from skdict._core import Trainer, Weights
 from skdict.decomposition._activation import is_steered, nonlinearity_of, penalty_of
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
 
+MOST_SILENT_ROWS = 10_000_000
 
-def new_trainer(sae, start, rows, moments=None, group=None):
+
+def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=None):
     """Return a trainer of the start, with Adam's `moments` of an earlier block if given.
 
-    A `group` of processes shares each batch.
+    The schedule says how many steps an epoch has; `n_steps` were taken before. A `group` of
+    processes shares each batch.
 
     Raises
     ------
@@ -40,7 +43,14 @@ def new_trainer(sae, start, rows, moments=None, group=None):
         product_dtype=product_dtype,
         moments=moments,
         group=group,
+        n_steps=n_steps,
+        silent_steps=silent_steps(sae, schedule) if sae.dead_features == "auxk" else None,
     )
+
+
+def silent_steps(sae, schedule):
+    """Return after how many steps without firing a feature is dead: an epoch, or 10M rows."""
+    return min(schedule.steps, -(-MOST_SILENT_ROWS // sae.batch_size))
 
 
 def weights_of(trainer, rows):

@@ -93,27 +93,29 @@ def fit_block(sae, X):
 
 def _fit_first_block(sae, X):
     rows = training_rows(sae, X, hold_out=False)
-    trainer = new_trainer(sae, start_of(sae, rows), rows)
-    vars(sae).update(_fit_block(sae, trainer, rows) | row_attributes(rows))
+    schedule = BlockSchedule(len(rows), sae.batch_size)
+    trainer = new_trainer(sae, start_of(sae, rows), rows, schedule)
+    vars(sae).update(_fit_block(sae, trainer, rows, schedule) | row_attributes(rows))
 
 
 def _fit_next_block(sae, X):
     rows = block_rows(sae, X)
-    trainer = new_trainer(sae, continued_start(sae, rows), rows, getattr(sae, "_moments", None))
-    trainer.n_steps = sae.n_steps_
-    attributes = _fit_block(sae, trainer, rows)
+    schedule = BlockSchedule(len(rows), sae.batch_size)
+    before = {"moments": getattr(sae, "_moments", None), "n_steps": sae.n_steps_}
+    trainer = new_trainer(sae, continued_start(sae, rows), rows, schedule, **before)
+    attributes = _fit_block(sae, trainer, rows, schedule)
     attributes["history_"] = sae.history_ + attributes["history_"]
     attributes["n_iter_"] += sae.n_iter_
     sae.n_outlier_rows_ += len(rows.moments.outliers)
     vars(sae).update(attributes)
 
 
-def _fit_block(sae, trainer, rows):
+def _fit_block(sae, trainer, rows, schedule):
     """Train on a block, and return the fitted attributes and the optimiser's state."""
     observers = [Progress()] if sae.verbose else []
     if is_steered(sae):
         observers.append(reaching(sae)(sae.target_l0))
-    fit = Fit(trainer, rows, BlockSchedule(len(rows), sae.batch_size), observers)
+    fit = Fit(trainer, rows, schedule, observers)
     run_together([fit])
     attributes = _fitted_attributes(fit) | {"_moments": trainer.moments()}
     warn_of_outlier_rows(rows.moments)
@@ -146,7 +148,8 @@ def new_fit(sae, start, rows, observers=()):
     if sae.tol is not None:
         asked.append(Convergence(sae.tol))
     schedule = Schedule(len(rows), sae.batch_size, sae.max_iter)
-    return Fit(new_trainer(sae, start, rows), rows, schedule, [*asked, *observers])
+    trainer = new_trainer(sae, start, rows, schedule)
+    return Fit(trainer, rows, schedule, [*asked, *observers])
 
 
 def reaching(sae):
@@ -181,7 +184,7 @@ def _counts(fit):
     """Return what an estimator keeps of a fit beside the weights."""
     trainer = fit.trainer
     return learned_of(trainer, fit.rows) | {
-        "alpha_": trainer.penalty.strength,
+        "alpha_": trainer.penalty.alpha,
         "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
         "history_": list(fit.history),
         "n_iter_": fit.schedule.n_iter,

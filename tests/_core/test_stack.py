@@ -35,6 +35,7 @@ def new_trainers(tied, dtype=torch.float64, device="cpu", kind="relu"):
                 learning_rate=1e-2,
                 batch_size=N,
                 product_dtype=dtype,
+                silent_steps=4 if kind in KS else None,
             )
         )
     return trainers

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skdict import SparseDictionaryAutoencoder
 from skdict._core import L1
@@ -34,6 +34,7 @@ SELECTING = {
     "topk": {"activation": "topk", "target_l0": 4},
     "batch_topk": {"activation": "batch_topk", "target_l0": 4.5},
     "signed": {"activation": SignedTopK(4)},
+    "jumprelu": {"activation": "jumprelu", "target_l0": 4.5},
 }
 
 
@@ -76,6 +77,58 @@ def test_the_threshold_reaches_the_target_on_rows_held_out(fitted):
     assert np.ptp(sae.thresholds_) == 0 < sae.thresholds_[0]
 
 
+def test_jumprelu_reaches_its_target_on_rows_held_out(fitted):
+    sae = fitted["jumprelu"]
+    assert sae.transform(OTHERS).nnz / len(OTHERS) == pytest.approx(4.5, rel=0.05)
+    assert np.ptp(sae.thresholds_) > 0
+    assert (sae.thresholds_ >= 0).all()
+    assert (sae.bandwidths_ > 0).all()
+
+
+def test_jumprelu_says_that_it_missed_its_target():
+    sae = new("jumprelu", target_l0=60, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="target_l0=60 was not reached.*raise max_iter"):
+        sae.fit(ROWS[:2000])
+
+
+def test_jumprelu_without_a_target_has_fewer_codes_the_larger_alpha_is():
+    l0 = [
+        new("jumprelu", target_l0=None, alpha=alpha).fit(ROWS).history_[-1]["l0"]
+        for alpha in (1e-3, 1e-2, 1e-1)
+    ]
+    assert l0[0] > 1.5 * l0[1] > 2 * l0[2]
+
+
+def quiet_start(kind):
+    """Return a dictionary of which every other feature is positive but hardly ever large."""
+    start = new(kind, max_iter=1).fit(ROWS)
+    start.encoder_[::2] *= 0.05
+    start.encoder_bias_[::2] = 0
+    return start
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["batch_topk", "jumprelu"])
+def test_auxk_revives_dead_features(kind):
+    start, dead, fvu = quiet_start(kind), {}, {}
+    for way in ("ignore", "auxk"):
+        sae = new(kind, dict_init=start, dead_features=way, max_iter=5).fit(ROWS)
+        dead[way] = (sae.firing_counts_[::2] == 0).sum()
+        fvu[way] = 1 - sae.score(OTHERS)
+    assert dead["auxk"] < 0.3 * dead["ignore"]
+    assert fvu["auxk"] < fvu["ignore"]
+
+
+def test_auxk_counts_a_block_as_an_epoch():
+    start, dead = quiet_start("batch_topk"), {}
+    for way in ("ignore", "auxk"):
+        sae = new("batch_topk", dict_init=start, dead_features=way)
+        for block in np.split(np.tile(ROWS, (4, 1)), 12):
+            sae.partial_fit(block)
+        dead[way] = (sae.firing_counts_[::2] == 0).sum()
+    assert dead["auxk"] < 0.5 * dead["ignore"]
+
+
 def test_fvu_by_threshold_is_that_of_selecting_from_the_batch(fitted):
     sae = fitted["batch_topk"]
     pre = (OTHERS - sae.mean_) @ sae.encoder_.T + sae.encoder_bias_
@@ -111,7 +164,7 @@ def test_they_pickle_and_clone(fitted, kind, tmp_path):
     assert refitted.alpha_ == 0 == refitted.history_[-1]["alpha"]
 
 
-@pytest.mark.parametrize("kind", ["topk", "batch_topk"])
+@pytest.mark.parametrize("kind", ["topk", "batch_topk", "jumprelu"])
 def test_refitted_magnitudes_lower_the_error_at_the_same_supports(kind):
     plain, refitted = (new(kind, debias=debias).fit(ROWS) for debias in (False, True))
     codes, others = plain.transform(ROWS[:500]), refitted.transform(ROWS[:500])
@@ -177,7 +230,7 @@ def test_a_clone_keeps_the_start_fitted(fitted):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"activation": "gelu"}, ValueError, "'relu', 'topk', 'batch_topk'"),
+        ({"activation": "gelu"}, ValueError, "'relu', 'topk', 'batch_topk', 'jumprelu'"),
         ({"activation": 3}, TypeError, "Nonlinearity"),
         ({"activation": torch.relu}, TypeError, "Nonlinearity"),
         ({"activation": SignedTopK}, TypeError, "Nonlinearity"),
@@ -186,6 +239,8 @@ def test_a_clone_keeps_the_start_fitted(fitted):
         ({"activation": "batch_topk", "target_l0": 0}, ValueError, "target_l0=0"),
         ({"activation": "topk", "target_l0": 97}, ValueError, "more than the 96 components"),
         ({"activation": SignedTopK(3), "target_l0": 3}, ValueError, "sets its sparsity itself"),
+        ({"dead_features": "auxk"}, ValueError, "pass dead_features='resample'"),
+        ({"dead_features": "revive"}, ValueError, "'ignore', 'resample', 'auxk'"),
         ({"dict_init": "pca"}, TypeError, "array of shape"),
         ({"dict_init": np.ones((96, 5))}, ValueError, "96 directions of width 32"),
         ({"dict_init": np.zeros((96, 32))}, ValueError, "finite and not zero"),
@@ -218,7 +273,7 @@ def test_starts_that_do_not_fit_the_activation_are_refused(start, params, messag
 @pytest.mark.parametrize("kind", SELECTING)
 def test_training_that_diverges_says_so(kind):
     # Enough features that steps search for entries.
-    wide = clone(new(kind, learning_rate=1e30, max_iter=1)).set_params(n_components=1024)
+    wide = new(kind, learning_rate=1e30, max_iter=1).set_params(n_components=1024)
     with pytest.raises(ValueError, match="training diverged"):
         wide.fit(ROWS[:4000])
 

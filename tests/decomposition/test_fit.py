@@ -29,7 +29,12 @@ def new_fit(observers=(), alpha=0.1, max_iter=3, X=X, group=None, **options):
     sae = SparseDictionaryAutoencoder(12, alpha=alpha, **options)
     rows = training_rows(sae, X)
     schedule = Schedule(len(rows), sae.batch_size, max_iter)
-    return Fit(new_trainer(sae, start_of(sae, rows), rows, group=group), rows, schedule, observers)
+    return Fit(
+        new_trainer(sae, start_of(sae, rows), rows, schedule, group=group),
+        rows,
+        schedule,
+        observers,
+    )
 
 
 class Recorder(Observer):

@@ -70,7 +70,9 @@ class Backend(ABC):
         pull = residual.mul_(factors[:, None])
         return errors, pull, self.slopes(codes, [Pull(0, m, pull)], components, row_slopes)
 
-    def update(self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group):
+    def update(
+        self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra=None
+    ):
         """Take a step of Adam.
 
         Parameters
@@ -93,6 +95,8 @@ class Backend(ABC):
             Learning rate.
         group : Alone or another group
             Sums gradients over processes.
+        extra : Extra, optional
+            Further gradients of some features.
         """
         gradients = self._gradients_like(tensors)
         toward = gradients["components"]
@@ -104,6 +108,10 @@ class Backend(ABC):
             self.accumulate(codes, pre_slopes, rows, gradients["encoder"])
         for name, entries in {"bias": pre_slopes, **learned_slopes}.items():
             self.feature_sums(codes, entries, gradients[name])
+        if extra is not None:
+            features = slice(None) if extra.features is None else extra.features
+            for name, gradient in extra.gradients.items():
+                gradients[name][features] += gradient
         group.sum_(list(gradients.values()))
         descend(tensors, gradients, adam, rate)
 

@@ -92,10 +92,12 @@ class Compiled(Sparse):
         kernels.count_fired(codes.columns.numpy(), codes.values.numpy(), counts)
         return torch.from_numpy(counts)
 
-    def update(self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group):
+    def update(
+        self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra=None
+    ):
         """Take a step of Adam; in a group of one each gradient is used where it is summed."""
         if group.size > 1:
-            arguments = x, codes, pulls, pre_slopes, learned_slopes, rate, group
+            arguments = x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra
             return super().update(tensors, adam, *arguments)
         dtype = x.numpy().dtype.type
         step, root = adam.count_step(rate)
@@ -103,11 +105,12 @@ class Compiled(Sparse):
         places, order = _places(codes, len(tensors.bias))
         values, through = codes.values.numpy()[order], pre_slopes.numpy()[order]
         scratch = np.empty((get_num_threads(), x.shape[1]), dtype)
+        extras = _extras(extra, len(tensors.bias), dtype)
 
         def move(name, start, stop, *pairs):
             state, unit = adam.state(name), tensors.specs[name].unit_rows
             kernels.update_directions(
-                state, start, stop, places, _terms(*pairs), unit, rates, scratch
+                state, start, stop, places, _terms(*pairs), extras(name), unit, rates, scratch
             )
 
         for start, stop, pull in pulls:
@@ -118,6 +121,8 @@ class Compiled(Sparse):
         for name, weights in {"bias": through, **learned}.items():
             gradient = np.empty(len(tensors.bias), dtype)
             kernels.sum_features(places[0], weights, gradient)
+            if extra is not None and name in extra.gradients:
+                gradient[extra.features.numpy()] += extra.gradients[name].numpy()
             kernels.update_numbers(adam.state(name), gradient, rates)
         return None
 
@@ -142,3 +147,17 @@ def _terms(left, right=None):
     if right is None:
         return matrix, weights, matrix, np.empty(0, weights.dtype)
     return matrix, weights, right[0].numpy(), right[1]
+
+
+def _extras(extra, n_components, dtype):
+    """Return a function from names to further gradients: the row of each feature, and the rows."""
+    at = np.full(n_components, -1, np.int32)
+    if extra is not None:
+        at[extra.features.numpy()] = np.arange(len(extra.features))
+
+    def of(name):
+        if extra is None or name not in extra.gradients:
+            return at[:0], np.empty((0, 0), dtype)
+        return at, extra.gradients[name].numpy()
+
+    return of

@@ -136,7 +136,7 @@ def accumulate_rows(start, stop, places, terms, out):
 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
-def update_directions(state, start, stop, places, terms, unit, rates, scratch):
+def update_directions(state, start, stop, places, terms, extra, unit, rates, scratch):
     """Take one step of Adam along the gradient of each direction, summed on the spot.
 
     Parameters
@@ -150,6 +150,8 @@ def update_directions(state, start, stop, places, terms, unit, rates, scratch):
     terms : tuple
         A matrix (n, d) and a weight for each place; and a second pair, whose weights are empty
         where there is none. The gradient is the weighted sum of rows.
+    extra : tuple of ndarray
+        For each feature the number of its row among further gradients, or -1; and these.
     unit : bool
         Keep directions at unit length, and take the gradient along the sphere.
     rates : tuple
@@ -159,10 +161,14 @@ def update_directions(state, start, stop, places, terms, unit, rates, scratch):
     """
     directions, first, second = state
     ends, rows = places
+    at, further = extra
     keep_first, keep_second, step, root, epsilon = rates
     for j in prange(start, stop):
         gradient = scratch[get_thread_id()]
         _sum_places(ends[j], ends[j + 1], rows, terms, gradient)
+        if len(at) > 0 and at[j] >= 0:
+            for k in range(len(gradient)):
+                gradient[k] += further[at[j], k]
         direction, mean, square = directions[j], first[j], second[j]
         along = dot(gradient, direction) if unit else gradient[0] * 0
         length = gradient[0] * 0

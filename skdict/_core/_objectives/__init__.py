@@ -17,6 +17,8 @@ A penalty term has:
 `strength`
     The number that multiplies it, which steering moves; a float, or a tensor with an entry for
     each dictionary of a stack.
+`alpha`
+    The strength where users know it by that name, else 0.
 `stacked(several, like)`
     The penalty of a stack of dictionaries that have `several`, with tensors like another.
 """

@@ -17,6 +17,11 @@ class L0:
     def __init__(self, strength):
         self.strength = strength
 
+    @property
+    def alpha(self):
+        """The strength."""
+        return self.strength
+
     def row_slopes(self, factors):
         """Return zeros: codes may be as large as they are."""
         return torch.zeros_like(factors)
@@ -48,6 +53,11 @@ class TargetL0(L0):
     def __init__(self, target, strength=1.0):
         super().__init__(strength)
         self.target = target
+
+    @property
+    def alpha(self):
+        """Zero: there is a target in its place."""
+        return 0.0
 
     def gate_slopes(self, factors, l0):
         """Return the slope of the penalty along the mean, times the factors of the rows."""

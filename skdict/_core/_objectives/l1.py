@@ -15,6 +15,11 @@ class L1:
     def __init__(self, strength):
         self.strength = strength
 
+    @property
+    def alpha(self):
+        """The strength."""
+        return self.strength
+
     def row_slopes(self, factors):
         """Return alpha times the factors of the rows."""
         return self.strength * factors

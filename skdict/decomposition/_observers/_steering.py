@@ -10,6 +10,8 @@ from skdict.decomposition._user_warning import warn_user
 # runs ahead of its effect and oscillates.
 GAIN = 0.25
 MOST_CHANGE = 1.5
+# How far a penalty's target is moved from what it is to reach, as a factor.
+MOST_ASIDE = 2.0
 TOLERANCE = 0.05
 # Steering ends shortly before the last steps, which are too small to respond to it.
 LAST_SHARE = 0.02
@@ -86,8 +88,33 @@ class Steering(Reach):
 
 
 class Aim(Reach):
-    """Moves the target of a penalty on L0, so that held-out rows reach it."""
+    """Moves the target of a penalty on L0 so that held-out rows reach it; see `Reach`.
+
+    The penalty alone settles where it balances the squared error, beside its target.
+    """
+
+    def __init__(self, target, held_out=None):
+        super().__init__(target, held_out)
+        self._aim = target
 
     def before_epoch(self, fit):
-        """Aim so much lower as held-out rows have more codes than those trained on."""
-        fit.trainer.penalty.target = self._target / self._ratio
+        """Set the target of the penalty."""
+        fit.trainer.penalty.target = self._aim
+
+    def after_read(self, fit, entry):
+        """Aim lower if there were more codes than there should be, and higher if fewer."""
+        if fit.schedule.share_left > LAST_SHARE:
+            excess = max(entry["l0"] * self._ratio, 1e-3) / self._target
+            factor = np.clip(excess**-GAIN, 1 / MOST_CHANGE, MOST_CHANGE)
+            nearest, farthest = self._target / MOST_ASIDE, self._target * MOST_ASIDE
+            self._aim = float(np.clip(self._aim * factor, nearest, farthest))
+            fit.trainer.penalty.target = self._aim
+
+    def state(self):
+        """Return the ratio of held-out L0 to that in training, and the aim."""
+        return super().state() | {"aim": self._aim}
+
+    def restore(self, state):
+        """Take up ratio and aim."""
+        super().restore(state)
+        self._aim = state["aim"]
