@@ -42,6 +42,7 @@ OURS = {
     "dense sae": sae(sparse_output=False),
     "topk sae": sae(activation="topk", target_l0=3),
     "batch topk sae": sae(activation="batch_topk", target_l0=2.5),
+    "jumprelu sae": sae(activation="jumprelu", target_l0=2.5),
     "sae cv": SparseDictionaryAutoencoderCV(
         [0.1, 0.3], n_components=10, cv=2, selection=nearest_l0(3), max_iter=1, random_state=0
     ),

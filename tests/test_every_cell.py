@@ -24,6 +24,7 @@ GRIDS = {
     "dense sae": {"alpha": [0.3, 0.03]},
     "topk sae": {"target_l0": [2, 4]},
     "batch topk sae": {"activation": ["topk", "batch_topk"], "target_l0": [2, 4]},
+    "jumprelu sae": {"target_l0": [2, 4]},
     "sae cv": {"n_components": [5, 10]},
     "identity": {},
     "random": {"n_components": [3, 9]},

@@ -51,8 +51,8 @@ class Stack:
         weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
         self._n_steps.fill_(first.n_steps)
-        for i, trainer in enumerate(self._trainers):
-            self._penalty.strength[i] = trainer.penalty.strength
+        self._penalty.follow([trainer.penalty for trainer in self._trainers])
+        for trainer in self._trainers:
             trainer.n_steps += 1
         self._rate.fill_(first.learning_rate * rate)
         sums = self._step(x, weights)

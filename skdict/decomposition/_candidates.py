@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdict._validation import check_number
-from skdict.decomposition._activation import is_penalised
+from skdict.decomposition._activation import is_penalised, penalty_kind
 from skdict.decomposition._alpha_grid import alpha_grid
 
 DEFAULT_N_ALPHAS = 8
@@ -78,6 +78,12 @@ def check_candidates(alphas, target_l0s, prototype):
         raise ValueError(
             f"activation={activation!r} has no penalty, so alphas do not apply; pass "
             f"target_l0s={EXAMPLES['target_l0s']}"
+        )
+    if penalty_kind(prototype) == "l0" and isinstance(alphas, (int, type(None))):
+        raise ValueError(
+            f"a grid of alphas is known for the L1 penalty alone, not for "
+            f"activation={activation!r}; pass target_l0s={EXAMPLES['target_l0s']}, or a list of "
+            f"alphas such as [0.001, 0.003, 0.01]"
         )
     return Candidates("alpha", _check_alphas(DEFAULT_N_ALPHAS if alphas is None else alphas))
 

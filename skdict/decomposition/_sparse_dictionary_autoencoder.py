@@ -29,8 +29,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     ``activation="relu"``, :math:`\phi(p) = \max(p, 0)`, this is equation 4 of [1]_. With
     ``"topk"`` [2]_, :math:`\phi` keeps the `target_l0` largest positive pre-activations p of each
     row, and with ``"batch_topk"`` [3]_ the ``floor(target_l0 * n)`` largest of a batch of n rows;
-    alpha is then 0. The first term is the fraction of variance unexplained (FVU), so alpha has the
-    same meaning for any layer, model and width.
+    alpha is then 0. With ``"jumprelu"`` [4]_, :math:`\phi(p) = p` where p exceeds a threshold
+    learned for each feature, else 0, and the penalty is :math:`(\bar L / L^* - 1)^2`, with
+    :math:`\bar L` the mean number of codes of a batch and :math:`L^*` that of `target_l0`; or,
+    without a target, alpha times :math:`\bar L`. The first term is the fraction of variance
+    unexplained (FVU), so alpha has the same meaning for any layer, model and width.
 
     Fitted attributes are in the units of the rows. With
     ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, codes are ``pre`` where it exceeds
@@ -41,15 +44,19 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     ----------
     n_components : int or None, default=None
         Number of features. None means 4 times the width, or as many as `dict_init` has.
-    activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
+    activation : {"relu", "topk", "batch_topk", "jumprelu"} or Nonlinearity, default="relu"
         How codes follow from pre-activations. Ties go to the lower row, then to the lower feature.
         "batch_topk" selects over batches in training only. Afterwards one threshold for all
         features takes the place of the selection, so that a row's codes do not depend on other
         rows: the one with which the mean L0 of rows held out is `target_l0` (the last twentieth, at
         most 2^17; of all rows where that is fewer than 1,024, and in `partial_fit`). Outlier rows
-        take no part in either. For other activations pass an object derived from `Nonlinearity`.
+        take no part in either. Thresholds of "jumprelu" learn from the entries near them, in a
+        window of fixed width for each feature (`bandwidths_`). For other activations pass an
+        object derived from `Nonlinearity`.
     alpha : float, default=0.1
-        Weight of the L1 penalty; used with "relu" alone. With `rescale=True`, 0.1 is a reasonable
+        Weight of the penalty: of the L1 norm of codes with "relu", of their number with "jumprelu"
+        and no `target_l0`, where values are about a hundred times smaller. With "relu" and
+        `rescale=True`, 0.1 is a reasonable
         first value for most layers, but the useful range differs between layers and models: in the
         middle of SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them.
         `sparse_dictionary_path` spans a grid from the rows; to use one number for several layers,
@@ -60,7 +67,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     target_l0 : float or None, default=None
         Number of active codes per row. With "topk" a whole number, which no row exceeds; with
         "batch_topk" a mean; None means 32 for both, or a quarter of the features where these are
-        fewer than 128. With "relu", `alpha` is then only the initial value: it is adjusted during
+        fewer than 128. With "jumprelu" the target of the penalty, such that held-out rows reach it
+        to within 5 %. With "relu", `alpha` is then only the initial value: it is adjusted during
         training until L0 is within 5 % of the target on held-out rows (the last twentieth, at most
         4,096). The final value is `alpha_`.
     debias : bool, default=False
@@ -76,9 +84,12 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     bias_init : {"calibrated", "zeros"}, default="calibrated"
         Initial encoder biases: such that each feature fires on 3 % of the rows, or zero. With
         zeros, half of all codes are active at first, and the penalty kills many features for good.
-    dead_features : {"ignore", "resample"}, default="ignore"
+    dead_features : {"ignore", "resample", "auxk"}, default="ignore"
         With "resample", re-initialise features that were silent for an epoch from residuals of
-        poorly reconstructed rows, after each epoch at the full learning rate.
+        poorly reconstructed rows, after each epoch at the full learning rate. With "auxk" [2]_,
+        features that were silent for an epoch (or ten million rows) rebuild what the others leave
+        of each row, by a further term of the loss; not with "relu", whose silent features have no
+        gradient.
     dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
             default=None
         Start from another `SparseDictionaryAutoencoder`, such as a loaded one (code gains are
@@ -123,8 +134,10 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         The alpha of the last step: `alpha`, or the value found for `target_l0`; 0 where codes are
         not penalised.
     thresholds_ : ndarray of shape (n_components,)
-        With "batch_topk": what pre-activations must exceed, not negative, the same for all
-        features.
+        With "batch_topk" and "jumprelu": what pre-activations must exceed, not negative; with the
+        former the same for all features.
+    bandwidths_ : ndarray of shape (n_components,)
+        With "jumprelu": width of the window around each threshold in which entries move it.
     k_ : int
         With "topk": most codes of a row.
     code_gains_, code_offsets_ : ndarray of shape (n_components,)
@@ -164,6 +177,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
        Highly Interpretable Features in Language Models", arXiv:2309.08600.
     .. [2] Gao et al. (2024), "Scaling and evaluating sparse autoencoders", arXiv:2406.04093.
     .. [3] Bussmann, Leask and Nanda (2024), "BatchTopK Sparse Autoencoders", arXiv:2412.06410.
+    .. [4] Rajamanoharan et al. (2024), "Jumping Ahead: Improving Reconstruction Fidelity with
+       JumpReLU Sparse Autoencoders", arXiv:2407.14435.
 
     Examples
     --------

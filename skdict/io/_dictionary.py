@@ -128,8 +128,7 @@ def load_dictionary(folder):
     -------
     estimator
         Fitted, with the saved metadata in ``metadata_``. From ``jumprelu`` its `activation` is
-        "batch_topk" if all thresholds are equal, else "jumprelu", which `transform` computes but
-        `fit` does not accept.
+        "batch_topk" if all thresholds are equal, else "jumprelu".
 
     Raises
     ------

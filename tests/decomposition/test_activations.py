@@ -22,11 +22,10 @@ from skdict._core._step import take_step
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import to_torch
 from skdict.exceptions import OutlierWarning
+from tests.signed_topk import SignedTopK
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "_core"))
 from reference_step import Adam, assert_gradients, autograd, make_rows, make_tensors, make_weights
-from signed_topk import SignedTopK
 
 DATA = make_sparse_features(26_000, n_features=32, n_components=64, n_active=4, random_state=0)
 ROWS, OTHERS = DATA.X[:24_000], DATA.X[24_000:]
@@ -107,7 +106,10 @@ def quiet_start(kind):
     return start
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::skdict.exceptions.DeadFeaturesWarning",
+)
 @pytest.mark.parametrize("kind", ["batch_topk", "jumprelu"])
 def test_auxk_revives_dead_features(kind):
     start, dead, fvu = quiet_start(kind), {}, {}
@@ -258,7 +260,9 @@ def test_what_is_refused(params, error, message):
     [
         ("topk", {"activation": "relu"}, "selection of the k largest"),
         ("batch_topk", {"activation": "relu"}, "thresholds"),
-        ("signed", {"activation": "topk"}, "signed"),
+        ("signed", {"activation": "topk"}, "both signs"),
+        ("topk", {"activation": "jumprelu"}, "selection of the k largest"),
+        ("jumprelu", {"activation": "batch_topk"}, "differ between features"),
         ("topk", {"activation": "topk", "n_components": 5}, "n_components and the width"),
     ],
 )

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.io import load_dictionary, save_dictionary
-from tests.io.signed_topk import SignedTopK
+from tests.signed_topk import SignedTopK
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from skdict import (
     SparseDictionaryAutoencoder,
 )
 from skdict.io import _resumable_fit, fit_resumable, load_dictionary
-from tests.io.signed_topk import SignedTopK
+from tests.signed_topk import SignedTopK
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_another_activation_is_refused(rows, tmp_path, monkeypatch, now):
     folder = tmp_path / "sae"
     interrupted = new(activation=SignedTopK(3))
     fit_interrupted(interrupted, rows, folder, after=1, monkeypatch=monkeypatch)
-    message = r"activation is 'tests\.io\.signed_topk\.SignedTopK {\"k\": 3}' there and"
+    message = r"activation is 'tests\.signed_topk\.SignedTopK {\"k\": 3}' there and"
     with pytest.raises(ValueError, match=message):
         fit_resumable(new(activation=now), rows, folder)
 

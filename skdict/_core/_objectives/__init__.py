@@ -21,6 +21,8 @@ A penalty term has:
     The strength where users know it by that name, else 0.
 `stacked(several, like)`
     The penalty of a stack of dictionaries that have `several`, with tensors like another.
+`follow(several)`
+    Takes over their strengths, before each step of the stack.
 """
 
 from skdict._core._objectives.l0 import L0, TargetL0

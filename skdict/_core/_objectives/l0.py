@@ -35,8 +35,13 @@ class L0:
         return self.strength * counts
 
     def stacked(self, several, like):
-        """Return one for a stack; strengths are set before each step."""
+        """Return one for a stack, which is to follow `several`."""
         return L0(like.new_empty(len(several), 1))
+
+    def follow(self, several):
+        """Take over the strengths of a stack's penalties."""
+        for i, one in enumerate(several):
+            self.strength[i] = one.strength
 
 
 class TargetL0(L0):
@@ -68,6 +73,11 @@ class TargetL0(L0):
         return (self.strength * (l0 / self.target - 1) ** 2).expand_as(counts)
 
     def stacked(self, several, like):
-        """Return one for a stack, of which every dictionary has a target of its own."""
-        targets = like.new_tensor([[one.target] for one in several])
-        return TargetL0(targets, torch.empty_like(targets))
+        """Return one for a stack, which is to follow `several`."""
+        return TargetL0(*like.new_empty(2, len(several), 1))
+
+    def follow(self, several):
+        """Take over the strengths and targets of a stack's penalties."""
+        super().follow(several)
+        for i, one in enumerate(several):
+            self.target[i] = one.target

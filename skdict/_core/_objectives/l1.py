@@ -33,5 +33,10 @@ class L1:
         return self.strength * value_sums
 
     def stacked(self, several, like):
-        """Return one for a stack; strengths are set before each step."""
+        """Return one for a stack, which is to follow `several`."""
         return L1(like.new_empty(len(several), 1))
+
+    def follow(self, several):
+        """Take over the strengths of a stack's penalties."""
+        for i, one in enumerate(several):
+            self.strength[i] = one.strength

@@ -152,11 +152,7 @@ def _as_estimator(weights, metadata):
 
 
 def _activation(weights):
-    """Return the parameters that say how codes follow from pre-activations.
-
-    Thresholds that differ between features are "jumprelu", which `transform` computes from the
-    fitted attributes and `fit` refuses.
-    """
+    """Return the parameters that say how codes follow from pre-activations."""
     if weights.k is not None:
         return {"activation": "topk", "target_l0": weights.k}
     if weights.thresholds is not None:

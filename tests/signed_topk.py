@@ -7,7 +7,7 @@ import torch
 
 from skdict.decomposition import Nonlinearity
 
-PAGE = Path(__file__).parents[2] / "examples" / "plot_15_an_activation_of_your_own.py"
+PAGE = Path(__file__).parents[1] / "examples" / "plot_15_an_activation_of_your_own.py"
 
 
 def load():
