@@ -6,6 +6,7 @@ import torch
 from skdict._core import L1, Trainer, Weights
 from skdict.decomposition._activation import is_penalised, is_steered, nonlinearity_of
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
+from skdict.decomposition._levels import levels_of
 
 
 def new_trainer(sae, start, rows, moments=None, group=None):
@@ -38,6 +39,7 @@ def new_trainer(sae, start, rows, moments=None, group=None):
         learning_rate=sae.learning_rate,
         batch_size=min(sae.batch_size, len(rows)),
         product_dtype=product_dtype,
+        levels=levels_of(sae, len(start.bias)),
         moments=moments,
         group=group,
     )
