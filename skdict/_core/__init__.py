@@ -12,7 +12,7 @@ from skdict._core._dictionary import AffineDictionary, Gate, HostDictionary
 from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
 from skdict._core._nonlinearities import NONLINEARITIES, Nonlinearity
-from skdict._core._objectives import L0, L1, TargetL0
+from skdict._core._objectives import L0, L1, Levels, TargetL0
 from skdict._core._outliers import (
     MEDIANS,
     InlierMoments,
@@ -36,6 +36,7 @@ __all__ = [
     "Gate",
     "HostDictionary",
     "InlierMoments",
+    "Levels",
     "Nonlinearity",
     "OutlierRule",
     "RunningMoments",

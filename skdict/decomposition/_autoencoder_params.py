@@ -9,6 +9,7 @@ import torch
 from skdict._core import resolve_device
 from skdict._validation import as_host_array, check_choice, check_flag, check_number
 from skdict.decomposition._activation import check_activation
+from skdict.decomposition._levels import check_matryoshka, levels_of
 
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 GIB = 2**30
@@ -20,6 +21,7 @@ def check_autoencoder_params(sae):
         check_number("n_components", sae.n_components, low=1, integer=True)
     check_number("alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows")
     check_activation(sae)
+    check_matryoshka(sae)
     _check_dict_init(sae.dict_init)
     check_number("max_iter", sae.max_iter, low=1, integer=True)
     check_number("batch_size", sae.batch_size, low=1, integer=True)
@@ -60,8 +62,11 @@ def check_memory(sae, n_components, width, itemsize):
     Raises
     ------
     ValueError
-        If the estimate exceeds the free memory, or `target_l0` the number of components.
+        If the estimate exceeds the free memory, `target_l0` the number of components, or
+        `matryoshka` does not suit that number.
     """
+    # Called for its refusals alone, before anything is allocated.
+    levels_of(sae, n_components)
     if sae.target_l0 is not None and sae.target_l0 > n_components:
         raise ValueError(
             f"target_l0={sae.target_l0} is more than the {n_components} components there are; "

@@ -98,6 +98,7 @@ def sparse_dictionary_path(
     target_l0s=None,
     n_components=None,
     activation="relu",
+    matryoshka=None,
     debias=False,
     tied_weights=True,
     center=True,
@@ -145,6 +146,9 @@ def sparse_dictionary_path(
     activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
         How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
         `target_l0s`.
+    matryoshka : array-like of shape (n_prefixes,) or None, default=None
+        Sizes of the nested prefixes that come before the full dictionary, increasing: integers, or
+        fractions of `n_components`.
     debias : bool, default=False
         Refit code magnitudes by least squares after training, to undo L1 shrinkage.
     tied_weights : bool, default=True
@@ -222,6 +226,7 @@ def sparse_dictionary_path(
     prototype = SparseDictionaryAutoencoder(
         n_components,
         activation=activation,
+        matryoshka=matryoshka,
         debias=debias,
         tied_weights=tied_weights,
         center=center,

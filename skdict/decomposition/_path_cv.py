@@ -50,6 +50,9 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
         How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
         `target_l0s`.
+    matryoshka : array-like of shape (n_prefixes,) or None, default=None
+        Sizes of the nested prefixes that come before the full dictionary, increasing: integers, or
+        fractions of `n_components`.
     cv : int, cross-validation splitter, iterable or None, default=None
         Cross-validation splits. An integer is the number of folds, None means 5, in the order of
         the rows; if groups are known, from `groups` or because X is `Activations`, each group
@@ -164,6 +167,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         target_l0s=None,
         n_components=None,
         activation="relu",
+        matryoshka=None,
         cv=None,
         selection=None,
         refit=True,
@@ -188,6 +192,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         self.target_l0s = target_l0s
         self.n_components = n_components
         self.activation = activation
+        self.matryoshka = matryoshka
         self.cv = cv
         self.selection = selection
         self.refit = refit

@@ -35,6 +35,16 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     without a target, alpha times :math:`\bar L`. The first term is the fraction of variance
     unexplained (FVU), so alpha has the same meaning for any layer, model and width.
 
+    With `matryoshka`, a nested dictionary [5]_ of prefixes of sizes
+    :math:`m_1 < \dots < m_L = m`, where m is `n_components`, the first term becomes the mean FVU
+    of the prefixes, each reconstructing the rows by itself:
+
+    .. math::
+        \frac{1}{L} \sum_{l=1}^L \frac{1}{n} \sum_{i=1}^n
+        \Big\| \tilde x_i - \sum_{j \le m_l} \tilde c_{ij} d_j \Big\|_2^2 ,
+
+    with :math:`d_j` the rows of D. Codes are selected and penalised once, over all features.
+
     Fitted attributes are in the units of the rows. With
     ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, codes are ``pre`` where it exceeds
     ``thresholds_`` (0 where there is no such attribute), or where it is among the ``k_`` largest
@@ -71,6 +81,13 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         to within 5 %. With "relu", `alpha` is then only the initial value: it is adjusted during
         training until L0 is within 5 % of the target on held-out rows (the last twentieth, at most
         4,096). The final value is `alpha_`.
+    matryoshka : array-like of shape (n_prefixes,) or None, default=None
+        Sizes of the nested prefixes that come before the full dictionary, increasing: integers
+        below `n_components`, or fractions of it strictly between 0 and 1, which are rounded to the
+        nearest integer. The full dictionary is always the last level, so ``[1/16, 1/4]`` makes
+        three levels. Early features are pushed to be general and later ones to be specific, which
+        counters feature absorption, at some cost in FVU. None trains the full dictionary alone.
+        `debias` and `dead_features` look at the reconstruction from the full dictionary alone.
     debias : bool, default=False
         Refit code magnitudes by least squares after training, to undo L1 shrinkage: first a gain
         and an offset per feature, then the directions, in one pass over the rows each. Supports
@@ -156,7 +173,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         About ten entries per epoch: `step`; over the rows since the previous entry `loss`, `fvu`,
         `fvu_inliers` (the FVU without outlier rows) and `l0` (active codes per row); `alpha`;
         `n_dead` (features silent for an epoch); and `n_resampled` (features re-initialised so
-        far).
+        far). With `matryoshka`, `loss` and `fvu` are those of the full dictionary.
     n_iter_ : int
         Number of epochs.
     n_steps_ : int
@@ -179,6 +196,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     .. [3] Bussmann, Leask and Nanda (2024), "BatchTopK Sparse Autoencoders", arXiv:2412.06410.
     .. [4] Rajamanoharan et al. (2024), "Jumping Ahead: Improving Reconstruction Fidelity with
        JumpReLU Sparse Autoencoders", arXiv:2407.14435.
+    .. [5] Bussmann, Nabeshima, Karvonen and Nanda (2025), "Learning Multi-Level Features with
+       Matryoshka Sparse Autoencoders", arXiv:2503.17547.
 
     Examples
     --------
@@ -201,6 +220,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         activation="relu",
         alpha=0.1,
         target_l0=None,
+        matryoshka=None,
         debias=False,
         tied_weights=True,
         center=True,
@@ -223,6 +243,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         self.activation = activation
         self.alpha = alpha
         self.target_l0 = target_l0
+        self.matryoshka = matryoshka
         self.debias = debias
         self.tied_weights = tied_weights
         self.center = center

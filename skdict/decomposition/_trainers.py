@@ -6,6 +6,7 @@ import torch
 from skdict._core import Trainer, Weights
 from skdict.decomposition._activation import is_steered, nonlinearity_of, penalty_of
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
+from skdict.decomposition._levels import levels_of
 
 MOST_SILENT_ROWS = 10_000_000
 
@@ -41,6 +42,7 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
         learning_rate=sae.learning_rate,
         batch_size=min(sae.batch_size, len(rows)),
         product_dtype=product_dtype,
+        levels=levels_of(sae, len(start.bias)),
         moments=moments,
         group=group,
         n_steps=n_steps,

@@ -198,13 +198,24 @@ def _split_state(dictionary):
 def plain_params(dictionary):
     """Return parameters that fit in JSON, an activation object as the name of its class.
 
-    Random generators and `dict_init` are left out.
+    Sequences of numbers become lists. Random generators and `dict_init` are left out.
     """
     params = dictionary.get_params(deep=False)
     if isinstance(params.get("activation"), Nonlinearity):
         params["activation"] = type(params["activation"]).__name__
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in params.items()
-        if value is None or isinstance(value, (bool, int, float, str, np.generic))
-    }
+    params.pop("dict_init", None)
+    plain = {name: _as_plain(value) for name, value in params.items()}
+    return {name: value for name, value in plain.items() if _fits_in_json(value)}
+
+
+def _as_plain(value):
+    """Return numpy numbers and arrays, and tuples, as Python's own numbers and lists."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return list(map(_as_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _fits_in_json(value):
+    if isinstance(value, list):
+        return all(map(_fits_in_json, value))
+    return value is None or isinstance(value, (bool, int, float, str))

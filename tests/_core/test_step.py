@@ -9,7 +9,8 @@ import torch
 
 from skdict._core import L1, Tensors
 from skdict._core._adam import Adam
-from skdict._core._backends import Dense, is_compiled
+from skdict._core._backends import Compiled, Dense, is_compiled
+from skdict._core._backends.base import Backend
 from skdict._core._model import Model
 from skdict._core._nonlinearities import Relu
 from skdict._core._objectives import Levels, whole
@@ -69,6 +70,45 @@ def test_gradient_of_nested_prefixes_equals_autograd(ends, tied, way):
     errors = (x - codes @ tensors.components).square().sum(1)
     torch.testing.assert_close(sums.squared_errors, errors.detach())
     assert_gradients(adam, gradients)
+
+
+def encoded(backend, tensors, x):
+    model = Model(tensors, Relu(), L1(0.1), whole(len(tensors.bias)))
+    screen = Screen(tensors.encoder, tensors.bias, "full")
+    return backend.encode(x, model, torch.ones(len(x), dtype=torch.bool), screen)
+
+
+@pytest.mark.parametrize("ends", [(20, 90), (1, 30, 31, 90), (89, 90)])
+@pytest.mark.parametrize("bias", [-1.5, -100.0, 100.0], ids=["sparse", "none active", "all active"])
+def test_the_loop_over_nested_prefixes_does_what_the_verbs_do(ends, bias):
+    if not is_compiled():
+        pytest.skip("numba is not installed")
+    tensors, backend = make_tensors(90, 24, True, bias), Compiled()
+    levels = Levels(ends, tuple(1 / len(ends) + 0.01 * i for i in range(len(ends))))
+    # A shorter batch takes part of the room of the longer one before it.
+    for n in (300, 7):
+        x, factors = make_rows(n, 24, seed=n), make_weights(n)
+        arguments = encoded(backend, tensors, x), x, tensors.components, factors, 0.3 * factors
+        errors, pulls, slopes = backend.rebuild_nested(*arguments, levels)
+        expected, expected_pulls, expected_slopes = Backend.rebuild_nested(
+            backend, *arguments, levels
+        )
+        torch.testing.assert_close(errors, expected)
+        torch.testing.assert_close(slopes, expected_slopes)
+        for pull, due in zip(pulls, expected_pulls, strict=True):
+            assert pull[:2] == due[:2]
+            torch.testing.assert_close(pull.slopes, due.slopes)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_level_of_no_weight_changes_nothing(way):
+    adams = []
+    for levels in (whole(90), Levels((20, 50, 90), (0.0, 0.0, 1.0))):
+        tensors = make_tensors(90, 24, False, -1.5)
+        _, adam = step(way, make_rows(300, 24), tensors, 0.2, levels=levels)
+        adams.append(adam)
+    for name, kept in adams[0].first.items():
+        torch.testing.assert_close(adams[1].first[name], kept)
 
 
 @pytest.mark.parametrize("kind", ["int8", "bfloat16", "full"])

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 import torch
 from plain_loops import PlainBatchTopK, PlainLoop
 
-from skdict._core import L1, NONLINEARITIES, Tensors, Trainer
+from skdict._core import L1, NONLINEARITIES, Levels, Tensors, Trainer
 from skdict._core._backends import is_compiled
 
 UNLIMITED = 10**6
 
 
 class Ours:
-    """The trainer inside of the estimator, without its schedule; untied where there is a k."""
+    """The trainer inside of the estimator, without its schedule; untied where there is a k.
+
+    `prefixes` are shares of the components, before the full dictionary, with equal weights.
+    """
 
     modules = ()
 
@@ -33,8 +36,11 @@ class Ours:
         learning_rate=3e-3,
         activation="relu",
         k=None,
+        prefixes=(),
     ):
         self._alpha = alpha if k is None else 0.0
+        ends = *(round(share * n_components) for share in prefixes), n_components
+        self._levels = Levels(ends, (1 / len(ends),) * len(ends))
         self._tied = k is None
         self._nonlinearity = NONLINEARITIES[activation](*([] if k is None else [k]))
         self._options = {
@@ -54,6 +60,7 @@ class Ours:
             self._nonlinearity,
             L1(self._alpha),
             product_dtype=bias.dtype,
+            levels=self._levels,
             **self._options,
         )
         self.step = self._trainer.step
@@ -304,6 +311,9 @@ def selecting_recipes(k=32):
         for way, compiled in (("portable", False), ("compiled", True))[: 1 + is_compiled()]:
             options = tiny | {"activation": activation, "compiled": compiled}
             recipes.append(Recipe(f"skdict {name}, {way}", "ours", Ours, options))
+    # The options of the last one, BatchTopK by the fastest way there is.
+    nested = options | {"prefixes": (1 / 16, 1 / 4)}
+    recipes.append(Recipe("skdict BatchTopK, three levels", "ours", Ours, nested))
     return recipes
 
 

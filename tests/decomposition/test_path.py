@@ -52,10 +52,11 @@ def assert_equal_to_separate_fits(X, alphas=None, target_l0s=None, **options):
         {"tied_weights": False, "batch_size": 200},
         {"center": False, "rescale": False, "bias_init": "zeros", "sparse_output": False},
         {"precision": "bfloat16", "learning_rate": 1e-3},
+        {"matryoshka": [1 / 8, 1 / 2]},
         # Each dictionary has another number of features that start anew.
         {"dead_features": "resample", "debias": True, "n_components": 96, "max_iter": 4},
     ],
-    ids=["default", "untied", "paper", "bfloat16", "resampled, debiased"],
+    ids=["default", "untied", "paper", "bfloat16", "matryoshka", "resampled, debiased"],
 )
 def test_each_is_equal_to_the_bit_to_a_fit_of_its_own(rows, options):
     path = assert_equal_to_separate_fits(rows, ALPHAS, **SMALL | options)
@@ -70,9 +71,16 @@ def test_each_is_equal_to_the_bit_to_a_fit_of_its_own(rows, options):
         ([4, 8.5], {}),
         ([1, 2, 4], {"activation": "topk"}),
         ([1, 2.5], {"activation": "batch_topk", "tied_weights": False}),
+        ([1, 2.5], {"activation": "batch_topk", "matryoshka": (3, 12)}),
         ([2, 4], {"activation": "batch_topk", "dead_features": "resample", "n_components": 96}),
     ],
-    ids=["relu", "topk", "batch_topk, untied", "batch_topk, resampled"],
+    ids=[
+        "relu",
+        "topk",
+        "batch_topk, untied",
+        "batch_topk, matryoshka",
+        "batch_topk, resampled",
+    ],
 )
 @pytest.mark.filterwarnings("ignore:target_l0:sklearn.exceptions.ConvergenceWarning")
 def test_each_of_a_path_over_targets_is_equal_to_the_bit_to_a_fit_of_its_own(
@@ -236,6 +244,8 @@ def test_bad_alphas(rows, alphas, error, words):
         ({"target_l0s": [2, 4.5], "activation": "topk"}, TypeError, "whole numbers"),
         ({"activation": Own(), "target_l0s": [4]}, ValueError, "sets its sparsity itself"),
         ({"activation": Own()}, ValueError, "sets its sparsity itself"),
+        ({"matryoshka": [4, 2]}, ValueError, "does not increase"),
+        ({"matryoshka": [4, 64]}, ValueError, "a prefix of 64 of 64 features"),
     ],
 )
 def test_bad_targets_and_activations(rows, options, error, words):
@@ -267,8 +277,9 @@ def test_bad_rows_and_parameters(rows):
         {"alphas": [0.1, 0.3]},
         {"target_l0s": [2, 4], "activation": "topk"},
         {"target_l0s": [2, 4], "activation": "batch_topk"},
+        {"target_l0s": [2, 4], "activation": "topk", "matryoshka": [3, 12]},
     ],
-    ids=["relu", "topk", "batch_topk"],
+    ids=["relu", "topk", "batch_topk", "topk, matryoshka"],
 )
 def test_stacked_as_on_a_gpu_it_ends_where_separate_steps_do(rows, monkeypatch, options):
     alone = sparse_dictionary_path(rows, **options, **SMALL)

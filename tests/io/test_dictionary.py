@@ -32,6 +32,7 @@ def fit(rows, **options):
         SparseDictionaryAutoencoder(10, max_iter=2, activation="topk", target_l0=3),
         SparseDictionaryAutoencoder(10, max_iter=2, activation="batch_topk", target_l0=2.5),
         SparseDictionaryAutoencoder(10, max_iter=2, activation="batch_topk", debias=True),
+        SparseDictionaryAutoencoder(10, max_iter=2, matryoshka=[1 / 16 + 0.1, 0.5]),
         RandomDictionary(9, random_state=0),
         IdentityDictionary(),
     ],
@@ -58,6 +59,16 @@ def test_loading_gives_back_what_was_saved(estimator, dtype, rows, tmp_path):
         "dictionary.safetensors",
     ]
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+
+
+@pytest.mark.parametrize("prefixes", [(2, 5), np.array([2, 5]), [np.int64(2), np.int32(5)]])
+def test_sequences_of_numbers_come_back_as_lists(prefixes, rows, tmp_path):
+    fitted = fit(rows, matryoshka=prefixes)
+    save_dictionary(fitted, tmp_path / "saved")
+    again = load_dictionary(tmp_path / "saved")
+    assert again.matryoshka == [2, 5]
+    again.set_params(random_state=0).fit(rows)
+    np.testing.assert_array_equal(again.components_, fitted.components_)
 
 
 def test_metadata_lasts_until_the_next_fit(rows, tmp_path):

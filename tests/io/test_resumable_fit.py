@@ -68,6 +68,7 @@ def assert_same_fit(one, other):
         {"activation": "topk", "target_l0": 3},
         {"activation": "batch_topk", "target_l0": 2.5},
         {"activation": SignedTopK(3)},
+        {"activation": "topk", "target_l0": 3, "matryoshka": (2, 5)},
     ],
 )
 @pytest.mark.parametrize("after", [1, 3])
@@ -118,6 +119,7 @@ def test_the_same_rows_in_another_container_go_on(rows, tmp_path, interrupted):
         ({"max_iter": 9, "alpha": 0.2}, "alpha is .*, max_iter is 4 there and 9 now"),
         ({"random_state": None}, "random_state is 0 there and None now"),
         ({"tied_weights": False}, "tied_weights is True there"),
+        ({"matryoshka": [0.2, 0.5]}, r"matryoshka is None there and \[0.2, 0.5\] now"),
     ],
 )
 def test_other_parameters_are_refused(rows, tmp_path, interrupted, change, message):
@@ -181,6 +183,16 @@ def test_another_activation_is_refused(rows, tmp_path, monkeypatch, now):
     message = r"activation is 'tests\.signed_topk\.SignedTopK {\"k\": 3}' there and"
     with pytest.raises(ValueError, match=message):
         fit_resumable(new(activation=now), rows, folder)
+
+
+@pytest.mark.parametrize("now", [[2, 6], [0.2, 0.5], None])
+def test_other_prefixes_are_refused_and_the_same_go_on(rows, tmp_path, monkeypatch, now):
+    folder = tmp_path / "sae"
+    fit_interrupted(new(matryoshka=(2, 5)), rows, folder, after=1, monkeypatch=monkeypatch)
+    with pytest.raises(ValueError, match=r"matryoshka is \[2, 5\] there and"):
+        fit_resumable(new(matryoshka=now), rows, folder)
+    resumed = fit_resumable(new(matryoshka=np.array([2, 5])), rows, folder)
+    assert_same_fit(new(matryoshka=[2, 5]).fit(rows), resumed)
 
 
 def test_what_does_not_change_the_result_may_differ(rows, tmp_path, interrupted):

@@ -70,6 +70,24 @@ class Backend(ABC):
         pull = residual.mul_(factors[:, None])
         return errors, pull, self.slopes(codes, [Pull(0, m, pull)], components, row_slopes)
 
+    def rebuild_nested(self, codes, x, components, factors, row_slopes, levels):
+        """Return what `rebuild` does for nested prefixes, with a list of pulls, one per group.
+
+        The errors are those of the full dictionary. The pull on a group is the sum of the weighted
+        residuals of the levels that it takes part in.
+        """
+        residuals = []
+        for start, stop in levels.groups():
+            before = residuals[-1] if residuals else -x
+            residuals.append(before + self.decode(codes, components, start, stop))
+        errors = residuals[-1].square().sum(-1)
+        parts = zip(levels.groups(), levels.weights, residuals, strict=True)
+        pull, pulls = torch.zeros_like(residuals[-1]), []
+        for (start, stop), weight, residual in reversed(list(parts)):
+            pull = torch.addcmul(pull, residual, (weight * factors)[:, None])
+            pulls.insert(0, Pull(start, stop, pull))
+        return errors, pulls, self.slopes(codes, pulls, components, row_slopes)
+
     def update(
         self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra=None
     ):

@@ -6,6 +6,7 @@ import torch
 from skdict._core._adam import BETAS, EPSILON
 from skdict._core._backends.compiled_finder import CompiledFinder
 from skdict._core._backends.sparse import Sparse
+from skdict._core._objectives.matryoshka import Pull
 
 try:
     from numba import get_num_threads
@@ -20,28 +21,47 @@ class Compiled(Sparse):
 
     def __init__(self):
         super().__init__(CompiledFinder())
-        self._pull = None
+        self._room = None
 
     def rebuild(self, codes, x, components, factors, row_slopes):
         """Do what `Backend.rebuild` does in one loop, which reads directions from the cache."""
-        if self._pull is None or len(self._pull) < len(x):
-            self._pull = torch.empty_like(x)
-        pull, slopes, errors = (
-            self._pull[: len(x)],
-            torch.empty_like(codes.pre),
-            x.new_empty(len(x)),
-        )
+        pull, slopes, errors = self._outputs(codes, x, 1)
         kernels.rebuild_rows(
             x.numpy(),
             components.numpy(),
             _as_arrays(codes),
             factors.numpy(),
             row_slopes.numpy(),
-            pull.numpy(),
+            pull[0].numpy(),
             slopes.numpy(),
             errors.numpy(),
         )
-        return errors, pull, slopes
+        return errors, pull[0], slopes
+
+    def rebuild_nested(self, codes, x, components, factors, row_slopes, levels):
+        """Do what `Backend.rebuild_nested` does in one loop; entries of a row are sorted."""
+        pulls, slopes, errors = self._outputs(codes, x, len(levels.ends))
+        kernels.rebuild_nested_rows(
+            x.numpy(),
+            components.numpy(),
+            _as_arrays(codes),
+            (np.array(levels.ends), np.array(levels.weights, dtype=x.numpy().dtype)),
+            factors.numpy(),
+            row_slopes.numpy(),
+            pulls.numpy(),
+            slopes.numpy(),
+            errors.numpy(),
+        )
+        groups = zip(levels.groups(), pulls, strict=True)
+        return errors, [Pull(*group, pull) for group, pull in groups], slopes
+
+    def _outputs(self, codes, x, n_levels):
+        """Return room for pulls (n_levels, n, d), taken once, slopes (nnz,) and errors (n,)."""
+        size = n_levels * x.numel()
+        if self._room is None or len(self._room) < size:
+            self._room = x.new_empty(size)
+        pulls = self._room[:size].view(n_levels, *x.shape)
+        return pulls, torch.empty_like(codes.pre), x.new_empty(len(x))
 
     def decode(self, codes, components, start, stop):
         """Return what the features from `start` to `stop` rebuild."""

@@ -59,6 +59,67 @@ def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors
             slopes[place] = dot(rebuilt, components[columns[place]]) + row_slopes[i]
 
 
+@njit(fastmath=LOOSE, cache=True)
+def _fill_residuals(i, x, components, codes, ends, residuals):
+    """Fill residuals (L, n, d) of row i: x_hat - x for the entries up to each end."""
+    row_ends, columns, values = codes
+    place = row_ends[i]
+    for level in range(len(ends)):
+        residual = residuals[level, i]
+        if level == 0:
+            for k in range(len(residual)):
+                residual[k] = -x[i, k]
+        else:
+            residual[:] = residuals[level - 1, i]
+        while place < row_ends[i + 1] and columns[place] < ends[level]:
+            code, atom = values[place], components[columns[place]]
+            for k in range(len(residual)):
+                residual[k] += code * atom[k]
+            place += 1
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _residuals_to_pulls(i, components, codes, levels, factor, row_slope, pulls, slopes):
+    """Turn the residuals of row i into pulls, from the last level to the first; fill its slopes."""
+    row_ends, columns, _ = codes
+    ends, weights = levels
+    place = row_ends[i + 1] - 1
+    for level in range(len(ends) - 1, -1, -1):
+        pull, share = pulls[level, i], weights[level] * factor
+        for k in range(len(pull)):
+            pull[k] *= share
+        if level < len(ends) - 1:
+            after = pulls[level + 1, i]
+            for k in range(len(pull)):
+                pull[k] += after[k]
+        start = ends[level - 1] if level else 0
+        while place >= row_ends[i] and columns[place] >= start:
+            slopes[place] = dot(pull, components[columns[place]]) + row_slope
+            place -= 1
+
+
+@njit(parallel=True, fastmath=LOOSE, cache=True)
+def rebuild_nested_rows(x, components, codes, levels, factors, row_slopes, pulls, slopes, errors):
+    """Do what `rebuild_rows` does for nested prefixes of the dictionary.
+
+    Parameters
+    ----------
+    x, components, codes, factors, row_slopes, slopes
+        As there; features increase within a row.
+    levels : tuple
+        Ends of the prefixes (L,), increasing to m, and weights of their squared errors (L,).
+    pulls : ndarray of shape (L, n, d)
+        Filled: for the features between two ends, the factor of the row times the sum over the
+        levels from theirs on of weight times (x_hat - x).
+    errors : ndarray of shape (n,)
+        Filled: squared errors of the full dictionary.
+    """
+    for i in prange(len(x)):
+        _fill_residuals(i, x, components, codes, levels[0], pulls)
+        errors[i] = dot(pulls[-1, i], pulls[-1, i])
+        _residuals_to_pulls(i, components, codes, levels, factors[i], row_slopes[i], pulls, slopes)
+
+
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def decode_rows(components, codes, start, stop, out):
     """Fill out (n, d) with what the features from `start` to `stop` rebuild."""

@@ -28,6 +28,10 @@ class Levels(NamedTuple):
     ends: tuple
     weights: tuple
 
+    def groups(self):
+        """Return the first feature of each group and the one after its last."""
+        return list(pairwise((0, *self.ends)))
+
 
 def whole(n_components):
     """Return the one level of all features."""
@@ -69,18 +73,8 @@ def differentiate(backend, codes, x, components, factors, row_slopes, levels):
         Squared errors of the full reconstruction, shape (..., n); the pull on each group; the
         slopes of the loss along codes.
     """
+    factors = 2 * factors
     if len(levels.ends) == 1:
-        errors, pull, slopes = backend.rebuild(codes, x, components, 2 * factors, row_slopes)
+        errors, pull, slopes = backend.rebuild(codes, x, components, factors, row_slopes)
         return errors, [Pull(0, levels.ends[0], pull)], slopes
-    groups = list(pairwise((0, *levels.ends)))
-    residual, pulls = -x, []
-    for start, stop in groups:
-        residual = residual + backend.decode(codes, components, start, stop)
-        pulls.append(residual * (2 * factors)[:, None])
-    errors = residual.square().sum(-1)
-    weighted = [pull * weight for pull, weight in zip(pulls, levels.weights, strict=True)]
-    suffix, pulls = torch.zeros_like(weighted[0]), []
-    for (start, stop), pull in zip(reversed(groups), reversed(weighted), strict=True):
-        suffix = suffix + pull
-        pulls.insert(0, Pull(start, stop, suffix))
-    return errors, pulls, backend.slopes(codes, pulls, components, row_slopes)
+    return backend.rebuild_nested(codes, x, components, factors, row_slopes, levels)
