@@ -74,14 +74,11 @@ def check_memory(sae, n_components, width, itemsize):
         )
     device = resolve_device(sae.device)
     needed = training_bytes(n_components, width, itemsize, sae.tied_weights)
-    if sae.debias:
-        needed = max(needed, 3 * 4 * n_components**2)
     free = _free_bytes(device)
     if free is not None and needed > free:
         raise ValueError(
             f"n_components={n_components} at width {width} needs about {needed / GIB:.1f} GiB on "
             f"{device}, where {free / GIB:.1f} GiB are free; lower n_components"
-            f"{', or pass debias=False' if sae.debias else ''}"
         )
 
 

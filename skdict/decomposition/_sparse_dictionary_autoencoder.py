@@ -1,12 +1,14 @@
 """The sparse dictionary autoencoder as a scikit-learn estimator."""
 
+from sklearn.utils.validation import check_is_fitted
+
 from skdict._core import Weights, resolve_device
 from skdict._validation import compute_dtype
 from skdict.decomposition._base import BaseDictionary
 from skdict.decomposition._codes import decode_rows, encode_rows
 from skdict.decomposition._frozen import encoding_arrays, freeze
 from skdict.decomposition._observers._callbacks import CallbackSupportMixin
-from skdict.decomposition._training import fit_autoencoder, fit_block
+from skdict.decomposition._training import fit_autoencoder, fit_block, refit_estimator
 
 # Above this share of active codes, products over all of them are faster.
 MOST_ACTIVE = 0.1
@@ -89,9 +91,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         counters feature absorption, at some cost in FVU. None trains the full dictionary alone.
         `debias` and `dead_features` look at the reconstruction from the full dictionary alone.
     debias : bool, default=False
-        Refit code magnitudes by least squares after training, to undo L1 shrinkage: first a gain
-        and an offset per feature, then the directions, in one pass over the rows each. Supports
-        do not change. Needs three arrays of shape (n_components, n_components).
+        Refit code magnitudes and directions by least squares after training, to undo L1 shrinkage,
+        as `refit_codes` does. Supports do not change.
     tied_weights : bool, default=True
         If True, the encoder is the transpose of the decoder.
     center : bool, default=True
@@ -158,7 +159,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     k_ : int
         With "topk": most codes of a row.
     code_gains_, code_offsets_ : ndarray of shape (n_components,)
-        With `debias=True`: active codes are ``code_gains_ * pre + code_offsets_``.
+        With `debias=True` and after `refit_codes`: active codes are
+        ``code_gains_ * pre + code_offsets_``. Signed codes have gains only.
     mean_ : ndarray of shape (n_features_in_,)
         Subtracted before encoding and added after decoding; zeros with `center=False`.
     scale_ : float
@@ -317,6 +319,63 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
             As in `fit`.
         """
         return fit_block(self, X)
+
+    def refit_codes(self, X, y=None):
+        r"""Refit code magnitudes and directions to rows by least squares; supports do not change.
+
+        ``debias=True`` does this at the end of `fit`, to the bit; call it after `partial_fit`, or
+        on a loaded dictionary. With the pre-activations :math:`p_{ij}` and the active features
+        :math:`S_i` of row :math:`x_i`, gains g and offsets o minimise
+
+        .. math::
+            \sum_i \Big\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \Big\|_2^2
+            + \sum_j \lambda_j (g_j - g_j^0)^2 + \lambda \sum_j (o_j - o_j^0)^2,
+            \qquad g_j \geq 0.1\, g_j^0, \quad o_j \geq 0,
+
+        where :math:`g^0, o^0` are those that the dictionary has (1 and 0 if none), weighted as 10
+        rows on which a feature is active. Signed codes get gains and no offsets. Then, with these
+        codes, the directions :math:`d_j` minimise the squared error, with a ridge of the same
+        weight toward what they are. They are scaled to unit length, and the gains and offsets by
+        the lengths. A feature that fires on no row stays as it is.
+
+        The error on the rows used does not rise, and a second call starts from the same supports
+        and pre-activations: its gains replace those of the first and do not multiply them.
+
+        Where normal equations, 24 bytes times n_components squared, fit in 4 GiB and in a quarter
+        of the machine's memory, they are summed over all rows (up to 13,377 components). Beyond,
+        both problems are solved by conjugate gradients, to within 0.2 % of the FVU, on all rows
+        whose codes fit in that memory: 20 bytes a code, so 6 million rows at an L0 of 32. Of more
+        rows, chunks of 256 consecutive ones are drawn with a fixed seed.
+
+        Pass many rows. Each direction has as many numbers to fit as a row has, so new rows gain
+        little where features fire on fewer rows than that: on layer 9 of SmolLM2-135M (2,304
+        features, width 576, L0 31) FVU fell from 0.137 to 0.118 with all 110,957 rows, and to
+        0.131 with a quarter of them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as in `fit`; best those that the dictionary was trained on.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SparseDictionaryAutoencoder
+            The estimator itself, with other `components_`, `code_gains_` and `code_offsets_`.
+            Training does not continue from codes with offsets.
+
+        Raises
+        ------
+        NotFittedError
+            If the dictionary is not fitted.
+        ValueError
+            If X has another width than the rows fitted, or holds NaN or infinity.
+        TypeError
+            If X is sparse.
+        """
+        check_is_fitted(self)
+        return refit_estimator(self, X)
 
     def __sklearn_clone__(self):
         # A plain clone would unfit the dictionary that training starts from.

@@ -179,7 +179,7 @@ def _without_gains(weights, sae, source):
     gains = np.ones(1) if weights.code_gains is None else weights.code_gains
     name = sae.activation if isinstance(sae.activation, str) else None
     if weights.code_offsets is not None and weights.code_offsets.any():
-        held = "codes with offsets, as debias=True refits them"
+        held = "codes with offsets, as debias=True and refit_codes fit them"
     elif weights.k is not None and np.ptp(gains) > 0:
         held = "gains that differ between features, behind a selection of the k largest"
     elif name in ("relu", "jumprelu") and weights.k is not None:

@@ -5,8 +5,9 @@ from skdict._validation import check_rows
 from skdict.decomposition._activation import is_steered, penalty_kind
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
 from skdict.decomposition._base import width_restored_on_error
+from skdict.decomposition._codes import check_finite_rows
 from skdict.decomposition._dead_features import warn_of_dead_features
-from skdict.decomposition._debias import refit_magnitudes
+from skdict.decomposition._debias import refit_weights
 from skdict.decomposition._fit import Fit, run_together
 from skdict.decomposition._measured_rows import warn_of_outlier_rows
 from skdict.decomposition._observers._callbacks import EpochCallbacks, with_callbacks
@@ -82,12 +83,37 @@ def fit_block(sae, X):
     if sae.debias:
         raise ValueError(
             "debias=True refits codes at the end of training, and partial_fit does not know the "
-            "end; pass debias=False, or use fit"
+            "end; pass debias=False and call refit_codes after the last block, or use fit"
         )
     with width_restored_on_error(sae):
         first = not hasattr(sae, "components_")
         X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
         (_fit_first_block if first else _fit_next_block)(sae, X)
+    return sae
+
+
+def refit_estimator(sae, X):
+    """Refit the codes and directions of a fitted estimator to rows, as `refit_codes` promises.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Refitted in place; left as it was if anything fails.
+    X : array-like of shape (n_samples, n_features)
+        Rows as the user passed them.
+
+    Returns
+    -------
+    SparseDictionaryAutoencoder
+        The estimator itself.
+    """
+    X = check_rows(sae, X, reset=False)
+    check_finite_rows(X)
+    weights = refit_weights(X, Weights.of(sae), resolve_device(sae.device))
+    # The optimiser's state belongs to the directions before.
+    for name in ("_moments", *Weights.attribute_names()):
+        vars(sae).pop(name, None)
+    vars(sae).update(weights.attributes())
     return sae
 
 
@@ -161,7 +187,7 @@ def finished_attributes(sae, fit, X):
     """Return what an estimator keeps of a fit to X, debiased if it asks for that."""
     weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
-        weights = refit_magnitudes(X, weights, resolve_device(sae.device))
+        weights = refit_weights(X, weights, resolve_device(sae.device))
     return weights.attributes() | _counts(fit)
 
 

@@ -571,8 +571,6 @@ def test_dead_features_can_be_given_a_new_start(planted):
 def test_more_components_than_memory_holds_are_refused_at_once(rows):
     with pytest.raises(ValueError, match=r"needs about \d+\.\d GiB on cpu.*lower n_components"):
         SparseDictionaryAutoencoder(10**10).fit(rows)
-    with pytest.raises(ValueError, match="pass debias=False"):
-        SparseDictionaryAutoencoder(10**6, debias=True).fit(rows)
 
 
 def test_a_batch_larger_than_the_data_is_the_data(rows):
