@@ -33,6 +33,16 @@ OURS = {
         "tied_weights": False,
         "debias": True,
     },
+    "BatchTopK untied, AuxK": {
+        "activation": "batch_topk",
+        "tied_weights": False,
+        "dead_features": "auxk",
+    },
+    "JumpReLU untied, AuxK": {
+        "activation": "jumprelu",
+        "tied_weights": False,
+        "dead_features": "auxk",
+    },
 }
 EPOCHS, BATCH_ROWS, FALLING = 10, 1024, 0.2
 AUX_WEIGHT = 1 / 32
@@ -114,7 +124,8 @@ def print_table(rows, args):
     print(f"{args.hook_point}: {len(train)} rows to fit on, {len(test)} held out")
     print("target  method                       FVU     L0      dead  seconds")
     for target in args.target_l0s:
-        for name, options in OURS.items():
+        for name in args.methods:
+            options = OURS[name]
             sae, seconds, _ = fit(train, args, target_l0=target, **options)
             record = compare_dictionaries({"sae": sae}, None, test)["sae"]
             found = record["fvu"], record["l0"], record["n_dead"], seconds
@@ -171,6 +182,7 @@ def main():
     parser.add_argument("--cache", required=True, type=Path, help="folder for the activations")
     parser.add_argument("--hook-point", default="resid_post.9")
     parser.add_argument("--target-l0s", type=int, nargs="+", default=[12, 32, 64])
+    parser.add_argument("--methods", nargs="*", default=list(OURS), choices=list(OURS))
     parser.add_argument("--rates", type=float, nargs="*", default=[3e-4, 1e-3, 3e-3])
     parser.add_argument("--n-components", type=int, default=2304)
     parser.add_argument("--candidates", nargs="*", default=[], help="layers to count them on")

@@ -14,7 +14,7 @@ from skdict.decomposition import _debias_dense, _least_squares
 from skdict.io import load_dictionary, save_dictionary
 
 sys.path.insert(0, str(Path(__file__).parent))
-from signed_topk import SignedTopK
+from tests.signed_topk import SignedTopK
 
 DATA = make_sparse_features(8000, n_features=32, n_components=64, n_active=4, random_state=0)
 X, HELD_OUT = DATA.X[:6000], DATA.X[6000:]
