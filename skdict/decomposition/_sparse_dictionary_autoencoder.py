@@ -87,9 +87,9 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Sizes of the nested prefixes that come before the full dictionary, increasing: integers
         below `n_components`, or fractions of it strictly between 0 and 1, which are rounded to the
         nearest integer. The full dictionary is always the last level, so ``[1/16, 1/4]`` makes
-        three levels. Early features are pushed to be general and later ones to be specific, which
-        counters feature absorption, at some cost in FVU. None trains the full dictionary alone.
-        `debias` and `dead_features` look at the reconstruction from the full dictionary alone.
+        three. Early features are pushed to be general and later ones specific, which counters
+        feature absorption, at some cost in FVU. `debias` and `dead_features` look at the full
+        dictionary alone.
     debias : bool, default=False
         Refit code magnitudes and directions by least squares after training, to undo L1 shrinkage,
         as `refit_codes` does. Supports do not change.
@@ -105,9 +105,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     dead_features : {"ignore", "resample", "auxk"}, default="ignore"
         With "resample", re-initialise features that were silent for an epoch from residuals of
         poorly reconstructed rows, after each epoch at the full learning rate. With "auxk" [2]_,
-        features that were silent for an epoch (or ten million rows) rebuild what the others leave
-        of each row, by a further term of the loss; not with "relu", whose silent features have no
-        gradient.
+        features silent for an epoch (or ten million rows) rebuild what the others leave of each
+        row, by a further term of the loss; not with "relu", whose silent features have no gradient.
     dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
             default=None
         Start from another `SparseDictionaryAutoencoder`, such as a loaded one (code gains are

@@ -1,8 +1,6 @@
 """Refitted codes: what debias=True gives, on any fitted dictionary, never a worse one."""
 
-import sys
 from copy import deepcopy
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +10,6 @@ from skdict import SparseDictionaryAutoencoder
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import _debias_dense, _least_squares
 from skdict.io import load_dictionary, save_dictionary
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tests.signed_topk import SignedTopK
 
 DATA = make_sparse_features(8000, n_features=32, n_components=64, n_active=4, random_state=0)
