@@ -113,8 +113,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         folded into the encoder; what the activation cannot train is refused), or from directions,
         which are scaled to unit length. None means random directions.
     max_iter : int, default=10
-        Number of epochs. An epoch is one pass over the rows, or as many passes as make up 100
-        steps.
+        Number of epochs: passes over the rows, or as many passes as make up 100 steps.
     tol : float or None, default=None
         If given, stop early: once the FVU changes by less than this between epochs, the learning
         rate begins its final decay.
