@@ -4,7 +4,7 @@ The encoder still decides which codes are active on a row. From their pre-activa
 :math:`p_{ij}`, before any gain, the rows :math:`x_i` are fitted twice: first
 
 .. math::
-    \min_{g, o} \sum_i \Big\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \Big\|^2
+    \min_{g, o} \sum_i \left\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \right\|^2
     + \sum_j \lambda_j (g_j - g_j^0)^2 + \lambda \sum_j (o_j - o_j^0)^2,
     \qquad g_j \ge g_j^0 / 10, \quad o_j \ge 0
 

@@ -47,7 +47,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     n_components : int or None, default=None
         Number of features per dictionary. None means 4 times the width, or as many as `dict_init`
         has.
-    activation : {"relu", "topk", "batch_topk"} or Nonlinearity, default="relu"
+    activation : {"relu", "topk", "batch_topk", "jumprelu"} or Nonlinearity, default="relu"
         How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
         `target_l0s`.
     matryoshka : array-like of shape (n_prefixes,) or None, default=None
@@ -74,10 +74,9 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         Scale rows to unit mean square norm for training.
     bias_init : {"calibrated", "zeros"}, default="calibrated"
         Initial encoder biases.
-    dead_features : {"ignore", "resample"}, default="ignore"
-        With "resample", re-initialise features that were silent for an epoch.
-    dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
-            default=None
+    dead_features : {"ignore", "resample", "auxk"}, default="ignore"
+        What becomes of features that were silent for an epoch.
+    dict_init : fitted dictionary, array-like or None, default=None
         Dictionary or directions that all start from. None means random directions.
     max_iter : int, default=10
         Number of epochs.

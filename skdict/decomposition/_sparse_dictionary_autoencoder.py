@@ -38,12 +38,12 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     unexplained (FVU), so alpha has the same meaning for any layer, model and width.
 
     With `matryoshka`, a nested dictionary [5]_ of prefixes of sizes
-    :math:`m_1 < \dots < m_L = m`, where m is `n_components`, the first term becomes the mean FVU
+    :math:`m_1 < \ldots < m_L = m`, where m is `n_components`, the first term becomes the mean FVU
     of the prefixes, each reconstructing the rows by itself:
 
     .. math::
         \frac{1}{L} \sum_{l=1}^L \frac{1}{n} \sum_{i=1}^n
-        \Big\| \tilde x_i - \sum_{j \le m_l} \tilde c_{ij} d_j \Big\|_2^2 ,
+        \left\| \tilde x_i - \sum_{j \le m_l} \tilde c_{ij} d_j \right\|_2^2 ,
 
     with :math:`d_j` the rows of D. Codes are selected and penalised once, over all features.
 
@@ -107,11 +107,11 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         poorly reconstructed rows, after each epoch at the full learning rate. With "auxk" [2]_,
         features silent for an epoch (or ten million rows) rebuild what the others leave of each
         row, by a further term of the loss; not with "relu", whose silent features have no gradient.
-    dict_init : fitted dictionary, array-like of shape (n_components, n_features) or None, \
-            default=None
+    dict_init : fitted dictionary, array-like or None, default=None
         Start from another `SparseDictionaryAutoencoder`, such as a loaded one (code gains are
-        folded into the encoder; what the activation cannot train is refused), or from directions,
-        which are scaled to unit length. None means random directions.
+        folded into the encoder; what the activation cannot train is refused), or from directions
+        of shape (n_components, n_features), which are scaled to unit length. None means random
+        directions.
     max_iter : int, default=10
         Number of epochs: passes over the rows, or as many passes as make up 100 steps.
     tol : float or None, default=None
@@ -326,7 +326,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         :math:`S_i` of row :math:`x_i`, gains g and offsets o minimise
 
         .. math::
-            \sum_i \Big\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \Big\|_2^2
+            \sum_i \left\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \right\|_2^2
             + \sum_j \lambda_j (g_j - g_j^0)^2 + \lambda \sum_j (o_j - o_j^0)^2,
             \qquad g_j \geq 0.1\, g_j^0, \quad o_j \geq 0,
 

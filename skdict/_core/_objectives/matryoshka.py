@@ -1,6 +1,6 @@
 r"""Squared errors of nested prefixes of a dictionary.
 
-With prefixes of sizes :math:`m_1 < \dots < m_L = m` and weights :math:`\lambda_l` that sum to 1,
+With prefixes of sizes :math:`m_1 < \ldots < m_L = m` and weights :math:`\lambda_l` that sum to 1,
 the squared error of a row is :math:`\sum_l \lambda_l \|x - \hat x_l\|^2`, where
 :math:`\hat x_l` is rebuilt from the codes of the first :math:`m_l` features. A feature of group
 g (between :math:`m_{g-1}` and :math:`m_g`) takes part in the levels from g on, so it sees the
