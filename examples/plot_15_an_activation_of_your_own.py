@@ -91,7 +91,7 @@ fig, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True
 for ax, values, label in zip(axes, (recovered, fvu), ("directions recovered", "FVU"), strict=True):
     ax.barh(list(values), list(values.values()), color=["C1", "C0", "C0"])
     ax.set(xlabel=label)
-    ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_xlim(0, 1)
+axes[0].set(xlim=(0, 1), xticks=(0, 0.5, 1))
+axes[0].invert_yaxis()
 plt.show()
