@@ -18,9 +18,7 @@ def check_activation(sae):
     if target is None:
         return
     if activation == "topk":
-        hint = (
-            "it is the number of codes on every row; for a fraction, take activation='batch_topk'"
-        )
+        hint = "it is the number of codes of every row; activation='batch_topk' takes a mean"
         check_number("target_l0", target, low=1, integer=True, hint=hint)
         return
     check_number("target_l0", target, above=0, hint="it counts codes on a row")
@@ -31,6 +29,18 @@ def check_activation(sae):
         )
     if penalty_kind(sae) == "l1" and sae.alpha == 0:
         raise ValueError("alpha=0 cannot be steered to target_l0; start from alpha=0.1")
+
+
+def check_batches(sae, n_rows):
+    """Refuse batches from which not a single code would be selected (`ValueError`)."""
+    if sae.activation != "batch_topk" or sae.target_l0 is None:
+        return
+    smallest = n_rows // -(-n_rows // sae.batch_size)
+    if sae.target_l0 * smallest < 1:
+        raise ValueError(
+            f"target_l0={sae.target_l0} selects no code from a batch of {smallest} rows; raise "
+            f"target_l0 or batch_size, or pass more rows"
+        )
 
 
 def penalty_kind(sae):

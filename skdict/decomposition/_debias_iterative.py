@@ -32,21 +32,7 @@ def row_bytes(l0, itemsize):
 class Magnitudes:
     """Normal equations of gains and offsets, multiplied without their matrix.
 
-    Parameters
-    ----------
-    pairs : iterable of (ndarray of shape (n, d), csr_array of shape (n, m))
-        Centred rows and their codes before gains.
-    components : ndarray of shape (m, d)
-        Directions.
-
-    Attributes
-    ----------
-    counts : ndarray of shape (m,)
-        On how many rows each feature fires.
-    diagonal, right_side : ndarray of shape (2, m)
-        For gains and offsets.
-    tolerance : float
-        At which conjugate gradients stop.
+    Parameters and attributes are those of the class of this name in `_debias_dense`.
     """
 
     def __init__(self, pairs, components):
@@ -87,15 +73,7 @@ class Magnitudes:
 
 
 def fit_directions(pairs, components):
-    """Return the directions (m, d) that reconstruct rows from codes with least squared error.
-
-    Parameters
-    ----------
-    pairs : iterable of (ndarray of shape (n, d), csr_array of shape (n, m))
-        Centred rows and their refitted codes.
-    components : ndarray of shape (m, d)
-        Directions so far.
-    """
+    """Return what the function of this name in `_debias_dense` does, to the tolerance."""
     toward, blocks = np.zeros_like(components), []
     for rows, codes in pairs:
         toward += codes.T @ rows

@@ -143,17 +143,21 @@ def _start_from(fitted, sae, rows, source):
 
 
 def _with_learned(start, fitted, sae, rows):
-    """Return tensors and what the nonlinearity learns: as it was fitted, else calibrated anew."""
+    """Return tensors and what the nonlinearity learns: as it was fitted, else calibrated anew.
+
+    Gains that are folded into the encoder scale what is in units of pre-activations.
+    """
     nonlinearity = nonlinearity_of(sae, len(start.bias))
     learned = {name: t.to(start.bias) for name, t in nonlinearity.learned(len(start.bias)).items()}
     if not learned:
         return start
     calibrated = Tensors({**start, "bias": start.bias.clone(), **learned})
     nonlinearity.calibrate(calibrated, rows.sample())
+    gains = getattr(fitted, "code_gains_", 1)
     for name in learned:
         known = getattr(fitted, f"{name}_", None)
         if known is not None:
-            learned[name] = torch.tensor(known).to(start.bias) / rows.scaling.scale
+            learned[name] = torch.tensor(known * gains).to(start.bias) / rows.scaling.scale
         elif name == "thresholds":
             # Without thresholds, codes stay as they are only at zero.
             learned[name] = torch.zeros_like(start.bias)

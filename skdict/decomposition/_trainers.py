@@ -4,7 +4,12 @@ import numpy as np
 import torch
 
 from skdict._core import Trainer, Weights
-from skdict.decomposition._activation import is_steered, nonlinearity_of, penalty_of
+from skdict.decomposition._activation import (
+    check_batches,
+    is_steered,
+    nonlinearity_of,
+    penalty_of,
+)
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
 from skdict.decomposition._levels import levels_of
 
@@ -20,13 +25,13 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
     Raises
     ------
     ValueError
-        If the moments are of a tied dictionary and the start is not, or the other way round;
-        if float64 rows would be rounded to bfloat16.
+        If the moments are of other tensors than the start; if a batch would have no code; if
+        float64 rows would be rounded to bfloat16.
     """
     if moments is not None and set(moments["first"]) != set(start.trained):
         raise ValueError(
-            f"tied_weights={sae.tied_weights} is not what earlier blocks were fitted with; start "
-            f"afresh with a clone of the estimator"
+            f"tied_weights={sae.tied_weights} or activation={sae.activation!r} is not what earlier "
+            f"blocks were fitted with; start afresh with a clone of the estimator"
         )
     product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
     if product_dtype != rows.dtype and rows.dtype == torch.float64:
@@ -34,7 +39,9 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
             "precision='bfloat16' would round float64 rows to 8 bits; pass float32 rows or "
             "precision='auto'"
         )
-    alpha = sae.alpha_ if is_steered(sae) and moments is not None else sae.alpha
+    check_batches(sae, len(rows))
+    steered = is_steered(sae) and moments is not None
+    alpha = (sae.alpha_ or sae.alpha) if steered else sae.alpha
     return Trainer(
         start,
         nonlinearity_of(sae, len(start.bias)),

@@ -25,6 +25,13 @@ from skdict.decomposition._training_rows import block_rows, training_rows
 LEFT_BEHIND = ("_moments", "metadata_", "bandwidths_", *Weights.attribute_names())
 
 
+def _replace(sae, attributes, gone=LEFT_BEHIND):
+    """Set the fitted attributes of an estimator, without what an earlier fit left."""
+    for name in gone:
+        vars(sae).pop(name, None)
+    vars(sae).update(attributes)
+
+
 @with_callbacks
 def fit_autoencoder(sae, X, observers=()):
     """Fit an estimator to rows.
@@ -56,10 +63,7 @@ def _fit_rows(sae, X, observers):
     callbacks = EpochCallbacks(sae, X, _fitted_attributes)
     fit = new_fit(sae, start, rows, [callbacks, *observers])
     run_together([fit])
-    attributes = finished_attributes(sae, fit, X) | row_attributes(rows)
-    for name in LEFT_BEHIND:
-        vars(sae).pop(name, None)
-    vars(sae).update(attributes)
+    _replace(sae, finished_attributes(sae, fit, X) | row_attributes(rows))
     warn_of_outlier_rows(rows.moments)
     callbacks.end_fit(fit)
 
@@ -111,9 +115,7 @@ def refit_estimator(sae, X):
     check_finite_rows(X)
     weights = refit_weights(X, Weights.of(sae), resolve_device(sae.device))
     # The optimiser's state belongs to the directions before.
-    for name in ("_moments", *Weights.attribute_names()):
-        vars(sae).pop(name, None)
-    vars(sae).update(weights.attributes())
+    _replace(sae, weights.attributes(), ("_moments", *Weights.attribute_names()))
     return sae
 
 
@@ -133,7 +135,8 @@ def _fit_next_block(sae, X):
     attributes["history_"] = sae.history_ + attributes["history_"]
     attributes["n_iter_"] += sae.n_iter_
     sae.n_outlier_rows_ += len(rows.moments.outliers)
-    vars(sae).update(attributes)
+    # Weights of an activation that earlier blocks were fitted with would be taken for those of now.
+    _replace(sae, attributes, ("bandwidths_", *Weights.attribute_names()))
 
 
 def _fit_block(sae, trainer, rows, schedule):

@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import platform
 import statistics
+import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -124,6 +125,38 @@ class Worker:
         l0 = self._pipe.recv()
         self._process.join()
         return l0
+
+
+def measure_in_turns(recipes, rows, state, args):
+    """Return seconds of each round, peak of memory and L0 of each recipe, by name.
+
+    All start from one state, components and biases, and take the same batches of rows
+    (batches, n, d).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        arrays = {"batches": rows, "components": state[0], "bias": state[1]}
+        for name, tensor in arrays.items():
+            np.save(folder / f"{name}.npy", tensor.numpy())
+        workers = {recipe.name: Worker(recipe, folder) for recipe in recipes}
+        peaks = {name: worker.make() for name, worker in workers.items()}
+        seconds = {name: [] for name in workers}
+        for _ in range(args.rounds):
+            for name, worker in workers.items():
+                seconds[name].append(worker.seconds(args.round_seconds))
+        return seconds, peaks, {name: worker.close() for name, worker in workers.items()}
+
+
+def fastest_of(recipes, seconds, kinds):
+    """Return the name of the recipe of each kind with the smallest median, or None."""
+    return {
+        kind: min(
+            (r.name for r in recipes if r.kind == kind),
+            default=None,
+            key=lambda name: np.median(seconds[name]),
+        )
+        for kind in kinds
+    }
 
 
 def _serve(pipe, recipe, folder):

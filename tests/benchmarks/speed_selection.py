@@ -1,10 +1,7 @@
-"""Sections of speed.py: a step of TopK and BatchTopK, and how many candidates its search has."""
-
-import tempfile
-from pathlib import Path
+"""The section of speed.py on a step of TopK and BatchTopK."""
 
 import numpy as np
-from measuring import Worker, median_ratios, print_table
+from measuring import fastest_of, measure_in_turns, median_ratios, print_table
 from methods import installed, selecting_recipes
 from speed_steps import BATCH_ROWS, N_BATCHES, scaled_rows, trained_state
 
@@ -23,31 +20,14 @@ def measure_selection(args):
     for n_components in args.components:
         topk = NONLINEARITIES["topk"](K)
         state = trained_state(rows, n_components, 0.0, args.warm_steps, topk)
-        with tempfile.TemporaryDirectory() as folder:
-            folder = Path(folder)
-            np.save(folder / "batches.npy", rows.view(N_BATCHES, BATCH_ROWS, -1).numpy())
-            np.save(folder / "components.npy", state[0].numpy())
-            np.save(folder / "bias.npy", state[1].numpy())
-            _measure_in_turns(folder, n_components, args)
+        _measure(rows, state, n_components, args)
 
 
-def _measure_in_turns(folder, n_components, args):
+def _measure(rows, state, n_components, args):
     recipes = installed(selecting_recipes(K))
-    workers = {recipe.name: Worker(recipe, folder) for recipe in recipes}
-    peaks = {name: worker.make() for name, worker in workers.items()}
-    seconds = {name: [] for name in workers}
-    for _ in range(args.rounds):
-        for name, worker in workers.items():
-            seconds[name].append(worker.seconds(args.round_seconds))
-    l0 = {name: worker.close() for name, worker in workers.items()}
-    rivals = {
-        kind: min(
-            (r.name for r in recipes if r.kind == kind),
-            default=None,
-            key=lambda name: np.median(seconds[name]),
-        )
-        for kind in ("topk", "batch_topk")
-    }
+    batches = rows.view(N_BATCHES, BATCH_ROWS, -1)
+    seconds, peaks, l0 = measure_in_turns(recipes, batches, state, args)
+    rivals = fastest_of(recipes, seconds, ("topk", "batch_topk"))
     # What the step with levels is beside: the recipe before it, which lacks them alone.
     rivals["nested"] = recipes[-2].name
     leanest = min(peaks[r.name] for r in recipes if r.kind != "ours")

@@ -1,12 +1,10 @@
 """Sections of speed.py: one step from a trained state, its equality, and the dense step."""
 
-import tempfile
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import Worker, median_ratios, print_table, rounds_of
+from measuring import fastest_of, measure_in_turns, median_ratios, print_table, rounds_of
 from methods import Ours, PlainLoop, installed, step_recipes
 
 from skdict._core import L1, NONLINEARITIES, Tensors, Trainer, calibrate_bias, random_tensors
@@ -67,33 +65,16 @@ def measure_steps(args):
     rows = scaled_rows(N_BATCHES * BATCH_ROWS, args.width)
     for n_components in args.components:
         state = trained_state(rows, n_components, args.alpha, args.warm_steps)
-        with tempfile.TemporaryDirectory() as folder:
-            folder = Path(folder)
-            np.save(folder / "batches.npy", rows.view(N_BATCHES, BATCH_ROWS, -1).numpy())
-            np.save(folder / "components.npy", state[0].numpy())
-            np.save(folder / "bias.npy", state[1].numpy())
-            _measure_in_turns(folder, n_components, args)
+        _measure(rows, state, n_components, args)
         if args.equality_steps:
             _show_equality(rows, state, n_components, args)
 
 
-def _measure_in_turns(folder, n_components, args):
+def _measure(rows, state, n_components, args):
     recipes = installed(step_recipes())
-    workers = {recipe.name: Worker(recipe, folder) for recipe in recipes}
-    peaks = {name: worker.make() for name, worker in workers.items()}
-    seconds = {name: [] for name in workers}
-    for _ in range(args.rounds):
-        for name, worker in workers.items():
-            seconds[name].append(worker.seconds(args.round_seconds))
-    l0 = {name: worker.close() for name, worker in workers.items()}
-    fastest = {
-        kind: min(
-            (r.name for r in recipes if r.kind == kind),
-            default=None,
-            key=lambda name: np.median(seconds[name]),
-        )
-        for kind in KINDS
-    }
+    batches = rows.view(N_BATCHES, BATCH_ROWS, -1)
+    seconds, peaks, l0 = measure_in_turns(recipes, batches, state, args)
+    fastest = fastest_of(recipes, seconds, KINDS)
     leanest = min(peaks[r.name] for r in recipes if r.kind == "l1")
     table = []
     for recipe in recipes:

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import joblib
@@ -216,6 +217,32 @@ def test_a_start_folds_gains():
             sae.fit(ROWS)
 
 
+def test_a_start_folds_gains_into_thresholds(fitted):
+    jumping = deepcopy(fitted["jumprelu"])
+    jumping.code_gains_ = np.linspace(0.5, 2, 96, dtype=np.float32)
+    still = {"learning_rate": 1e-9, "max_iter": 1, "tied_weights": False, "target_l0": 4.5}
+    started = SparseDictionaryAutoencoder(activation="jumprelu", dict_init=jumping, **still)
+    codes = started.fit(ROWS).transform(OTHERS)
+    expected = jumping.transform(OTHERS)
+    # Entries within rounding of a threshold may fall on either side.
+    assert ((codes != 0) != (expected != 0)).nnz < 1e-3 * expected.nnz
+    assert np.abs((codes - expected).data).mean() < 1e-3
+
+
+@pytest.mark.parametrize("later", ["batch_topk", "topk"])
+def test_blocks_of_another_activation_leave_nothing_of_the_first(later):
+    first = {"topk": "batch_topk", "batch_topk": "topk"}[later]
+    sae = new(first).partial_fit(ROWS[:4000])
+    sae.set_params(**SELECTING[later]).partial_fit(ROWS[4000:8000])
+    counts = np.diff(sae.transform(ROWS[4000:8000]).indptr)
+    if later == "topk":
+        assert not hasattr(sae, "thresholds_")
+        assert counts.max() == 4
+    else:
+        assert not hasattr(sae, "k_")
+        assert counts.sum() == math.floor(4.5 * 4000)
+
+
 def test_a_start_from_directions():
     directions = 3 * DATA.components
     sae = SparseDictionaryAutoencoder(dict_init=directions, max_iter=1, learning_rate=1e-9)
@@ -239,6 +266,11 @@ def test_a_clone_keeps_the_start_fitted(fitted):
         ({"activation": "topk", "target_l0": 2.5}, TypeError, "batch_topk"),
         ({"activation": "topk", "target_l0": 0}, ValueError, "target_l0=0"),
         ({"activation": "batch_topk", "target_l0": 0}, ValueError, "target_l0=0"),
+        (
+            {"activation": "batch_topk", "target_l0": 1e-3},
+            ValueError,
+            "selects no code from a batch",
+        ),
         ({"activation": "topk", "target_l0": 97}, ValueError, "more than the 96 components"),
         ({"activation": SignedTopK(3), "target_l0": 3}, ValueError, "sets its sparsity itself"),
         ({"dead_features": "auxk"}, ValueError, "pass dead_features='resample'"),

@@ -40,8 +40,8 @@ class PortableFinder:
     def largest(self, x, encoder, bias, k, screen):
         """Return the k largest positive entries of each row of x (n, d).
 
-        Of the k entries that a row's narrow products make out to be largest, the least exact
-        pre-activation is a proven cutoff: k entries reach it.
+        The k entries with the largest narrow products are computed exactly. The smallest of these
+        values is a proven cutoff, because k entries reach it.
         """
         parts = []
         for part, products, rows in self._products(x, screen):

@@ -1,14 +1,16 @@
 """What a nonlinearity has, with the defaults of one that computes all entries."""
 
+from abc import ABC, abstractmethod
+
 import torch
 
 
-class Nonlinearity:
+class Nonlinearity(ABC):
     r"""From pre-activations :math:`p = (x - \mu) E^T + b` to codes, and back.
 
-    Derive a class from it and pass an object of that as ``activation=`` of
-    `SparseDictionaryAutoencoder`. Only `values`, `backward` and `frozen` must be written: each step
-    then goes over all entries. Arrays are torch tensors; rows are centred and scaled.
+    Subclass it and pass an instance as ``activation=`` of `SparseDictionaryAutoencoder`. Only
+    `values`, `backward` and `frozen` must be written: each step then goes over all entries. Arrays
+    are torch tensors; rows are centred and scaled.
 
     Attributes
     ----------
@@ -49,24 +51,24 @@ class Nonlinearity:
         """
         return {}
 
-    def calibrate(self, tensors, sample):
-        """Set the learned tensors, and change the biases, in place.
+    def calibrate(self, tensors, sample):  # noqa: B027
+        """Set the learned tensors and the biases in place; does nothing by default.
 
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            `components`, `encoder`, `bias` and the learned tensors; biases are calibrated already.
+            Components, encoder, bias and learned tensors by name; biases are calibrated already.
         sample : torch.Tensor of shape (n, d)
             Rows to train on.
         """
 
-    def project(self, tensors):
-        """Bring learned tensors back to where they may be, in place, after each step.
+    def project(self, tensors):  # noqa: B027
+        """Project learned tensors onto their valid range after each step; not at all by default.
 
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            As in `calibrate`.
+            Components, encoder, bias and learned tensors by name.
         """
 
     def share_active(self, n_components):
@@ -92,7 +94,7 @@ class Nonlinearity:
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            As in `calibrate`.
+            Components, encoder, bias and learned tensors by name.
 
         Returns
         -------
@@ -101,8 +103,8 @@ class Nonlinearity:
         """
         return torch.zeros_like(tensors["bias"])
 
-    def select(self, pre, eligible, group):
-        """Set the pre-activations that are not selected to zero, in place.
+    def select(self, pre, eligible, group):  # noqa: B027
+        """Set the pre-activations that are not selected to zero, in place; none by default.
 
         Parameters
         ----------
@@ -122,7 +124,7 @@ class Nonlinearity:
         search : object
             Has `above`, `largest_of_rows` and `largest_of_batch`.
         tensors : mapping of str to torch.Tensor
-            As in `calibrate`.
+            Components, encoder, bias and learned tensors by name.
 
         Returns
         -------
@@ -131,13 +133,14 @@ class Nonlinearity:
         """
         return search.above(self.feature_cutoff(tensors))
 
+    @abstractmethod
     def values(self, pre, learned, out=None):
         """Return codes for pre-activations.
 
         Parameters
         ----------
         pre : torch.Tensor
-            Of any shape; those of zero, as `select` leaves them, must give codes of zero.
+            Pre-activations of any shape. A pre-activation of 0 must give a code of 0.
         learned : dict of str to torch.Tensor
             The learned tensors, which broadcast with `pre`.
         out : torch.Tensor, optional
@@ -148,8 +151,8 @@ class Nonlinearity:
         torch.Tensor
             The codes.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self, codes, slopes, learned):
         """Return how the loss changes with pre-activations and with the learned tensors.
 
@@ -160,7 +163,7 @@ class Nonlinearity:
         slopes : torch.Tensor
             Slopes of the loss along the values; may be changed in place.
         learned : dict of str to torch.Tensor
-            As in `values`.
+            The learned tensors, which broadcast with the entries.
 
         Returns
         -------
@@ -168,15 +171,15 @@ class Nonlinearity:
             Slopes along pre-activations, zero wherever `select` has set them to zero; and along
             the learned tensors, entry by entry.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def frozen(self, tensors, rows):
         """Return what codes after training need beside directions and bias.
 
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            As in `calibrate`.
+            Components, encoder, bias and learned tensors by name.
         rows : iterable of torch.Tensor of shape (n, d)
             Rows to calibrate with, none of them an outlier; read only if they are iterated over.
 
@@ -188,7 +191,6 @@ class Nonlinearity:
             threshold. Or `k`, to take the k largest positive pre-activations of a row; with
             `signed`, True, the k of largest absolute value.
         """
-        raise NotImplementedError
 
     def stacked(self, several, like):
         """Return what does the work of several for a stack of dictionaries.
@@ -196,7 +198,7 @@ class Nonlinearity:
         Parameters
         ----------
         several : list of Nonlinearity
-            Of this class, one for each dictionary.
+            The nonlinearities of the dictionaries, all of this class.
         like : torch.Tensor
             Has the dtype and device of the stack.
 

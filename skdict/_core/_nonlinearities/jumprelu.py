@@ -67,7 +67,7 @@ class JumpRelu(Nonlinearity):
         Parameters
         ----------
         codes, slopes, learned
-            As in `Nonlinearity.backward`.
+            See `Nonlinearity.backward`.
         gates : torch.Tensor
             Slopes of the loss along H, broadcasting with the entries.
         """

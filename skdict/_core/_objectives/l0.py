@@ -2,25 +2,13 @@ r"""The number of codes that fire: :math:`P(c) = \alpha \|c\|_0`, or its distanc
 
 import torch
 
+from skdict._core._objectives.penalty import Penalty
 
-class L0:
-    """Penalty alpha times the number of codes; the protocol is that of the package.
 
-    Parameters
-    ----------
-    strength : float or torch.Tensor of shape (stack, 1)
-        Alpha.
-    """
+class L0(Penalty):
+    """Penalty alpha, its strength, times the number of codes."""
 
     counts = True
-
-    def __init__(self, strength):
-        self.strength = strength
-
-    @property
-    def alpha(self):
-        """The strength."""
-        return self.strength
 
     def row_slopes(self, factors):
         """Return zeros: codes may be as large as they are."""
@@ -33,15 +21,6 @@ class L0:
     def penalties(self, value_sums, counts, l0):
         """Return alpha times the number of codes of each row."""
         return self.strength * counts
-
-    def stacked(self, several, like):
-        """Return one for a stack, which is to follow `several`."""
-        return L0(like.new_empty(len(several), 1))
-
-    def follow(self, several):
-        """Take over the strengths of a stack's penalties."""
-        for i, one in enumerate(several):
-            self.strength[i] = one.strength
 
 
 class TargetL0(L0):
