@@ -340,7 +340,7 @@ def test_partial_fit_takes_one_row_after_the_first_block(rows):
     assert sae.n_steps_ == 2
     with pytest.raises(ValueError, match="8 features"):
         sae.partial_fit(rows[:, :5])
-    with pytest.raises(ValueError, match="tied_weights=False is not what earlier blocks"):
+    with pytest.raises(ValueError, match="tied_weights=False or activation='relu' is not what"):
         sae.set_params(tied_weights=False).partial_fit(rows)
     with pytest.raises(ValueError, match="start afresh with a clone"):
         sae.set_params(tied_weights=True, n_components=3).partial_fit(rows)
