@@ -10,10 +10,11 @@ import pytest
 from skdict import Activations, SparseDictionaryAutoencoder, sparse_dictionary_path
 from skdict._core import Stack
 from skdict.datasets import make_sparse_features
-from skdict.decomposition import Nonlinearity, SparseDictionaryPath, _path
+from skdict.decomposition import SparseDictionaryPath, _path
 from skdict.decomposition._alpha_grid import alpha_grid
 from skdict.exceptions import DeadFeaturesWarning
 from skdict.metrics import DictionaryScorer
+from tests.signed_topk import SignedTopK
 
 ALPHAS = [0.05, 0.1, 0.4]
 SMALL = {"n_components": 24, "max_iter": 2, "random_state": 3}
@@ -201,10 +202,6 @@ def test_progress_is_shown_once(rows, capsys):
     assert shown.count("\n") == 1
 
 
-class Own(Nonlinearity):
-    """One without a penalty."""
-
-
 @pytest.mark.parametrize(
     ("alphas", "error", "words"),
     [
@@ -242,8 +239,8 @@ def test_bad_alphas(rows, alphas, error, words):
         ({"target_l0s": [8, 4]}, ValueError, r"pass np.unique\(target_l0s\)"),
         ({"target_l0s": [4, 65]}, ValueError, "target_l0=65 is more than the 64 components"),
         ({"target_l0s": [2, 4.5], "activation": "topk"}, TypeError, "whole numbers"),
-        ({"activation": Own(), "target_l0s": [4]}, ValueError, "sets its sparsity itself"),
-        ({"activation": Own()}, ValueError, "sets its sparsity itself"),
+        ({"activation": SignedTopK(3), "target_l0s": [4]}, ValueError, "sets its sparsity itself"),
+        ({"activation": SignedTopK(3)}, ValueError, "sets its sparsity itself"),
         ({"matryoshka": [4, 2]}, ValueError, "does not increase"),
         ({"matryoshka": [4, 64]}, ValueError, "a prefix of 64 of 64 features"),
     ],
