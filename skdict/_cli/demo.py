@@ -218,7 +218,7 @@ def _print_next_steps(options, extractor, sae):
         for name, value in extractor.get_params(deep=False).items()
         if name not in ("model", "hook_point") and value != defaults[name]
     )
-    sparsity = f"alpha={sae.alpha}"
+    sparsity = f"alpha={sae.alpha_:.4g}"
     if options.target_l0 is not None:
         sparsity = f"target_l0={options.target_l0}"
     print(

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 from sklearn.base import clone
 
 from skdict._cli._clock import Clock
@@ -51,7 +52,11 @@ ARGUMENTS = {
     **ACTIVATION_ARGUMENTS,
     "--max-iter": {"metavar": "N", "type": int, "default": 10, "help": "epochs"},
     "--batch-size": {"metavar": "N", "type": int, "default": 1024, "help": "rows in a step"},
-    "--learning-rate": {"metavar": "R", "type": float, "default": 3e-3, "help": "of Adam"},
+    "--learning-rate": {
+        "metavar": "R",
+        "type": float,
+        "help": "of Adam (default: what suits the activation)",
+    },
     "--seed": {
         "metavar": "N",
         "type": int,
@@ -104,8 +109,9 @@ def _fit(options, acts, sparsity, metadata, clock):
         options.n_components,
         **sparsity,
         max_iter=options.max_iter,
+        matryoshka=options.matryoshka,
         batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
+        learning_rate="auto" if options.learning_rate is None else options.learning_rate,
         random_state=options.seed,
         device=options.device,
         precision=options.precision,
@@ -174,6 +180,8 @@ def _sparsity_reached(dictionary):
         return {"k": dictionary.k_}
     if dictionary.activation == "batch_topk":
         return {"threshold": float(dictionary.thresholds_[0])}
+    if dictionary.activation == "jumprelu":
+        return {"threshold": float(np.median(dictionary.thresholds_))}
     return {"alpha": dictionary.alpha_}
 
 

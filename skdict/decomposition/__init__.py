@@ -14,6 +14,7 @@ from skdict.decomposition._contract import (
     dictionary_atoms,
     dictionary_offset,
 )
+from skdict.decomposition._defaults import DEFAULTS as DEFAULTS
 from skdict.decomposition._observers._base import Observer as Observer
 from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_path
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV

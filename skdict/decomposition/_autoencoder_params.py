@@ -9,6 +9,7 @@ import torch
 from skdict._core import resolve_device
 from skdict._validation import as_host_array, check_choice, check_flag, check_number
 from skdict.decomposition._activation import check_activation
+from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import check_matryoshka, levels_of
 
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
@@ -19,25 +20,29 @@ def check_autoencoder_params(sae):
     """Refuse parameters that are out of range or of the wrong type."""
     if sae.n_components is not None:
         check_number("n_components", sae.n_components, low=1, integer=True)
-    check_number("alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows")
     check_activation(sae)
+    if sae.alpha != "auto":
+        check_number("alpha", sae.alpha, low=0, hint="or 'auto'; 0.1 is a start on rescaled rows")
     check_matryoshka(sae)
     _check_dict_init(sae.dict_init)
     check_number("max_iter", sae.max_iter, low=1, integer=True)
     check_number("batch_size", sae.batch_size, low=1, integer=True)
-    check_number("learning_rate", sae.learning_rate, above=0)
+    if sae.learning_rate != "auto":
+        check_number("learning_rate", sae.learning_rate, above=0, hint="or 'auto'")
     if sae.tol is not None:
         check_number("tol", sae.tol, low=0)
-    check_choice("bias_init", sae.bias_init, ("calibrated", "zeros"))
+    check_choice("bias_init", sae.bias_init, ("auto", "calibrated", "zeros"))
     _check_dead_features(sae)
     check_choice("precision", sae.precision, tuple(PRODUCT_DTYPES))
-    for name in ("debias", "tied_weights", "center", "rescale", "warm_start", "sparse_output"):
+    for name in ("debias", "center", "rescale", "warm_start", "sparse_output"):
         check_flag(name, getattr(sae, name))
+    if not isinstance(sae.tied_weights, str) or sae.tied_weights != "auto":
+        check_flag("tied_weights", sae.tied_weights)
     resolve_device(sae.device)
 
 
 def _check_dead_features(sae):
-    check_choice("dead_features", sae.dead_features, ("ignore", "resample", "auxk"))
+    check_choice("dead_features", sae.dead_features, ("auto", "ignore", "resample", "auxk"))
     if sae.dead_features == "auxk" and sae.activation == "relu":
         raise ValueError(
             "dead_features='auxk' needs a gradient for features that do not fire, and with "
@@ -73,7 +78,7 @@ def check_memory(sae, n_components, width, itemsize):
             f"lower it, or raise n_components"
         )
     device = resolve_device(sae.device)
-    needed = training_bytes(n_components, width, itemsize, sae.tied_weights)
+    needed = training_bytes(n_components, width, itemsize, setting(sae, "tied_weights"))
     free = _free_bytes(device)
     if free is not None and needed > free:
         raise ValueError(

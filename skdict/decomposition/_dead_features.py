@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdict.decomposition._activation import is_penalised
+from skdict.decomposition._defaults import setting
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import DeadFeaturesWarning
 
@@ -14,10 +15,10 @@ def warn_of_dead_features(sae):
     dead, total = np.count_nonzero(sae.firing_counts_ == 0), len(sae.firing_counts_)
     if dead <= MANY_DEAD * total:
         return
-    if sae.bias_init == "zeros":
+    if setting(sae, "bias_init") == "zeros":
         cause, remedy = "biases that start at zero", "pass bias_init='calibrated'"
     elif is_penalised(sae) and sae.history_[-1]["l0"] < 1:
-        cause, remedy = f"too large a penalty (alpha={sae.alpha})", "lower alpha"
+        cause, remedy = f"too large a penalty (alpha={sae.alpha_:.4g})", "lower alpha"
     else:
         cause = "more components than these rows can use"
         remedy = "lower n_components or alpha" if is_penalised(sae) else "lower n_components"

@@ -100,15 +100,15 @@ def sparse_dictionary_path(
     activation="relu",
     matryoshka=None,
     debias=False,
-    tied_weights=True,
+    tied_weights="auto",
     center=True,
     rescale=True,
-    bias_init="calibrated",
-    dead_features="ignore",
+    bias_init="auto",
+    dead_features="auto",
     dict_init=None,
     max_iter=10,
     batch_size=1024,
-    learning_rate=3e-3,
+    learning_rate="auto",
     precision="auto",
     sparse_output=True,
     device="auto",
@@ -151,15 +151,15 @@ def sparse_dictionary_path(
         fractions of `n_components`.
     debias : bool, default=False
         Refit code magnitudes by least squares after training, to undo L1 shrinkage.
-    tied_weights : bool, default=True
-        If True, the encoder is the transpose of the decoder.
+    tied_weights : bool or "auto", default="auto"
+        If True, the encoder is the transpose of the decoder. "auto" is True with "relu" only.
     center : bool, default=True
         Subtract the mean before encoding.
     rescale : bool, default=True
         Scale rows to unit mean square norm for training.
-    bias_init : {"calibrated", "zeros"}, default="calibrated"
+    bias_init : {"auto", "calibrated", "zeros"}, default="auto"
         Initial encoder biases.
-    dead_features : {"ignore", "resample", "auxk"}, default="ignore"
+    dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
         What becomes of features that were silent for an epoch.
     dict_init : fitted dictionary, array-like or None, default=None
         Dictionary or directions that all start from. None means random directions.
@@ -167,8 +167,8 @@ def sparse_dictionary_path(
         Number of epochs.
     batch_size : int, default=1024
         Rows per step.
-    learning_rate : float, default=3e-3
-        Step size of Adam.
+    learning_rate : float or "auto", default="auto"
+        Step size of Adam; "auto" is 3e-3.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training.
     sparse_output : bool, default=True

@@ -65,9 +65,9 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         take no part in either. Thresholds of "jumprelu" learn from the entries near them, in a
         window of fixed width for each feature (`bandwidths_`). For other activations pass an
         object derived from `Nonlinearity`.
-    alpha : float, default=0.1
+    alpha : float or "auto", default="auto"
         Weight of the penalty: of the L1 norm of codes with "relu", of their number with "jumprelu"
-        and no `target_l0`, where values are about a hundred times smaller. With "relu" and
+        and no `target_l0`. "auto" is 0.1 with the former and 0.001 with the latter. With "relu" and
         `rescale=True`, 0.1 is a reasonable
         first value for most layers, but the useful range differs between layers and models: in the
         middle of SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them.
@@ -93,14 +93,16 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     debias : bool, default=False
         Refit code magnitudes and directions by least squares after training, to undo L1 shrinkage,
         as `refit_codes` does. Supports do not change.
-    tied_weights : bool, default=True
-        If True, the encoder is the transpose of the decoder.
+    tied_weights : bool or "auto", default="auto"
+        If True, the encoder is the transpose of the decoder, as in the paper. "auto" is True with
+        "relu" and False otherwise: untied weights have a lower FVU at equal L0.
     center : bool, default=True
         Subtract the mean before encoding.
     rescale : bool, default=True
         Scale rows to unit mean square norm for training.
-    bias_init : {"calibrated", "zeros"}, default="calibrated"
-        Initial encoder biases: such that each feature fires on 3 % of the rows, or zero. With
+    bias_init : {"auto", "calibrated", "zeros"}, default="auto"
+        Initial encoder biases: such that each feature fires on 3 % of the rows, or zero. "auto" is
+        "calibrated". With
         zeros, half of all codes are active at first, and the penalty kills many features for good.
     dead_features : {"ignore", "resample", "auxk"}, default="ignore"
         With "resample", re-initialise features that were silent for an epoch from residuals of
@@ -218,20 +220,20 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         n_components=None,
         *,
         activation="relu",
-        alpha=0.1,
+        alpha="auto",
         target_l0=None,
         matryoshka=None,
         debias=False,
-        tied_weights=True,
+        tied_weights="auto",
         center=True,
         rescale=True,
-        bias_init="calibrated",
-        dead_features="ignore",
+        bias_init="auto",
+        dead_features="auto",
         dict_init=None,
         max_iter=10,
         tol=None,
         batch_size=1024,
-        learning_rate=3e-3,
+        learning_rate="auto",
         precision="auto",
         warm_start=False,
         sparse_output=True,

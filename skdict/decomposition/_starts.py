@@ -10,6 +10,7 @@ from skdict._core import Tensors, Weights, calibrate_bias, random_tensors
 from skdict._validation import as_host_array
 from skdict.decomposition._activation import nonlinearity_of
 from skdict.decomposition._autoencoder_params import check_memory
+from skdict.decomposition._defaults import setting
 
 # Share of the rows on which a new feature fires.
 FIRING_SHARE = 0.03
@@ -71,7 +72,7 @@ def _new_start(sae, rows):
     start = random_tensors(
         n_components,
         width,
-        tied=sae.tied_weights,
+        tied=setting(sae, "tied_weights"),
         nonlinearity=nonlinearity,
         generator=rows.generator,
         dtype=rows.dtype,
@@ -81,7 +82,8 @@ def _new_start(sae, rows):
         directions = torch.from_numpy(_unit_rows(given, (n_components, width)))
         start.components.copy_(directions)
         start.encoder.copy_(directions)
-    is_calibrated, learns = sae.bias_init == "calibrated", bool(nonlinearity.learned(1))
+    is_calibrated = setting(sae, "bias_init") == "calibrated"
+    learns = bool(nonlinearity.learned(1))
     if is_calibrated or learns:
         sample = rows.sample()
         if is_calibrated:
@@ -127,14 +129,15 @@ def _start_from(fitted, sae, rows, source):
     weights = Weights.of(fitted)
     _check_shape(weights, sae, rows, source)
     encoder, bias = _without_gains(weights, sae, source)
-    if sae.tied_weights and not np.array_equal(encoder, weights.components):
+    tied = setting(sae, "tied_weights")
+    if tied and not np.array_equal(encoder, weights.components):
         raise ValueError(
             f"{source.name} has an encoder that is not the transpose of its decoder; pass "
             f"tied_weights=False"
         )
     shift = (np.asarray(rows.scaling.mean, np.float64) - weights.mean) @ encoder.T
     arrays = {"components": weights.components}
-    if not sae.tied_weights:
+    if not tied:
         arrays["encoder"] = encoder
     arrays["bias"] = (bias + shift) / rows.scaling.scale
     options = {"dtype": rows.dtype, "device": rows.device}

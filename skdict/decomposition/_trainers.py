@@ -11,6 +11,7 @@ from skdict.decomposition._activation import (
     penalty_of,
 )
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
+from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import levels_of
 
 MOST_SILENT_ROWS = 10_000_000
@@ -40,20 +41,22 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
             "precision='auto'"
         )
     check_batches(sae, len(rows))
-    steered = is_steered(sae) and moments is not None
-    alpha = (sae.alpha_ or sae.alpha) if steered else sae.alpha
+    has_auxk = setting(sae, "dead_features") == "auxk"
+    alpha = setting(sae, "alpha")
+    if is_steered(sae) and moments is not None:
+        alpha = sae.alpha_ or alpha
     return Trainer(
         start,
         nonlinearity_of(sae, len(start.bias)),
         penalty_of(sae, alpha),
-        learning_rate=sae.learning_rate,
+        learning_rate=setting(sae, "learning_rate"),
         batch_size=min(sae.batch_size, len(rows)),
         product_dtype=product_dtype,
         levels=levels_of(sae, len(start.bias)),
         moments=moments,
         group=group,
         n_steps=n_steps,
-        silent_steps=silent_steps(sae, schedule) if sae.dead_features == "auxk" else None,
+        silent_steps=silent_steps(sae, schedule) if has_auxk else None,
     )
 
 
@@ -82,13 +85,9 @@ def weights_of(trainer, rows):
         If they are not finite.
     """
     tensors, scaling = trainer.tensors, rows.scaling
+    _check_converged(trainer)
     components = tensors.components.cpu().numpy().copy()
     bias = tensors.bias.cpu().numpy() * components.dtype.type(scaling.scale)
-    if not (np.isfinite(components).all() and np.isfinite(bias).all()):
-        raise ValueError(
-            f"training diverged: components are no longer finite; lower learning_rate (it is "
-            f"{trainer.learning_rate})"
-        )
     frozen = trainer.frozen(rows.calibration())
     for name in frozen.keys() & {"thresholds", "code_offsets", "code_gains"}:
         unit = 1 if name == "code_gains" else scaling.scale
@@ -101,6 +100,18 @@ def weights_of(trainer, rows):
         scale=scaling.scale,
         **frozen,
     )
+
+
+def _check_converged(trainer):
+    """Refuse tensors that are not finite, or so large that their products are not."""
+    bound = torch.finfo(trainer.tensors.bias.dtype).max ** 0.5
+    for name in trainer.tensors.trained:
+        # Not a number is not below the bound either.
+        if not float(trainer.tensors[name].abs().max()) < bound:
+            raise ValueError(
+                f"training diverged: {name} is no longer finite, or overflows in products; lower "
+                f"learning_rate (it is {trainer.learning_rate})"
+            )
 
 
 def learned_of(trainer, rows):

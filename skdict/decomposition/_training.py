@@ -1,5 +1,7 @@
 """Training sparse dictionary autoencoders: from rows to fitted attributes."""
 
+from functools import partial
+
 from skdict._core import Weights, resolve_device
 from skdict._validation import check_rows
 from skdict.decomposition._activation import is_steered, penalty_kind
@@ -8,6 +10,7 @@ from skdict.decomposition._base import width_restored_on_error
 from skdict.decomposition._codes import check_finite_rows
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._debias import refit_weights
+from skdict.decomposition._defaults import setting, settings_used
 from skdict.decomposition._fit import Fit, run_together
 from skdict.decomposition._measured_rows import warn_of_outlier_rows
 from skdict.decomposition._observers._callbacks import EpochCallbacks, with_callbacks
@@ -60,7 +63,7 @@ def fit_autoencoder(sae, X, observers=()):
 def _fit_rows(sae, X, observers):
     rows = training_rows(sae, X)
     start = start_of(sae, rows)
-    callbacks = EpochCallbacks(sae, X, _fitted_attributes)
+    callbacks = EpochCallbacks(sae, X, partial(_fitted_attributes, sae))
     fit = new_fit(sae, start, rows, [callbacks, *observers])
     run_together([fit])
     _replace(sae, finished_attributes(sae, fit, X) | row_attributes(rows))
@@ -146,7 +149,7 @@ def _fit_block(sae, trainer, rows, schedule):
         observers.append(reaching(sae)(sae.target_l0))
     fit = Fit(trainer, rows, schedule, observers)
     run_together([fit])
-    attributes = _fitted_attributes(fit) | {"_moments": trainer.moments()}
+    attributes = _fitted_attributes(sae, fit) | {"_moments": trainer.moments()}
     warn_of_outlier_rows(rows.moments)
     return attributes
 
@@ -172,7 +175,7 @@ def new_fit(sae, start, rows, observers=()):
     asked = [Progress()] if sae.verbose else []
     if is_steered(sae):
         asked.append(reaching(sae)(sae.target_l0, rows.held_out()))
-    if sae.dead_features == "resample":
+    if setting(sae, "dead_features") == "resample":
         asked.append(Resampling())
     if sae.tol is not None:
         asked.append(Convergence(sae.tol))
@@ -191,7 +194,7 @@ def finished_attributes(sae, fit, X):
     weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
         weights = refit_weights(X, weights, resolve_device(sae.device))
-    return weights.attributes() | _counts(fit)
+    return weights.attributes() | settings_used(sae) | _counts(fit)
 
 
 def row_attributes(rows):
@@ -204,9 +207,10 @@ def row_attributes(rows):
     }
 
 
-def _fitted_attributes(fit):
+def _fitted_attributes(sae, fit):
     """Return what an estimator would keep if training stopped now."""
-    return weights_of(fit.trainer, fit.rows).attributes() | _counts(fit)
+    attributes = weights_of(fit.trainer, fit.rows).attributes()
+    return attributes | settings_used(sae) | _counts(fit)
 
 
 def _counts(fit):

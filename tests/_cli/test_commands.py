@@ -157,6 +157,23 @@ def test_fit_steers_alpha_to_a_target(stores, tmp_path, capsys):
     assert results["alpha"] == loaded.alpha_ == sae.alpha_ != 0.1
 
 
+@pytest.mark.parametrize(
+    ("given", "sizes"), [("12,24", [12, 24]), ("1/4,1/2", [0.25, 0.5]), ("0.25", [0.25])]
+)
+def test_fit_nests_prefixes(stores, tmp_path, capsys, given, sizes):
+    options = ("--n-components", 48, "--max-iter", 1, "--activation", "jumprelu", *SMALL)
+    out = tmp_path / "nested"
+    options = *options, "--target-l0", 4, "--matryoshka", given, "--json"
+    assert run("fit", stores / POINTS[0], "--out", out, *options) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert results["activation"] == "jumprelu" and "alpha" not in results
+    loaded = load_dictionary(out)
+    assert loaded.matryoshka == sizes
+    assert results["threshold"] == pytest.approx(np.median(loaded.thresholds_))
+    again = run("fit", "--settings", out / "settings.json", "--matryoshka", "1/3,1/2")
+    assert again == 2 and "matryoshka is" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("activation", ["topk", "batch_topk"])
 def test_fit_keeps_the_largest_codes(stores, tmp_path, capsys, activation):
     acts, out = Activations.load(stores / POINTS[0]), tmp_path / "sae"
@@ -191,7 +208,7 @@ def test_fit_without_options_has_the_defaults_of_the_estimator(stores, tmp_path,
         default = SparseDictionaryAutoencoder()
         assert (sae.alpha, sae.target_l0) == (default.alpha, default.target_l0)
         used = json.loads((out / "settings.json").read_text())
-        assert (used["alpha"], used["target_l0"]) == (0.1 if activation == "relu" else None, None)
+        assert (used["alpha"], used["target_l0"]) == (None, None)
 
 
 def test_fit_says_what_it_takes(stores, tmp_path, capsys):
@@ -280,9 +297,10 @@ def test_settings_are_read_and_the_command_line_wins(texts, tmp_path, kind):
         ("alpha: much", "alpha='much' is not accepted"),
         ("max-iter: 2.5", "max_iter=2.5 is not accepted"),
         ("alpha: true", "pass a value, not true or false"),
+        ("matryoshka: 1/0", "'1/0' is not accepted: pass sizes such as 144,576"),
         ("json: 3", "pass true or false"),
         ("precision: half", "pass one of auto, float32, bfloat16"),
-        ("activation: top", "pass one of relu, topk, batch_topk"),
+        ("activation: top", "pass one of relu, topk, batch_topk, jumprelu"),
         ("[1, 2]", "holds no options; accepted are"),
         ("a: b: c", "neither YAML nor JSON"),
         ("!!python/object/apply:os.system ['touch exploded']", "neither YAML nor JSON"),
@@ -323,6 +341,10 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         (["fit", "STORE", "--out", "x", "--target-l0", "513"], "--target-l0=513.0"),
         ([*TOPK, "--target-l0", "8.5"], "--target-l0=8.5 is not accepted: with --activation topk"),
         ([*TOPK, "--target-l0", "nan"], "--target-l0=nan"),
+        (
+            [*TOPK[:-1], "jumprelu", "--alpha", "0.1", "--target-l0", "4"],
+            "--alpha 0.1 does not go with --activation jumprelu, which aims at --target-l0",
+        ),
         ([*TOPK, "--alpha", "0.1"], "--alpha 0.1 does not go with --activation topk"),
         (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),
         (["fit", "STORE", "--out", "STORE"], "is not a saved dictionary"),

@@ -249,6 +249,11 @@ class Sparsify:
         self._optimizer.step()
         self._optimizer.zero_grad()
 
+    def finish(self):
+        """Take up the averaged weights that a schedule-free optimiser trains for."""
+        if hasattr(self._optimizer, "eval"):
+            self._optimizer.eval()
+
     def codes(self, x):
         """Return all codes of rows."""
         top = self._coder.encode(x)

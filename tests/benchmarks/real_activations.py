@@ -1,178 +1,215 @@
-"""Activations beside one another on one layer of a real model, at equal L0.
+"""Which activation? Dictionaries of a layer of a real model at equal L0, over seeds.
 
-Each dictionary is fitted to four fifths of the documents and measured on the others. The plain loop
-is BatchTopK as one writes it first, with AuxK for dead features, at several learning rates. Needs
-what real_layers.py needs. Candidates are the entries that a search computes exactly, per row.
+Each dictionary is fitted to four fifths of the documents and measured on the others, as it is and
+with its codes refitted. Fits run in several processes of one thread and are recorded one by one,
+so that a run that was stopped goes on where it was. Needs what real_layers.py needs.
 
-Run: python tests/benchmarks/real_activations.py wikitext2-test.txt --cache FOLDER
+Run: python tests/benchmarks/real_activations.py wikitext2-test.txt --cache FOLDER --record FILE
+Parts: table (kinds, tied or not, seeds), defaults (one change at a time, layers 3, 9 and 15),
+seconds (two threads, in turns).
 """
 
 import argparse
+import json
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-from plain_loops import PlainBatchTopK
+from measuring import print_table
 from real_layers import fit, read_rows, split
 
-from skdict._core._screening.bounds import KINDS, Screen, round_rows
-from skdict.datasets import make_sparse_features
-from skdict.metrics import compare_dictionaries
+from skdict import Activations
 
-OURS = {
-    "L1 tied": {},
-    "L1 untied": {"tied_weights": False},
-    "L1 untied, debiased": {"tied_weights": False, "debias": True},
-    "TopK tied": {"activation": "topk"},
-    "TopK untied": {"activation": "topk", "tied_weights": False},
-    "BatchTopK tied": {"activation": "batch_topk"},
-    "BatchTopK untied": {"activation": "batch_topk", "tied_weights": False},
-    "BatchTopK untied, debiased": {
-        "activation": "batch_topk",
-        "tied_weights": False,
-        "debias": True,
-    },
-    "BatchTopK untied, AuxK": {
-        "activation": "batch_topk",
-        "tied_weights": False,
-        "dead_features": "auxk",
-    },
-    "JumpReLU untied, AuxK": {
-        "activation": "jumprelu",
-        "tied_weights": False,
-        "dead_features": "auxk",
-    },
+N_COMPONENTS = 2304
+TARGETS, SEEDS = (12, 32, 64), (0, 1, 2)
+LAYER, LAYERS = "resid_post.9", ("resid_post.3", "resid_post.9", "resid_post.15")
+KINDS = {
+    "L1": {"activation": "relu"},
+    "TopK": {"activation": "topk"},
+    "BatchTopK": {"activation": "batch_topk"},
+    "JumpReLU": {"activation": "jumprelu"},
+    "Matryoshka": {"activation": "batch_topk", "matryoshka": [1 / 16, 1 / 4]},
 }
-EPOCHS, BATCH_ROWS, FALLING = 10, 1024, 0.2
-AUX_WEIGHT = 1 / 32
+CHANGES = (
+    {},
+    {"learning_rate": 1e-3},
+    {"learning_rate": 6e-3},
+    {"bias_init": "zeros"},
+    {"dead_features": "ignore"},
+    {"dead_features": "resample"},
+    {"tied_weights": True},
+)
+# What the table is compared with: the best before there was another activation.
+BASELINE = "L1", False, "refit"
 
 
-class PlainLoop(PlainBatchTopK):
-    """The loop with AuxK: dead features rebuild the residual (Gao et al. 2024, appendix A.2)."""
-
-    def start(self, width, n_components, silent_steps):
-        """Begin from random directions."""
-        directions = torch.nn.functional.normalize(torch.randn(n_components, width), dim=1)
-        self.load(directions, torch.zeros(n_components))
-        self._silent = torch.zeros(n_components, dtype=torch.int64)
-        self._silent_steps, self._most = silent_steps, width // 2
-
-    def step(self, x):
-        """Train on a batch."""
-        pre = x @ self.encoder.T + self.bias
-        positive = torch.relu(pre).flatten()
-        kept = positive.topk(int(self._k * len(x)), sorted=False).indices
-        codes = torch.zeros_like(positive).scatter(0, kept, positive[kept]).view_as(pre)
-        residual = x - self.decode(codes)
-        loss = residual.square().sum(1).mean() + AUX_WEIGHT * self._aux_loss(pre, residual.detach())
-        self._silent = (self._silent + 1).masked_fill((codes > 0).any(0), 0)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.move()
-
-    def _aux_loss(self, pre, residual):
-        dead = self._silent >= self._silent_steps
-        if not dead.any():
-            return 0.0
-        top = pre[:, dead].topk(min(self._most, int(dead.sum())), dim=1)
-        codes = torch.zeros_like(pre[:, dead]).scatter(1, top.indices, torch.relu(top.values))
-        missing = residual - codes @ self.weights[dead]
-        return missing.square().sum() / (residual - residual.mean(0)).square().sum()
+def table_runs(args):
+    """Return what is to be fitted for the table."""
+    for tied in (False, True):
+        for seed in args.seeds:
+            for options in KINDS.values():
+                for target in TARGETS:
+                    yield {
+                        "hook_point": LAYER,
+                        "seed": seed,
+                        "target_l0": target,
+                        "options": options | {"tied_weights": tied},
+                    }
 
 
-def fit_plain_loop(train, args, target, rate):
-    """Return encode and decode of a trained loop, and the seconds that it took."""
-    start = time.perf_counter()
-    torch.manual_seed(0)
-    mean = train.mean(0, dtype=np.float64).astype(np.float32)
-    scale = float(np.sqrt(np.square(train - mean).sum(1).mean()))
-    rows = torch.from_numpy((train - mean) / scale)
-    n_steps = len(rows) // BATCH_ROWS
-    loop = PlainLoop(rows.shape[1], args.n_components, BATCH_ROWS, k=target, learning_rate=rate)
-    loop.start(rows.shape[1], args.n_components, n_steps)
-    for epoch in range(EPOCHS):
-        for i, chosen in enumerate(torch.randperm(len(rows))[: n_steps * BATCH_ROWS].split(1024)):
-            left = 1 - (epoch + i / n_steps) / EPOCHS
-            loop.optimizer.param_groups[0]["lr"] = rate * min(1, left / FALLING)
-            loop.step(rows[chosen])
-    seconds = time.perf_counter() - start
+def defaults_runs(args):
+    """Return what is to be fitted to choose defaults."""
+    for hook_point in LAYERS:
+        for kind in ("L1", "TopK", "BatchTopK", "JumpReLU"):
+            for change in CHANGES:
+                if kind == "L1" and change.get("dead_features") == "ignore":
+                    continue  # the default there
+                yield {
+                    "hook_point": hook_point,
+                    "seed": 0,
+                    "target_l0": 32,
+                    "options": KINDS[kind] | {"tied_weights": False} | change,
+                }
 
-    @torch.no_grad()
-    def pre(x):
-        x = torch.from_numpy((x - mean) / scale)
-        return x @ loop.encoder.T + loop.bias
 
-    sample = pre(train[:: max(1, len(train) // 20_000)])
-    threshold = -np.partition(-sample.numpy().ravel(), int(target * len(sample)))[
-        int(target * len(sample))
+def complete(runs, args):
+    """Return the record of each run, those that are missing fitted and recorded first."""
+    recorded = {}
+    if args.record.exists():
+        for line in args.record.read_text().splitlines():
+            record = json.loads(line)
+            recorded[json.dumps(record["run"], sort_keys=True)] = record
+    keys = {json.dumps(run, sort_keys=True): run for run in runs}
+    missing = [run for key, run in keys.items() if key not in recorded]
+    pool = ProcessPoolExecutor(args.jobs, get_context("spawn"), partial(torch.set_num_threads, 1))
+    with pool, args.record.open("a") as file:
+        for done in as_completed([pool.submit(measure, run, args.cache) for run in missing]):
+            record = done.result()
+            recorded[json.dumps(record["run"], sort_keys=True)] = record
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+    return [recorded[key] for key in keys]
+
+
+def measure(run, cache):
+    """Fit one dictionary, and return what came out of it."""
+    train, test = split(Activations.load(cache / run["hook_point"]))
+    train, test = np.asarray(train), np.asarray(test)
+    args = argparse.Namespace(n_components=N_COMPONENTS)
+    options = run["options"] | {"target_l0": run["target_l0"], "random_state": run["seed"]}
+    sae, seconds, told = fit(train, args, **options)
+    silent = int((sae.firing_counts_ == 0).sum())
+    record = {"run": run, "seconds": seconds, "silent": silent, "told": told}
+    record["plain"] = scores(sae, test)
+    sae.refit_codes(train)
+    return record | {"refit": scores(sae, test)}
+
+
+def scores(sae, rows):
+    """Return L0, FVU, and FVU without outlier rows."""
+    codes = sae.transform(rows)
+    errors = np.square(rows - sae.inverse_transform(codes), dtype=np.float64).sum(1)
+    inliers = np.linalg.norm(rows - sae.mean_, axis=1) <= sae.outlier_cutoff_
+
+    def fvu(kept):
+        center = rows[kept].mean(0, dtype=np.float64)
+        return errors[kept].sum() / np.square(rows[kept] - center).sum()
+
+    everywhere = np.ones_like(inliers)
+    return {"l0": codes.nnz / len(rows), "fvu": fvu(everywhere), "fvu_inliers": fvu(inliers)}
+
+
+def at_equal_l0(points, l0, name="fvu"):
+    """Return a score at an L0, by a line through the logarithms of neighbouring points."""
+    points = sorted(points, key=lambda point: point["l0"])
+    x, y = (np.log([point[key] for point in points]) for key in ("l0", name))
+    i = int(np.clip(np.searchsorted(x, np.log(l0)) - 1, 0, len(x) - 2))
+    slope = (y[i + 1] - y[i]) / (x[i + 1] - x[i])
+    return float(np.exp(y[i] + slope * (np.log(l0) - x[i])))
+
+
+def print_comparison(args):
+    """Print FVU at equal L0 by kind, tied or not, refitted or not, over seeds."""
+    curves = {}
+    for record in complete(table_runs(args), args):
+        run = record["run"]
+        options = dict(run["options"])
+        tied = options.pop("tied_weights")
+        kind = next(name for name, value in KINDS.items() if value == options)
+        for refitted in ("plain", "refit"):
+            seeds = curves.setdefault((kind, tied, refitted), {})
+            seeds.setdefault(run["seed"], []).append(record | record[refitted])
+    values = {
+        key: np.array([[at_equal_l0(c, l0) for l0 in TARGETS] for c in seeds.values()])
+        for key, seeds in curves.items()
+    }
+    table = [
+        comparison_row(key, curves[key], values[key], values[BASELINE]) for key in sorted(curves)
     ]
-    atoms = loop.weights.detach().numpy()
-
-    def rebuild(x):
-        codes = torch.where(pre(x) > threshold, pre(x), 0).numpy()
-        return mean + scale * (codes @ atoms), codes
-
-    return rebuild, seconds
-
-
-def print_table(rows, args):
-    """Print FVU, L0, dead features and seconds of each method at each L0."""
-    train, test = split(rows)
-    train_rows, test_rows = np.asarray(train), np.asarray(test)
-    variance = np.square(test_rows - test_rows.mean(0, dtype=np.float64)).sum()
-    print(f"{args.hook_point}: {len(train)} rows to fit on, {len(test)} held out")
-    print("target  method                       FVU     L0      dead  seconds")
-    for target in args.target_l0s:
-        for name in args.methods:
-            options = OURS[name]
-            sae, seconds, _ = fit(train, args, target_l0=target, **options)
-            record = compare_dictionaries({"sae": sae}, None, test)["sae"]
-            found = record["fvu"], record["l0"], record["n_dead"], seconds
-            print_line(target, name, *found)
-        for rate in args.rates:
-            rebuild, seconds = fit_plain_loop(train_rows, args, target, rate)
-            rebuilt, codes = rebuild(test_rows)
-            fvu = np.square(test_rows - rebuilt, dtype=np.float64).sum() / variance
-            dead = int((~codes.any(0)).sum())
-            l0 = (codes > 0).sum() / len(codes)
-            print_line(target, f"plain BatchTopK, {rate:g}", fvu, l0, dead, seconds)
+    columns = ["kind", "weights", "codes", *(f"FVU at {l0}" for l0 in TARGETS)]
+    columns += [
+        "against L1 untied refit (t)",
+        "without outliers at 32",
+        "silent at 32",
+        "L0 for 32",
+    ]
+    print_table(f"{LAYER}, seeds {list(args.seeds)}", columns, table)
 
 
-def print_line(target, name, fvu, l0, dead, seconds):
-    """Print one line of the table."""
-    print(f"{target:6d}  {name:<27}  {fvu:.4f}  {l0:6.2f}  {dead:4d}  {seconds:7.1f}", flush=True)
+def comparison_row(key, seeds, values, baseline):
+    """Return the cells of a row of the table."""
+    kind, tied, refitted = key
+    mean, error = values.mean(0), values.std(0, ddof=1) / len(values) ** 0.5
+    difference = baseline - values
+    spread = np.hypot(error, baseline.std(0, ddof=1) / len(values) ** 0.5)
+    middle = [next(p for p in c if p["run"]["target_l0"] == TARGETS[1]) for c in seeds.values()]
+    return [
+        kind,
+        "tied" if tied else "untied",
+        refitted,
+        *(f"{m:.4f} ±{e:.4f}" for m, e in zip(mean, error, strict=True)),
+        " ".join(f"{t:+.1f}" for t in difference.mean(0) / np.maximum(spread, 1e-12)),
+        f"{np.mean([at_equal_l0(c, TARGETS[1], 'fvu_inliers') for c in seeds.values()]):.4f}",
+        " ".join(str(p["silent"]) for p in middle),
+        " ".join(f"{p['l0']:.1f}" for p in middle),
+    ]
 
 
-def print_candidates(rows, args):
-    """Print how many entries of a row the search for the k largest computes."""
-    planted = make_sparse_features(
-        20_000, n_features=512, n_components=2048, n_active=20, decay=1.0, random_state=0
-    ).X
-    sources = {"planted": planted} | {name: np.asarray(acts) for name, acts in rows.items()}
-    print(
-        "candidates of a row, k = 32   " + "  ".join(f"{kind:>9}" for kind in KINDS) + "       none"
-    )
-    for name, x in sources.items():
-        sae, _, _ = fit(x[:40_000], args, activation="topk", target_l0=32, tied_weights=False)
-        x = torch.from_numpy(((x[::40] - sae.mean_) / sae.scale_).astype(np.float32))
-        encoder = torch.from_numpy(sae.encoder_)
-        bias = torch.from_numpy(sae.encoder_bias_ / np.float32(sae.scale_))
-        counts = [candidates(x, encoder, bias, kind, 32).float().mean() for kind in KINDS]
-        told = "  ".join(f"{count:9.1f}" for count in counts)
-        print(f"{name:<30}{told}  {len(bias):9d}", flush=True)
+def print_defaults(args):
+    """Print what one change makes, by kind and layer."""
+    table = []
+    for record in complete(defaults_runs(args), args):
+        run = record["run"]
+        told = ", ".join(f"{name}={value}" for name, value in run["options"].items())
+        found = [record[codes][name] for codes in ("plain", "refit") for name in ("fvu", "l0")]
+        silent = str(record["silent"])
+        table.append([run["hook_point"], told, *found[:3], record["plain"]["fvu_inliers"], silent])
+    columns = ["hook point", "options", "FVU", "L0", "FVU refitted", "without outliers", "silent"]
+    print_table("One change at a time, target_l0=32, seed 0", columns, table)
 
 
-def candidates(x, encoder, bias, kind, k):
-    """Return for each row how many entries reach the cutoff that its likely ones prove."""
-    screen, rows = Screen(encoder, bias, kind), round_rows(x, kind)
-    bounds, estimates = screen.upper_bounds(
-        rows, screen.products(rows, screen.new_products(len(x)))
-    )
-    likely = estimates.topk(k).indices
-    exact = torch.addmm(bias, x, encoder.T).gather(1, likely)
-    cutoff = exact.amin(1, keepdim=True).clamp(min=0) * (1 - screen.cutoff_rounding)
-    return (bounds > cutoff).sum(1)
+def print_seconds(args):
+    """Print the seconds of a fit of each kind on all threads, in turns."""
+    train = np.asarray(split(Activations.load(args.cache / LAYER))[0])
+    shape = argparse.Namespace(n_components=N_COMPONENTS)
+    seconds = {}
+    for tied in (False, True):
+        for kind, options in KINDS.items():
+            options = options | {"tied_weights": tied, "target_l0": 32}
+            sae, taken, _ = fit(train, shape, **options)
+            start = time.perf_counter()
+            sae.refit_codes(train)
+            weights = "tied" if tied else "untied"
+            seconds[kind, weights] = taken, time.perf_counter() - start
+    table = [[*name, *taken] for name, taken in seconds.items()]
+    print_table("Seconds at target_l0=32", ["kind", "weights", "fit", "refit"], table)
+
+
+PARTS = {"table": print_comparison, "defaults": print_defaults, "seconds": print_seconds}
 
 
 def main():
@@ -180,19 +217,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("texts", nargs="+", type=Path)
     parser.add_argument("--cache", required=True, type=Path, help="folder for the activations")
-    parser.add_argument("--hook-point", default="resid_post.9")
-    parser.add_argument("--target-l0s", type=int, nargs="+", default=[12, 32, 64])
-    parser.add_argument("--methods", nargs="*", default=list(OURS), choices=list(OURS))
-    parser.add_argument("--rates", type=float, nargs="*", default=[3e-4, 1e-3, 3e-3])
-    parser.add_argument("--n-components", type=int, default=2304)
-    parser.add_argument("--candidates", nargs="*", default=[], help="layers to count them on")
+    parser.add_argument("--record", required=True, type=Path, help="file for what was measured")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
-    args.hook_points = [args.hook_point, *args.candidates]
-    rows = read_rows(args)
-    if args.candidates:
-        print_candidates(rows, args)
-    else:
-        print_table(rows[args.hook_point], args)
+    args.hook_points = list(LAYERS)
+    read_rows(args)
+    for part in args.parts:
+        PARTS[part](args)
 
 
 if __name__ == "__main__":

@@ -309,7 +309,8 @@ def test_starts_that_do_not_fit_the_activation_are_refused(start, params, messag
 @pytest.mark.parametrize("kind", SELECTING)
 def test_training_that_diverges_says_so(kind):
     # Enough features that steps search for entries.
-    wide = new(kind, learning_rate=1e30, max_iter=1).set_params(n_components=1024)
+    params = {"learning_rate": 1e30, "max_iter": 1, "dead_features": "ignore"}
+    wide = new(kind, **params).set_params(n_components=1024)
     with pytest.raises(ValueError, match="training diverged"):
         wide.fit(ROWS[:4000])
 

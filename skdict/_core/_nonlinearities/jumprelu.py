@@ -19,7 +19,7 @@ from skdict._core._nonlinearities.base import Nonlinearity
 
 # Widths of windows and thresholds at the start, in units of the spread of a feature's
 # pre-activations; docs/defaults.rst has the experiment.
-BANDWIDTH, THRESHOLD = 1.0, 1.0
+BANDWIDTH, THRESHOLD = 0.5, 0.5
 # The interquartile range of a normal distribution in standard deviations.
 NORMAL_RANGE = 1.349
 
