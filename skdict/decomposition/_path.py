@@ -168,7 +168,7 @@ def sparse_dictionary_path(
     batch_size : int, default=1024
         Rows per step.
     learning_rate : float or "auto", default="auto"
-        Step size of Adam; "auto" is 3e-3.
+        Step size of Adam; "auto" is what suits the activation.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training.
     sparse_output : bool, default=True

@@ -27,19 +27,17 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         + \alpha \frac{1}{n} \sum_{i=1}^n \|\tilde c_i\|_1,
         \qquad \tilde c = \phi(\tilde x E^T + b),
 
-    with E = D if the weights are tied: sums over width and components, means over rows. With
-    ``activation="relu"``, :math:`\phi(p) = \max(p, 0)`, this is equation 4 of [1]_. With
-    ``"topk"`` [2]_, :math:`\phi` keeps the `target_l0` largest positive pre-activations p of each
-    row, and with ``"batch_topk"`` [3]_ the ``floor(target_l0 * n)`` largest of a batch of n rows;
-    alpha is then 0. With ``"jumprelu"`` [4]_, :math:`\phi(p) = p` where p exceeds a threshold
+    with E = D if the weights are tied: sums over width and components, means over rows. The first
+    term is the fraction of variance unexplained (FVU), so alpha has the same meaning for any layer,
+    model and width. With ``activation="relu"``, :math:`\phi(p) = \max(p, 0)`, this is equation 4 of
+    [1]_. With ``"topk"`` [2]_, :math:`\phi` keeps the `target_l0` largest positive entries of p in
+    each row, and with ``"batch_topk"`` [3]_ the ``floor(target_l0 * n)`` largest of a batch of n
+    rows; alpha is then 0. With ``"jumprelu"`` [4]_, :math:`\phi(p) = p` where p exceeds a threshold
     learned for each feature, else 0, and the penalty is :math:`(\bar L / L^* - 1)^2`, with
     :math:`\bar L` the mean number of codes of a batch and :math:`L^*` that of `target_l0`; or,
-    without a target, alpha times :math:`\bar L`. The first term is the fraction of variance
-    unexplained (FVU), so alpha has the same meaning for any layer, model and width.
-
-    With `matryoshka`, a nested dictionary [5]_ of prefixes of sizes
-    :math:`m_1 < \ldots < m_L = m`, where m is `n_components`, the first term becomes the mean FVU
-    of the prefixes, each reconstructing the rows by itself:
+    without a target, alpha times :math:`\bar L`. With `matryoshka`, a nested dictionary [5]_ of
+    prefixes of sizes :math:`m_1 < \ldots < m_L` = `n_components`, the first term becomes the mean
+    FVU of the prefixes, each reconstructing the rows by itself:
 
     .. math::
         \frac{1}{L} \sum_{l=1}^L \frac{1}{n} \sum_{i=1}^n
@@ -67,15 +65,13 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         object derived from `Nonlinearity`.
     alpha : float or "auto", default="auto"
         Weight of the penalty: of the L1 norm of codes with "relu", of their number with "jumprelu"
-        and no `target_l0`. "auto" is 0.1 with the former and 0.001 with the latter. With "relu" and
-        `rescale=True`, 0.1 is a reasonable
-        first value for most layers, but the useful range differs between layers and models: in the
-        middle of SmolLM2-135M, 0.2 kills features and 0.4 nearly all of them.
-        `sparse_dictionary_path` spans a grid from the rows; to use one number for several layers,
-        set `target_l0` instead.
-        The code published with [1]_ averages the squared error over the width, so its alphas
-        times the width are alphas here (8.577e-4 at width 512 is 0.439), with
-        ``center=False, rescale=False, bias_init="zeros"``.
+        and no `target_l0`. "auto" is 0.1 with the former and 0.001 with the latter: reasonable
+        first values for most layers with `rescale=True`, but the useful range differs between
+        layers and models. In the middle of SmolLM2-135M, 0.2 kills features with "relu" and 0.4
+        nearly all of them. `sparse_dictionary_path` spans a grid from the rows; to use one number
+        for several layers, set `target_l0` instead. The code published with [1]_ averages the
+        squared error over the width, so its alphas times the width are alphas here (8.577e-4 at
+        width 512 is 0.439), with ``center=False, rescale=False, bias_init="zeros"``.
     target_l0 : float or None, default=None
         Number of active codes per row. With "topk" a whole number, which no row exceeds; with
         "batch_topk" a mean; None means 32 for both, or a quarter of the features where these are
@@ -102,9 +98,10 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Scale rows to unit mean square norm for training.
     bias_init : {"auto", "calibrated", "zeros"}, default="auto"
         Initial encoder biases: such that each feature fires on 3 % of the rows, or zero. "auto" is
-        "calibrated". With
-        zeros, half of all codes are active at first, and the penalty kills many features for good.
-    dead_features : {"ignore", "resample", "auxk"}, default="ignore"
+        "calibrated". From zeros, half of all codes are active at first, and a penalty kills many
+        features for good.
+    dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
+        What becomes of features that no longer fire. "auto" is "ignore" with "relu", else "auxk".
         With "resample", re-initialise features that were silent for an epoch from residuals of
         poorly reconstructed rows, after each epoch at the full learning rate. With "auxk" [2]_,
         features silent for an epoch (or ten million rows) rebuild what the others leave of each
@@ -121,8 +118,9 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         rate begins its final decay.
     batch_size : int, default=1024
         Rows per step.
-    learning_rate : float, default=3e-3
-        Step size of Adam; it decays linearly to zero over the last fifth of the steps.
+    learning_rate : float or "auto", default="auto"
+        Step size of Adam; it decays linearly to zero over the last fifth of the steps. "auto" is
+        4.5e-3 with "batch_topk", else 3e-3.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training; parameters and sums stay in the dtype of the
         rows. With "bfloat16", factors and products are rounded; with "auto", nothing is.
@@ -176,10 +174,10 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         `fvu_inliers` (the FVU without outlier rows) and `l0` (active codes per row); `alpha`;
         `n_dead` (features silent for an epoch); and `n_resampled` (features re-initialised so
         far). With `matryoshka`, `loss` and `fvu` are those of the full dictionary.
-    n_iter_ : int
-        Number of epochs.
-    n_steps_ : int
-        Number of steps of Adam.
+    learning_rate_, bias_init_, dead_features_, tied_weights_ : float, str, str, bool
+        The parameters of these names, with "auto" resolved.
+    n_iter_, n_steps_ : int, int
+        Numbers of epochs, and of steps of Adam.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
