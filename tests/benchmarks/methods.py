@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 import torch
 from plain_loops import PlainBatchTopK, PlainLoop
 
-from skdict._core import L1, NONLINEARITIES, Levels, Tensors, Trainer
+from skdict._core import L1, NONLINEARITIES, Levels, TargetL0, Tensors, Trainer
 from skdict._core._backends import is_compiled
 
 UNLIMITED = 10**6
+# More than any measurement takes: after so many a feature counts as dead.
+MANY_STEPS = 10**5
 
 
 class Ours:
     """The trainer inside of the estimator, without its schedule; untied where there is a k.
 
-    `prefixes` are shares of the components, before the full dictionary, with equal weights.
+    `prefixes` are shares of the components, before the full dictionary, with equal weights. The
+    share `dead` of the features never fires, and rebuilds what the others leave (AuxK).
     """
 
     modules = ()
@@ -37,13 +40,16 @@ class Ours:
         activation="relu",
         k=None,
         prefixes=(),
+        dead=0.0,
     ):
-        self._alpha = alpha if k is None else 0.0
+        self._penalty = L1(alpha if k is None else 0.0)
         ends = *(round(share * n_components) for share in prefixes), n_components
         self._levels = Levels(ends, (1 / len(ends),) * len(ends))
         self._tied = k is None
         self._nonlinearity = NONLINEARITIES[activation](*([] if k is None else [k]))
+        self._n_dead = int(dead * n_components)
         self._options = {
+            "silent_steps": MANY_STEPS if dead else None,
             "compiled": compiled,
             "learning_rate": learning_rate,
             "batch_size": batch_size,
@@ -52,17 +58,23 @@ class Ours:
     def load(self, components, bias):
         """Take up a dictionary."""
         values = {"components": components.clone(), "bias": bias.clone()}
+        values["bias"][: self._n_dead] = -UNLIMITED
         if not self._tied:
             values["encoder"] = components.clone()
+        self._train(values)
+
+    def _train(self, values):
         self.tensors = Tensors(values)
         self._trainer = Trainer(
             self.tensors,
             self._nonlinearity,
-            L1(self._alpha),
-            product_dtype=bias.dtype,
+            self._penalty,
+            product_dtype=values["bias"].dtype,
             levels=self._levels,
+            n_steps=MANY_STEPS,
             **self._options,
         )
+        self._trainer._tally.last_fired[: self._n_dead] = 0
         self.step = self._trainer.step
 
     def codes(self, x):
@@ -76,6 +88,29 @@ class Ours:
     def atoms(self):
         """Return the directions that codes are written along."""
         return self.tensors.components
+
+
+class OurJumpReLU(Ours):
+    """Ours with thresholds, such that k codes fire on a row of the first batch."""
+
+    def __init__(self, width, n_components, batch_size, *, k, **options):
+        super().__init__(width, n_components, batch_size, **options)
+        self._tied, self._k = False, k
+        self._nonlinearity, self._penalty = NONLINEARITIES["jumprelu"](), TargetL0(k)
+
+    def _train(self, values):
+        self._values = values
+        self.step = self._first_step
+
+    def _first_step(self, x):
+        learned = self._nonlinearity.learned(len(self._values["bias"]))
+        tensors = Tensors({**self._values, **learned})
+        self._nonlinearity.calibrate(tensors, x)
+        tensors.bias.copy_(self._values["bias"])
+        pre = (x @ tensors.encoder.T + tensors.bias).flatten()
+        tensors["thresholds"].fill_(pre.topk(self._k * len(x), sorted=False).values.amin())
+        super()._train(dict(tensors))
+        self.step(x)
 
 
 class SAELens:
@@ -318,8 +353,13 @@ def selecting_recipes(k=32):
             recipes.append(Recipe(f"skdict {name}, {way}", "ours", Ours, options))
     # The options of the last one, BatchTopK by the fastest way there is.
     nested = options | {"prefixes": (1 / 16, 1 / 4)}
-    recipes.append(Recipe("skdict BatchTopK, three levels", "ours", Ours, nested))
-    return recipes
+    jumping = {name: options[name] for name in ("learning_rate", "k", "compiled")}
+    return [
+        *recipes,
+        Recipe("skdict BatchTopK, three levels", "ours", Ours, nested),
+        Recipe("skdict BatchTopK, AuxK", "ours", Ours, options | {"dead": 0.1}),
+        Recipe("skdict JumpReLU", "ours", OurJumpReLU, jumping),
+    ]
 
 
 def installed(recipes):
