@@ -1,6 +1,7 @@
 """Recovery of planted features at package defaults, against PCA, FastICA and random directions.
 
 Run: python tests/benchmarks/planted.py [--seeds 5] [--rows 300000] [--ica]
+     python tests/benchmarks/planted.py --activation topk --target-l0 5
 """
 
 import argparse
@@ -31,16 +32,17 @@ def both_signs(atoms):
     return np.concatenate([atoms, -atoms])
 
 
-def measure(name, seed, rows, with_ica):
+def measure(name, seed, args):
     """Print one line for each method on one data set."""
-    data = make_sparse_features(rows, random_state=seed, **SETTINGS[name])
+    data = make_sparse_features(args.rows, random_state=seed, **SETTINGS[name])
     width = data.X.shape[1]
+    sparsity = {"activation": args.activation, "target_l0": args.target_l0}
     methods = {
-        "sae": SparseDictionaryAutoencoder(LEARNED[name], random_state=seed),
+        "sae": SparseDictionaryAutoencoder(LEARNED[name], random_state=seed, **sparsity),
         "pca": PCA(width, random_state=seed),
         "random": RandomDictionary(LEARNED[name], random_state=seed),
     }
-    if with_ica:
+    if args.ica and seed == 0:
         methods["ica"] = FastICA(width, whiten="unit-variance", random_state=seed, max_iter=400)
     for method, estimator in methods.items():
         start = time.perf_counter()
@@ -68,11 +70,13 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--ica", action="store_true", help="FastICA too, on the first seed")
+    parser.add_argument("--activation", default="relu")
+    parser.add_argument("--target-l0", type=int, help="codes a row (default: that of alpha)")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     for name in args.widths:
         for seed in range(args.seeds):
-            measure(name, seed, args.rows, args.ica and seed == 0)
+            measure(name, seed, args)
 
 
 if __name__ == "__main__":
