@@ -61,7 +61,7 @@ OUTSIDE = {
     "_store": {"numpy"},
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy", "numba"},
-    "models": {"torch", "transformers", "gguf"},
+    "models": {"torch", "numpy", "transformers", "gguf"},
     "datasets": {"sklearn", "numpy", "scipy", "huggingface_hub"},
 }
 

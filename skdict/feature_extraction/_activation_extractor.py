@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from skdict._validation import check_number, check_texts
 from skdict.feature_extraction._extraction import NoRowsError, Reading
+from skdict.feature_extraction._row_cache import model_state
 
 
 class ActivationExtractor(TransformerMixin, BaseEstimator):
@@ -68,9 +69,10 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
     cache_dir : str, path or None, default=None
-        Folder in which the rows of each text are kept, named by the content of model,
-        tokenizer, options and text: folds and candidates of a search, and later runs, then
-        read them from there, and no text goes through the model twice.
+        Folder that keeps the rows of each text, named by a hash of the model as it runs now, the
+        hook point, `dtype` and the tokens read. The folds and candidates of a search, and later
+        runs, read them from there, so no text goes through the model twice. A model with state
+        that cannot be hashed, such as hooks that others have set, is run anyway, with a warning.
 
     See Also
     --------
@@ -227,10 +229,15 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         return type(self)(**self.get_params(deep=False))
 
     def __getstate__(self):
-        state = super().__getstate__()
-        if isinstance(state.get("model"), tuple):
-            state = {**state, "model": None}
+        # joblib names what it caches by this state, so it tells models apart, and a loaded model as
+        # it runs now from what it was before.
+        state = {**super().__getstate__(), "_model_state": model_state(self.model)}
+        if isinstance(self.model, tuple):
+            state["model"] = None
         return state
+
+    def __setstate__(self, state):
+        super().__setstate__({k: v for k, v in state.items() if k != "_model_state"})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

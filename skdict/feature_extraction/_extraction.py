@@ -1,7 +1,6 @@
 """Running a model on texts and gathering what is read at some of its places."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from skdict.feature_extraction._forward_pass import (
 )
 from skdict.feature_extraction._outliers import warn_of_outliers
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
-from skdict.feature_extraction._row_cache import RowCache, fingerprint
+from skdict.feature_extraction._row_cache import open_row_cache
 from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
     describe_model,
@@ -99,10 +98,13 @@ class Reading:
                 f"texts or lower skip_first"
             )
         with evaluation_mode(model):
-            if self.cache_dir is None:
+            cache = None
+            if self.cache_dir is not None:
+                cache = open_row_cache(self.cache_dir, model, self.dtype)
+            if cache is None:
                 rows = self._gather(model, points, windows)
             else:
-                rows = self._gather_cached(model, tokenizer, points, texts, windows)
+                rows = self._gather_cached(cache, model, points, windows)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
@@ -138,27 +140,29 @@ class Reading:
             read_in_windows(text, first_document + i, **options) for i, text in enumerate(encoded)
         ]
 
-    def _gather_cached(self, model, tokenizer, points, texts, windows):
+    def _gather_cached(self, cache, model, points, windows):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""
-        names = ("max_length", "skip_first", "long_texts", "dtype")
-        settings = {name: getattr(self, name) for name in names}
-        settings["left_out"] = special_ids(tokenizer) if self.skip_special_tokens else None
-        source = fingerprint(model, tokenizer, keep=isinstance(self.model, (str, Path)))
-        cache = RowCache(self.cache_dir, source, settings)
         lengths = [sum(len(window.kept) for window in part) for part in windows]
-        known = {name: [cache.load(text, name) for text in texts] for name in points}
+        known = {
+            name: [
+                cache.load(part, name) if n else None
+                for part, n in zip(windows, lengths, strict=True)
+            ]
+            for name in points
+        }
         new = [
             i
             for i, n in enumerate(lengths)
             if n and any(rows[i] is None for rows in known.values())
         ]
         if new:
+            cache.check_writable()
             fresh = self._gather(model, points, [windows[i] for i in new])
             ends = np.cumsum([lengths[i] for i in new])
             for name, rows in fresh.items():
                 for i, end in zip(new, ends, strict=True):
                     known[name][i] = rows[end - lengths[i] : end]
-                    cache.store(texts[i], name, known[name][i])
+                    cache.store(windows[i], name, known[name][i])
         return {
             name: np.concatenate([part for part, n in zip(rows, lengths, strict=True) if n])
             for name, rows in known.items()

@@ -7,9 +7,8 @@ from itertools import pairwise
 import torch
 
 from skdict._core import resolve_device
-from skdict.feature_extraction._row_cache import fingerprint
 from skdict.interpretation._client import ClientError, Completion
-from skdict.models import describe_model, evaluation_mode, load_model
+from skdict.models import describe_model, evaluation_mode, fingerprint, load_model
 
 
 class TransformersClient:
@@ -58,7 +57,7 @@ class TransformersClient:
     def identity(self):
         """What tells this model from others, for a cache: a hash of weights and vocabulary."""
         if self._identity is None:
-            self._identity = fingerprint(*self._load(), keep=False)
+            self._identity = fingerprint(*self._load())
         return self._identity
 
     def complete(self, request):

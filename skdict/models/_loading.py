@@ -58,7 +58,7 @@ def load_model(model, *, device=None, revision=None, model_dtype="float32", devi
         name = str(Path(model).expanduser()) if str(model).startswith("~") else str(model)
         placement = tuple(device_map.items()) if isinstance(device_map, dict) else device_map
         device = str(device or "cpu") if placement is None else None
-        return _load_once(name, device, revision, model_dtype, placement, _stamp(name))
+        return _load_once(name, device, revision, model_dtype, placement, file_stamp(name))
     if not isinstance(model, tuple) or len(model) != 2 or not hasattr(model[0], "forward"):
         raise TypeError(f"model is {type(model).__name__}; {ACCEPTED}")
     check_used_as_loaded(model[0], model_dtype, device_map)
@@ -104,9 +104,9 @@ def evaluation_mode(model):
             module.training = training
 
 
-def _stamp(name):
+def file_stamp(name):
     """Return what changes when the file, or a file of the folder, does; None for a hub name."""
-    path = Path(name)
+    path = Path(name).expanduser()
     if not path.exists():
         return None
     files = sorted(path.iterdir()) if path.is_dir() else [path]

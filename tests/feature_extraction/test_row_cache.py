@@ -62,7 +62,7 @@ def test_new_texts_alone_are_run(pair, tmp_path, counted):
 
 @pytest.mark.parametrize(
     "change",
-    [{"hook_point": "mlp_out.1"}, {"max_length": 4}, {"skip_first": 0}, {"dtype": "float16"}],
+    [{"hook_point": "mlp_out.1"}, {"skip_first": 0}, {"dtype": "float16"}],
 )
 def test_other_settings_are_other_rows(pair, tmp_path, counted, change):
     options = {"model": pair, "hook_point": "resid_post.1", "cache_dir": tmp_path}
@@ -72,6 +72,16 @@ def test_other_settings_are_other_rows(pair, tmp_path, counted, change):
     assert len(counted) == len(TEXTS)
     expected = ActivationExtractor(**options | change | {"cache_dir": None}).transform(TEXTS)
     np.testing.assert_array_equal(np.asarray(other), np.asarray(expected))
+
+
+def test_texts_cut_shorter_are_run_and_others_are_not(pair, tmp_path, counted):
+    options = {"model": pair, "hook_point": "resid_post.1"}
+    ActivationExtractor(**options, cache_dir=tmp_path).transform(TEXTS)
+    counted.clear()
+    cut = ActivationExtractor(**options, cache_dir=tmp_path, max_length=4).transform(TEXTS)
+    assert len(counted) == sum(len(text) > 4 for text in TEXTS)
+    expected = ActivationExtractor(**options, max_length=4).transform(TEXTS)
+    np.testing.assert_allclose(np.asarray(cut), np.asarray(expected), atol=1e-6)
 
 
 def test_changed_weights_are_another_model(pair, tmp_path, counted):
@@ -98,7 +108,7 @@ def test_a_damaged_file_is_made_again(pair, tmp_path, counted):
     counted.clear()
     np.testing.assert_allclose(np.asarray(extractor.transform(TEXTS)), expected, atol=1e-6)
     assert len(counted) in (2, 3)
-    assert all(path.suffix == ".npy" for path in files(tmp_path))
+    assert all(path.suffix == ".rows" for path in files(tmp_path))
 
 
 def test_several_places_share_a_pass(pair, tmp_path, counted):
