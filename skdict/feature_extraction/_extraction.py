@@ -8,6 +8,7 @@ import torch
 from skdict._core import resolve_device
 from skdict._validation import check_choice, check_flag, check_number, check_texts
 from skdict.activations import Activations
+from skdict.feature_extraction._finite_rows import to_rows
 from skdict.feature_extraction._forward_pass import (
     TokenCounts,
     batches_of_like_length,
@@ -184,14 +185,7 @@ class Reading:
                 target = rows.setdefault(name, np.empty(shape, dtype=self.dtype))
                 for i, value in zip(batch, values, strict=True):
                     kept = torch.from_numpy(reading[i].kept).to(value.device)
-                    target[ends[i] - len(kept) : ends[i]] = self._to_array(value[kept], name)
+                    target[ends[i] - len(kept) : ends[i]] = to_rows(
+                        value[kept], reading[i], name, model, self.dtype
+                    )
         return rows
-
-    def _to_array(self, values, name):
-        array = values.float().cpu().numpy()
-        if self.dtype == "float16" and np.abs(array).max() > np.finfo(np.float16).max:
-            raise ValueError(
-                f"dtype='float16' cannot hold an activation of {np.abs(array).max():.3g} at "
-                f"{name!r} (at most 65504); use dtype='float32'"
-            )
-        return array

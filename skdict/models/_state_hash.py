@@ -4,6 +4,7 @@ import functools
 import hashlib
 import logging
 import os
+import threading
 import types
 import weakref
 import zlib
@@ -40,6 +41,7 @@ IGNORED = frozenset(
     "warnings_issued deprecation_warnings init_kwargs init_inputs "
     "_output_capturing_hooks_installed".split()
 )
+LOCKS = (type(threading.Lock()), type(threading.RLock()))
 MOST_NESTED = 60
 TENSORS = (torch.Tensor, nn.Parameter, nn.Buffer)
 _digests = WeakTensorKeyDictionary()
@@ -100,9 +102,11 @@ class StateHash:
             if isinstance(value, kind):
                 return add(self, value, where)
         self._tell(f"{type(value).__module__}.{type(value).__qualname__}")
+        # Asked first of all, as it tells objects that hold more than their attributes.
+        reduced = _reduced(value, where)
         if hasattr(value, "__dict__"):
-            return self._add_attributes(value, where)
-        return self._add_reduced(value, where)
+            self._add_attributes(value, where)
+        return self.add(reduced, where)
 
     def _add_tensor(self, tensor, where):
         if tensor.is_meta:
@@ -141,11 +145,11 @@ class StateHash:
         self._tell(f"set {' '.join(sorted(hashes))}")
 
     def _add_mapping(self, mapping, where):
-        self._tell(f"{type(mapping).__qualname__} {len(mapping)}")
-        for key, value in mapping.items():
-            if not (isinstance(key, str) and key in IGNORED):
-                self.add(key, where)
-                self.add(value, f"{where}[{key!r}]")
+        items = [(k, v) for k, v in mapping.items() if not (isinstance(k, str) and k in IGNORED)]
+        self._tell(f"{type(mapping).__qualname__} {len(items)}")
+        for key, value in items:
+            self.add(key, where)
+            self.add(value, f"{where}[{key!r}]")
 
     def _add_function(self, function, where):
         self._tell(f"function {function.__module__}.{function.__qualname__}")
@@ -177,18 +181,19 @@ class StateHash:
                 self._tell(name)
                 self.add(attribute, f"{where}.{name}")
 
-    def _add_reduced(self, value, where):
-        try:
-            parts = value.__reduce_ex__(4)
-        except Exception as error:
-            raise NotHashedError(
-                f"{where} is {type(value).__name__}, whose content cannot be read"
-            ) from error
-        self.add(parts, where)
-
     def _tell(self, text):
         text = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         self._hash.update(b"%d:%b" % (len(text), text))
+
+
+def _reduced(value, where):
+    """Return what pickle would keep of an object, one level deep."""
+    try:
+        return value.__reduce_ex__(4)
+    except Exception as error:
+        raise NotHashedError(
+            f"{where} is {type(value).__name__}, whose content cannot be read"
+        ) from error
 
 
 def _named(state, value, where):
@@ -223,9 +228,9 @@ _ADDED = {
     types.BuiltinFunctionType: _builtin,
     functools.partial: _partial,
     type: _named,
-    (types.ModuleType, logging.Logger): lambda state, value, where: state._tell(
-        value.__name__ if isinstance(value, types.ModuleType) else value.name
-    ),
+    types.ModuleType: lambda state, value, where: state._tell(value.__name__),
+    logging.Logger: lambda state, value, where: state._tell(value.name),
+    LOCKS: lambda state, value, where: state._tell("lock"),
     weakref.ReferenceType: lambda state, value, where: state.add(value(), where),
 }
 # What every module has, hooks and mode among them: looked at by `fingerprint` itself.
