@@ -25,6 +25,7 @@ BELOW = {
     "inspection": {
         "_core",
         "_files",
+        "_store",
         "_validation",
         "activations",
         "decomposition",
