@@ -21,6 +21,8 @@ from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.feature_extraction._row_cache import open_row_cache
 from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
+    check_reads_tokens,
+    check_token_ids,
     describe_model,
     encode_texts,
     evaluation_mode,
@@ -59,6 +61,7 @@ class Reading:
     device_map: object
     revision: str | None
     cache_dir: object
+    trust_remote_code: bool
     token_counts: TokenCounts = field(default_factory=TokenCounts, init=False, compare=False)
 
     def check(self):
@@ -82,13 +85,15 @@ class Reading:
             revision=self.revision,
             model_dtype=self.model_dtype,
             device_map=self.device_map,
+            trust_remote_code=self.trust_remote_code,
         )
+        check_reads_tokens(model)
         points = {name: find_hook_point(model, name) for name in self.hook_points}
         return model, tokenizer, points
 
     def run(self, texts, *, first_document=0):
         """Return the rows of texts, for each place; documents count from `first_document`."""
-        texts = check_texts(texts)
+        texts = check_texts(texts, first=first_document)
         model, tokenizer, points = self.check()
         windows = self._windows(model, tokenizer, texts, first_document)
         lengths = np.array([sum(len(window.kept) for window in part) for part in windows])
@@ -109,7 +114,7 @@ class Reading:
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
-                name: pool_rows(part, documents, len(texts), self.pooling)
+                name: pool_rows(part, documents, len(texts), self.pooling, first=first_document)
                 for name, part in rows.items()
             }
         every = [window for part in windows for window in part]
@@ -137,9 +142,11 @@ class Reading:
             "left_out": special_ids(tokenizer) if self.skip_special_tokens else None,
         }
         encoded = encode_texts(tokenizer, texts)
-        return [
+        windows = [
             read_in_windows(text, first_document + i, **options) for i, text in enumerate(encoded)
         ]
+        check_token_ids(model, tokenizer, ((w.text, w.ids) for part in windows for w in part))
+        return windows
 
     def _gather_cached(self, cache, model, points, windows):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from skdict._validation import check_number
+from skdict._validation import as_host_array, check_number
 from skdict.activations import Activations
 from skdict.inspection._keys import KeyedTopK, mix, uniform
 from skdict.inspection._token_blocks import (
@@ -132,7 +132,7 @@ class RecordCollector:
         ValueError
             If the codes have another shape, or a row is repeated.
         """
-        codes = scipy.sparse.csr_array(codes)
+        codes = scipy.sparse.csr_array(as_host_array(codes))
         if codes.shape != (len(activations), self.n_features):
             raise ValueError(
                 f"codes have shape {codes.shape}; pass codes of shape "
@@ -274,7 +274,7 @@ def collect_records(codes, activations, *, chosen=None, **options):
             f"activations is {type(activations).__name__}; pass Activations, which know the "
             f"token of each row, as ActivationExtractor gives them"
         )
-    codes = scipy.sparse.csr_array(codes)
+    codes = scipy.sparse.csr_array(as_host_array(codes))
     if codes.shape[0] != len(activations):
         raise ValueError(
             f"codes have {codes.shape[0]} rows and activations {len(activations)}; pass the "

@@ -25,6 +25,9 @@ class TransformersClient:
         Where a model given by name or folder runs.
     revision : str or None, default=None
         Branch, tag or commit on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
 
     Examples
     --------
@@ -35,8 +38,9 @@ class TransformersClient:
     ' time'
     """
 
-    def __init__(self, model, *, device="auto", revision=None):
+    def __init__(self, model, *, device="auto", revision=None, trust_remote_code=False):
         self.model, self.device, self.revision = model, device, revision
+        self.trust_remote_code = trust_remote_code
         self._identity = None
         self._lock = threading.Lock()
 
@@ -89,7 +93,12 @@ class TransformersClient:
 
     def _load(self):
         device = resolve_device(self.device)
-        return load_model(self.model, device=device, revision=self.revision)
+        return load_model(
+            self.model,
+            device=device,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+        )
 
 
 def _write(model, tokenizer, request):
