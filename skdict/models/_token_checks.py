@@ -26,9 +26,8 @@ def check_reads_tokens(model):
     if reads == "input_ids" or "input_ids" in inspect.signature(model.forward).parameters:
         return
     raise ValueError(
-        f"{type(model).__name__} reads {reads}, and texts are read as token ids; pass a language "
-        f"model, or name a module by its path, as in model.named_modules(), and run the model on "
-        f"inputs of its own inside skdict.models.capture or skdict.interventions.intervene"
+        f"{type(model).__name__} reads {reads} and not token ids; pass a language model, or read a "
+        f"module of this one with skdict.models.capture while you run it on inputs of its own"
     )
 
 

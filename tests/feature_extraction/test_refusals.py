@@ -11,7 +11,7 @@ from transformers import ViTConfig, ViTModel, WhisperConfig, WhisperModel
 
 from skdict import ActivationExtractor, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.feature_extraction import FeatureVectorizer
-from skdict.interventions import Steer, intervene, loss_recovered
+from skdict.interventions import loss_recovered
 from tests.conftest import build
 
 TEXTS = ["hello", "abc", "world"]
@@ -118,14 +118,6 @@ def test_models_that_read_something_else(build_one, reads, byte_tokenizer):
     path = next(name for name, m in model.named_modules() if isinstance(m, nn.Linear))
     with pytest.raises(ValueError, match=rf"{type(model).__name__} reads {reads}.* token ids"):
         ActivationExtractor((model, byte_tokenizer), path).fit(TEXTS)
-
-
-def test_parts_of_a_vision_model_are_refused_and_its_modules_edited():
-    model = vision().eval()
-    dictionary = RandomDictionary(8, random_state=0).fit(np.eye(16, dtype=np.float32))
-    with pytest.raises(ValueError, match="ViTModel reads pixel_values"):
-        with intervene(model, "mlp_out.1", dictionary, Steer(3, 20.0)):
-            pass
 
 
 # set_output: in a Pipeline that begins with an extractor.
