@@ -39,7 +39,7 @@ def fingerprint(model, tokenizer=None):
     ------
     NotHashedError
         If something has no content that could be hashed: hooks that others have set, a replaced
-        forward method, offloaded weights.
+        forward method, weights that are nowhere in reach.
     """
     model = getattr(model, "_orig_mod", model)
     modules = dict(model.named_modules())
@@ -77,7 +77,7 @@ def _add_module(state, module, name):
     kind = type(module)
     state.add([name, kind, _code_of(kind.forward)], name)
     for values in (module._parameters, module._buffers):
-        state.add(dict(values), name)
+        state.add(_in_memory(values, vars(module).get("_hf_hook")), name)
     if kind._save_to_state_dict is not nn.Module._save_to_state_dict:
         # Packed weights are no parameters, and only the module itself can unpack them.
         packed = {}
@@ -85,6 +85,16 @@ def _add_module(state, module, name):
         state.add(packed, name)
         own = {key: v for key, v in own.items() if not isinstance(v, torch.ScriptObject)}
     state.add(own, name)
+
+
+def _in_memory(weights, hook):
+    """Return weights by name, those that accelerate has offloaded read from where it keeps them."""
+    maps = [getattr(h, "weights_map", None) for h in (hook, *getattr(hook, "hooks", ()))]
+    kept = next((m for m in maps if m is not None), None)
+    return {
+        name: kept[name] if kept is not None and weight is not None and weight.is_meta else weight
+        for name, weight in weights.items()
+    }
 
 
 def _code_of(forward):
