@@ -23,6 +23,7 @@ from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
     check_reads_tokens,
     check_token_ids,
+    check_tokenizer,
     describe_model,
     encode_texts,
     evaluation_mode,
@@ -88,6 +89,7 @@ class Reading:
             trust_remote_code=self.trust_remote_code,
         )
         check_reads_tokens(model)
+        check_tokenizer(tokenizer)
         points = {name: find_hook_point(model, name) for name in self.hook_points}
         return model, tokenizer, points
 

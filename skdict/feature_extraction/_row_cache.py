@@ -1,8 +1,8 @@
 """Rows of texts on disk, so that no text goes through the model twice."""
 
 import hashlib
+import io
 import os
-import struct
 import uuid
 import warnings
 from pathlib import Path
@@ -11,8 +11,8 @@ import numpy as np
 
 from skdict.models import NotHashedError, file_stamp, fingerprint
 
-MAGIC = b"skdict rows 1\n"
-HEADER = struct.Struct("<QQ")
+CHECKSUM_BYTES = 32
+MOST_WIDE = 2**20
 
 
 def open_row_cache(folder, model, dtype):
@@ -78,8 +78,8 @@ class RowCache:
     Files are named by the hash of everything that their rows follow from, so none is ever stale:
     model, hook point, dtype, and the tokens that the model reads with those of them that give a
     row. They are written beside and renamed, so none is ever half, and several processes may
-    share a folder. A file counts as absent unless name, size, checksum and values are as they
-    should be.
+    share a folder. Each holds an array as `np.save` writes it and then a checksum, and counts as
+    absent unless checksum, shape, dtype and values are as they should be.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class RowCache:
                 return None
             with path.open("rb") as file:
                 return self._read(file, os.fstat(file.fileno()).st_size, key, n_rows)
-        except OSError:
+        except (OSError, ValueError):
             return None
 
     def store(self, windows, hook_point, rows):
@@ -146,12 +146,12 @@ class RowCache:
             If they cannot be written; the error names the folder.
         """
         key = self._key(windows, hook_point)
-        path, values = self._path(key), np.ascontiguousarray(rows, dtype=self._dtype).tobytes()
-        header = HEADER.pack(*rows.shape)
+        path, content = self._path(key), io.BytesIO()
+        np.save(content, np.ascontiguousarray(rows, dtype=self._dtype), allow_pickle=False)
         beside = path.with_suffix(f".{uuid.uuid4().hex}.part")
         try:
             path.parent.mkdir(exist_ok=True)
-            beside.write_bytes(MAGIC + header + _checksum(key, header, values) + values)
+            beside.write_bytes(content.getvalue() + _checksum(key, content.getvalue()))
             os.replace(beside, path)
         except OSError as error:
             raise self._explained(error) from error
@@ -162,7 +162,7 @@ class RowCache:
         """Refuse a folder that cannot be written to (`OSError`), before the model runs."""
         probe = self._folder / f".{uuid.uuid4().hex}.part"
         try:
-            probe.write_bytes(MAGIC)
+            probe.write_bytes(bytes(CHECKSUM_BYTES))
         except OSError as error:
             raise self._explained(error) from error
         finally:
@@ -170,18 +170,15 @@ class RowCache:
 
     def _read(self, file, size, key, n_rows):
         """Return the rows in an open file, or None; nothing is believed before it is checked."""
-        start = file.read(len(MAGIC) + HEADER.size + 32)
-        if len(start) < len(MAGIC) + HEADER.size + 32 or not start.startswith(MAGIC):
+        if size > n_rows * MOST_WIDE * self._dtype.itemsize:
             return None
-        header, checksum = start[len(MAGIC) : -32], start[-32:]
-        there, width = HEADER.unpack(header)
-        if there != n_rows or size - len(start) != n_rows * width * self._dtype.itemsize:
+        content = file.read(size)
+        content, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
+        if checksum != _checksum(key, content):
             return None
-        values = file.read(size - len(start))
-        if checksum != _checksum(key, header, values):
-            return None
-        rows = np.frombuffer(values, dtype=self._dtype).reshape(n_rows, width)
-        return rows if np.isfinite(rows).all() else None
+        rows = np.load(io.BytesIO(content), allow_pickle=False)
+        sound = rows.ndim == 2 and len(rows) == n_rows and rows.dtype == self._dtype
+        return rows if sound and np.isfinite(rows).all() else None
 
     def _key(self, windows, hook_point):
         digest = hashlib.sha256(f"{self._source} {self._dtype} {hook_point}".encode())
@@ -191,7 +188,7 @@ class RowCache:
         return digest.hexdigest()
 
     def _path(self, key):
-        return self._folder / key[:2] / f"{key}.rows"
+        return self._folder / key[:2] / f"{key}.npy"
 
     def _explained(self, error):
         return OSError(
@@ -200,11 +197,9 @@ class RowCache:
         )
 
 
-def _checksum(key, header, values):
+def _checksum(key, content):
     # With the key, so that a file of another name is not taken for this one.
-    digest = hashlib.sha256(key.encode() + header)
-    digest.update(values)
-    return digest.digest()
+    return hashlib.sha256(key.encode() + content).digest()
 
 
 def _remove(path):

@@ -7,7 +7,7 @@ from torch import nn
 
 from skdict._core import AffineDictionary, HostDictionary, resolve_device
 from skdict.decomposition import to_torch
-from skdict.models import load_model
+from skdict.models import check_tokenizer, load_model
 
 
 def loaded_model(model, *, device="auto", revision=None, trust_remote_code=False):
@@ -35,12 +35,14 @@ def loaded_pair(model, *, device="auto", revision=None, trust_remote_code=False)
             f"model is a {type(model).__name__} without its tokenizer, and texts are to be read; "
             f"pass the pair (model, tokenizer), a name or a folder"
         )
-    return load_model(
+    loaded, tokenizer = load_model(
         model,
         device=resolve_device(device),
         revision=revision,
         trust_remote_code=trust_remote_code,
     )
+    check_tokenizer(tokenizer)
+    return loaded, tokenizer
 
 
 def model_device(model):

@@ -14,6 +14,7 @@ from skdict.models._placement import input_device as input_device  # for use wit
 from skdict.models._state_hash import NotHashedError as NotHashedError  # for use within skdict
 from skdict.models._token_checks import check_reads_tokens as check_reads_tokens  # as above
 from skdict.models._token_checks import check_token_ids as check_token_ids  # as above
+from skdict.models._token_checks import check_tokenizer as check_tokenizer  # as above
 from skdict.models._tokens import TokenizedText, encode_texts, readable_pieces, special_ids
 from skdict.models._verification import verify_hook_points
 

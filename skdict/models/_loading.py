@@ -6,7 +6,6 @@ from pathlib import Path
 
 from skdict.models._gguf import check_gguf, read_gguf
 from skdict.models._placement import check_placement, check_used_as_loaded
-from skdict.models._token_checks import check_tokenizer
 
 ACCEPTED = (
     "pass the name of a model on the Hugging Face hub, a folder that save_pretrained wrote, a "
@@ -61,7 +60,7 @@ def load_model(
         If a model cannot be loaded, an option is not accepted, or `model_dtype`, `device_map` or
         `trust_remote_code` is given for a loaded pair.
     TypeError
-        If `model`, its tokenizer or an option is of another kind.
+        If `model` or an option is of another kind.
     ImportError
         If the packages that read a GGUF file or serve `device_map` are not installed.
     """
@@ -78,7 +77,6 @@ def load_model(
         return _load_once(name, device, revision, model_dtype, placement, trust_remote_code, stamp)
     if not isinstance(model, tuple) or len(model) != 2 or not hasattr(model[0], "forward"):
         raise TypeError(f"model is {type(model).__name__}; {ACCEPTED}")
-    check_tokenizer(model[1])
     check_used_as_loaded(model[0], model_dtype, device_map, trust_remote_code)
     return model
 

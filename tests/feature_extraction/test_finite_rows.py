@@ -92,7 +92,7 @@ def test_nothing_that_is_not_finite_is_cached(model, byte_tokenizer, tmp_path):
     weight[0, 0] = float("nan")
     with pytest.raises(ValueError, match="gives NaN"):
         read(model, byte_tokenizer, cache_dir=tmp_path)
-    assert not list(tmp_path.rglob("*.rows"))
+    assert not list(tmp_path.rglob("*.npy"))
     weight[0, 0] = kept
     np.testing.assert_array_equal(
         np.asarray(read(model, byte_tokenizer, cache_dir=tmp_path)),

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models
 from skdict import ActivationExtractor, load_stories
 from skdict.__main__ import main
 from skdict.interpretation import TransformersClient, reinitialize_model
+from skdict.interventions import loss_recovered
 from skdict.models import evaluation_mode, load_model
 
 CPU = torch.device("cpu")
@@ -168,8 +169,13 @@ class Processor:
     ],
 )
 def test_what_is_no_tokenizer(tiny_model, tokenizer, message):
-    with pytest.raises(TypeError, match=message):
-        load_model((tiny_model, tokenizer))
+    pair = tiny_model, tokenizer
+    for refused in (
+        lambda: ActivationExtractor(pair, "resid_post.1").fit(["a"]),
+        lambda: loss_recovered(pair, "resid_post.1", None, ["a b"]),
+    ):
+        with pytest.raises(TypeError, match=message):
+            refused()
 
 
 def test_import_is_light():
