@@ -91,6 +91,18 @@ def as_host_array(X):
     return tensor.numpy()
 
 
+def _refuse_streams(X):
+    """Refuse what gives rows one batch at a time, such as a DataLoader (`TypeError`)."""
+    arrays = ("shape", "__array__", "__array_interface__", "__dataframe__")
+    if isinstance(X, (str, bytes, list, tuple, dict)) or any(hasattr(X, name) for name in arrays):
+        return
+    if hasattr(X, "__iter__") or hasattr(X, "__getitem__"):
+        raise TypeError(
+            f"X is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for rows "
+            f"larger than memory) or Activations, or call partial_fit on each batch of rows"
+        )
+
+
 def is_sliced(X):
     """Whether rows are to be read slice by slice, never all at once."""
     return isinstance(X, (np.memmap, Activations))
@@ -104,8 +116,9 @@ def as_rows(X):
     ValueError
         For wrong shapes, complex numbers or text.
     TypeError
-        For sparse matrices.
+        For sparse matrices, and for streams of batches.
     """
+    _refuse_streams(X)
     X = as_host_array(X)
     if is_sliced(X) and X.ndim == 2 and X.dtype.kind == "f":
         return X
@@ -124,8 +137,9 @@ def check_rows(estimator, X, *, reset, min_rows=1):
     ValueError
         For wrong shapes or widths, complex numbers, text, too few rows.
     TypeError
-        For sparse matrices.
+        For sparse matrices, and for streams of batches.
     """
+    _refuse_streams(X)
     X = as_host_array(X)
     if not is_sliced(X) or X.ndim != 2 or X.dtype.kind != "f" or len(X) < min_rows:
         X = np.asarray(X) if is_sliced(X) else X
@@ -171,15 +185,22 @@ def check_finite(block, start, name="X"):
     return block
 
 
-def check_texts(texts):
+def check_texts(texts, *, first=0):
     """Return texts as a list of non-empty strings.
+
+    Parameters
+    ----------
+    texts : list of str
+        What was passed.
+    first : int, default=0
+        Index of the first of them in what the user passed, for the message.
 
     Raises
     ------
     TypeError
         For one string, or items that are not strings.
     ValueError
-        For no text, or an empty one (its index is named).
+        For no text, an empty one, or one that is not Unicode (its index is named).
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(
@@ -194,11 +215,26 @@ def check_texts(texts):
     texts = list(texts)
     if not texts:
         raise ValueError("texts is empty (0 texts); pass at least one text")
-    for index, text in enumerate(texts):
+    for index, text in enumerate(texts, start=first):
         if not isinstance(text, str):
             raise TypeError(
                 f"texts[{index}] is {type(text).__name__}, not str; pass a list of texts"
             )
         if not text.strip():
             raise ValueError(f"texts[{index}] is empty: it has no token; leave empty texts out")
+        _check_unicode(text, index)
     return texts
+
+
+def _check_unicode(text, index):
+    """Refuse lone surrogates, which no tokenizer reads."""
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"texts[{index}] holds {text[error.start]!r} at character {error.start}, half of a "
+            f"surrogate pair, as cutting or decoding text wrongly leaves; read the text again, or "
+            f"pass text.encode('utf-8', 'replace').decode('utf-8')"
+        ) from None

@@ -9,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from skdict._files import restore_interrupted
-from skdict._store import ActivationsWriter, ShardedRows, open_store, store_digest, write_whole
+from skdict._store import (
+    ActivationsWriter,
+    ShardedRows,
+    check_order,
+    open_store,
+    store_digest,
+    write_whole,
+)
 
 __all__ = ["Activations", "ActivationsWriter", "Context", "store_digest"]
 
@@ -63,9 +70,10 @@ class Activations:
     Raises
     ------
     TypeError
-        If the rows are not floating-point.
+        If the rows are not floating-point, or the vocabulary is not a sequence of strings.
     ValueError
-        If shapes differ or the order is not as stated.
+        If shapes differ, the order is not as stated, or a token id is negative or has no piece in
+        the vocabulary.
 
     Examples
     --------
@@ -82,7 +90,7 @@ class Activations:
     """
 
     def __init__(self, rows, *, documents, positions, token_ids, vocabulary=None, metadata=None):
-        rows = rows if isinstance(rows, (np.ndarray, ShardedRows)) else np.asarray(rows)
+        rows = _as_array(rows)
         if rows.ndim != 2 or rows.dtype.kind != "f":
             raise TypeError(
                 f"rows has dtype {rows.dtype} and shape {rows.shape}; pass a two-dimensional "
@@ -90,7 +98,8 @@ class Activations:
             )
         columns = {"documents": documents, "positions": positions, "token_ids": token_ids}
         columns = {name: _integers(name, c, len(rows)) for name, c in columns.items()}
-        _check_order(columns["documents"], columns["positions"])
+        check_order(columns["documents"], columns["positions"])
+        _check_token_ids(columns["token_ids"], vocabulary)
         self._base = {"rows": rows, **columns}
         self._index = slice(0, len(rows))
         self.vocabulary = vocabulary
@@ -269,6 +278,8 @@ class Activations:
             If it cannot be written, as on a full disk; an earlier store is then untouched.
         TypeError
             If the metadata do not fit in JSON.
+        ValueError
+            If the rows are a view in another order than by document and position.
         """
         write_whole(self, folder)
 
@@ -309,6 +320,39 @@ def _readable(text):
     return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
+def _as_array(rows):
+    """Return rows as an array; tensors of any device and dtype are accepted."""
+    if isinstance(rows, (np.ndarray, ShardedRows)):
+        return rows
+    if hasattr(rows, "detach"):
+        rows = rows.detach().cpu()
+        # numpy has no bfloat16.
+        rows = rows.float() if str(rows.dtype) == "torch.bfloat16" else rows
+    return np.asarray(rows)
+
+
+def _check_token_ids(token_ids, vocabulary):
+    """Refuse ids that would read another token's piece, or none."""
+    if vocabulary is not None and (
+        isinstance(vocabulary, (str, bytes, dict)) or not hasattr(vocabulary, "__getitem__")
+    ):
+        raise TypeError(
+            f"vocabulary is {type(vocabulary).__name__}; pass a list with the readable piece of "
+            f"each token id, or None"
+        )
+    wrong = token_ids < 0
+    accepted = "ids from 0"
+    if vocabulary is not None:
+        wrong |= token_ids >= len(vocabulary)
+        accepted += f" to {len(vocabulary) - 1}, the last in the vocabulary"
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"token_ids[{row}] is {token_ids[row]}; pass {accepted}, as the tokenizer gives them, "
+            f"and leave the rows of padding out"
+        )
+
+
 def _integers(name, values, n_rows):
     """Return one column of the token table, checked."""
     column = np.asarray(values)
@@ -318,16 +362,3 @@ def _integers(name, values, n_rows):
             f"numbers, one for each row"
         )
     return column
-
-
-def _check_order(documents, positions):
-    """Refuse rows whose documents are scattered or whose tokens are out of order."""
-    same = documents[1:] == documents[:-1]
-    in_order = np.where(same, positions[1:] > positions[:-1], documents[1:] > documents[:-1])
-    if not in_order.all():
-        row = int(np.argmin(in_order)) + 1
-        raise ValueError(
-            f"row {row} (document {documents[row]}, position {positions[row]}) comes after "
-            f"document {documents[row - 1]}, position {positions[row - 1]}; sort the rows by "
-            f"document, then by position"
-        )

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold, cross_val_score
 
@@ -109,6 +110,13 @@ def test_without_vocabulary_pieces_are_ids():
     assert str(acts.context(1)) == "<7>[<9>]"
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_tensors_of_any_precision_are_rows(dtype):
+    rows = torch.randn(3, 4, requires_grad=True).to(dtype)
+    acts = Activations(rows, documents=[0, 0, 0], positions=[0, 1, 2], token_ids=[0, 0, 0])
+    np.testing.assert_array_equal(np.asarray(acts), rows.detach().float().numpy())
+
+
 def test_scikit_learn_takes_it(acts):
     scores = cross_val_score(
         PCA(1), acts, groups=acts.documents, cv=GroupKFold(3), error_score="raise"
@@ -172,6 +180,11 @@ def test_load_says_what_is_wrong(acts, tmp_path):
         ({"token_ids": [0.5, 1.0]}, ValueError, "token_ids"),
         ({"documents": [1, 0]}, ValueError, "sort the rows"),
         ({"positions": [1, 1]}, ValueError, "row 1"),
+        ({"token_ids": [0, -1]}, ValueError, r"token_ids\[1\] is -1; pass ids from 0, as"),
+        ({"token_ids": [2, 0], "vocabulary": ["a", "b"]}, ValueError, r"\[0\] is 2.* 0 to 1"),
+        ({"token_ids": [0, 0], "vocabulary": []}, ValueError, "the last in the vocabulary"),
+        ({"vocabulary": {"a": 0}}, TypeError, "vocabulary is dict; pass a list"),
+        ({"vocabulary": "ab"}, TypeError, "vocabulary is str; pass a list"),
     ],
 )
 def test_bad_tables(change, error, message):

@@ -25,6 +25,7 @@ BELOW = {
     "inspection": {
         "_core",
         "_files",
+        "_store",
         "_validation",
         "activations",
         "decomposition",
@@ -61,7 +62,7 @@ OUTSIDE = {
     "_store": {"numpy"},
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy", "numba"},
-    "models": {"torch", "transformers", "gguf"},
+    "models": {"torch", "numpy", "transformers", "gguf"},
     "datasets": {"sklearn", "numpy", "scipy", "huggingface_hub"},
 }
 

@@ -70,6 +70,11 @@ READING_ARGUMENTS = {
         "help": "placement of a model's modules on several devices: auto, or a JSON object from "
         "module names to devices; needs accelerate (default: all on --device)",
     },
+    "--trust-remote-code": {
+        "action": "store_true",
+        "default": False,
+        "help": "run the Python code that a model brings with it; read that code first",
+    },
     "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:0"},
 }
 
@@ -108,6 +113,7 @@ def make_extractor(options, hook_point, **others):
         device=options.device,
         model_dtype=options.model_dtype,
         device_map=options.device_map,
+        trust_remote_code=options.trust_remote_code,
         **others,
     )
     if hook_point is None:

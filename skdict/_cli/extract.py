@@ -19,7 +19,7 @@ from skdict._validation import check_number
 from skdict.activations import Activations, ActivationsWriter, store_digest
 from skdict.exceptions import OutlierWarning
 from skdict.feature_extraction._extraction import NoRowsError
-from skdict.feature_extraction._row_cache import fingerprint
+from skdict.models import fingerprint
 
 DESCRIPTION = """\
 Read the activations of a language model on texts, at one place or several in one pass, and keep
@@ -190,7 +190,7 @@ def _open_writers(stack, options, reading, texts):
     content = json.dumps(texts).encode()
     source = {
         "model": "bundled" if options.model is None else options.model,
-        "model_sha256": fingerprint(model, tokenizer, keep=True),
+        "model_sha256": fingerprint(model, tokenizer),
         "texts_sha256": hashlib.sha256(content).hexdigest(),
     }
     for name in SOURCE_OPTIONS:

@@ -8,6 +8,7 @@ is not part of the store, so a store is whole at every moment.
 """
 
 from skdict._store._format import MANIFEST, read_manifest, store_digest
+from skdict._store._order import check_order, first_out_of_order
 from skdict._store._reading import open_store
 from skdict._store._sharded_rows import ShardedRows
 from skdict._store._writing import ActivationsWriter, write_whole
@@ -16,6 +17,8 @@ __all__ = [
     "MANIFEST",
     "ActivationsWriter",
     "ShardedRows",
+    "check_order",
+    "first_out_of_order",
     "open_store",
     "read_manifest",
     "store_digest",

@@ -19,6 +19,7 @@ from skdict._store._format import (
     write_manifest,
     write_shard,
 )
+from skdict._store._order import check_order
 
 SHARD_BYTES = 256 * 2**20
 LOCK = ".lock"
@@ -26,6 +27,7 @@ LOCK = ".lock"
 
 def write_whole(activations, folder):
     """Write all rows of activations to a folder that takes its name when all is written."""
+    check_order(activations.documents, activations.positions)
     n_rows, width = activations.shape
     manifest = new_manifest(complete=True) | _description(activations)
     # Found out here, before anything is written.
@@ -142,12 +144,14 @@ class ActivationsWriter:
         ------
         ValueError
             If the store is finished, or the activations do not follow on those before: in
-            width, dtype, vocabulary, metadata or order of documents.
+            width, dtype, vocabulary, metadata or order of documents; if they are a view in another
+            order than by document and position.
         OSError
             If they cannot be written; the shards before are kept.
         """
         if len(activations) == 0:
             return
+        check_order(activations.documents, activations.positions)
         manifest = self._manifest | _description(activations)
         self._check_follows(activations, manifest)
         name = shard_name(len(self._manifest["shards"]))

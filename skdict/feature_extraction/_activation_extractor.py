@@ -4,8 +4,10 @@ from itertools import islice
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skdict._validation import check_number, check_texts
+from skdict._validation import check_choice, check_number, check_texts
+from skdict.feature_extraction._containers import CONTAINERS, in_container
 from skdict.feature_extraction._extraction import NoRowsError, Reading
+from skdict.feature_extraction._row_cache import model_state
 
 
 class ActivationExtractor(TransformerMixin, BaseEstimator):
@@ -68,9 +70,13 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
     cache_dir : str, path or None, default=None
-        Folder in which the rows of each text are kept, named by the content of model,
-        tokenizer, options and text: folds and candidates of a search, and later runs, then
-        read them from there, and no text goes through the model twice.
+        Folder that keeps the rows of each text, named by a hash of the model as it runs now, the
+        hook point, `dtype` and the tokens read. The folds and candidates of a search, and later
+        runs, read them from there, so no text goes through the model twice. A model with state
+        that cannot be hashed, such as hooks that others have set, is run anyway, with a warning.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first: it can do whatever you can.
 
     See Also
     --------
@@ -106,6 +112,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         device_map=None,
         revision=None,
         cache_dir=None,
+        trust_remote_code=False,
     ):
         self.model = model
         self.hook_point = hook_point
@@ -121,6 +128,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         self.device_map = device_map
         self.revision = revision
         self.cache_dir = cache_dir
+        self.trust_remote_code = trust_remote_code
 
     def fit(self, X, y=None):
         """Check parameters and texts; nothing is learned.
@@ -178,7 +186,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         FileNotFoundError, ImportError
             As in `fit`.
         """
-        return self._reading().run(X)[self.hook_point]
+        return in_container(self, self._reading().run(X)[self.hook_point])
 
     def iter_transform(self, X, *, chunk_size=256):
         """Run the model on texts some at a time, for more rows than memory holds.
@@ -215,8 +223,33 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
             except NoRowsError:
                 pass
             else:
-                yield rows
+                yield in_container(self, rows)
             n_before += len(chunk)
+
+    def set_output(self, *, transform=None):
+        """Set the container that `transform` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            "default" gives `Activations`. The others give a data frame with a column for each
+            dimension: for pandas indexed by document and position, which is all that it keeps of
+            where rows come from. None leaves the setting as it is.
+
+        Returns
+        -------
+        ActivationExtractor
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such container.
+        """
+        check_choice("transform", transform, (None, *CONTAINERS))
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     def _reading(self):
         options = self.get_params(deep=False)
@@ -224,13 +257,21 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
 
     def __sklearn_clone__(self):
         # A plain clone would copy a loaded model; clones share it.
-        return type(self)(**self.get_params(deep=False))
+        copied = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "_sklearn_output_config"):
+            copied._sklearn_output_config = dict(self._sklearn_output_config)
+        return copied
 
     def __getstate__(self):
-        state = super().__getstate__()
-        if isinstance(state.get("model"), tuple):
-            state = {**state, "model": None}
+        # joblib names what it caches by this state, so it tells models apart, and a loaded model as
+        # it runs now from what it was before.
+        state = {**super().__getstate__(), "_model_state": model_state(self.model)}
+        if isinstance(self.model, tuple):
+            state["model"] = None
         return state
+
+    def __setstate__(self, state):
+        super().__setstate__({k: v for k, v in state.items() if k != "_model_state"})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,7 +1,6 @@
 """Running a model on texts and gathering what is read at some of its places."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ import torch
 from skdict._core import resolve_device
 from skdict._validation import check_choice, check_flag, check_number, check_texts
 from skdict.activations import Activations
+from skdict.feature_extraction._finite_rows import to_rows
 from skdict.feature_extraction._forward_pass import (
     TokenCounts,
     batches_of_like_length,
@@ -18,9 +18,12 @@ from skdict.feature_extraction._forward_pass import (
 )
 from skdict.feature_extraction._outliers import warn_of_outliers
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
-from skdict.feature_extraction._row_cache import RowCache, fingerprint
+from skdict.feature_extraction._row_cache import open_row_cache
 from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
+    check_reads_tokens,
+    check_token_ids,
+    check_tokenizer,
     describe_model,
     encode_texts,
     evaluation_mode,
@@ -59,6 +62,7 @@ class Reading:
     device_map: object
     revision: str | None
     cache_dir: object
+    trust_remote_code: bool
     token_counts: TokenCounts = field(default_factory=TokenCounts, init=False, compare=False)
 
     def check(self):
@@ -82,13 +86,16 @@ class Reading:
             revision=self.revision,
             model_dtype=self.model_dtype,
             device_map=self.device_map,
+            trust_remote_code=self.trust_remote_code,
         )
+        check_reads_tokens(model)
+        check_tokenizer(tokenizer)
         points = {name: find_hook_point(model, name) for name in self.hook_points}
         return model, tokenizer, points
 
     def run(self, texts, *, first_document=0):
         """Return the rows of texts, for each place; documents count from `first_document`."""
-        texts = check_texts(texts)
+        texts = check_texts(texts, first=first_document)
         model, tokenizer, points = self.check()
         windows = self._windows(model, tokenizer, texts, first_document)
         lengths = np.array([sum(len(window.kept) for window in part) for part in windows])
@@ -99,14 +106,17 @@ class Reading:
                 f"texts or lower skip_first"
             )
         with evaluation_mode(model):
-            if self.cache_dir is None:
+            cache = None
+            if self.cache_dir is not None:
+                cache = open_row_cache(self.cache_dir, model, self.dtype)
+            if cache is None:
                 rows = self._gather(model, points, windows)
             else:
-                rows = self._gather_cached(model, tokenizer, points, texts, windows)
+                rows = self._gather_cached(cache, model, points, windows)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
-                name: pool_rows(part, documents, len(texts), self.pooling)
+                name: pool_rows(part, documents, len(texts), self.pooling, first=first_document)
                 for name, part in rows.items()
             }
         every = [window for part in windows for window in part]
@@ -134,31 +144,35 @@ class Reading:
             "left_out": special_ids(tokenizer) if self.skip_special_tokens else None,
         }
         encoded = encode_texts(tokenizer, texts)
-        return [
+        windows = [
             read_in_windows(text, first_document + i, **options) for i, text in enumerate(encoded)
         ]
+        check_token_ids(model, tokenizer, ((w.text, w.ids) for part in windows for w in part))
+        return windows
 
-    def _gather_cached(self, model, tokenizer, points, texts, windows):
+    def _gather_cached(self, cache, model, points, windows):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""
-        names = ("max_length", "skip_first", "long_texts", "dtype")
-        settings = {name: getattr(self, name) for name in names}
-        settings["left_out"] = special_ids(tokenizer) if self.skip_special_tokens else None
-        source = fingerprint(model, tokenizer, keep=isinstance(self.model, (str, Path)))
-        cache = RowCache(self.cache_dir, source, settings)
         lengths = [sum(len(window.kept) for window in part) for part in windows]
-        known = {name: [cache.load(text, name) for text in texts] for name in points}
+        known = {
+            name: [
+                cache.load(part, name) if n else None
+                for part, n in zip(windows, lengths, strict=True)
+            ]
+            for name in points
+        }
         new = [
             i
             for i, n in enumerate(lengths)
             if n and any(rows[i] is None for rows in known.values())
         ]
         if new:
+            cache.check_writable()
             fresh = self._gather(model, points, [windows[i] for i in new])
             ends = np.cumsum([lengths[i] for i in new])
             for name, rows in fresh.items():
                 for i, end in zip(new, ends, strict=True):
                     known[name][i] = rows[end - lengths[i] : end]
-                    cache.store(texts[i], name, known[name][i])
+                    cache.store(windows[i], name, known[name][i])
         return {
             name: np.concatenate([part for part, n in zip(rows, lengths, strict=True) if n])
             for name, rows in known.items()
@@ -180,14 +194,7 @@ class Reading:
                 target = rows.setdefault(name, np.empty(shape, dtype=self.dtype))
                 for i, value in zip(batch, values, strict=True):
                     kept = torch.from_numpy(reading[i].kept).to(value.device)
-                    target[ends[i] - len(kept) : ends[i]] = self._to_array(value[kept], name)
+                    target[ends[i] - len(kept) : ends[i]] = to_rows(
+                        value[kept], reading[i], name, model, self.dtype
+                    )
         return rows
-
-    def _to_array(self, values, name):
-        array = values.float().cpu().numpy()
-        if self.dtype == "float16" and np.abs(array).max() > np.finfo(np.float16).max:
-            raise ValueError(
-                f"dtype='float16' cannot hold an activation of {np.abs(array).max():.3g} at "
-                f"{name!r} (at most 65504); use dtype='float32'"
-            )
-        return array

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_choice, check_texts, is_fitted
+from skdict.feature_extraction._activation_extractor import ActivationExtractor
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 
 
@@ -151,6 +152,9 @@ class FeatureVectorizer(TransformerMixin, BaseEstimator):
     def _fit(self, texts):
         check_choice("pooling", self.pooling, POOLINGS)
         extractor = clone(self.extractor)
+        if isinstance(extractor, ActivationExtractor):
+            # Codes are pooled by document, which a data frame would not keep.
+            extractor.set_output(transform="default")
         if extractor.pooling is not None:
             raise ValueError(
                 f"the extractor has pooling={extractor.pooling!r}, which leaves no tokens to "

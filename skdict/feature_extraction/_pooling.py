@@ -6,7 +6,7 @@ import scipy.sparse
 POOLINGS = ("max", "mean", "last")
 
 
-def pool_rows(rows, documents, n_documents, pooling):
+def pool_rows(rows, documents, n_documents, pooling, *, first=0):
     """Return one row for each document, from the rows of its tokens.
 
     Parameters
@@ -19,6 +19,8 @@ def pool_rows(rows, documents, n_documents, pooling):
         Documents there are.
     pooling : {"max", "mean", "last"}
         How the rows of a document become one.
+    first : int, default=0
+        Index of the first document, for the message.
 
     Returns
     -------
@@ -33,8 +35,8 @@ def pool_rows(rows, documents, n_documents, pooling):
     counts = np.bincount(documents, minlength=n_documents)
     if not counts.all():
         raise ValueError(
-            f"texts[{int(counts.argmin())}] has no token left to pool; leave such short texts out "
-            f"or lower skip_first"
+            f"texts[{first + int(counts.argmin())}] has no token left to pool; leave "
+            f"such short texts out or lower skip_first"
         )
     ends = np.cumsum(counts)
     if pooling == "last":

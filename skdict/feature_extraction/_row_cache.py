@@ -1,104 +1,210 @@
-"""Rows of documents on disk, so that no document is read twice."""
+"""Rows of texts on disk, so that no text goes through the model twice."""
 
 import hashlib
-import json
+import io
 import os
 import uuid
+import warnings
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 
-_fingerprints = WeakKeyDictionary()
+from skdict.models import NotHashedError, file_stamp, fingerprint
+
+CHECKSUM_BYTES = 32
+MOST_WIDE = 2**20
+
+
+def open_row_cache(folder, model, dtype):
+    """Return the row cache of a model as it runs now.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where files are kept; made if need be.
+    model : Module
+        The model that rows come from.
+    dtype : str
+        Dtype of the rows.
+
+    Returns
+    -------
+    RowCache or None
+        None, with a warning, where something that rows may follow from cannot be hashed.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
+    """
+    try:
+        source = fingerprint(model)
+    except NotHashedError as reason:
+        warnings.warn(
+            f"cache_dir={str(folder)!r} is not used: {reason}, so rows kept there may not be those "
+            f"of the model as it runs now",
+            stacklevel=5,
+        )
+        return None
+    return RowCache(folder, source, dtype)
+
+
+def model_state(model):
+    """Return what tells the model of an extractor from others, for caches that pickle it.
+
+    Parameters
+    ----------
+    model : str, path, (Module, tokenizer) or None
+        The parameter `model` of an extractor.
+
+    Returns
+    -------
+    object
+        A hash of a loaded pair; names, times and sizes of the files of a path; None for a name
+        on the hub. A pair that cannot be hashed gives a new value on every call, so that nothing
+        cached under it is found again.
+    """
+    if isinstance(model, tuple) and len(model) == 2 and hasattr(model[0], "named_modules"):
+        try:
+            return fingerprint(*model)
+        except NotHashedError:
+            return uuid.uuid4().hex
+    return file_stamp(model) if isinstance(model, (str, Path)) else None
 
 
 class RowCache:
-    """One file of rows for each document, place and way of reading.
+    """One file of rows for each text and hook point.
 
-    Files are named by the content of everything that their rows follow from, so none is
-    ever stale, and written beside and renamed, so none is ever half; several processes may
-    share a folder.
+    Files are named by the hash of everything that their rows follow from, so none is ever stale:
+    model, hook point, dtype, and the tokens that the model reads with those of them that give a
+    row. They are written beside and renamed, so none is ever half, and several processes may
+    share a folder. Each holds an array as `np.save` writes it and then a checksum, and counts as
+    absent unless checksum, shape, dtype and values are as they should be.
 
     Parameters
     ----------
     folder : str or path
         Where files are kept; made if need be.
     source : str
-        `fingerprint` of model and tokenizer.
-    settings : dict
-        What else the rows follow from; must fit in JSON.
-    """
-
-    def __init__(self, folder, source, settings):
-        self._folder = Path(folder)
-        self._seed = json.dumps([source, settings], sort_keys=True)
-
-    def path(self, text, hook_point):
-        """Return the file of a document at a place."""
-        content = json.dumps([self._seed, hook_point, text])
-        key = hashlib.sha256(content.encode("utf-8", errors="surrogatepass")).hexdigest()
-        return self._folder / key[:2] / f"{key}.npy"
-
-    def load(self, text, hook_point):
-        """Return the rows of a document, or None if they are not there or damaged."""
-        try:
-            return np.load(self.path(text, hook_point), allow_pickle=False)
-        except (FileNotFoundError, ValueError, EOFError):
-            return None
-
-    def store(self, text, hook_point, rows):
-        """Keep the rows of a document."""
-        path = self.path(text, hook_point)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{uuid.uuid4().hex}.part")
-        try:
-            with beside.open("wb") as file:
-                np.save(file, rows, allow_pickle=False)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
-def fingerprint(model, tokenizer, *, keep):
-    """Return a hash of all that model and tokenizer are: configuration, weights, vocabulary.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-        On any device.
-    tokenizer : PreTrainedTokenizerBase
-        Its tokenizer.
-    keep : bool
-        Whether the hash of this model object is computed once: for models that nobody else
-        can change.
-
-    Returns
-    -------
-    str
+        `skdict.models.fingerprint` of the model.
+    dtype : str
+        Dtype of the rows.
 
     Raises
     ------
-    ValueError
-        If weights are offloaded, so that they are not there to be hashed.
+    OSError
+        If the folder cannot be made.
     """
-    if keep and model in _fingerprints:
-        return _fingerprints[model]
-    config = getattr(model, "config", None)
-    structure = config.to_json_string() if hasattr(config, "to_json_string") else repr(model)
-    digest = hashlib.sha256(structure.encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        if tensor.is_meta:
-            raise ValueError(
-                f"{name} of {type(model).__name__} is offloaded by device_map, and a hash of all "
-                f"weights is needed; keep every module on a CPU or GPU, or, with "
-                f"ActivationExtractor, leave cache_dir=None"
-            )
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-        digest.update(values.numpy().data)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    vocabulary = backend.to_str() if backend else json.dumps(tokenizer.get_vocab(), sort_keys=True)
-    digest.update(vocabulary.encode())
-    _fingerprints[model] = digest.hexdigest()
-    return _fingerprints[model]
+
+    def __init__(self, folder, source, dtype):
+        self._folder, self._source, self._dtype = Path(folder), source, np.dtype(dtype)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def load(self, windows, hook_point):
+        """Return the rows of a text at a hook point, or None if there is no sound file.
+
+        Parameters
+        ----------
+        windows : list of Window
+            The windows of the text.
+        hook_point : str
+            Where the rows are read.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, width) or None
+        """
+        key = self._key(windows, hook_point)
+        n_rows = sum(len(window.kept) for window in windows)
+        path = self._path(key)
+        try:
+            if not path.is_file():
+                return None
+            with path.open("rb") as file:
+                return self._read(file, os.fstat(file.fileno()).st_size, key, n_rows)
+        except (OSError, ValueError):
+            return None
+
+    def store(self, windows, hook_point, rows):
+        """Keep the rows of a text.
+
+        Parameters
+        ----------
+        windows : list of Window
+            The windows of the text.
+        hook_point : str
+            Where the rows were read.
+        rows : ndarray of shape (n_rows, width)
+            Its rows.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written; the error names the folder.
+        """
+        key = self._key(windows, hook_point)
+        path, content = self._path(key), io.BytesIO()
+        np.save(content, np.ascontiguousarray(rows, dtype=self._dtype), allow_pickle=False)
+        beside = path.with_suffix(f".{uuid.uuid4().hex}.part")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            beside.write_bytes(content.getvalue() + _checksum(key, content.getvalue()))
+            os.replace(beside, path)
+        except OSError as error:
+            raise self._explained(error) from error
+        finally:
+            _remove(beside)
+
+    def check_writable(self):
+        """Refuse a folder that cannot be written to (`OSError`), before the model runs."""
+        probe = self._folder / f".{uuid.uuid4().hex}.part"
+        try:
+            probe.write_bytes(bytes(CHECKSUM_BYTES))
+        except OSError as error:
+            raise self._explained(error) from error
+        finally:
+            _remove(probe)
+
+    def _read(self, file, size, key, n_rows):
+        """Return the rows in an open file, or None; nothing is believed before it is checked."""
+        if size > n_rows * MOST_WIDE * self._dtype.itemsize:
+            return None
+        content = file.read(size)
+        content, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
+        if checksum != _checksum(key, content):
+            return None
+        rows = np.load(io.BytesIO(content), allow_pickle=False)
+        sound = rows.ndim == 2 and len(rows) == n_rows and rows.dtype == self._dtype
+        return rows if sound and np.isfinite(rows).all() else None
+
+    def _key(self, windows, hook_point):
+        digest = hashlib.sha256(f"{self._source} {self._dtype} {hook_point}".encode())
+        for window in windows:
+            for part in (window.ids, window.kept):
+                digest.update(b"%d:" % len(part) + np.asarray(part, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+    def _path(self, key):
+        return self._folder / key[:2] / f"{key}.npy"
+
+    def _explained(self, error):
+        return OSError(
+            f"cache_dir={str(self._folder)!r} could not be written ({error}); free disk space, "
+            f"choose another folder, or leave cache_dir=None"
+        )
+
+
+def _checksum(key, content):
+    # With the key, so that a file of another name is not taken for this one.
+    return hashlib.sha256(key.encode() + content).digest()
+
+
+def _remove(path):
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # The folder cannot be written to, or is none: then nothing was written either.
+        pass

@@ -18,11 +18,14 @@ class Window(NamedTuple):
         Where in the window the tokens stand that give a row.
     positions : ndarray of int64, shape (n_rows,)
         Where in the whole text they stand.
+    text : int
+        Index of the text, for messages.
     """
 
     ids: np.ndarray
     kept: np.ndarray
     positions: np.ndarray
+    text: int
 
 
 def read_in_windows(text, index, *, max_length, long_texts, skip_first, left_out=None):
@@ -63,14 +66,15 @@ def read_in_windows(text, index, *, max_length, long_texts, skip_first, left_out
     starts = range(0, max(len(text.body), 1), max(room, 1))
     if long_texts == "truncate":
         starts = starts[:1]
+    parts = [(start, text.body[start : start + room]) for start in starts]
     return [
-        _window(text, text.body[start : start + room], start, len(starts), skip_first, left_out)
-        for start in starts
+        Window(*_rows_of(text, part, start, len(starts), skip_first, left_out), index)
+        for start, part in parts
     ]
 
 
-def _window(text, part, start, n_windows, skip_first, left_out):
-    """Return the window of one part of a text's own tokens, which starts at `start`."""
+def _rows_of(text, part, start, n_windows, skip_first, left_out):
+    """Return ids, kept and positions of the part of a text's own tokens that starts at `start`."""
     ids = np.array([*text.prefix, *part, *text.suffix], dtype=np.int64)
     first, end = len(text.prefix), len(text.prefix) + len(part)
     kept = np.ones(len(ids), dtype=bool)
@@ -84,7 +88,7 @@ def _window(text, part, start, n_windows, skip_first, left_out):
     if left_out is not None:
         kept &= ~np.isin(ids, list(left_out))
     kept = np.flatnonzero(kept)
-    return Window(ids, kept, kept + start)
+    return ids, kept, kept + start
 
 
 def _check_length(text, index, max_length, long_texts):

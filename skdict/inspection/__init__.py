@@ -21,6 +21,9 @@ from skdict.inspection._similarity import feature_splitting, nearest_features
 from skdict.inspection._statistics import FeatureStatistics
 from skdict.inspection._summary import FeatureSummary, summarize_features
 from skdict.inspection._token_blocks import TokenBlock, iter_documents, split_documents
+from skdict.inspection._token_blocks import (
+    document_order as document_order,  # for use within skdict
+)
 from skdict.inspection._token_tables import TokenTable
 from skdict.inspection._write_report import write_report
 

@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 from skdict._validation import check_number
 from skdict.inspection._checks import check_codes
-from skdict.inspection._token_blocks import document_bounds
+from skdict.inspection._token_blocks import document_bounds, document_order
 from skdict.inspection._token_tables import readable_token
 
 
@@ -213,8 +213,9 @@ def _matches(pattern, activations):
             "the activations know no vocabulary, so there is no text to search in; pass an array "
             "of bool as predicate"
         )
-    holds = np.zeros(len(activations), dtype=bool)
-    ids, bounds = activations.token_ids, document_bounds(activations.documents)
+    holds, order = np.zeros(len(activations), dtype=bool), document_order(activations)
+    tokens = activations if order is None else activations[order]
+    ids, bounds = tokens.token_ids, document_bounds(tokens.documents)
     for start, end in itertools.pairwise(bounds):
         pieces = [activations.vocabulary[i] for i in ids[start:end]]
         ends = np.cumsum([len(piece) for piece in pieces])
@@ -223,4 +224,8 @@ def _matches(pattern, activations):
             last = np.searchsorted(ends, match.end(), side="left")
             if match.end() > match.start():
                 holds[start + first : start + last + 1] = True
-    return holds
+    if order is None:
+        return holds
+    restored = np.empty_like(holds)
+    restored[order] = holds
+    return restored

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from skdict._validation import check_number
+from skdict._validation import as_host_array, check_number
 from skdict.activations import Activations
 from skdict.inspection._keys import KeyedTopK, mix, uniform
-from skdict.inspection._token_blocks import TokenBlock, document_bounds, iter_documents
+from skdict.inspection._token_blocks import (
+    TokenBlock,
+    document_bounds,
+    in_document_order,
+    iter_documents,
+)
 
 # Windows that silent ones are drawn from, for each silent window wanted.
 POOL = 16
@@ -115,7 +120,7 @@ class RecordCollector:
         codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
             Codes of the rows; positive ones count as firing.
         activations : Activations of shape (n_tokens, width)
-            The rows, with all tokens of each document.
+            The rows, with all tokens of each document, in any order.
 
         Returns
         -------
@@ -125,15 +130,16 @@ class RecordCollector:
         Raises
         ------
         ValueError
-            If the codes have another shape.
+            If the codes have another shape, or a row is repeated.
         """
-        codes = scipy.sparse.csr_array(codes)
+        codes = scipy.sparse.csr_array(as_host_array(codes))
         if codes.shape != (len(activations), self.n_features):
             raise ValueError(
                 f"codes have shape {codes.shape}; pass codes of shape "
                 f"({len(activations)}, {self.n_features}), one row for each token"
             )
-        windows = _Windows(TokenBlock.of(activations), self.window)
+        tokens, codes = in_document_order(TokenBlock.of(activations), codes)
+        windows = _Windows(tokens, self.window)
         fired = _Fired(codes, windows)
         for kind, kept in self._lists.items():
             if kept.k:
@@ -233,7 +239,7 @@ def collect_records(codes, activations, *, chosen=None, **options):
     codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
         Codes of the activations.
     activations : Activations of shape (n_tokens, width)
-        The rows that the codes come from.
+        The rows that the codes come from, in any order.
     chosen : ndarray of bool, shape (n_documents,), or None, default=None
         Which documents the windows come from, as `split_documents` gives them; None for all.
     **options : dict
@@ -250,7 +256,7 @@ def collect_records(codes, activations, *, chosen=None, **options):
     TypeError
         If `activations` carry no tokens.
     ValueError
-        If codes and activations differ in rows.
+        If codes and activations differ in rows, or a row is repeated.
 
     Examples
     --------
@@ -268,12 +274,13 @@ def collect_records(codes, activations, *, chosen=None, **options):
             f"activations is {type(activations).__name__}; pass Activations, which know the "
             f"token of each row, as ActivationExtractor gives them"
         )
-    codes = scipy.sparse.csr_array(codes)
+    codes = scipy.sparse.csr_array(as_host_array(codes))
     if codes.shape[0] != len(activations):
         raise ValueError(
             f"codes have {codes.shape[0]} rows and activations {len(activations)}; pass the "
             f"codes of these activations"
         )
+    activations, codes = in_document_order(activations, codes)
     collector = RecordCollector(codes.shape[1], **options)
     bounds = document_bounds(activations.documents)
     which = np.ones(len(bounds) - 1, dtype=bool) if chosen is None else np.asarray(chosen)

@@ -9,7 +9,7 @@ from skdict.decomposition import check_is_dictionary
 from skdict.inspection._checks import check_activations, check_codes
 from skdict.inspection._feature_sums import HISTOGRAM_EDGES, FeatureSums
 from skdict.inspection._records import RecordCollector
-from skdict.inspection._token_blocks import document_bounds, iter_documents
+from skdict.inspection._token_blocks import in_document_order, iter_documents
 from skdict.inspection._token_tables import TokenTable, readable_token
 
 MOST_COOCCURRING = 8192
@@ -33,8 +33,8 @@ class FeatureStatistics:
     A feature fires where its code is positive. Blocks of whole documents may come in any order
     and number, and statistics of different documents can be merged: counts, maxima, histograms
     and windows are then the same, moments and shares the same up to rounding in float64. Memory
-    depends on the features, the windows kept, and the pairs of a feature and a token that
-    occur, not on the number of tokens.
+    depends on the features, the windows kept, the pairs of a feature and a token that occur, and
+    the number of documents, not on the number of tokens.
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ class FeatureStatistics:
         TypeError
             If `activations` carry no tokens.
         ValueError
-            If codes and activations differ in rows, or a code is not finite.
+            If codes and activations differ in rows, a code is not finite, or a row is repeated.
         """
-        codes = check_codes(codes, activations)
+        activations, codes = in_document_order(activations, check_codes(codes, activations))
         self._forget()
         start = 0
         for block in iter_documents(activations):
@@ -193,8 +193,7 @@ class FeatureStatistics:
         codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
             Codes of the rows.
         activations : Activations of shape (n_tokens, width)
-            The rows, with all tokens of each document, as `iter_transform` of
-            `ActivationExtractor` gives them.
+            The rows, with all tokens of each document, in any order.
 
         Returns
         -------
@@ -207,25 +206,27 @@ class FeatureStatistics:
             If `activations` carry no tokens.
         ValueError
             If codes and activations differ in rows, the codes have another number of columns
-            than before, a code is not finite, or a document goes on from the call before.
+            than before, a code is not finite, a row is repeated, or a document goes on from an
+            earlier call.
         """
         codes = check_codes(codes, activations)
         if self._sums is None:
             self._begin(codes.shape[1])
         self._check_width(codes.shape[1])
-        documents = activations.documents
-        if len(documents) == 0:
+        if len(activations) == 0:
             return self
-        if documents[0] == self._last_document:
+        activations, codes = in_document_order(activations, codes)
+        documents = set(np.unique(activations.documents).tolist())
+        if not documents.isdisjoint(self._documents):
             raise ValueError(
-                f"document {documents[0]} goes on from the call before; pass whole documents, as "
-                f"iter_documents cuts them"
+                f"document {min(documents & self._documents)} goes on from the call before or an "
+                f"earlier one; pass whole documents, as iter_documents cuts them, each number once"
             )
-        self._last_document = documents[-1]
+        self._documents |= documents
         if self._vocabulary is None:
             self._vocabulary = activations.vocabulary
         self._records.update(codes, activations)
-        self._sums.update(codes, activations.token_ids, len(document_bounds(documents)) - 1)
+        self._sums.update(codes, activations.token_ids, len(documents))
         return self
 
     def merge(self, other):
@@ -261,6 +262,7 @@ class FeatureStatistics:
             self._vocabulary = other._vocabulary
         self._records.merge(other._records)
         self._sums.merge(other._sums)
+        self._documents |= other._documents
         return self
 
     def records(self):
@@ -404,7 +406,9 @@ class FeatureStatistics:
     @property
     def token_entropy_(self):
         feature, share = self._token_shares()
-        entropy = np.bincount(feature, scipy.special.entr(share), minlength=len(self.counts_))
+        # Of no pair at all, bincount gives whole numbers.
+        terms = scipy.special.entr(share)
+        entropy = np.bincount(feature, terms, minlength=len(self.counts_)).astype(np.float64)
         entropy /= max(np.log(max(np.count_nonzero(self.token_counts_), 1)), np.finfo(float).tiny)
         return np.where(self.counts_ > 0, entropy, np.nan)
 
@@ -429,7 +433,8 @@ class FeatureStatistics:
         return f"FeatureStatistics({sums.n_features} features, {sums.n_tokens} tokens)"
 
     def _forget(self):
-        self._sums = self._records = self._vocabulary = self._last_document = None
+        self._sums = self._records = self._vocabulary = None
+        self._documents = set()
 
     def _begin(self, n_features):
         check_flag("token_tables", self.token_tables)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from skdict._validation import check_number
+from skdict._validation import as_host_array, check_number
 from skdict.activations import Activations
 
 
@@ -87,7 +87,7 @@ def summarize_features(codes, activations, features, *, n_tokens=5, n_contexts=4
             f"activations is {type(activations).__name__}; pass Activations, which know the "
             f"token of each row, as ActivationExtractor gives them"
         )
-    columns = scipy.sparse.csc_array(codes)
+    columns = scipy.sparse.csc_array(as_host_array(codes))
     if columns.shape[0] != len(activations):
         raise ValueError(
             f"codes have {columns.shape[0]} rows and activations {len(activations)}; pass the "

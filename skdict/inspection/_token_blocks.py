@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdict._store import first_out_of_order
 from skdict.inspection._keys import mix
 
 BLOCK_ROWS = 8192
@@ -34,6 +35,10 @@ class TokenBlock:
     def __len__(self):
         return len(self.token_ids)
 
+    def __getitem__(self, rows):
+        columns = (column[rows] for column in (self.documents, self.positions, self.token_ids))
+        return TokenBlock(*columns, self.vocabulary)
+
     def back(self, offset):
         """Return the token id some tokens before each row.
 
@@ -57,8 +62,67 @@ class TokenBlock:
         return found
 
 
+def document_order(tokens):
+    """Return the order that puts rows by document and position.
+
+    Parameters
+    ----------
+    tokens : Activations or TokenBlock
+        Rows in any order, such as a view by row numbers.
+
+    Returns
+    -------
+    ndarray of int, shape (n_tokens,), or None
+        None if the rows are in this order.
+
+    Raises
+    ------
+    ValueError
+        If a row is repeated: a window would hold its token twice.
+    """
+    documents, positions = tokens.documents, tokens.positions
+    if first_out_of_order(documents, positions) is None:
+        return None
+    order = np.lexsort((positions, documents))
+    documents, positions = documents[order], positions[order]
+    twice = (documents[1:] == documents[:-1]) & (positions[1:] == positions[:-1])
+    if twice.any():
+        at = int(np.argmax(twice))
+        raise ValueError(
+            f"rows {order[at]} and {order[at + 1]} are both document {documents[at]}, position "
+            f"{positions[at]}; pass each row once, as acts[np.unique(rows)] does"
+        )
+    return order
+
+
+def in_document_order(activations, codes=None):
+    """Return rows by document and position, and their codes with them.
+
+    Parameters
+    ----------
+    activations : Activations of shape (n_tokens, width) or TokenBlock
+        Rows in any order.
+    codes : {ndarray, csr_array} of shape (n_tokens, n_features), optional
+        Codes of the rows.
+
+    Returns
+    -------
+    (Activations or TokenBlock, codes)
+        The same objects where the rows are in order.
+
+    Raises
+    ------
+    ValueError
+        If a row is repeated.
+    """
+    order = document_order(activations)
+    if order is None:
+        return activations, codes
+    return activations[order], None if codes is None else codes[order]
+
+
 def document_bounds(documents):
-    """Return the first row of each document, and the number of rows behind them."""
+    """Return the first row of each document of rows in order, and the number of all rows."""
     changes = np.flatnonzero(documents[1:] != documents[:-1]) + 1
     return np.concatenate([[0], changes, [len(documents)]])
 
@@ -83,14 +147,14 @@ def split_documents(activations, *, seed=0, shares=(0.5, 0.2), most_tokens=131_0
     Returns
     -------
     dict of str to ndarray of bool, shape (n_documents,)
-        For "explain", "select" and "test", which documents, in the order of the rows.
+        For "explain", "select" and "test", which documents, by increasing number.
 
     Raises
     ------
     ValueError
         If there are fewer than three documents.
     """
-    documents = activations.documents
+    documents = np.sort(activations.documents)
     bounds = document_bounds(documents)
     n_documents = len(bounds) - 1
     if n_documents < 3:
@@ -121,16 +185,22 @@ def iter_documents(activations, chosen=None, *, block_rows=BLOCK_ROWS):
     Parameters
     ----------
     activations : Activations of shape (n_tokens, width)
-        Read block by block.
+        Read block by block; rows may be in any order, and are given by document and position.
     chosen : ndarray of bool, shape (n_documents,), or None
-        Which documents; None for all.
+        Which documents, by increasing number; None for all.
     block_rows : int, default=8192
         Rows at which a block is full; a longer document has a block of its own.
 
     Yields
     ------
     Activations
+
+    Raises
+    ------
+    ValueError
+        If a row is repeated.
     """
+    activations, _ = in_document_order(activations)
     bounds = document_bounds(activations.documents)
     which = np.arange(len(bounds) - 1) if chosen is None else np.flatnonzero(chosen)
     start = 0

@@ -7,9 +7,8 @@ from itertools import pairwise
 import torch
 
 from skdict._core import resolve_device
-from skdict.feature_extraction._row_cache import fingerprint
 from skdict.interpretation._client import ClientError, Completion
-from skdict.models import describe_model, evaluation_mode, load_model
+from skdict.models import describe_model, evaluation_mode, fingerprint, load_model
 
 
 class TransformersClient:
@@ -26,6 +25,9 @@ class TransformersClient:
         Where a model given by name or folder runs.
     revision : str or None, default=None
         Branch, tag or commit on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
 
     Examples
     --------
@@ -36,8 +38,9 @@ class TransformersClient:
     ' time'
     """
 
-    def __init__(self, model, *, device="auto", revision=None):
+    def __init__(self, model, *, device="auto", revision=None, trust_remote_code=False):
         self.model, self.device, self.revision = model, device, revision
+        self.trust_remote_code = trust_remote_code
         self._identity = None
         self._lock = threading.Lock()
 
@@ -58,7 +61,7 @@ class TransformersClient:
     def identity(self):
         """What tells this model from others, for a cache: a hash of weights and vocabulary."""
         if self._identity is None:
-            self._identity = fingerprint(*self._load(), keep=False)
+            self._identity = fingerprint(*self._load())
         return self._identity
 
     def complete(self, request):
@@ -90,7 +93,12 @@ class TransformersClient:
 
     def _load(self):
         device = resolve_device(self.device)
-        return load_model(self.model, device=device, revision=self.revision)
+        return load_model(
+            self.model,
+            device=device,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+        )
 
 
 def _write(model, tokenizer, request):

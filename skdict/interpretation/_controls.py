@@ -6,7 +6,7 @@ from skdict._validation import check_number
 from skdict.models import load_model
 
 
-def reinitialize_model(model, *, random_state=0):
+def reinitialize_model(model, *, random_state=0, trust_remote_code=False):
     """Return the same model with weights drawn anew, and its tokenizer.
 
     Features of a model that has learnt nothing can be explained, too, by the tokens they
@@ -19,6 +19,9 @@ def reinitialize_model(model, *, random_state=0):
         A name, a folder, or a loaded pair; it stays as it is.
     random_state : int, default=0
         Of the weights.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
 
     Returns
     -------
@@ -48,7 +51,9 @@ def reinitialize_model(model, *, random_state=0):
     True
     """
     check_number("random_state", random_state, low=0, integer=True)
-    learnt, tokenizer = load_model(model, device=torch.device("cpu"))
+    learnt, tokenizer = load_model(
+        model, device=torch.device("cpu"), trust_remote_code=trust_remote_code
+    )
     if not hasattr(learnt, "config"):
         raise TypeError(
             f"{type(learnt).__name__} has no config to build it anew from; pass a transformers "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from skdict.inspection import TokenBlock
+from skdict.inspection import TokenBlock, document_order
 from skdict.interpretation._terms import TermMatrix
 
 
@@ -47,7 +47,7 @@ class Explanation:
         Parameters
         ----------
         activations : Activations of shape (n_tokens, width)
-            Whole documents; only their tokens are used.
+            Whole documents, rows in any order; only their tokens are used.
 
         Returns
         -------
@@ -57,14 +57,19 @@ class Explanation:
         Raises
         ------
         ValueError
-            If the explanation is in free words, which stand for no rules.
+            If the explanation is in free words, which stand for no rules, or a row is repeated.
         """
         if not self.budget:
             raise ValueError(
                 f"{self.text!r} are free words, which stand for no rules; let "
                 f"LLMSimulator(client) predict from them"
             )
-        return Simulator([self]).simulate(TokenBlock.of(activations)).toarray()[:, 0]
+        tokens, order = TokenBlock.of(activations), document_order(activations)
+        if order is None:
+            return Simulator([self]).simulate(tokens).toarray()[:, 0]
+        predicted = np.empty(len(tokens), dtype=np.float32)
+        predicted[order] = Simulator([self]).simulate(tokens[order]).toarray()[:, 0]
+        return predicted
 
 
 class Simulator:

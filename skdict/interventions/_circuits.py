@@ -8,7 +8,13 @@ from skdict._validation import check_number, check_texts
 from skdict.interventions._features import check_features
 from skdict.interventions._forward_from import ForwardFrom
 from skdict.interventions._loaded import frozen_dictionary, loaded_pair, model_device
-from skdict.models import capture, encode_texts, evaluation_mode, find_hook_point
+from skdict.models import (
+    capture,
+    check_token_ids,
+    encode_texts,
+    evaluation_mode,
+    find_hook_point,
+)
 
 
 def find_circuit(
@@ -122,7 +128,7 @@ def find_circuit(
     target = _check_target(dictionaries, target)
     frozen = {name: frozen_dictionary(d, module) for name, d in dictionaries.items()}
     check_features([target[1]], frozen[target[0]])
-    ids = _token_ids(tokenizer, check_texts(texts), max_length, skip_first)
+    ids = _token_ids(module, tokenizer, check_texts(texts), max_length, skip_first)
     with evaluation_mode(module), torch.no_grad():
         search = _Search(module, frozen, ids, n_contexts, skip_first, batch_size, random_state)
         return search.run(target, n_parents, max_depth)
@@ -144,9 +150,10 @@ def _check_target(dictionaries, target):
     return target[0], int(target[1])
 
 
-def _token_ids(tokenizer, texts, max_length, skip_first):
+def _token_ids(model, tokenizer, texts, max_length, skip_first):
     """Return the token ids of texts that have a position to look at."""
     encoded = [[*text.prefix, *text.body][:max_length] for text in encode_texts(tokenizer, texts)]
+    check_token_ids(model, tokenizer, enumerate(encoded))
     return [ids for ids in encoded if len(ids) > skip_first]
 
 

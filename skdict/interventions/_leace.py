@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdict._validation import check_choice
+from skdict._validation import as_host_array, check_choice
 
 METHODS = ("leace", "orthogonal")
 SMALLEST = 1e-12
@@ -160,7 +160,7 @@ class LEACE(TransformerMixin, BaseEstimator):
             If X is of another width, or holds NaN or infinity.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        X = validate_data(self, as_host_array(X), reset=False, dtype=(np.float64, np.float32))
         read = (X.astype(np.float64) - self.mean_) @ self.readout_.T
         return (X - read @ self.directions_).astype(X.dtype)
 
@@ -169,6 +169,7 @@ class LEACE(TransformerMixin, BaseEstimator):
         check_choice("method", self.method, METHODS)
         if z is None:
             raise ValueError("LEACE requires y to be passed, but the target y is None")
+        X, z = as_host_array(X), as_host_array(z)
         X, z = validate_data(
             self, X, z, reset=reset, multi_output=True, dtype=(np.float64, np.float32)
         )

@@ -7,17 +7,22 @@ from torch import nn
 
 from skdict._core import AffineDictionary, HostDictionary, resolve_device
 from skdict.decomposition import to_torch
-from skdict.models import load_model
+from skdict.models import check_tokenizer, load_model
 
 
-def loaded_model(model, *, device="auto", revision=None):
+def loaded_model(model, *, device="auto", revision=None, trust_remote_code=False):
     """Return a model as a module, whatever names it: a name, a folder, a pair, itself."""
     if isinstance(model, nn.Module):
         return model
-    return load_model(model, device=resolve_device(device), revision=revision)[0]
+    return load_model(
+        model,
+        device=resolve_device(device),
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )[0]
 
 
-def loaded_pair(model, *, device="auto", revision=None):
+def loaded_pair(model, *, device="auto", revision=None, trust_remote_code=False):
     """Return a model and its tokenizer.
 
     Raises
@@ -30,7 +35,14 @@ def loaded_pair(model, *, device="auto", revision=None):
             f"model is a {type(model).__name__} without its tokenizer, and texts are to be read; "
             f"pass the pair (model, tokenizer), a name or a folder"
         )
-    return load_model(model, device=resolve_device(device), revision=revision)
+    loaded, tokenizer = load_model(
+        model,
+        device=resolve_device(device),
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )
+    check_tokenizer(tokenizer)
+    return loaded, tokenizer
 
 
 def model_device(model):

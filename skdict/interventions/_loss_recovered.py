@@ -25,6 +25,7 @@ def loss_recovered(
     skip_first=1,
     device="auto",
     revision=None,
+    trust_remote_code=False,
 ):
     r"""Measure the language model with the reconstruction in place of its activations.
 
@@ -60,6 +61,9 @@ def loss_recovered(
         Where a model given by name or folder runs.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
 
     Returns
     -------
@@ -113,7 +117,9 @@ def loss_recovered(
     >>> 0 < some.loss_recovered_mean < 1
     True
     """
-    module, tokenizer = loaded_pair(model, device=device, revision=revision)
+    module, tokenizer = loaded_pair(
+        model, device=device, revision=revision, trust_remote_code=trust_remote_code
+    )
     find_hook_point(module, hook_point)
     frozen = frozen_dictionary(dictionary, module)
     options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}

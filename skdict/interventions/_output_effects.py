@@ -35,6 +35,7 @@ def output_effects(
     skip_first=1,
     device="auto",
     revision=None,
+    trust_remote_code=False,
     random_state=None,
 ):
     r"""Return what features do to the log-probabilities of the next token.
@@ -79,6 +80,9 @@ def output_effects(
         Where a model given by name or folder runs.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
     random_state : int, RandomState instance or None, default=None
         Seed of the draw of texts.
 
@@ -126,7 +130,9 @@ def output_effects(
     """
     for name, value in (("n_texts", n_texts), ("n_tokens", n_tokens)):
         check_number(name, value, low=1, integer=True)
-    module, tokenizer = loaded_pair(model, device=device, revision=revision)
+    module, tokenizer = loaded_pair(
+        model, device=device, revision=revision, trust_remote_code=trust_remote_code
+    )
     find_hook_point(module, hook_point)
     frozen = frozen_dictionary(dictionary, module)
     features = check_features(features, frozen)

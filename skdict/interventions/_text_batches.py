@@ -9,7 +9,7 @@ from skdict._validation import check_number, check_texts
 from skdict.feature_extraction._forward_pass import batches_of_like_length, context_length
 from skdict.feature_extraction._windows import read_in_windows
 from skdict.interventions._loaded import model_device
-from skdict.models import encode_texts, special_ids
+from skdict.models import check_token_ids, encode_texts, special_ids
 
 
 @dataclass
@@ -68,6 +68,7 @@ def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first)
         read_in_windows(text, i, max_length=length, left_out=special_ids(tokenizer), **options)[0]
         for i, text in enumerate(encode_texts(tokenizer, check_texts(texts)))
     ]
+    check_token_ids(model, tokenizer, ((window.text, window.ids) for window in windows))
     lengths = np.array([len(window.ids) for window in windows])
     device = model_device(model)
     batches = [

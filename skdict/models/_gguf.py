@@ -41,7 +41,7 @@ def check_gguf(name):
         )
 
 
-def read_gguf(name, *, dtype, **options):
+def read_gguf(name, *, dtype, trust_remote_code=False, **options):
     """Return the model and the tokenizer of a GGUF file.
 
     All weights are dequantized: the model is an ordinary one that can be saved and trained.
@@ -53,6 +53,8 @@ def read_gguf(name, *, dtype, **options):
     dtype : torch.dtype or "auto"
         Precision of the weights. "auto" means that of the file, and float32 for a file with
         quantized weights.
+    trust_remote_code : bool, default=False
+        As in `load_model`.
     **options : dict
         Passed to `from_pretrained` of the model.
 
@@ -76,7 +78,11 @@ def read_gguf(name, *, dtype, **options):
     )
 
     with _alone(name) as folder:
-        source = {"pretrained_model_name_or_path": folder, "gguf_file": Path(name).name}
+        source = {
+            "pretrained_model_name_or_path": folder,
+            "gguf_file": Path(name).name,
+            "trust_remote_code": trust_remote_code,
+        }
         config = AutoConfig.from_pretrained(**source)
         writes = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
         model, found = (AutoModelForCausalLM if writes else AutoModel).from_pretrained(

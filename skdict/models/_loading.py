@@ -13,7 +13,15 @@ ACCEPTED = (
 )
 
 
-def load_model(model, *, device=None, revision=None, model_dtype="float32", device_map=None):
+def load_model(
+    model,
+    *,
+    device=None,
+    revision=None,
+    model_dtype="float32",
+    device_map=None,
+    trust_remote_code=False,
+):
     """Return a model and its tokenizer.
 
     Models given by name, folder or GGUF file are loaded once per process, in evaluation mode,
@@ -35,6 +43,9 @@ def load_model(model, *, device=None, revision=None, model_dtype="float32", devi
         Devices of the modules of a model that is loaded here, in place of `device`, as in
         `from_pretrained` of transformers: "auto" fills the GPUs, then the CPU's memory, then
         the disk. Needs the package accelerate.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model on the hub, or in a folder, brings with it. Read that code
+        first: it can do whatever you can.
 
     Returns
     -------
@@ -46,22 +57,27 @@ def load_model(model, *, device=None, revision=None, model_dtype="float32", devi
     FileNotFoundError
         If a path leads nowhere, or to no model.
     ValueError
-        If a model cannot be loaded, an option is not accepted, or `model_dtype` or `device_map`
-        is given for a loaded pair.
+        If a model cannot be loaded, an option is not accepted, or `model_dtype`, `device_map` or
+        `trust_remote_code` is given for a loaded pair.
     TypeError
-        If `model` or `device_map` is of another kind.
+        If `model` or an option is of another kind.
     ImportError
         If the packages that read a GGUF file or serve `device_map` are not installed.
     """
     check_placement(model_dtype, device, device_map)
+    if not isinstance(trust_remote_code, bool):
+        raise TypeError(
+            f"trust_remote_code={trust_remote_code!r} is not accepted: pass True or False"
+        )
     if isinstance(model, (str, Path)):
         name = str(Path(model).expanduser()) if str(model).startswith("~") else str(model)
         placement = tuple(device_map.items()) if isinstance(device_map, dict) else device_map
         device = str(device or "cpu") if placement is None else None
-        return _load_once(name, device, revision, model_dtype, placement, _stamp(name))
+        stamp = file_stamp(name)
+        return _load_once(name, device, revision, model_dtype, placement, trust_remote_code, stamp)
     if not isinstance(model, tuple) or len(model) != 2 or not hasattr(model[0], "forward"):
         raise TypeError(f"model is {type(model).__name__}; {ACCEPTED}")
-    check_used_as_loaded(model[0], model_dtype, device_map)
+    check_used_as_loaded(model[0], model_dtype, device_map, trust_remote_code)
     return model
 
 
@@ -104,9 +120,9 @@ def evaluation_mode(model):
             module.training = training
 
 
-def _stamp(name):
+def file_stamp(name):
     """Return what changes when the file, or a file of the folder, does; None for a hub name."""
-    path = Path(name)
+    path = Path(name).expanduser()
     if not path.exists():
         return None
     files = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -114,22 +130,35 @@ def _stamp(name):
 
 
 @lru_cache(maxsize=4)
-def _load_once(name, device, revision, model_dtype, placement, stamp):
+def _load_once(name, device, revision, model_dtype, placement, trust_remote_code, stamp):
     # The stamp is there for the cache alone: other files, another entry.
     device_map = dict(placement) if isinstance(placement, tuple) else placement
     return read_model(
-        name, device=device, revision=revision, model_dtype=model_dtype, device_map=device_map
+        name,
+        device=device,
+        revision=revision,
+        model_dtype=model_dtype,
+        device_map=device_map,
+        trust_remote_code=trust_remote_code,
     )
 
 
-def read_model(name, *, device=None, revision=None, model_dtype="float32", device_map=None):
+def read_model(
+    name,
+    *,
+    device=None,
+    revision=None,
+    model_dtype="float32",
+    device_map=None,
+    trust_remote_code=False,
+):
     """Return a model and its tokenizer from a name, a folder or a GGUF file, read anew.
 
     Parameters
     ----------
     name : str
         Name on the hub, or path.
-    device, revision, model_dtype, device_map
+    device, revision, model_dtype, device_map, trust_remote_code
         As in `load_model`.
 
     Returns
@@ -141,6 +170,7 @@ def read_model(name, *, device=None, revision=None, model_dtype="float32", devic
 
     _check_source(name)
     options = {} if device_map is None else {"device_map": device_map}
+    options["trust_remote_code"] = trust_remote_code
     options["dtype"] = model_dtype if model_dtype == "auto" else getattr(torch, model_dtype)
     with _no_loading_bar():
         try:
@@ -150,6 +180,7 @@ def read_model(name, *, device=None, revision=None, model_dtype="float32", devic
                 loaded, tokenizer = _read_pretrained(name, revision, **options)
         # What a damaged file or a wrong device map raises is up to the library that trips on it.
         except Exception as error:
+            _refuse_code(name, error)
             reason = str(error).strip().split("\n")[0]
             where = "" if device_map is None else f" with device_map={device_map!r}"
             raise ValueError(
@@ -158,6 +189,16 @@ def read_model(name, *, device=None, revision=None, model_dtype="float32", devic
     if device_map is None:
         loaded.to(device or "cpu")
     return loaded.eval(), tokenizer
+
+
+def _refuse_code(name, error):
+    """Say in our own words that a model is code, where that is why it was not loaded."""
+    if "trust_remote_code" in str(error):
+        raise ValueError(
+            f"model={name!r} can only be loaded by running Python code that it brings with it, "
+            f"which is not run; read that code, then pass trust_remote_code=True "
+            f"(--trust-remote-code), or load it yourself and pass (model, tokenizer)"
+        ) from error
 
 
 def _check_source(name):
@@ -173,15 +214,18 @@ def _check_source(name):
         raise FileNotFoundError(f"model={name!r} holds no config.json; {ACCEPTED}")
 
 
-def _read_pretrained(name, revision, **options):
+def _read_pretrained(name, revision, *, trust_remote_code, **options):
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(name, revision=revision)
+    source = {"revision": revision, "trust_remote_code": trust_remote_code}
+    config = AutoConfig.from_pretrained(name, **source)
     architectures = " ".join(config.architectures or [])
     writes = "CausalLM" in architectures or "LMHead" in architectures
     kind = AutoModelForCausalLM if writes else AutoModel
-    loaded = kind.from_pretrained(name, revision=revision, **options)
-    return loaded, AutoTokenizer.from_pretrained(name, revision=revision)
+    return (
+        kind.from_pretrained(name, **source, **options),
+        AutoTokenizer.from_pretrained(name, **source),
+    )
 
 
 @contextmanager

@@ -53,8 +53,8 @@ def check_placement(model_dtype, device, device_map):
         )
 
 
-def check_used_as_loaded(model, model_dtype, device_map):
-    """Refuse to change the precision or the placement of a loaded model.
+def check_used_as_loaded(model, model_dtype, device_map, trust_remote_code=False):
+    """Refuse options that apply to the loading of a model that is loaded already.
 
     Parameters
     ----------
@@ -64,13 +64,19 @@ def check_used_as_loaded(model, model_dtype, device_map):
         Only the default, "float32", is accepted; it leaves the model in its own precision.
     device_map : object
         Only None is accepted.
+    trust_remote_code : bool
+        Only False is accepted.
 
     Raises
     ------
     ValueError
-        If either is not the default.
+        If any is not the default.
     """
-    given = {"model_dtype": (model_dtype, "float32"), "device_map": (device_map, None)}
+    given = {
+        "model_dtype": (model_dtype, "float32"),
+        "device_map": (device_map, None),
+        "trust_remote_code": (trust_remote_code, False),
+    }
     for name, (value, default) in given.items():
         if value != default:
             raise ValueError(

@@ -34,6 +34,7 @@ def test_every_option_reaches_the_extractor(monkeypatch):
         "model_dtype": "bfloat16",
         "device_map": {"": 0},
         "device": "cpu",
+        "trust_remote_code": True,
     }
     made = make_extractor(options_of(model="weights.gguf", **given), "mlp_out.0", batch_size=4)
     assert made == (("weights.gguf", "mlp_out.0"), given | {"batch_size": 4})

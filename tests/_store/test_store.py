@@ -78,7 +78,7 @@ def test_save_writes_shards_of_bounded_size(tmp_path, monkeypatch):
 def test_an_empty_view_and_wide_numbers_are_kept(tmp_path):
     chunk(0)[:0].save(tmp_path / "store")
     assert Activations.load(tmp_path / "store").shape == (0, 4)
-    far = chunk(0, documents=[2**40] * 5, positions=range(5), token_ids=[-1, 0, 1, 2, 2])
+    far = chunk(0, documents=[2**40] * 5, positions=range(5), token_ids=[0, 0, 1, 2, 2])
     far.save(tmp_path / "store")
     assert Activations.load(tmp_path / "store").documents.tolist() == [2**40] * 5
 

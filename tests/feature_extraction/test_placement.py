@@ -6,8 +6,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from skdict import ActivationExtractor, load_stories
-from skdict.feature_extraction import extract_activations
-from skdict.models import hook_points
+from skdict.feature_extraction import _extraction, extract_activations
+from skdict.models import fingerprint, hook_points, load_model
 
 TEXT = "Lily saw a big red dog in the park. It was happy."
 TEXTS = [TEXT, "Tom ran.", "She said hello to the cat and went home."]
@@ -82,13 +82,32 @@ def test_rows_do_not_depend_on_the_device_map(folder):
 
 
 @pytest.mark.usefixtures("needs_accelerate")
-def test_offloaded_weights_name_no_cache(folder, tmp_path):
+def test_rows_of_offloaded_weights_are_cached_by_their_values(folder, tmp_path, monkeypatch):
+    options = {"hook_point": "resid_post.1", "cache_dir": tmp_path}
+    plain = ActivationExtractor(folder, "resid_post.1", device="cpu").transform(TEXTS)
     places = {"model": "disk", "lm_head": "disk"}
-    extractor = ActivationExtractor(
-        folder, "resid_post.1", device_map=places, cache_dir=tmp_path / "cache"
-    )
-    with pytest.raises(ValueError, match=r"is offloaded by device_map.* leave cache_dir=None"):
-        extractor.transform(TEXTS)
+    extractor = ActivationExtractor(folder, device_map=places, **options)
+    for _ in range(2):
+        np.testing.assert_array_equal(np.asarray(extractor.transform(TEXTS)), np.asarray(plain))
+        # The second time nothing is run.
+        monkeypatch.setattr(_extraction.Reading, "_gather", None)
+
+
+@pytest.mark.usefixtures("needs_accelerate")
+def test_offloaded_weights_have_the_hash_of_their_values(folder):
+    places = {"model": "disk", "lm_head": "disk"}
+    offloaded, _ = load_model(folder, device_map=places)
+    assert next(offloaded.parameters()).is_meta
+    before = fingerprint(offloaded)
+    hook = offloaded.model.layers[0].mlp.up_proj._hf_hook
+    weight = hook.weights_map["weight"]
+    doubled = {"weight": 2 * weight}
+    kept, hook.weights_map = hook.weights_map, doubled
+    try:
+        assert fingerprint(offloaded) != before
+    finally:
+        hook.weights_map = kept
+    assert fingerprint(offloaded) == before
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,16 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from skdict import Activations
-from skdict.inspection import FeatureStatistics, RecordCollector, collect_records
+from skdict.decomposition import IdentityDictionary
+from skdict.inspection import (
+    FeatureStatistics,
+    RecordCollector,
+    collect_records,
+    write_report,
+)
 from skdict.inspection._moments import CodeMoments
 from skdict.inspection._token_tables import PairSums
+from skdict.interpretation import FeatureInterpreter
 
 N_DOCUMENTS, N_FEATURES = 60, 8
 OPTIONS = {"window": 5, "n_top": 4, "n_random": 3, "n_silent": 2, "cooccurrence": True}
@@ -248,3 +255,49 @@ def test_bad_input(data, whole):
     wide = scipy.sparse.csr_array((len(acts), 8193))
     with pytest.raises(ValueError, match="at most 8192"):
         FeatureStatistics(cooccurrence=True).fit(wide, acts)
+
+
+# Kind M: a dictionary that never fires has statistics, and a report.
+
+
+@pytest.mark.parametrize(
+    "codes", [scipy.sparse.csr_array((4, 3)), np.zeros((4, 3)), -np.ones((4, 3))]
+)
+def test_a_dead_dictionary(codes):
+    acts = Activations(
+        np.ones((4, 2), "f4"),
+        documents=[0, 0, 1, 1],
+        positions=[0, 1, 0, 1],
+        token_ids=[0, 1, 0, 1],
+        vocabulary=["a", "b"],
+    )
+    statistics = FeatureStatistics(n_random=2, n_silent=2).fit(codes, acts)
+    for name in ("token_entropy_", "single_token_share_"):
+        assert np.isnan(getattr(statistics, name)).tolist() == [True] * 3
+    for name in ("counts_", "density_", "max_", "mean_active_"):
+        assert getattr(statistics, name).tolist() == [0, 0, 0]
+    assert len(statistics.token_table(0)) == 0
+    assert len(statistics.records()[0].silent) == 1
+    assert set(statistics.to_dict()) == set(FeatureStatistics().fit(np.eye(4), acts).to_dict())
+
+
+class Dead(IdentityDictionary):
+    """A dictionary without any code."""
+
+    def transform(self, X):
+        return np.zeros((len(X), len(self.components_)), np.float32)
+
+
+def test_a_report_of_a_dead_dictionary_opens(tmp_path):
+    acts = Activations(
+        np.random.default_rng(0).standard_normal((6, 2)).astype("f4"),
+        documents=[0, 0, 1, 1, 2, 2],
+        positions=[0, 1] * 3,
+        token_ids=[0, 1] * 3,
+        vocabulary=["a", "b"],
+    )
+    dead = Dead().fit(np.asarray(acts))
+    scores = FeatureInterpreter(dead, prefit=True, random_state=0).fit(acts)
+    assert scores.status_.tolist() == ["dead", "dead"]
+    write_report(tmp_path / "report.html", dead, acts, scores=scores, verbose=False)
+    assert "never fire" in (tmp_path / "report.html").read_text()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from skdict.interventions import LEACE
 
@@ -153,3 +154,17 @@ def test_bad_input():
         started.partial_fit(X, X[:, :3])
     with pytest.raises(ValueError, match="features"):
         started.transform(X[:, :3])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_tensors_of_any_precision(dtype):
+    X, z = planted()
+    X = torch.from_numpy(X).to(dtype).requires_grad_()
+    rows = X.detach().double().numpy()
+    expected = LEACE().fit(rows, z)
+    found = LEACE().fit(X, torch.from_numpy(z))
+    np.testing.assert_allclose(found.mean_, expected.mean_, rtol=1e-5)
+    np.testing.assert_allclose(found.transform(X), expected.transform(rows), atol=1e-3)
+    assert found.transform(X).dtype in (np.float32, np.float64)
+    parts = LEACE().partial_fit(X[:300], z[:300]).partial_fit(X[300:], z[300:])
+    np.testing.assert_allclose(parts.directions_, found.directions_, atol=1e-3)

@@ -1,13 +1,19 @@
 """Names, folders and loaded pairs become models; anything else gets advice."""
 
+import json
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 
-from skdict import load_stories
+from skdict import ActivationExtractor, load_stories
+from skdict.__main__ import main
+from skdict.interpretation import TransformersClient, reinitialize_model
+from skdict.interventions import loss_recovered
 from skdict.models import evaluation_mode, load_model
 
 CPU = torch.device("cpu")
@@ -77,6 +83,99 @@ def test_damaged_weights(tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ValueError, match="could not be loaded"):
         load_model(folder, device=CPU)
+
+
+def coded_folder(folder, marker):
+    """Write a model folder whose configuration and tokenizer are classes of its own."""
+    shutil.copytree(load_stories().model, folder)
+    (folder / "code.py").write_text(
+        f"open({str(marker)!r}, 'w').close()\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | {
+        "model_type": "own",
+        "auto_map": {"AutoConfig": "code.OwnConfig", "AutoModelForCausalLM": "code.OwnModel"},
+    }
+    path.write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture
+def own_cache(monkeypatch, tmp_path):
+    """Keep what transformers copies of remote code out of the user's cache."""
+    from transformers import dynamic_module_utils
+
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def test_code_of_a_folder_is_not_run(tmp_path, monkeypatch, own_cache):
+    marker = tmp_path / "ran"
+    folder = coded_folder(tmp_path / "model", marker)
+    monkeypatch.setattr("builtins.input", lambda *args: pytest.fail("asked on standard input"))
+    for load in (
+        lambda: load_model(folder),
+        lambda: ActivationExtractor(folder, "resid_post.1").fit(["a b"]),
+        lambda: TransformersClient(folder).identity,
+        lambda: reinitialize_model(folder),
+    ):
+        with pytest.raises(ValueError, match="which is not run; read that code, then pass trust_r"):
+            load()
+    assert main(["extract", "--model", str(folder), "--out", str(tmp_path / "out")]) == 2
+    assert not marker.exists()
+
+
+def test_code_of_a_folder_is_run_where_it_is_trusted(tmp_path, own_cache):
+    marker = tmp_path / "ran"
+    folder = coded_folder(tmp_path / "model", marker)
+    model, _ = load_model(folder, trust_remote_code=True)
+    assert marker.exists()
+    assert type(model).__name__ == "OwnModel"
+    extractor = ActivationExtractor(folder, "resid_post.1", device="cpu", trust_remote_code=True)
+    plain = ActivationExtractor(load_stories().model, "resid_post.1", device="cpu")
+    texts = ["Lily saw a dog."]
+    np.testing.assert_array_equal(
+        np.asarray(extractor.transform(texts)), np.asarray(plain.transform(texts))
+    )
+
+
+def test_trust_is_true_or_false_and_of_models_loaded_here(tiny_model, byte_tokenizer):
+    with pytest.raises(TypeError, match="trust_remote_code='yes' is not accepted"):
+        load_model(load_stories().model, trust_remote_code="yes")
+    with pytest.raises(ValueError, match="trust_remote_code=True applies to models given by name"):
+        load_model((tiny_model, byte_tokenizer), trust_remote_code=True)
+
+
+# Kind M: what is no tokenizer is refused in words.
+
+
+class Processor:
+    tokenizer = "a tokenizer"
+
+    def __call__(self, images):
+        return images
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        (None, "tokenizer is NoneType, not a tokenizer; pass .* AutoTokenizer"),
+        ("gpt2", "tokenizer is str, not a tokenizer"),
+        (Tokenizer(models.BPE()), r"PreTrainedTokenizerFast\(tokenizer_object=...\)"),
+        (Processor(), r"pass its own tokenizer: \(model, processor.tokenizer\)"),
+    ],
+)
+def test_what_is_no_tokenizer(tiny_model, tokenizer, message):
+    pair = tiny_model, tokenizer
+    for refused in (
+        lambda: ActivationExtractor(pair, "resid_post.1").fit(["a"]),
+        lambda: loss_recovered(pair, "resid_post.1", None, ["a b"]),
+    ):
+        with pytest.raises(TypeError, match=message):
+            refused()
 
 
 def test_import_is_light():

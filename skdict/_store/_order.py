@@ -1,0 +1,31 @@
+"""The order in which rows of documents stand."""
+
+import numpy as np
+
+
+def first_out_of_order(documents, positions):
+    """Return the first row that does not follow on the one before it, or None.
+
+    Parameters
+    ----------
+    documents, positions : ndarray of int, shape (n_tokens,)
+        Documents must not decrease, and positions must increase within a document.
+
+    Returns
+    -------
+    int or None
+    """
+    same = documents[1:] == documents[:-1]
+    in_order = np.where(same, positions[1:] > positions[:-1], documents[1:] > documents[:-1])
+    return None if in_order.all() else int(np.argmin(in_order)) + 1
+
+
+def check_order(documents, positions):
+    """Refuse rows whose documents are scattered or whose tokens are out of order (`ValueError`)."""
+    row = first_out_of_order(documents, positions)
+    if row is not None:
+        raise ValueError(
+            f"row {row} (document {documents[row]}, position {positions[row]}) comes after "
+            f"document {documents[row - 1]}, position {positions[row - 1]}; sort the rows by "
+            f"document, then by position: rows[np.lexsort((positions, documents))]"
+        )
