@@ -11,9 +11,7 @@ from skdict._validation import check_choice, check_flag, check_number, check_tex
 from skdict.activations import Activations
 from skdict.feature_extraction._forward_pass import (
     TokenCounts,
-    batches_of_like_length,
     check_places,
-    context_length,
     forward,
 )
 from skdict.feature_extraction._outliers import warn_of_outliers
@@ -21,9 +19,10 @@ from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.feature_extraction._row_cache import RowCache, fingerprint
 from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
+    batches_of_like_length,
+    context_length,
     describe_model,
     encode_texts,
-    evaluation_mode,
     find_hook_point,
     load_model,
     readable_pieces,
@@ -98,11 +97,10 @@ class Reading:
                 f"no text has a {kind} after the first skip_first={self.skip_first}; pass longer "
                 f"texts or lower skip_first"
             )
-        with evaluation_mode(model):
-            if self.cache_dir is None:
-                rows = self._gather(model, points, windows)
-            else:
-                rows = self._gather_cached(model, tokenizer, points, texts, windows)
+        if self.cache_dir is None:
+            rows = self._gather(model, points, windows)
+        else:
+            rows = self._gather_cached(model, tokenizer, points, texts, windows)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
@@ -164,7 +162,6 @@ class Reading:
             for name, rows in known.items()
         }
 
-    @torch.inference_mode()
     def _gather(self, model, points, windows):
         """Return the rows of all texts; windows of like length share a forward pass."""
         reading = [window for part in windows for window in part if len(window.kept)]

@@ -93,11 +93,16 @@ def input_device(model):
     torch.device
         The CPU for a model without weights.
     """
-    spread = getattr(model, "hf_device_map", None)
-    module = model.get_input_embeddings() if spread else model
-    # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
-    device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
-    if device is not None:
-        return torch.device(device)
-    weight = next(chain(module.parameters(), module.buffers()), None)
-    return torch.device("cpu") if weight is None else weight.device
+    embeddings = getattr(model, "get_input_embeddings", lambda: None)
+    try:
+        modules = [embeddings(), *model.modules()]
+    except (AttributeError, NotImplementedError):
+        modules = list(model.modules())
+    for module in filter(None, modules):
+        # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
+        device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
+        weights = chain(module.parameters(recurse=False), module.buffers(recurse=False))
+        weight = next((w.device for w in weights if w.device.type != "meta"), None)
+        if device is not None or weight is not None:
+            return torch.device(device if device is not None else weight)
+    return torch.device("cpu")
