@@ -1,11 +1,11 @@
 """Models that have an encoder and a decoder: which of them reads texts."""
 
-import inspect
+from skdict.models._signatures import signature
 
 
 def is_encoder_decoder(model):
     """Return True if a model runs an encoder and a decoder, each on tokens of its own."""
-    return "decoder_input_ids" in inspect.signature(model.forward).parameters
+    return "decoder_input_ids" in signature(model).parameters
 
 
 def encoder_of(model):

@@ -1,9 +1,10 @@
 """Texts of unlike length in one forward pass: which share it, and what fills them up."""
 
-import inspect
 from itertools import groupby
 
 import torch
+
+from skdict.models._signatures import takes
 
 
 def context_length(model):
@@ -11,12 +12,6 @@ def context_length(model):
     config = getattr(model, "config", None)
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     return getattr(config, "max_position_embeddings", None)
-
-
-def takes(model, name):
-    """Return True if a model's forward takes an argument of this name."""
-    parameters = inspect.signature(model.forward).parameters
-    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def batches_of_like_length(model, lengths, batch_size):

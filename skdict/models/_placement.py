@@ -80,6 +80,15 @@ def check_used_as_loaded(model, model_dtype, device_map):
             )
 
 
+def embedding_of(model):
+    """Return the module that token ids go to, or the model if it does not say."""
+    try:
+        found = model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        found = None
+    return model if found is None else found
+
+
 def input_device(model):
     """Return the device that token ids go to.
 
@@ -93,12 +102,7 @@ def input_device(model):
     torch.device
         The CPU for a model without weights.
     """
-    embeddings = getattr(model, "get_input_embeddings", lambda: None)
-    try:
-        modules = [embeddings(), *model.modules()]
-    except (AttributeError, NotImplementedError):
-        modules = list(model.modules())
-    for module in filter(None, modules):
+    for module in chain(embedding_of(model).modules(), model.modules()):
         # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
         device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
         weights = chain(module.parameters(recurse=False), module.buffers(recurse=False))

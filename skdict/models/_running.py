@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 import torch
 import torch.utils.checkpoint
 
+from skdict.models._placement import embedding_of
+
 _lock = threading.RLock()
 _locks = WeakKeyDictionary()
 _modes = WeakKeyDictionary()
@@ -63,13 +65,8 @@ def one_pass_at_a_time(model):
     ------
     None
     """
-    find = getattr(model, "get_input_embeddings", None)
-    try:
-        shared = (find and find()) or model
-    except (AttributeError, NotImplementedError):
-        shared = model
     with _lock:
-        lock = _locks.setdefault(shared, threading.RLock())
+        lock = _locks.setdefault(embedding_of(model), threading.RLock())
     with lock:
         yield
 

@@ -1,6 +1,5 @@
 """Where a forward pass stands: which columns of its texts it is given, and which are padding."""
 
-import inspect
 from typing import NamedTuple
 
 import torch
@@ -21,24 +20,13 @@ class Standing(NamedTuple):
     positions : torch.Tensor of int64, shape (n_texts, n_tokens)
         Position of each token in its text, padding not counted; -1 is padding. Texts packed
         into one row by `position_ids` that start anew each begin at 0.
+    n_padding : torch.Tensor of int64, shape (n_texts,)
+        Columns of each text up to the end of the pass that are padding.
     """
 
     start: int
     positions: torch.Tensor
-
-
-def bind_call(module, args, kwargs):
-    """Return the arguments of a call by the names of the module's forward."""
-    signature = inspect.signature(module.forward)
-    try:
-        bound = signature.bind_partial(*args, **kwargs).arguments
-    except TypeError:
-        # The module is about to say so itself.
-        return dict(kwargs)
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            bound |= bound.pop(parameter.name, {})
-    return dict(bound)
+    n_padding: torch.Tensor
 
 
 def of_decoder(arguments):
@@ -58,9 +46,9 @@ def read_standing(arguments, cached):
     ----------
     arguments : dict of str to object
         Arguments of the call, as of `bind_call`.
-    cached : dict of str to (int or None)
-        For each argument that holds a cache, how many columns it held when the pass began;
-        None where the cache does not say.
+    cached : dict of str to (int or None, torch.Tensor or None)
+        For each argument that holds a cache, how many columns it held when the pass began, and
+        how many of them are padding, text by text; None for what is not known.
 
     Returns
     -------
@@ -75,15 +63,20 @@ def read_standing(arguments, cached):
     mask = _mask(arguments.get("attention_mask"))
     start = _start(arguments, cached, shape[1], mask)
     real, before = _real(mask, shape, start)
+    padding = [padding for _, padding in cached.values() if padding is not None]
+    if mask is None and padding:
+        before = before - _matching(padding[0], shape[0])
     ids = _position_ids(arguments.get("position_ids"), shape)
     count = real.long().cumsum(dim=1)
+    before = before.to(real.device)
     positions = count - 1 + before[:, None]
     if ids is not None:
         ids = ids.to(real.device)
         if start and (mask is None or mask.ndim > 2):
             positions = ids
         positions = _restarted(positions, ids, real, count)
-    return Standing(start, torch.where(real, positions, -1))
+    n_padding = start + shape[1] - before - count[:, -1]
+    return Standing(start, torch.where(real, positions, -1), n_padding)
 
 
 def _refuse(name, got, do):
@@ -127,7 +120,7 @@ def _start(arguments, cached, n_tokens, mask):
     """Return the column at which a pass starts."""
     given = arguments.get("cache_position")
     given = int(given.flatten()[0]) if torch.is_tensor(given) and given.numel() else None
-    known = [length for length in cached.values() if length is not None]
+    known = [length for length, _ in cached.values() if length is not None]
     if known and given is not None and given != max(known):
         _refuse(
             "cache_position",
@@ -158,8 +151,8 @@ def _real(mask, shape, start):
     if mask.shape[0] not in (1, texts):
         _refuse(
             "attention_mask",
-            f"has shape {tuple(mask.shape)} for {texts} texts",
-            "pass one row each",
+            f"has {len(mask)} rows for {texts} texts",
+            "pass one for each",
         )
     if mask.ndim == 2:
         if mask.shape[1] < start + n:
@@ -171,6 +164,17 @@ def _real(mask, shape, start):
         mask = mask.bool().expand(texts, -1)
         return mask[:, start : start + n], mask[:, :start].sum(dim=1)
     return _real_by_attention(mask, shape, start)
+
+
+def _matching(padding, texts):
+    """Return the padding known of a cache's texts, if the pass is about as many."""
+    if len(padding) != texts:
+        _refuse(
+            "attention_mask",
+            f"is missing, and the cache was filled with {len(padding)} texts where {texts} are run",
+            "pass one of shape (texts, tokens) that covers all tokens",
+        )
+    return padding.cpu()
 
 
 def _real_by_attention(mask, shape, start):

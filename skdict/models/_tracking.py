@@ -1,18 +1,18 @@
 """Edits of a running model, which know of every pass where it stands."""
 
-import inspect
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from weakref import ref
 
+from skdict.models._encoders import is_encoder_decoder
 from skdict.models._hooks import hook_everywhere
 from skdict.models._running import Scope, is_checkpointed, uncompiled
+from skdict.models._signatures import bind_call, signature
 from skdict.models._standing import (
     CACHES,
     INPUTS,
     Standing,
-    bind_call,
     of_decoder,
     read_standing,
 )
@@ -99,7 +99,7 @@ class PassTracker:
                 f"nothing was edited at {self.hook_point!r}; run the model that was passed, not a "
                 f"copy, inside the block",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _refuse_unreached(self):
@@ -122,7 +122,7 @@ class PassTracker:
             caches = {n: arguments[n] for n in CACHES if arguments.get(n) is not None}
             # Layers fill the cache on the way to the place.
             cached = {name: self._n_cached(cache) for name, cache in caches.items()}
-            has_encoder = "decoder_input_ids" in _names(module)
+            has_encoder = is_encoder_decoder(module)
             self._calls.append(_Call(depth, arguments, cached, has_encoder))
 
         return before
@@ -195,26 +195,28 @@ class PassTracker:
         return read_standing(arguments, cached)
 
     def _n_cached(self, cache):
-        """Return how many columns a cache holds, or None if it does not say."""
-        try:
-            return int(cache.get_seq_length())
-        except (AttributeError, ValueError):
-            # State spaces keep no columns.
-            pass
-        if hasattr(cache, "has_previous_state") and not cache.has_previous_state():
-            return 0
-        found, length = self._filled.get(id(cache), (None, None))
+        """Return how many columns a cache holds, and the padding in them; None if unknown."""
+        found, length, padding = self._filled.get(id(cache), (None, None, None))
         found = found() if isinstance(found, ref) else found
-        return length if found is cache else None
+        if found is not cache:
+            length = padding = None
+        try:
+            length = int(cache.get_seq_length())
+        except (AttributeError, ValueError):
+            # State spaces keep no columns, but may say that they are empty.
+            if hasattr(cache, "has_previous_state") and not cache.has_previous_state():
+                length = 0
+        return length, padding if length else None
 
     def _remember(self, call, output):
         """Note how many columns the caches of a pass hold now."""
         held = [call.arguments.get(n) for n in CACHES] + [getattr(output, n, None) for n in CACHES]
-        length = call.standing.start + call.standing.positions.shape[1]
+        start, positions, padding = call.standing
+        length = start + positions.shape[1]
         for cache in held:
             if cache is not None:
                 weak = hasattr(cache, "__weakref__")
-                self._filled[id(cache)] = (ref(cache) if weak else cache), length
+                self._filled[id(cache)] = (ref(cache) if weak else cache), length, padding
 
 
 def _given_tokens(model, module):
@@ -223,8 +225,4 @@ def _given_tokens(model, module):
     around = [model]
     for part in path.split(".") if path else ():
         around.append(getattr(around[-1], part))
-    return [m for m in around if m is model or set(INPUTS) & set(_names(m))]
-
-
-def _names(module):
-    return inspect.signature(module.forward).parameters
+    return [m for m in around if m is model or set(INPUTS) & set(signature(m).parameters)]
