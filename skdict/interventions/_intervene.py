@@ -17,8 +17,9 @@ ERRORS = ("keep", "target", "drop")
 def intervene(model, hook_point, dictionary, edit, *, positions=None, error="keep"):
     r"""Edit the features of a model while it runs.
 
-    Whatever runs the model inside the block sees the edit: a forward pass, `generate` with its
-    key-value cache, a gradient. Blocks nest, over several hook points or one; the hooks are gone
+    Whatever runs the model inside the block sees the edit: a forward pass, `generate` with any
+    cache, a gradient. Compiled models run uncompiled inside the block, and a model in training
+    mode stays in it. Blocks nest, over several hook points or one; the hooks are gone
     when the block ends, however it ends. With the codes c of activations x and the new codes
     c', what goes on is
 
@@ -45,6 +46,7 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
         leaves out, too; whole numbers are positions in the text, from 0; flags of shape
         (n_texts, n_columns) are by column of the batch, and later columns are left alone.
         Padding is never edited.
+        Positions that no text inside the block had are refused when it ends.
     error : {"keep", "target", "drop"}, default="keep"
         Whether the reconstruction error stays, is taken from the other run of a `Patch`, or is
         left out, so that what goes on is decode(c').
@@ -61,7 +63,15 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     ValueError
         If the hook point or a feature does not exist, the dictionary is of another width than
         the hook point, the edit returns codes of another shape or that are not finite, or a
-        parameter is out of range; while the model runs, from the run.
+        parameter is out of range. While the model runs, from the run: if an argument that says
+        where a pass stands (masks, position ids, caches) cannot be read, the pass does not come
+        by the hook point, runs in another thread, or is inside gradient checkpointing. When the
+        block ends: if passes ran and none came by the hook point.
+
+    Warns
+    -----
+    RuntimeWarning
+        If no forward pass ran inside the block.
 
     See Also
     --------

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from skdict.models._running import Scope, is_checkpointed, uncompiled
+from skdict.models._running import Scope, is_checkpointed, note_end_of_pass, uncompiled
 
 
 class _EndOfForward(BaseException):
@@ -136,6 +136,7 @@ def capture(points, *, stop=True):
             values[name] = value.detach().clone()
         waiting.discard(name)
         if stop and not waiting:
+            note_end_of_pass()
             raise end
 
     with ExitStack() as stack:

@@ -111,6 +111,16 @@ def _depth():
     return getattr(_thread, "depth", 0)
 
 
+def note_end_of_pass():
+    """Count a forward pass of this thread as ended early, so that no hook awaits its end."""
+    _thread.ended = n_ended_early() + 1
+
+
+def n_ended_early():
+    """Return how many forward passes of this thread have been ended early."""
+    return getattr(_thread, "ended", 0)
+
+
 class Scope:
     """The thread a hook was set in, and the passes it is meant to see."""
 

@@ -7,7 +7,7 @@ from weakref import ref
 
 from skdict.models._encoders import is_encoder_decoder
 from skdict.models._hooks import hook_everywhere
-from skdict.models._running import Scope, is_checkpointed, uncompiled
+from skdict.models._running import Scope, is_checkpointed, n_ended_early, uncompiled
 from skdict.models._signatures import bind_call, signature
 from skdict.models._standing import (
     CACHES,
@@ -26,6 +26,7 @@ class _Call:
     arguments: dict
     cached: dict
     has_encoder: bool
+    n_ended: int
     standing: Standing | None = None
 
 
@@ -116,14 +117,14 @@ class PassTracker:
                 return
             self._check_thread()
             self._started += 1
-            # Calls that ended early have not been taken off.
-            self._calls = [call for call in self._calls if call.depth < depth]
+            self._calls = [call for call in self._running_calls() if call.depth < depth]
             arguments = bind_call(module, args, kwargs)
             caches = {n: arguments[n] for n in CACHES if arguments.get(n) is not None}
             # Layers fill the cache on the way to the place.
             cached = {name: self._n_cached(cache) for name, cache in caches.items()}
             has_encoder = is_encoder_decoder(module)
-            self._calls.append(_Call(depth, arguments, cached, has_encoder))
+            call = _Call(depth, arguments, cached, has_encoder, n_ended_early())
+            self._calls.append(call)
 
         return before
 
@@ -172,6 +173,7 @@ class PassTracker:
                 f"again in the backward pass, when the edit may be gone; call "
                 f"model.gradient_checkpointing_disable() first"
             )
+        self._calls = self._running_calls()
         if not self._calls:
             raise ValueError(
                 f"the module at hook_point={self.hook_point!r} was run by itself, so where its "
@@ -183,6 +185,10 @@ class PassTracker:
                 f"hook_point={self.hook_point!r} is a module that runs more than once in a "
                 f"forward pass; choose one that runs once"
             )
+
+    def _running_calls(self):
+        """Return the calls that have not ended; those ended early have not been taken off."""
+        return [call for call in self._calls if call.n_ended == n_ended_early()]
 
     def _standing(self):
         arguments, cached = {}, {}

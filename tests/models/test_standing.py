@@ -207,6 +207,22 @@ def test_what_cannot_be_read_is_refused_by_name(llama, what):
             model(IDS, **options)
 
 
+@torch.no_grad()
+def test_a_pass_that_ended_early_says_nothing_of_the_next(llama):
+    seen = []
+
+    def note(codes):
+        seen.append(codes.any(dim=-1).int().tolist())
+        return codes
+
+    with intervene(llama, POINT, NEURONS, note):
+        for point in ("resid_post.0", POINT):
+            with capture({"x": find_hook_point(llama, point)}):
+                llama(IDS, attention_mask=MASK)
+            llama.model(IDS)
+            assert seen[-1] == [[0, 1, 1, 1, 1, 1]] * 2
+
+
 def test_positions_outside_the_texts_are_refused(llama):
     for positions, named in (([2, 6], "6"), (np.ones((1, 9), bool), "6, 7, 8")):
         with pytest.raises(ValueError, match=rf"positions names \[{named}\]"):
