@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from sklearn.utils import gen_batches
 
-from skdict.feature_extraction._forward_pass import context_length
-from skdict.models import encode_texts
+from skdict.models import context_length, encode_texts
 
 MOST_CUT = 0.5
 # Tokens are counted and dropped: no more texts than these are held as tokens at a time.

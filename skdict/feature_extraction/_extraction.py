@@ -11,9 +11,7 @@ from skdict.activations import Activations
 from skdict.feature_extraction._finite_rows import to_rows
 from skdict.feature_extraction._forward_pass import (
     TokenCounts,
-    batches_of_like_length,
     check_places,
-    context_length,
     forward,
 )
 from skdict.feature_extraction._outliers import warn_of_outliers
@@ -21,12 +19,13 @@ from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.feature_extraction._row_cache import open_row_cache
 from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
+    batches_of_like_length,
     check_reads_tokens,
     check_token_ids,
     check_tokenizer,
+    context_length,
     describe_model,
     encode_texts,
-    evaluation_mode,
     find_hook_point,
     load_model,
     readable_pieces,
@@ -105,14 +104,13 @@ class Reading:
                 f"no text has a {kind} after the first skip_first={self.skip_first}; pass longer "
                 f"texts or lower skip_first"
             )
-        with evaluation_mode(model):
-            cache = None
-            if self.cache_dir is not None:
-                cache = open_row_cache(self.cache_dir, model, self.dtype)
-            if cache is None:
-                rows = self._gather(model, points, windows)
-            else:
-                rows = self._gather_cached(cache, model, points, windows)
+        cache = None
+        if self.cache_dir is not None:
+            cache = open_row_cache(self.cache_dir, model, self.dtype)
+        if cache is None:
+            rows = self._gather(model, points, windows)
+        else:
+            rows = self._gather_cached(cache, model, points, windows)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
@@ -178,7 +176,6 @@ class Reading:
             for name, rows in known.items()
         }
 
-    @torch.inference_mode()
     def _gather(self, model, points, windows):
         """Return the rows of all texts; windows of like length share a forward pass."""
         reading = [window for part in windows for window in part if len(window.kept)]

@@ -1,19 +1,21 @@
 """Running a model on token ids, some texts at a time."""
 
-import inspect
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from skdict.models import capture, input_device, verify_hook_points
-
-
-def context_length(model):
-    """Return how many tokens a model reads at most, or None if it does not say."""
-    config = getattr(model, "config", None)
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    return getattr(config, "max_position_embeddings", None)
+from skdict.models import (
+    as_rows,
+    capture,
+    evaluation_mode,
+    hooks_at_rest,
+    input_device,
+    one_pass_at_a_time,
+    pad,
+    run,
+    text_reader,
+    verify_found,
+)
 
 
 @dataclass
@@ -43,66 +45,22 @@ class TokenCounts:
         self.n_padding += len(lengths) * int(lengths.max()) - n_tokens
 
 
-def batches_of_like_length(model, lengths, batch_size):
-    """Yield indices of texts that share a forward pass, longest first.
-
-    A model that takes no attention mask would read the padding, so it gets texts of equal
-    length together.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    groups = [order]
-    if not _takes(model, "attention_mask"):
-        groups = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
-    for group in groups:
-        for start in range(0, len(group), batch_size):
-            yield group[start : start + batch_size]
-
-
+@torch.inference_mode()
 def forward(model, points, token_lists, *, stop=True):
     """Return what is read on right-padded texts, (texts, tokens, width) for each place."""
-    longest = max(map(len, token_lists))
-    ids = torch.zeros(len(token_lists), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, tokens in enumerate(token_lists):
-        ids[row, : len(tokens)] = torch.as_tensor(tokens)
-        mask[row, : len(tokens)] = 1
-    device = input_device(model)
-    options = {"attention_mask": mask.to(device)} if _takes(model, "attention_mask") else {}
-    if hasattr(getattr(model, "config", None), "use_cache"):
-        options["use_cache"] = False
-    with capture(points, stop=stop) as values:
-        # By position, as a plain module may call them what it likes.
-        model(ids.to(device), **options)
-    # Some models flatten texts and tokens inside a block.
-    flat = len(token_lists) * longest
-    return {
-        name: value.reshape(*ids.shape, -1) if value.shape[0] == flat and value.ndim == 2 else value
-        for name, value in values.items()
-    }
+    reader = text_reader(model, points)
+    ids, mask = pad(token_lists, input_device(model))
+    with one_pass_at_a_time(model), evaluation_mode(model), capture(points, stop=stop) as values:
+        run(reader, ids, mask)
+    return {name: as_rows(values[name], ids.shape, name) for name in points}
 
 
-@torch.inference_mode()
 def check_places(model, points, tokens):
     """Refuse places that do not give one row for each token of each text.
 
     Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
     """
-    # To the end of the pass, so that a module that runs again is seen to.
-    hidden = forward(model, points, [tokens, tokens], stop=False)
-    for name in points:
-        value = hidden.get(name)
-        if value is None or value.ndim != 3 or value.shape[:2] != (2, len(tokens)):
-            got = "nothing" if value is None else f"shape {tuple(value.shape)}"
-            raise ValueError(
-                f"the module at hook_point={name!r} gave {got} where (2, {len(tokens)}, width) is "
-                f"due for 2 texts of {len(tokens)} tokens; choose a module that runs once for "
-                f"each token"
-            )
-        if name.startswith(("attn_", "mlp_")):
-            verify_hook_points(model, torch.as_tensor(tokens, device=input_device(model))[None])
-
-
-def _takes(model, name):
-    """Whether a model's forward takes an argument of this name."""
-    parameters = inspect.signature(model.forward).parameters
-    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    with hooks_at_rest():
+        # To the end of the pass, so that a module that runs again is seen to.
+        forward(model, points, [tokens, tokens], stop=False)
+    verify_found(model, points, tokens)

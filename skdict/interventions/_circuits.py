@@ -6,14 +6,18 @@ from sklearn.utils import Bunch, check_random_state
 
 from skdict._validation import check_number, check_texts
 from skdict.interventions._features import check_features
-from skdict.interventions._forward_from import ForwardFrom
-from skdict.interventions._loaded import frozen_dictionary, loaded_pair, model_device
+from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
 from skdict.models import (
+    ForwardFrom,
+    as_rows,
     capture,
+    check_continues_texts,
     check_token_ids,
     encode_texts,
     evaluation_mode,
     find_hook_point,
+    input_device,
+    pad,
 )
 
 
@@ -125,6 +129,7 @@ def find_circuit(
     if max_depth is not None:
         check_number("max_depth", max_depth, low=1, integer=True)
     module, tokenizer = loaded_pair(model)
+    check_continues_texts(module)
     target = _check_target(dictionaries, target)
     frozen = {name: frozen_dictionary(d, module) for name, d in dictionaries.items()}
     check_features([target[1]], frozen[target[0]])
@@ -163,15 +168,16 @@ class _Search:
     def __init__(self, model, dictionaries, ids, n_contexts, skip_first, batch_size, seed):
         self.model, self.ids, self.n_contexts = model, ids, n_contexts
         self.skip_first, self.batch_size = skip_first, batch_size
-        self.rng, self.device = check_random_state(seed), model_device(model)
+        self.rng, self.device = check_random_state(seed), input_device(model)
         points = {name: find_hook_point(model, name) for name in dictionaries}
         self.codes = {name: [] for name in dictionaries}
         for text in ids:
             with capture(points, stop=False) as values:
                 model(torch.as_tensor(text, device=self.device)[None])
             for name, value in values.items():
-                _check_width(name, value, dictionaries[name])
-                self.codes[name].append(dictionaries[name].encode(value[0].float()).cpu())
+                rows = as_rows(value, (1, len(text)), name)[0].to(dictionaries[name].offset)
+                check_width(name, rows.shape[1], dictionaries[name])
+                self.codes[name].append(dictionaries[name].encode(rows).cpu())
         # In the order in which the model comes by them.
         self.places = list(values)
         self.dictionaries = {name: dictionaries[name] for name in self.places}
@@ -228,7 +234,7 @@ class _Search:
         name, feature = child
         below = self.places[self.places.index(name) - 1]
         largest, contexts = self._contexts(child)
-        ids, mask = _padded([self.ids[text][: end + 1] for text, end in contexts], self.device)
+        ids, mask = pad([self.ids[text][: end + 1] for text, end in contexts], self.device)
         resumed = ForwardFrom(self.model, below, ids, None if mask.all() else mask)
         ends = torch.tensor([end for _, end in contexts], device=self.device)
         lower, upper = self.dictionaries[below], self.dictionaries[name]
@@ -255,22 +261,6 @@ class _Search:
             "activation": float(before.mean()),
         }
         return facts, [((below, p), float(drops[p])) for p in strongest if drops[p] > 0]
-
-
-def _check_width(name, value, dictionary):
-    if value.ndim != 3 or value.shape[-1] != len(dictionary.offset):
-        raise ValueError(
-            f"hook_point={name!r} gave shape {tuple(value.shape)}, and its dictionary was fitted "
-            f"on rows of width {len(dictionary.offset)}; fit one on activations of this hook point"
-        )
-
-
-def _padded(rows, device):
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)], mask[index, : len(row)] = torch.as_tensor(row), 1
-    return ids.to(device), mask.to(device)
 
 
 def _graph(nodes, edges):

@@ -2,8 +2,7 @@
 
 import torch
 
-from skdict.models import HookPoint, capture, evaluation_mode
-from skdict.models._hook_points import find_blocks
+from skdict.models import HookPoint, capture, evaluation_mode, find_blocks, input_device, run
 
 WRITING = ("resid_pre", "resid_post", "attn_out", "mlp_out")
 
@@ -44,10 +43,9 @@ class FinalNorm:
             if "norm" in type(module).__name__.lower() and module not in inside
         ]
         points = {i: HookPoint(norm, "output") for i, norm in enumerate(norms)}
-        device = next(unembed.parameters()).device
         with torch.no_grad(), evaluation_mode(model):
             with capture(points | {"unembedded": HookPoint(unembed, "input")}) as values:
-                model(torch.arange(4, device=device)[None])
+                run(model, torch.arange(4, device=input_device(model))[None])
         for i, norm in enumerate(norms):
             if i in values and torch.equal(values[i], values.get("unembedded", values[i][..., :0])):
                 return cls(norm, unembed)

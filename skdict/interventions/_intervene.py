@@ -1,32 +1,25 @@
 """Editing the features of a model while it runs."""
 
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from skdict._validation import check_choice
-from skdict.interventions._calls import CallTracker, register_rewriting
 from skdict.interventions._edits import bind_edit
-from skdict.interventions._loaded import (
-    check_width,
-    frozen_dictionary,
-    loaded_model,
-    model_device,
-)
-from skdict.models import evaluation_mode, find_hook_point, verify_hook_points
+from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_model
+from skdict.models import PassTracker, as_rows, find_hook_point, verify_found
 
 ERRORS = ("keep", "target", "drop")
-_verifying = ContextVar("verifying", default=False)
 
 
 @contextmanager
 def intervene(model, hook_point, dictionary, edit, *, positions=None, error="keep"):
     r"""Edit the features of a model while it runs.
 
-    Whatever runs the model inside the block sees the edit: a forward pass, `generate` with its
-    key-value cache, a gradient. Blocks nest, over several hook points or one; the hooks are gone
+    Whatever runs the model inside the block sees the edit: a forward pass, `generate` with any
+    cache, a gradient. Compiled models run uncompiled inside the block, and a model in training
+    mode stays in it. Blocks nest, over several hook points or one; the hooks are gone
     when the block ends, however it ends. With the codes c of activations x and the new codes
     c', what goes on is
 
@@ -53,6 +46,7 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
         leaves out, too; whole numbers are positions in the text, from 0; flags of shape
         (n_texts, n_columns) are by column of the batch, and later columns are left alone.
         Padding is never edited.
+        Positions that no text inside the block had are refused when it ends.
     error : {"keep", "target", "drop"}, default="keep"
         Whether the reconstruction error stays, is taken from the other run of a `Patch`, or is
         left out, so that what goes on is decode(c').
@@ -69,7 +63,15 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     ValueError
         If the hook point or a feature does not exist, the dictionary is of another width than
         the hook point, the edit returns codes of another shape or that are not finite, or a
-        parameter is out of range; while the model runs, from the run.
+        parameter is out of range. While the model runs, from the run: if an argument that says
+        where a pass stands (masks, position ids, caches) cannot be read, the pass does not come
+        by the hook point, runs in another thread, or is inside gradient checkpointing. When the
+        block ends: if passes ran and none came by the hook point.
+
+    Warns
+    -----
+    RuntimeWarning
+        If no forward pass ran inside the block.
 
     See Also
     --------
@@ -95,37 +97,81 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     torch.Size([1, 5, 2048])
     """
     check_choice("error", error, ERRORS)
-    positions = _check_positions(positions)
+    chosen = _Chosen(positions)
     module = loaded_model(model)
     point = find_hook_point(module, hook_point)
     frozen = None if dictionary is None else frozen_dictionary(dictionary, module)
     rewrite = bind_edit(edit, frozen, error)
-    _verify(module, hook_point)
-    calls = CallTracker()
+    verify_found(module, [hook_point])
 
-    def edited(value):
-        if _verifying.get():
-            return value
-        calls.read_once(hook_point)
-        return _edit(value, calls, frozen, rewrite, positions, hook_point)
+    def edited(value, standing):
+        rows = as_rows(value, standing.positions.shape, hook_point)
+        return _edit(rows, chosen.of(standing), standing.start, frozen, rewrite, hook_point, value)
 
-    with ExitStack() as hooks:
-        hooks.enter_context(calls.following(module))
-        hooks.callback(register_rewriting(point, edited).remove)
+    with PassTracker(module, point, hook_point).editing(edited):
         yield module
+    chosen.check_all_met()
 
 
-def _edit(value, calls, dictionary, rewrite, positions, hook_point):
-    """Return what goes on from a hook point."""
-    at, width, dtype = calls.positions_of(value), value.shape[-1], value.dtype
+def _edit(rows, chosen, start, dictionary, rewrite, hook_point, value):
+    """Return what goes on from a hook point, None where nothing is edited."""
     if dictionary is not None:
-        check_width(hook_point, width, dictionary)
-        dtype = dictionary.offset.dtype
-    chosen = _chosen(at, positions, calls.start)
+        check_width(hook_point, rows.shape[-1], dictionary)
     if not chosen.any():
-        return value
-    x = value.reshape(*at.shape, width).to(dtype)
-    return rewrite(x, chosen, calls.start).to(value.dtype).reshape(value.shape)
+        return None
+    # Where a model is spread over devices, the dictionary is on one of them.
+    beside = rows if dictionary is None else rows.to(dictionary.offset)
+    new = rewrite(beside, chosen.to(beside.device), start)
+    return new.to(value).reshape(value.shape)
+
+
+class _Chosen:
+    """Which tokens of each pass are to be edited.
+
+    Parameters
+    ----------
+    positions : None, sequence of int or array of bool
+        As of `intervene`.
+    """
+
+    def __init__(self, positions):
+        self.positions = _check_positions(positions)
+        self._n_columns, self._met = 0, torch.empty(0, dtype=torch.long)
+
+    def of(self, standing):
+        """Return flags of shape (n_texts, n_tokens) for a pass."""
+        at, start = standing.positions, standing.start
+        self._n_columns = max(self._n_columns, start + at.shape[1])
+        if self.positions is None:
+            return at > 0
+        if self.positions.dtype != torch.bool:
+            chosen = torch.isin(at, self.positions.to(at.device))
+            self._met = torch.cat([self._met, at[chosen].unique().cpu()]).unique()
+            return chosen
+        if len(self.positions) not in (1, len(at)):
+            raise ValueError(
+                f"positions has flags for {len(self.positions)} texts, and the model runs on "
+                f"{len(at)}; pass a row for each"
+            )
+        part = self.positions[:, start : start + at.shape[1]].to(at.device)
+        flags = torch.zeros_like(at, dtype=torch.bool)
+        flags[:, : part.shape[1]] = part
+        return flags & (at >= 0)
+
+    def check_all_met(self):
+        """Refuse positions that no text had while the block ran."""
+        if self.positions is None or not self._n_columns:
+            return
+        if self.positions.dtype == torch.bool:
+            outside = self.positions.any(dim=0).nonzero()[:, 0]
+            outside = outside[outside >= self._n_columns]
+        else:
+            outside = self.positions[~torch.isin(self.positions, self._met)]
+        if len(outside):
+            raise ValueError(
+                f"positions names {outside[:5].tolist()}, and no text that was run inside the "
+                f"block has a token there, so nothing was edited; leave out what lies outside"
+            )
 
 
 def _check_positions(positions):
@@ -142,32 +188,3 @@ def _check_positions(positions):
             f"of shape (n_texts, n_columns)"
         )
     return torch.from_numpy(array.astype(np.int64))
-
-
-def _chosen(at, positions, start):
-    """Return which tokens of a pass are to be edited."""
-    if positions is None:
-        return at > 0
-    if positions.dtype != torch.bool:
-        return (at >= 0) & torch.isin(at, positions.to(at.device))
-    if len(positions) not in (1, len(at)):
-        raise ValueError(
-            f"positions has flags for {len(positions)} texts, and the model runs on {len(at)}; "
-            f"pass a row for each"
-        )
-    flags = torch.zeros(len(at), at.shape[1], dtype=torch.bool, device=at.device)
-    part = positions[:, start : start + at.shape[1]].to(at.device)
-    flags[:, : part.shape[1]] = part
-    return flags & (at >= 0)
-
-
-def _verify(module, hook_point):
-    """Have the places found by structure checked, with the edits of outer blocks at rest."""
-    if not hook_point.startswith(("attn_", "mlp_")):
-        return
-    token = _verifying.set(True)
-    try:
-        with evaluation_mode(module):
-            verify_hook_points(module, torch.arange(8, device=model_device(module))[None])
-    finally:
-        _verifying.reset(token)

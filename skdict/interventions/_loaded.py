@@ -7,7 +7,7 @@ from torch import nn
 
 from skdict._core import AffineDictionary, HostDictionary, resolve_device
 from skdict.decomposition import to_torch
-from skdict.models import check_tokenizer, load_model
+from skdict.models import check_tokenizer, input_device, load_model
 
 
 def loaded_model(model, *, device="auto", revision=None, trust_remote_code=False):
@@ -45,23 +45,19 @@ def loaded_pair(model, *, device="auto", revision=None, trust_remote_code=False)
     return loaded, tokenizer
 
 
-def model_device(model):
-    """Return where the weights of a model are."""
-    return next((w.device for w in _weights(model)), torch.device("cpu"))
-
-
 def frozen_dictionary(dictionary, model):
     """Return a dictionary as tensors beside a model: float64 for a float64 model, else float32.
 
     What is frozen already is moved, so that many interventions with one dictionary can share
     the work of freezing it.
     """
-    weight = next((w for w in _weights(model) if w.is_floating_point()), None)
+    weights = chain(model.parameters(), model.buffers())
+    weight = next((w for w in weights if w.is_floating_point()), None)
     dtype = torch.float64 if weight is not None and weight.dtype == torch.float64 else torch.float32
     if not isinstance(dictionary, (AffineDictionary, HostDictionary)):
         name = str(dtype).removeprefix("torch.")
         dictionary = to_torch(dictionary, device="cpu", dtype=name)
-    return dictionary.to(device=model_device(model), dtype=dtype)
+    return dictionary.to(device=input_device(model), dtype=dtype)
 
 
 def check_width(hook_point, width, dictionary):
@@ -71,7 +67,3 @@ def check_width(hook_point, width, dictionary):
             f"hook_point={hook_point!r} is {width} wide, and the dictionary was fitted on rows of "
             f"width {len(dictionary.offset)}; fit one on activations of this hook point"
         )
-
-
-def _weights(model):
-    return chain(model.parameters(), model.buffers())

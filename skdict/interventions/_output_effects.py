@@ -11,11 +11,18 @@ from skdict._validation import check_number
 from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._features import check_features
 from skdict.interventions._final_norm import FinalNorm, writes_to_the_residual_stream
-from skdict.interventions._forward_from import ForwardFrom
 from skdict.interventions._intervene import intervene
 from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
 from skdict.interventions._text_batches import text_batches
-from skdict.models import capture, evaluation_mode, find_hook_point, readable_pieces
+from skdict.models import (
+    ForwardFrom,
+    as_rows,
+    at_least_float32,
+    capture,
+    evaluation_mode,
+    find_hook_point,
+    readable_pieces,
+)
 
 # Setting up a run from the hook point upward costs three passes of a batch.
 MIN_PAIRS_PER_TEXT = 4
@@ -158,12 +165,10 @@ class _Sums:
 
     def draw_texts(self, batches, n_texts, rng):
         """Return, for each batch, the pairs (number of feature, text) to look at."""
-        place = {"x": find_hook_point(self.model, self.hook_point)}
         fires = []
         for batch in batches:
-            with capture(place) as values:
-                batch.run(self.model)
-            fires.append((self._codes(values["x"], batch) != 0).any(dim=1).cpu().numpy())
+            codes = self._codes(batch.read(self.model, self.hook_point), batch)
+            fires.append((codes != 0).any(dim=1).cpu().numpy())
         starts = np.cumsum([0, *map(len, fires)])
         fires = np.concatenate(fires)
         pairs = []
@@ -179,7 +184,7 @@ class _Sums:
     def _codes(self, x, batch):
         """Return codes of the features, (texts, tokens, features); zero where left alone."""
         check_width(self.hook_point, x.shape[-1], self.dictionary)
-        x = x.reshape(*batch.ids.shape, -1).to(self.dictionary.offset)
+        x = x.to(self.dictionary.offset)
         codes = x.new_zeros(*batch.ids.shape, len(self.features))
         codes[batch.kept] = self.dictionary.encode(x[batch.kept])[:, self.features]
         return codes
@@ -193,7 +198,8 @@ class _Sums:
             places["final"] = self.final.point
         with capture(places, stop=False) as values:
             clean = _log_probabilities(batch.run(self.model))
-        codes = self._codes(values["x"], batch)
+        shape = batch.ids.shape
+        codes = self._codes(as_rows(values["x"], shape, self.hook_point), batch)
         resumed = None
         if len(pairs) >= MIN_PAIRS_PER_TEXT * len(batch.ids):
             mask = None if batch.mask.all() else batch.mask
@@ -213,7 +219,7 @@ class _Sums:
                 if self.final is not None:
                     atom = self.dictionary.components[self.features[number]]
                     moved = codes[text, fires, number][:, None] * atom
-                    final = values["final"].reshape(*batch.ids.shape, -1)[text, fires]
+                    final = as_rows(values["final"], shape, "final norm")[text, fires]
                     self._sum("direct", number, self.final.difference(final, moved))
 
     def _sum(self, name, number, differences):
@@ -284,7 +290,7 @@ class _Sums:
 
 
 def _log_probabilities(logits):
-    return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
+    return at_least_float32(logits).log_softmax(dim=-1)
 
 
 def _spearman(one, other):

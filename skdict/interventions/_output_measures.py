@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skdict.interventions._intervene import intervene
-from skdict.models import capture, evaluation_mode, find_hook_point
+from skdict.models import at_least_float32, evaluation_mode
 
 
 class Replace:
@@ -28,12 +28,10 @@ class Replace:
 @torch.no_grad()
 def mean_row(model, hook_point, batches):
     """Return the mean activation at a hook point over the kept tokens, float64."""
-    points, total, count = {"x": find_hook_point(model, hook_point)}, 0, 0
+    total, count = 0, 0
     with evaluation_mode(model):
         for batch in batches:
-            with capture(points) as values:
-                batch.run(model)
-            x = values["x"].reshape(*batch.ids.shape, -1)[batch.kept]
+            x = batch.read(model, hook_point)[batch.kept]
             total, count = total + x.double().sum(dim=0), count + len(x)
     return total / count
 
@@ -81,8 +79,7 @@ def measure_edits(model, hook_point, dictionary, edits, batches):
 
 
 def _log_probabilities(model, batch):
-    logits = batch.run(model)[batch.predicting]
-    return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
+    return at_least_float32(batch.run(model)[batch.predicting]).log_softmax(dim=-1)
 
 
 def _loss(log_probabilities, targets):

@@ -3,9 +3,8 @@
 import numpy as np
 import torch
 
-from skdict.interventions._forward_from import ForwardFrom
-from skdict.interventions._loaded import frozen_dictionary, model_device
-from skdict.models import verify_hook_points
+from skdict.interventions._loaded import check_width, frozen_dictionary
+from skdict.models import ForwardFrom, input_device, pad, verify_found
 
 METRICS = ("kl", "reverse_kl", "logit_diff")
 FIELDS = ("prompt_ids", "counterfactual_ids", "answer_ids")
@@ -56,18 +55,15 @@ class PairedRuns:
 
     def __init__(self, model, hook_point, dictionary, task, *, with_answers=False, batch_size=256):
         pairs = _check_task(task)
-        device = model_device(model)
-        ids, mask, positions, answers = _rows(*pairs, with_answers)
+        device = input_device(model)
+        ids, mask, positions, answers = _rows(*pairs, with_answers, device)
         _check_vocabulary(model, ids)
         self.n_pairs, self.n_rows, self.batch_size = len(pairs[0]), 1 + with_answers, batch_size
         self.model, self.hook_point, self.with_answers = model, hook_point, with_answers
-        mask = torch.as_tensor(mask, device=device)
-        padded = None if bool(mask.all()) else mask.repeat(2, 1)
-        self._forward = ForwardFrom(
-            model, hook_point, torch.as_tensor(ids, device=device), mask=padded
-        )
-        if hook_point.startswith(("attn_", "mlp_")):
-            verify_hook_points(model, torch.as_tensor(ids[:1], device=device))
+        padded = None if bool(mask.all()) else mask
+        self._forward = ForwardFrom(model, hook_point, ids, mask=padded)
+        mask = mask[: len(mask) // 2]
+        verify_found(model, [hook_point], ids[0])
         self._positions = torch.as_tensor(positions, device=device)
         self._answers = [torch.as_tensor(a, device=device) for a in answers]
         self._take_runs(mask.bool())
@@ -83,13 +79,7 @@ class PairedRuns:
         self.target = torch.where(mask, hidden[1], hidden[0])
 
     def _take_codes(self, dictionary, mask):
-        width = self.base.shape[-1]
-        if len(dictionary.offset) != width:
-            raise ValueError(
-                f"hook_point={self.hook_point!r} is {width} wide, and the dictionary was fitted "
-                f"on rows of width {len(dictionary.offset)}; fit one on activations of this hook "
-                f"point"
-            )
+        check_width(self.hook_point, self.base.shape[-1], dictionary)
         with torch.no_grad():
             before, after = dictionary.encode(self.base), dictionary.encode(self.target)
         delta = torch.where(self._mask, after - before, 0)
@@ -209,19 +199,14 @@ def _check_task(task):
     return prompts, others, answers
 
 
-def _rows(prompts, others, answers, with_answers):
-    """Return ids of base and target rows, the mask of either, where to read, and the answers."""
+def _rows(prompts, others, answers, with_answers, device):
+    """Return ids and mask of base rows and then target rows, where to read, and the answers."""
     followed = [pair if with_answers else ([],) for pair in answers]
     rows = [
         [[*p, *a] for p, pair in zip(side, followed, strict=True) for a in pair]
         for side in (prompts, others)
     ]
-    longest = max(map(len, rows[0]))
-    ids = np.zeros((2 * len(rows[0]), longest), dtype=np.int64)
-    mask = np.zeros((len(rows[0]), longest), dtype=np.int64)
-    for number, row in enumerate(rows[0] + rows[1]):
-        ids[number, : len(row)] = row
-        mask[number % len(mask), : len(row)] = 1
+    ids, mask = pad(rows[0] + rows[1], device)
     n_tokens = max(len(a) for pair in answers for a in pair)
     tokens = np.zeros((len(prompts), 2, n_tokens), dtype=np.int64)
     weights = np.zeros((len(prompts), 2, n_tokens))
@@ -231,7 +216,7 @@ def _rows(prompts, others, answers, with_answers):
             weights[index, side, : len(answer)] = 1
     ends = np.repeat([len(p) - 1 for p in prompts], len(followed[0]))[:, None]
     positions = ends + np.arange(n_tokens) if with_answers else ends
-    return ids, mask, np.minimum(positions, longest - 1), (tokens, weights)
+    return ids, mask, np.minimum(positions, ids.shape[1] - 1), (tokens, weights)
 
 
 def _check_vocabulary(model, ids):

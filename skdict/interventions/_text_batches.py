@@ -6,10 +6,21 @@ import numpy as np
 import torch
 
 from skdict._validation import check_number, check_texts
-from skdict.feature_extraction._forward_pass import batches_of_like_length, context_length
-from skdict.feature_extraction._windows import read_in_windows
-from skdict.interventions._loaded import model_device
-from skdict.models import check_token_ids, encode_texts, special_ids
+from skdict.feature_extraction import read_in_windows
+from skdict.models import (
+    as_rows,
+    batches_of_like_length,
+    capture,
+    check_continues_texts,
+    check_token_ids,
+    context_length,
+    encode_texts,
+    find_hook_point,
+    input_device,
+    pad,
+    run,
+    special_ids,
+)
 
 
 @dataclass
@@ -33,10 +44,16 @@ class TextBatch:
 
     def run(self, model):
         """Return the logits of a model, (n_texts, n_tokens, n_vocabulary)."""
-        output = model(input_ids=self.ids, attention_mask=self.mask, use_cache=False)
+        output = run(model, self.ids, self.mask)
         if not torch.is_tensor(getattr(output, "logits", None)):
             raise TypeError(f"{type(model).__name__} gives no logits; pass a causal language model")
         return output.logits
+
+    def read(self, model, hook_point):
+        """Return what goes through a place, (n_texts, n_tokens, width)."""
+        with capture({hook_point: find_hook_point(model, hook_point)}) as values:
+            self.run(model)
+        return as_rows(values[hook_point], self.ids.shape, hook_point)
 
     def rows(self, texts):
         """Return some of the texts, which may be the same ones several times."""
@@ -59,6 +76,7 @@ def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first)
     TypeError
         If the texts are no list of strings.
     """
+    check_continues_texts(model)
     for name, value in (("max_length", max_length), ("batch_size", batch_size)):
         check_number(name, value, low=1, integer=True)
     check_number("skip_first", skip_first, low=0, integer=True)
@@ -70,7 +88,7 @@ def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first)
     ]
     check_token_ids(model, tokenizer, ((window.text, window.ids) for window in windows))
     lengths = np.array([len(window.ids) for window in windows])
-    device = model_device(model)
+    device = input_device(model)
     batches = [
         _batch([windows[i] for i in part], device)
         for part in batches_of_like_length(model, lengths, batch_size)
@@ -84,14 +102,11 @@ def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first)
 
 
 def _batch(windows, device):
-    shape = len(windows), max(len(window.ids) for window in windows)
-    ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    kept = np.zeros(shape, dtype=bool)
+    ids, mask = pad([window.ids for window in windows], device)
+    kept = np.zeros(ids.shape, dtype=bool)
     for row, window in enumerate(windows):
-        ids[row, : len(window.ids)] = window.ids
-        mask[row, : len(window.ids)] = 1
         kept[row, window.kept] = True
     predicting = kept.copy()
     predicting[:, :-1] &= kept[:, 1:]
     predicting[:, -1] = False
-    return TextBatch(*(torch.from_numpy(a).to(device) for a in (ids, mask, kept, predicting)))
+    return TextBatch(ids, mask, *(torch.from_numpy(a).to(device) for a in (kept, predicting)))

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from torch import nn
 
+from skdict.models._encoders import encoder_of
+
 NAMED = re.compile(r"(resid_pre|resid_post|attn_out|attn_heads|mlp_out|mlp_act)\.(\d+)")
+# A decoder may have another number of blocks than its encoder, under one configuration.
+N_LAYERS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
 KINDS = ("resid_pre", "resid_post", "attn_out", "attn_heads", "mlp_out", "mlp_act")
 
 
@@ -31,7 +35,8 @@ def find_hook_point(model, name):
     Parameters
     ----------
     model : PreTrainedModel
-        Any transformer with a list of blocks, or any model for module paths.
+        Any transformer with a list of blocks, or any model for module paths. The blocks of an
+        encoder-decoder are those of its encoder; ``model.get_decoder()`` has the others.
     name : str
         "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
         counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
@@ -101,7 +106,7 @@ def place_in_block(model, block, kind):
     attention = _attention(model, block)
     inside = set(attention.modules())
     part = "attn" if kind.startswith("attn") else "mlp"
-    last = [m for m in block.modules() if _multiplies(m) and (m in inside) == (part == "attn")][-1:]
+    last = [m for m in _matrices(block) if (m in inside) == (part == "attn")][-1:]
     if not last:
         raise ValueError(
             f"hook_point={kind!r}: {type(block).__name__} has no linear module outside its "
@@ -119,7 +124,7 @@ def place_in_block(model, block, kind):
 def _attention(model, block):
     for name, child in block.named_children():
         if "attn" in name or "attention" in name:
-            if any(_multiplies(module) for module in child.modules()):
+            if _matrices(child):
                 return child
     children = ", ".join(name for name, _ in block.named_children())
     raise ValueError(
@@ -128,9 +133,15 @@ def _attention(model, block):
     )
 
 
-def _multiplies(module):
-    # GPT-2 multiplies by a class of its own.
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+def _matrices(module):
+    """Return the modules inside a module that multiply by one matrix, in order.
+
+    Quantized and adapted ones (LoRA) are known by their features, and what is inside of them,
+    such as the matrices of an adapter, is theirs. GPT-2 multiplies by a class of its own.
+    """
+    if hasattr(module, "in_features") or type(module).__name__ == "Conv1D":
+        return [module]
+    return [matrix for child in module.children() for matrix in _matrices(child)]
 
 
 def _by_path(model, path):
@@ -158,14 +169,17 @@ def find_blocks(model):
             f"the module to read by its path, one of "
             f"{', '.join(name for name, _ in model.named_children())}, ..."
         )
-    n_layers = config.get_text_config().num_hidden_layers
-    queue = deque([getattr(model, "base_model", model)])
+    text = config.get_text_config()
+    n_layers = {n for name in N_LAYERS if (n := getattr(text, name, None))}
+    reader = encoder_of(model)
+    queue = deque([getattr(reader, "base_model", reader)])
     while queue:
         module = queue.popleft()
-        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
+        if isinstance(module, nn.ModuleList) and len(module) in n_layers:
             return module
         queue.extend(module.children())
     raise ValueError(
-        f"{type(model).__name__} has no list of {n_layers} blocks; name the module to read by "
-        f"its path, one of {', '.join(name for name, _ in model.named_children())}, ..."
+        f"{type(model).__name__} has no list of {' or '.join(map(str, n_layers))} blocks; name "
+        f"the module to read by its path, one of "
+        f"{', '.join(name for name, _ in model.named_children())}, ..."
     )

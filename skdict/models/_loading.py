@@ -97,29 +97,6 @@ def describe_model(model):
     return str(model) if isinstance(model, (str, Path)) else type(model[0]).__name__
 
 
-@contextmanager
-def evaluation_mode(model):
-    """Run a model without dropout, and leave it in the mode it was in.
-
-    Parameters
-    ----------
-    model : Module
-        A loaded model; each of its modules gets its own mode back, also after an error.
-
-    Yields
-    ------
-    None
-        Nothing: the model itself is in evaluation mode inside the block.
-    """
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
 def file_stamp(name):
     """Return what changes when the file, or a file of the folder, does; None for a hub name."""
     path = Path(name).expanduser()

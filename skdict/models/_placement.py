@@ -86,6 +86,15 @@ def check_used_as_loaded(model, model_dtype, device_map, trust_remote_code=False
             )
 
 
+def embedding_of(model):
+    """Return the module that token ids go to, or the model if it does not say."""
+    try:
+        found = model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        found = None
+    return model if found is None else found
+
+
 def input_device(model):
     """Return the device that token ids go to.
 
@@ -99,11 +108,11 @@ def input_device(model):
     torch.device
         The CPU for a model without weights.
     """
-    spread = getattr(model, "hf_device_map", None)
-    module = model.get_input_embeddings() if spread else model
-    # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
-    device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
-    if device is not None:
-        return torch.device(device)
-    weight = next(chain(module.parameters(), module.buffers()), None)
-    return torch.device("cpu") if weight is None else weight.device
+    for module in chain(embedding_of(model).modules(), model.modules()):
+        # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
+        device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
+        weights = chain(module.parameters(recurse=False), module.buffers(recurse=False))
+        weight = next((w.device for w in weights if w.device.type != "meta"), None)
+        if device is not None or weight is not None:
+            return torch.device(device if device is not None else weight)
+    return torch.device("cpu")

@@ -208,7 +208,9 @@ def test_positions(model, dictionaries):
         return ((got - read(model, IDS, **options)).abs().sum(-1) > 0.5).int().tolist()
 
     assert moved(None) == [[0, 1, 1, 1, 1, 1]] * 2
-    assert moved([0, 4, 99]) == [[1, 0, 0, 0, 1, 0]] * 2
+    assert moved([0, 4]) == [[1, 0, 0, 0, 1, 0]] * 2
+    with pytest.raises(ValueError, match=r"positions names \[99\]"):
+        moved([0, 4, 99])
     assert moved([]) == [[0] * 6] * 2
     flags = np.array([[1, 0, 0, 1], [0, 1, 0, 0]], dtype=bool)
     assert moved(flags) == [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0]]

@@ -4,8 +4,11 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
-from skdict.models import capture, find_hook_point
-from skdict.models._hook_points import find_blocks
+from skdict.models._encoders import check_continues_texts
+from skdict.models._hook_points import HookPoint, find_blocks, find_hook_point
+from skdict.models._hooks import capture, hook
+from skdict.models._padding import as_rows, run
+from skdict.models._running import Scope, one_pass_at_a_time, uncompiled
 
 TOLERANCE = 1e-3
 
@@ -44,6 +47,7 @@ class ForwardFrom:
     """
 
     def __init__(self, model, hook_point, ids, mask=None):
+        check_continues_texts(model)
         self.model, self.hook_point, self.ids, self.mask = model, hook_point, ids, mask
         self._point = find_hook_point(model, hook_point)
         self._head = _output_embeddings(model)
@@ -81,64 +85,45 @@ class ForwardFrom:
         with self._upward(rows, x), ExitStack() as stack:
             if self._head is not None:
                 # The output matrix is often the dearest of all; it is needed at few positions.
-                hook = self._head.register_forward_pre_hook(lambda _, args: (args[0][places],))
-                stack.callback(hook.remove)
+                head = HookPoint(self._head, "input")
+                stack.callback(hook(head, lambda x: x[places]).remove)
             logits = _logits(self._call(rows))
-        logits = logits if self._head is not None else logits[places]
-        return logits if logits.dtype == torch.float64 else logits.float()
+        return at_least_float32(logits if self._head is not None else logits[places])
 
     @torch.no_grad()
     def read(self, hook_point, rows, x):
         """Return what rows at the place make of a place further up, (q, n_positions, width)."""
-        with self._upward(rows, x), capture({hook_point: self._find(hook_point)}) as values:
+        point = find_hook_point(self.model, hook_point)
+        with self._upward(rows, x), capture({hook_point: point}) as values:
             self._call(rows)
-        return values[hook_point].reshape(*x.shape[:2], -1)
-
-    def _find(self, hook_point):
-        return find_hook_point(self.model, hook_point)
+        return as_rows(values[hook_point], x.shape[:2], hook_point)
 
     def _call(self, rows):
-        options = {} if self.mask is None else {"attention_mask": self.mask[rows]}
-        if hasattr(getattr(self.model, "config", None), "use_cache"):
-            options["use_cache"] = False
-        return self.model(self.ids[rows], **options)
+        return run(self.model, self.ids[rows], None if self.mask is None else self.mask[rows])
 
     @torch.no_grad()
     def _run_once(self):
         """Keep what goes through the place and into its block; return the logits."""
-
-        def keep_output(index):
-            return lambda module, args, output: self._outputs.update({index: output})
-
-        def keep_input(module, args, kwargs):
-            self._input = _first(args, kwargs).detach().clone()
-
-        with ExitStack() as stack:
-            for index, block in enumerate(self._blocks[: self.n_skipped]):
-                stack.callback(block.register_forward_hook(keep_output(index)).remove)
+        blocks = self._blocks[: self.n_skipped]
+        with _alone(self.model) as stack:
+            for index, block in enumerate(blocks):
+                keep = block.register_forward_hook(
+                    lambda module, args, output, index=index: self._outputs.update({index: output})
+                )
+                stack.callback(keep.remove)
             if self._entered is not None:
-                hook = self._entered.register_forward_pre_hook(keep_input, with_kwargs=True)
-                stack.callback(hook.remove)
+                stack.callback(hook(self._entered, self._keep_input).remove)
             kept = stack.enter_context(capture({self.hook_point: self._point}, stop=False))
             logits = _logits(self._call(slice(None)))
         self._outputs = {
             i: out[1:] if isinstance(out, tuple) else None for i, out in self._outputs.items()
         }
-        self.hidden = self._as_rows(kept.get(self.hook_point))
+        rows = as_rows(kept[self.hook_point], self.ids.shape, self.hook_point)
+        self.hidden = at_least_float32(rows)
         return logits
 
-    def _as_rows(self, value):
-        n_tokens = self.ids.numel()
-        fits = value is not None and value.ndim in (2, 3) and value[..., 0].numel() == n_tokens
-        if not fits:
-            got = "nothing" if value is None else f"shape {tuple(value.shape)}"
-            raise ValueError(
-                f"hook_point={self.hook_point!r} gave {got} where one row for each of "
-                f"{tuple(self.ids.shape)} tokens is due; choose a module that runs once for each "
-                f"token"
-            )
-        value = value.reshape(*self.ids.shape, -1)
-        return value if value.dtype == torch.float64 else value.float()
+    def _keep_input(self, value):
+        self._input = value.detach().clone()
 
     def _check_below_head(self):
         if self._head is not None and self._point.module is self._head:
@@ -176,14 +161,12 @@ class ForwardFrom:
     @contextmanager
     def _upward(self, rows, x):
         """Have the model skip what is below the place, and put rows in; undone at the end."""
-        with ExitStack() as stack:
+        with _alone(self.model) as stack:
             for index, block in enumerate(self._blocks[: self.n_skipped]):
                 stack.callback(_skip(block, self._outputs[index]))
             if self._entered is not None:
-                given = self._input[rows]
-                hook = self._entered.register_forward_pre_hook(_give(given), with_kwargs=True)
-                stack.callback(hook.remove)
-            stack.callback(_put(self._point, x).remove)
+                stack.callback(_put(self._entered, self._input[rows]))
+            stack.callback(_put(self._point, x))
             yield
 
 
@@ -198,23 +181,32 @@ def _blocks(model):
 
 
 def _split(blocks, point):
-    """Return how many blocks lie below a place, and the block that it is inside of, or None."""
+    """Return how many blocks lie below a place, and the input of the block around it, or None."""
     for index, block in enumerate(blocks):
         if point.module is block:
             return (index if point.side == "input" else index + 1), None
         if any(point.module is module for module in block.modules()):
-            return index, block
+            return index, HookPoint(block, "input")
     return 0, None
+
+
+@contextmanager
+def _alone(model):
+    """Keep passes of other threads out, and compiled code; give a stack for what to undo."""
+    with one_pass_at_a_time(model), uncompiled(), ExitStack() as stack:
+        yield stack
 
 
 def _skip(block, others):
     """Have a block hand on its input, with its other outputs; return what undoes it."""
+    scope, plain, before = Scope(), block.forward, vars(block).get("forward")
 
     def hand_on(*args, **kwargs):
-        hidden = _first(args, kwargs)
+        if not scope.is_here():
+            return plain(*args, **kwargs)
+        hidden = args[0] if args else kwargs["hidden_states"]
         return hidden if others is None else (hidden, *others)
 
-    before = vars(block).get("forward")
     block.forward = hand_on
 
     def undo():
@@ -225,32 +217,9 @@ def _skip(block, others):
     return undo
 
 
-def _first(args, kwargs):
-    return args[0] if args else kwargs["hidden_states"]
-
-
-def _give(x):
-    """Return a hook that replaces a module's first argument."""
-
-    def before(module, args, kwargs):
-        old = _first(args, kwargs)
-        new = x.to(old.dtype).reshape(old.shape)
-        return ((new, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": new})
-
-    return before
-
-
 def _put(point, x):
-    """Replace what goes through a place; return the handle."""
-    if point.side == "input":
-        return point.module.register_forward_pre_hook(_give(x), with_kwargs=True)
-
-    def after(module, args, output):
-        old = output[0] if isinstance(output, tuple) else output
-        new = x.to(old.dtype).reshape(old.shape)
-        return (new, *output[1:]) if isinstance(output, tuple) else new
-
-    return point.module.register_forward_hook(after)
+    """Have rows take the place of what goes through a place; return what undoes it."""
+    return hook(point, lambda old: x.to(old.dtype).reshape(old.shape)).remove
 
 
 def _logits(output):
@@ -262,3 +231,8 @@ def _logits(output):
             "language model, such as AutoModelForCausalLM loads"
         )
     return logits
+
+
+def at_least_float32(values):
+    """Return values as float64 if they are, else as float32."""
+    return values if values.dtype == torch.float64 else values.float()

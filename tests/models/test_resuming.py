@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from skdict.interventions._forward_from import ForwardFrom
-from skdict.models import capture, find_hook_point, hook_points
+from skdict.models import ForwardFrom, capture, find_hook_point, hook_points
 from tests.conftest import build
 
 IDS = torch.tensor([[5, 9, 2, 7, 30, 11], [8, 1, 4, 4, 60, 3], [7, 7, 1, 0, 0, 0]])

@@ -1,0 +1,234 @@
+"""Edits of a running model, which know of every pass where it stands."""
+
+import warnings
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from weakref import ref
+
+from skdict.models._encoders import is_encoder_decoder
+from skdict.models._hooks import hook_everywhere
+from skdict.models._running import Scope, is_checkpointed, n_ended_early, uncompiled
+from skdict.models._signatures import bind_call, signature
+from skdict.models._standing import (
+    CACHES,
+    INPUTS,
+    Standing,
+    of_decoder,
+    read_standing,
+)
+
+
+@dataclass
+class _Call:
+    """A running call of a module that is given tokens."""
+
+    depth: int
+    arguments: dict
+    cached: dict
+    has_encoder: bool
+    n_ended: int
+    standing: Standing | None = None
+
+
+class PassTracker:
+    """Edit a place of a model in every pass, and tell where the pass stands.
+
+    The calls of all modules around the place that are given tokens are followed; what the
+    innermost one is given says what the place holds: in an encoder-decoder the tokens of the
+    encoder or those of the decoder.
+
+    Parameters
+    ----------
+    model : Module
+        What is run.
+    point : HookPoint
+        The place.
+    hook_point : str
+        Its name.
+    """
+
+    def __init__(self, model, point, hook_point):
+        self.point, self.hook_point = point, hook_point
+        self._model, self._around = model, _given_tokens(model, point.module)
+        self._scope, self._calls, self._filled = Scope(), [], {}
+        self._started = self._finished = self._reached = 0
+
+    @contextmanager
+    def editing(self, edit):
+        """Edit the place inside the block.
+
+        Parameters
+        ----------
+        edit : callable
+            ``edit(value, standing)``: what goes through the place, and its `Standing`; returns
+            what goes on, or None.
+
+        Raises
+        ------
+        ValueError
+            If a pass ran that did not come by the place; while the model runs, if a pass runs
+            in another thread or is going to be run again, or cannot be read.
+
+        Warns
+        -----
+        RuntimeWarning
+            If no pass ran at all.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(uncompiled())
+            for depth, module in enumerate(self._around):
+                handle = module.register_forward_pre_hook(self._before(depth), with_kwargs=True)
+                stack.callback(handle.remove)
+            stack.callback(hook_everywhere(self.point, self._visit(edit)).remove)
+            for depth, module in enumerate(self._around):
+                handle = module.register_forward_hook(self._after(depth), always_call=True)
+                stack.callback(handle.remove)
+            try:
+                yield
+            finally:
+                self._scope.closed = True
+        self._check_reached()
+
+    def _check_reached(self):
+        if self._reached:
+            return
+        if self._finished:
+            self._refuse_unreached()
+        if not self._started:
+            warnings.warn(
+                f"no forward pass of the {type(self._model).__name__} ran inside the block, so "
+                f"nothing was edited at {self.hook_point!r}; run the model that was passed, not a "
+                f"copy, inside the block",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+
+    def _refuse_unreached(self):
+        raise ValueError(
+            f"a forward pass ran and did not come by hook_point={self.hook_point!r}, so its "
+            f"result is not edited: the module there has been replaced, skipped, or built into a "
+            f"traced or exported model, or its input was computed before the block; edit the "
+            f"model as it runs now"
+        )
+
+    def _before(self, depth):
+        def before(module, args, kwargs):
+            if self._scope.is_resting():
+                return
+            self._check_thread()
+            self._started += 1
+            self._calls = [call for call in self._running_calls() if call.depth < depth]
+            arguments = bind_call(module, args, kwargs)
+            caches = {n: arguments[n] for n in CACHES if arguments.get(n) is not None}
+            # Layers fill the cache on the way to the place.
+            cached = {name: self._n_cached(cache) for name, cache in caches.items()}
+            has_encoder = is_encoder_decoder(module)
+            call = _Call(depth, arguments, cached, has_encoder, n_ended_early())
+            self._calls.append(call)
+
+        return before
+
+    def _after(self, depth):
+        def after(module, args, output):
+            if self._scope.is_resting() or not self._calls or self._calls[-1].depth != depth:
+                return
+            call = self._calls.pop()
+            if output is None:
+                return
+            self._finished += 1
+            # A decoder's pass does not come by the encoder, and the other way round.
+            if call.standing is None and not call.has_encoder:
+                self._refuse_unreached()
+            if call.standing is not None:
+                self._remember(call, output)
+
+        return after
+
+    def _visit(self, edit):
+        def visit(value):
+            if self._scope.is_resting():
+                return None
+            self._check_thread()
+            self._check_call()
+            standing = self._standing()
+            self._reached += 1
+            for call in self._calls:
+                call.standing = standing
+            return edit(value, standing)
+
+        return visit
+
+    def _check_thread(self):
+        if not self._scope.is_here():
+            raise ValueError(
+                f"a forward pass runs in another thread while {self.hook_point!r} is edited, and "
+                f"it may or may not be meant; run it after the block, or open the block in the "
+                f"thread that runs the model"
+            )
+
+    def _check_call(self):
+        if is_checkpointed():
+            raise ValueError(
+                f"hook_point={self.hook_point!r} is inside gradient checkpointing, which runs it "
+                f"again in the backward pass, when the edit may be gone; call "
+                f"model.gradient_checkpointing_disable() first"
+            )
+        self._calls = self._running_calls()
+        if not self._calls:
+            raise ValueError(
+                f"the module at hook_point={self.hook_point!r} was run by itself, so where its "
+                f"rows stand in their texts is not known; run the whole model, or its encoder or "
+                f"decoder"
+            )
+        if self._calls[-1].standing is not None:
+            raise ValueError(
+                f"hook_point={self.hook_point!r} is a module that runs more than once in a "
+                f"forward pass; choose one that runs once"
+            )
+
+    def _running_calls(self):
+        """Return the calls that have not ended; those ended early have not been taken off."""
+        return [call for call in self._calls if call.n_ended == n_ended_early()]
+
+    def _standing(self):
+        arguments, cached = {}, {}
+        for call in self._calls:
+            if call.has_encoder and call is not self._calls[-1]:
+                continue
+            own = of_decoder(call.arguments) if call.has_encoder else call.arguments
+            arguments |= {name: value for name, value in own.items() if value is not None}
+            cached |= call.cached
+        return read_standing(arguments, cached)
+
+    def _n_cached(self, cache):
+        """Return how many columns a cache holds, and the padding in them; None if unknown."""
+        found, length, padding = self._filled.get(id(cache), (None, None, None))
+        found = found() if isinstance(found, ref) else found
+        if found is not cache:
+            length = padding = None
+        try:
+            length = int(cache.get_seq_length())
+        except (AttributeError, ValueError):
+            # State spaces keep no columns, but may say that they are empty.
+            if hasattr(cache, "has_previous_state") and not cache.has_previous_state():
+                length = 0
+        return length, padding if length else None
+
+    def _remember(self, call, output):
+        """Note how many columns the caches of a pass hold now."""
+        held = [call.arguments.get(n) for n in CACHES] + [getattr(output, n, None) for n in CACHES]
+        start, positions, padding = call.standing
+        length = start + positions.shape[1]
+        for cache in held:
+            if cache is not None:
+                weak = hasattr(cache, "__weakref__")
+                self._filled[id(cache)] = (ref(cache) if weak else cache), length, padding
+
+
+def _given_tokens(model, module):
+    """Return a model and the modules between it and one of its modules that are given tokens."""
+    path = next((name for name, other in model.named_modules() if other is module), "")
+    around = [model]
+    for part in path.split(".") if path else ():
+        around.append(getattr(around[-1], part))
+    return [m for m in around if m is model or set(INPUTS) & set(signature(m).parameters)]
