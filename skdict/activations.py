@@ -322,8 +322,9 @@ def _integers(name, values, n_rows):
 
 def _check_order(documents, positions):
     """Refuse rows whose documents are scattered or whose tokens are out of order."""
-    same = documents[1:] == documents[:-1]
-    in_order = np.where(same, positions[1:] > positions[:-1], documents[1:] > documents[:-1])
+    in_order = positions[1:] > positions[:-1]
+    in_order &= documents[1:] == documents[:-1]
+    in_order |= documents[1:] > documents[:-1]
     if not in_order.all():
         row = int(np.argmin(in_order)) + 1
         raise ValueError(

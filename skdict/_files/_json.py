@@ -9,6 +9,7 @@ from skdict._files._regular import read_bytes
 MOST_BYTES = 32 * 2**20
 MOST_NESTED = 32
 LARGEST_INTEGER = 2**64
+CONTAINERS = {dict, list}
 
 
 def read_json(path, *, finite=True):
@@ -67,7 +68,9 @@ def parse_json(content, name, *, finite=True):
             parse_float=_finite_number if finite else float,
             parse_constant=_refuse_constant if finite else float,
         )
-        _check_depth(value)
+        # Most files have fewer brackets than may be nested, which settles the matter at once.
+        if text.count("[") + text.count("{") > MOST_NESTED:
+            _check_depth(value)
     except RecursionError:
         raise ValueError(f"{name} is not JSON (it is nested too deeply); {_ADVICE}") from None
     except ValueError as error:
@@ -113,7 +116,9 @@ def _check_depth(value):
     """Refuse what is nested so deeply that a recursive function could not follow."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MOST_NESTED):
-        parts = (part.values() if isinstance(part, dict) else part for part in level)
-        level = [v for part in parts for v in part if type(v) in (dict, list)]
+        parts = [part.values() if isinstance(part, dict) else part for part in level]
+        # Vocabularies are long lists of texts: their types are gathered without a loop.
+        level = [v for part in parts if CONTAINERS & {*map(type, part)} for v in part]
+        level = [v for v in level if type(v) in CONTAINERS]
     if level:
         raise ValueError(f"it is nested more than {MOST_NESTED} deep")

@@ -90,7 +90,7 @@ def read_sealed(path, form, version, *, finite=True):
             f"{str(path)!r} does not begin with a hash of itself ({NAME}): another program wrote "
             f"it; put the original back, or write it again"
         )
-    if seal[1].decode() != hashlib.sha256(content[seal.end() :]).hexdigest():
+    if seal[1].decode() != hashlib.sha256(memoryview(content)[seal.end() :]).hexdigest():
         raise ValueError(
             f"{str(path)!r} was changed after it was written: its hash of itself does not match; "
             f"put the original back, or write it again"

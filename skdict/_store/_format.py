@@ -178,6 +178,6 @@ _RULES = {
     "metadata": lambda value, _: isinstance(value, dict),
     "source": lambda value, _: value is None or isinstance(value, dict),
     "vocabulary": lambda value, _: (
-        value is None or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+        value is None or (isinstance(value, list) and {*map(type, value)} <= {str})
     ),
 }
