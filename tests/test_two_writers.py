@@ -65,22 +65,22 @@ def test_every_writer_is_refused_while_another_writes(write, tmp_path, monkeypat
     assert not (tmp_path / "out").exists()
 
 
-def fit_long(store, out, seed):
-    return command("fit", store, "--out", out, "--seed", seed, "--max-iter", 200)
+def fit_by_seed(store, out, seed):
+    options = ("--n-components", 8, "--max-iter", 2)
+    return command("fit", store, "--out", out, "--seed", seed, *options)
 
 
 def test_of_two_fits_at_once_one_is_refused(server, tmp_path):
     activations().save(tmp_path / "rows")
-    (tmp_path / "second").mkdir()
-    with Lock(tmp_path / "out"):
-        second = start(
-            server, tmp_path / "second", fit_long, tmp_path / "rows", tmp_path / "out", 1
-        )
+    (tmp_path / "log").mkdir()
+    out = tmp_path / "out"
+    with Lock(out):
+        second = start(server, tmp_path / "log", fit_by_seed, tmp_path / "rows", out, 1)
     assert second.code == 2
     assert "is writing to" in second.told
-    first = start(server, tmp_path, fit_long, tmp_path / "rows", tmp_path / "out", 0)
+    first = start(server, tmp_path / "log", fit_by_seed, tmp_path / "rows", out, 0)
     assert first.code == 0, first.told
-    assert load_dictionary(tmp_path / "out").metadata_["fit"]["seed"] == 0
+    assert load_dictionary(out).metadata_["fit"]["seed"] == 0
 
 
 def die_at_rename(folder, fatal):

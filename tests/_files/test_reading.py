@@ -27,18 +27,18 @@ READERS = {
     "tensors": read_tensors,
     "table": lambda path: read_table(path, ("a",)),
 }
+MAKERS = {
+    "a pipe": os.mkfifo,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a folder": os.mkdir,
+}
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder"])
+@pytest.mark.parametrize("kind", MAKERS)
 def test_only_regular_files_are_read(tmp_path, read, kind):
     path = tmp_path / "file"
-    make = {
-        "a pipe": os.mkfifo,
-        "a device": lambda p: p.symlink_to("/dev/zero"),
-        "a folder": os.mkdir,
-    }
-    make[kind](path)
+    MAKERS[kind](path)
     with pytest.raises(ValueError, match=f"file' is {kind}, not a regular file"):
         read(path)
     with pytest.raises(FileNotFoundError, match="missing"):
@@ -123,7 +123,7 @@ def test_arrays_are_mapped_as_numpy_writes_them(tmp_path, dtype, shape):
 
 
 @pytest.mark.parametrize(
-    "array", [np.array(["a"]), np.array([1j]), np.array([None]), np.eye(3).T.copy("F")]
+    "array", [np.array(["a"]), np.array([1j]), np.array([None]), np.asfortranarray(np.eye(3))]
 )
 def test_other_arrays_are_refused(tmp_path, array):
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
