@@ -273,13 +273,14 @@ class Activations:
         Raises
         ------
         FileExistsError
-            If the folder holds something else.
+            If the folder holds something else, or another process is writing to it.
         OSError
             If it cannot be written, as on a full disk; an earlier store is then untouched.
         TypeError
             If the metadata do not fit in JSON.
         ValueError
-            If the rows are a view in another order than by document and position.
+            If the metadata are not finite or nested more than about 30 deep, or the rows are a view
+            in another order than by document and position.
         """
         write_whole(self, folder)
 
@@ -305,8 +306,9 @@ class Activations:
         FileNotFoundError
             If there is no store, or a file of it is missing.
         ValueError
-            If the store is unfinished, of another format or version, or a file of it is
-            truncated, changed, or that of another shard or store.
+            If the store is unfinished, of another format or version, its manifest was changed, or
+            a file of it is truncated, changed, not a regular file, or that of another shard or
+            store.
         """
         folder = Path(folder)
         restore_interrupted(folder)

@@ -58,7 +58,7 @@ BELOW = {
     },
 }
 OUTSIDE = {
-    "_files": set(),
+    "_files": {"numpy"},
     "_store": {"numpy"},
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy", "numba"},

@@ -15,6 +15,7 @@ from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
 from skdict._cli._text_lengths import report_tokens
+from skdict._files import locked
 from skdict._validation import check_number
 from skdict.activations import Activations, ActivationsWriter, store_digest
 from skdict.exceptions import OutlierWarning
@@ -112,6 +113,7 @@ def run(options):
     lengths = report_tokens(found, extractor, clock)
     estimate = _estimate(reading, texts, options.texts_per_shard)
     with ExitStack() as stack:
+        stack.enter_context(locked(options.out))
         writers = _open_writers(stack, options, reading, texts)
         save_settings(options.out, as_settings(options, hook_point=points))
         done = _texts_done(writers, len(texts))

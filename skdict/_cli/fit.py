@@ -11,7 +11,7 @@ from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
 from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
 from skdict._core import resolve_device
-from skdict._files import restore_interrupted
+from skdict._files import locked, restore_interrupted
 from skdict.activations import Activations, store_digest
 from skdict.decomposition import (
     SparseDictionaryAutoencoder,
@@ -94,13 +94,14 @@ def run(options):
     metadata = acts.metadata | {
         "fit": learned_from | {"store_digest": store_digest(options.store)},
     }
-    dictionary = _already_there(options.out, metadata)
-    if dictionary is None:
-        dictionary = _fit(options, acts, sparsity, metadata, clock)
-    else:
-        checkpoint_path(options.out).unlink(missing_ok=True)
-        clock.say(f"{options.out} holds the dictionary of these settings already")
-    save_settings(options.out, settings)
+    with locked(options.out):
+        dictionary = _already_there(options.out, metadata)
+        if dictionary is None:
+            dictionary = _fit(options, acts, sparsity, metadata, clock)
+        else:
+            checkpoint_path(options.out).unlink(missing_ok=True)
+            clock.say(f"{options.out} holds the dictionary of these settings already")
+        save_settings(options.out, settings)
     _report(options, dictionary, clock)
 
 

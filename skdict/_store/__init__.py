@@ -4,7 +4,7 @@ Floor 1: imports numpy and `_files`. Nothing that is loaded runs code.
 
 A store is a folder with a manifest, `activations.json`, and one folder for each shard, with
 `rows.npy`, `documents.npy`, `positions.npy` and `token_ids.npy`. What the manifest does not list
-is not part of the store, so a store is whole at every moment.
+is not part of the store, so a store is whole at every moment. The manifest has a hash of itself.
 """
 
 from skdict._store._format import MANIFEST, read_manifest, store_digest

@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 
-from skdict._files import replace_file
+from skdict._files import SHA256, hash_ends, hash_file, read_sealed, replace_file, sealed
 
 MANIFEST = "activations.json"
-FORMAT, VERSION = "skdict.activations", 2
+FORMAT, VERSION = "skdict.activations", 3
 COLUMNS = ("documents", "positions", "token_ids")
 FILES = ("rows.npy", *(f"{name}.npy" for name in COLUMNS))
 DTYPES = ("float16", "float32", "float64")
-END_BYTES = 4096
-HASH = re.compile("[0-9a-f]{64}")
+SHARD_KEYS = {"name", "n_rows", "next_document", "sha256", "rows_ends"}
 
 
 def shard_name(number):
@@ -25,7 +23,7 @@ def shard_name(number):
 
 def write_shard(folder, rows, columns):
     """Write the arrays of a shard into a folder and return what the manifest says of it."""
-    np.save(folder / "rows.npy", rows, allow_pickle=False)
+    np.save(folder / "rows.npy", np.ascontiguousarray(rows), allow_pickle=False)
     for name in COLUMNS:
         column = columns[name]
         small = np.can_cast(np.min_scalar_type(_largest(column)), np.int32)
@@ -36,21 +34,6 @@ def write_shard(folder, rows, columns):
         "sha256": {name: hash_file(folder / name) for name in FILES},
         "rows_ends": hash_ends(folder / "rows.npy"),
     }
-
-
-def hash_file(path):
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_ends(path):
-    """Return the SHA-256 of a file's first and last 4 KiB: what tells files apart at once."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256(file.read(END_BYTES))
-        file.seek(max(0, path.stat().st_size - END_BYTES))
-        digest.update(file.read(END_BYTES))
-    return digest.hexdigest()
 
 
 def new_manifest(*, complete, source=None):
@@ -70,7 +53,7 @@ def new_manifest(*, complete, source=None):
 
 def write_manifest(folder, manifest):
     """Replace the manifest of a store in one step."""
-    replace_file(Path(folder) / MANIFEST, json.dumps(manifest).encode())
+    replace_file(Path(folder) / MANIFEST, sealed(manifest))
 
 
 def read_manifest(folder):
@@ -81,29 +64,24 @@ def read_manifest(folder):
     FileNotFoundError
         If there is none.
     ValueError
-        If it is no JSON, of another format or version, or does not say what it has to.
+        If it is not JSON, of another format or version, was changed after it was written, or
+        does not state what a store does.
     """
     path = Path(folder) / MANIFEST
-    if not path.is_file():
+    try:
+        manifest = read_sealed(path, FORMAT, VERSION)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(
             f"{str(folder)!r} holds no {MANIFEST}; pass a folder written by Activations.save"
-        )
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not JSON ({error}); write the store again") from error
-    found = manifest if isinstance(manifest, dict) else {}
-    if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
+        ) from error
+    wrong = set(manifest) ^ set(new_manifest(complete=True)) or {
+        name for name, is_right in _RULES.items() if not is_right(manifest[name], manifest)
+    }
+    if wrong:
         raise ValueError(
-            f"{str(folder)!r} has format {found.get('format')!r}, version "
-            f"{found.get('version')!r}; this skdict reads {FORMAT!r}, version {VERSION}: write "
-            f"the store again"
+            f"{str(path)!r} holds a {min(wrong)!r} that no store has, or lacks it; write the store "
+            f"again"
         )
-    for name, is_right in _RULES.items():
-        if not is_right(manifest.get(name), manifest):
-            raise ValueError(
-                f"{str(path)!r} holds a {name!r} that no store has; write the store again"
-            )
     return manifest
 
 
@@ -164,24 +142,30 @@ def _largest(column):
     return max(abs(int(column.min())), abs(int(column.max()))) if len(column) else 0
 
 
+def _is_new(manifest):
+    return not (manifest["shards"] or manifest["complete"])
+
+
 def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _is_hash(value):
-    return isinstance(value, str) and HASH.fullmatch(value) is not None
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
 
 
 def _are_shards(shards, manifest):
     return isinstance(shards, list) and all(
         isinstance(shard, dict)
+        and set(shard) == SHARD_KEYS
         # Names are not free: one could lead out of the folder.
-        and shard.get("name") == shard_name(number)
-        and _is_count(shard.get("n_rows"))
-        and _is_count(shard.get("next_document"))
-        and isinstance(shard.get("sha256"), dict)
-        and all(_is_hash(shard["sha256"].get(name)) for name in FILES)
-        and _is_hash(shard.get("rows_ends"))
+        and shard["name"] == shard_name(number)
+        and _is_count(shard["n_rows"])
+        and _is_count(shard["next_document"])
+        and isinstance(shard["sha256"], dict)
+        and set(shard["sha256"]) == set(FILES)
+        and all(map(_is_hash, shard["sha256"].values()))
+        and _is_hash(shard["rows_ends"])
         for number, shard in enumerate(shards)
     )
 
@@ -189,11 +173,11 @@ def _are_shards(shards, manifest):
 _RULES = {
     "complete": lambda value, _: isinstance(value, bool),
     "shards": _are_shards,
-    "dtype": lambda value, m: value in DTYPES or not (value or m["shards"] or m["complete"]),
-    "width": lambda value, m: _is_count(value) or not (value or m["shards"] or m["complete"]),
+    "dtype": lambda value, m: value in DTYPES or (value is None and _is_new(m)),
+    "width": lambda value, m: _is_count(value) or (value is None and _is_new(m)),
     "metadata": lambda value, _: isinstance(value, dict),
     "source": lambda value, _: value is None or isinstance(value, dict),
     "vocabulary": lambda value, _: (
-        value is None or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+        value is None or (isinstance(value, list) and {*map(type, value)} <= {str})
     ),
 }

@@ -15,8 +15,9 @@ def first_out_of_order(documents, positions):
     -------
     int or None
     """
-    same = documents[1:] == documents[:-1]
-    in_order = np.where(same, positions[1:] > positions[:-1], documents[1:] > documents[:-1])
+    in_order = positions[1:] > positions[:-1]
+    in_order &= documents[1:] == documents[:-1]
+    in_order |= documents[1:] > documents[:-1]
     return None if in_order.all() else int(np.argmin(in_order)) + 1
 
 

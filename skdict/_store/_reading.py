@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from skdict._files import hash_ends, hash_file, map_array
 from skdict._store._format import (
     COLUMNS,
     FILES,
     check_complete,
-    hash_ends,
-    hash_file,
     read_manifest,
 )
 from skdict._store._sharded_rows import ShardedRows
@@ -56,23 +55,13 @@ def open_store(folder, *, verify):
 
 def _open(folder, shard, name):
     path = folder / shard["name"] / name
-    if not path.is_file():
+    try:
+        return map_array(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(
             f"{str(path)!r} is missing though the manifest of the store lists it; put it back, or "
             f"write the store again"
-        )
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"{str(path)!r} is truncated or no array of numbers ({error}); pickles are never "
-            f"loaded: write the store again"
         ) from error
-    if not isinstance(array, np.memmap) or path.stat().st_size != array.offset + array.nbytes:
-        raise ValueError(
-            f"{str(path)!r} is not one array of numbers to its end; write the store again"
-        )
-    return array
 
 
 def _check_shapes(folder, shard, arrays, manifest):

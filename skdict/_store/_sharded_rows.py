@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skdict._files import map_array
+
 # Each map holds a file open, and processes may hold few.
 MOST_OPEN = 64
 
@@ -96,7 +98,7 @@ class ShardedRows:
             path = self._paths[shard]
             if _state(path) != self._states[shard]:
                 raise ValueError(f"{path!r} has changed since it was loaded; load the store again")
-            self._maps[shard] = np.load(path, mmap_mode="r", allow_pickle=False)
+            self._maps[shard] = map_array(path)
             if len(self._maps) > MOST_OPEN:
                 self._maps.popitem(last=False)
         return self._maps[shard]

@@ -1,14 +1,13 @@
 """Writing a store, at once or shard by shard."""
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from skdict._files import is_alive, name_beside, remove_leftovers, whole_folder
+from skdict._files import Lock, clear_leftovers, name_beside, sealed, settle, whole_folder
 from skdict._store._format import (
     COLUMNS,
     DTYPES,
@@ -22,7 +21,6 @@ from skdict._store._format import (
 from skdict._store._order import check_order
 
 SHARD_BYTES = 256 * 2**20
-LOCK = ".lock"
 
 
 def write_whole(activations, folder):
@@ -31,7 +29,7 @@ def write_whole(activations, folder):
     n_rows, width = activations.shape
     manifest = new_manifest(complete=True) | _description(activations)
     # Found out here, before anything is written.
-    json.dumps(manifest)
+    sealed(manifest)
     step = max(1, SHARD_BYTES // max(1, width * activations.dtype.itemsize))
     with whole_folder(folder, MANIFEST, "a store of activations") as beside:
         for start in range(0, max(n_rows, 1), step):
@@ -94,15 +92,10 @@ class ActivationsWriter:
     def __init__(self, folder, *, source=None):
         self._folder = Path(folder).resolve()
         source = json.loads(json.dumps(source or {}))
-        _refuse_other_content(self._folder)
-        if (self._folder / MANIFEST).is_file():
-            _check_source(self._folder, read_manifest(self._folder)["source"] or {}, source)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        _lock(self._folder)
+        self._lock = Lock(self._folder)
         try:
-            if not (self._folder / MANIFEST).is_file():
-                write_manifest(self._folder, new_manifest(complete=False, source=source))
-            self._clear()
+            settle(self._folder, self._lock)
+            self._open(source)
         except BaseException:
             self.close()
             raise
@@ -189,7 +182,17 @@ class ActivationsWriter:
 
     def close(self):
         """Let other processes write to the store."""
-        (self._folder / LOCK).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _open(self, source):
+        """Begin the store, or resume one with the same source."""
+        _refuse_other_content(self._folder)
+        if (self._folder / MANIFEST).is_file():
+            _check_source(self._folder, read_manifest(self._folder)["source"] or {}, source)
+        else:
+            self._folder.mkdir(exist_ok=True)
+            write_manifest(self._folder, new_manifest(complete=False, source=source))
+        self._clear()
 
     def _check_follows(self, activations, new):
         old = self._manifest
@@ -217,7 +220,7 @@ class ActivationsWriter:
         for path in self._folder.iterdir():
             if re.fullmatch(r"\d{5,}", path.name) and path.name not in listed:
                 shutil.rmtree(path)
-        remove_leftovers(self._folder)
+        clear_leftovers(self._folder, holds_lock=self._lock.by_kernel)
 
 
 def _write(folder, name, activations):
@@ -258,22 +261,3 @@ def _check_source(folder, there, now):
             f"{str(folder)!r} holds activations from another source: {told}; choose another "
             f"folder, or remove this one"
         )
-
-
-def _lock(folder):
-    """Make this process the only one that writes to a store."""
-    path = folder / LOCK
-    for _ in range(2):
-        try:
-            with path.open("x") as file:
-                file.write(str(os.getpid()))
-            return
-        except FileExistsError:
-            owner = path.read_text()
-            if owner.isdecimal() and is_alive(int(owner)):
-                break
-            path.unlink(missing_ok=True)
-    raise FileExistsError(
-        f"process {owner} writes to {str(folder)!r}; wait for it, or remove {str(path)!r} if it "
-        f"is something else"
-    )

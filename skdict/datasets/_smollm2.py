@@ -6,7 +6,7 @@ from pathlib import Path
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
-from skdict._files import whole_folder
+from skdict._files import locked, whole_folder
 from skdict._validation import check_flag
 from skdict.models import read_model
 
@@ -33,6 +33,7 @@ Source: {source}
 Allal et al. (2025), "SmolLM2: When Smol Goes Big - Data-Centric Training of a Small Language
 Model", arXiv:2502.02737.
 """
+CONVERSION_SECONDS = 600
 FROM_WHEEL = {
     "weights": "quantized to 4 bits (Q4_1), dequantized to float32",
     "source": f"the file {FILE} of the Python package {DISTRIBUTION}",
@@ -114,7 +115,13 @@ def _installed_file():
 
 
 def _convert(file, folder):
-    model, tokenizer = read_model(str(file))
+    # Of several processes that need it one converts it, and the others wait for that.
+    with locked(folder, patience=CONVERSION_SECONDS):
+        if not (folder / "config.json").is_file():
+            _write_model(folder, *read_model(str(file)))
+
+
+def _write_model(folder, model, tokenizer):
     with whole_folder(folder, "config.json", "a language model") as beside:
         model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)

@@ -1,10 +1,8 @@
 """A rating sheet as a page, blinded, that gives back a file of ratings."""
 
-import csv
-import io
 from pathlib import Path
 
-from skdict._files import replace_file
+from skdict._files import read_table, replace_file
 from skdict.inspection._report_page import page_html, visible
 
 SCRIPTS = ("common.js", "rating.js")
@@ -76,20 +74,7 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
 
 def _read_sheet(sheet):
     """Return the lines of a sheet as dicts."""
-    try:
-        text = sheet.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{str(sheet)!r} is not UTF-8; pass the sheet as it was written"
-        ) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ValueError(
-            f"{str(sheet)!r} lacks the column {missing[0]!r}; pass a sheet that write_rating_sheet "
-            f"wrote"
-        )
-    lines = list(reader)
+    lines = [line for _, line in read_table(sheet, NEEDED)]
     if not lines:
         raise ValueError(
             f"{str(sheet)!r} holds no item; pass a sheet that write_rating_sheet wrote"

@@ -29,13 +29,18 @@ from pathlib import Path
 
 import numpy as np
 
-from skdict._files import replace_file
+from skdict._files import parse_json, read_bytes, read_table, replace_file
 from skdict._validation import check_number
 from skdict.interpretation._rating_items import make_items
 
 COLUMNS = ("sheet", "rater", "item", "windows", "rating", "label", "confidence", "seconds")
 REQUIRED = ("sheet", "rater", "item", "rating")
 RATINGS = (0, 1, 2, 3)
+KEY_FORMAT = "skdict rating key 1"
+OF_FEATURE, CHECK = (str, int), (type(None), type(None))
+# Types of method and feature for each kind of item.
+KINDS = {"feature": OF_FEATURE, "duplicate": OF_FEATURE, "one token": CHECK, "no pattern": CHECK}
+MOST_BYTES = 32 * 2**20
 # Largest rating that a check without a pattern may get, and smallest of one with a clear pattern.
 NO_PATTERN, CLEAR_PATTERN = 1, 2
 
@@ -129,7 +134,7 @@ def write_rating_sheet(
         seed=random_state,
     )
     content = _key_content(items)
-    if Path(key).exists() and Path(key).read_bytes() != content:
+    if Path(key).exists() and read_bytes(key, most=MOST_BYTES) != content:
         raise FileExistsError(
             f"{str(key)!r} is the key of other items; write this sheet under another key, or pass "
             f"what that one was written with"
@@ -172,7 +177,7 @@ def read_ratings(paths, key, *, raters=None, allow_missing=False):
     --------
     write_rating_sheet : Writes sheets and key, and has an example.
     """
-    content = Path(key).read_bytes()
+    content = read_bytes(key, most=MOST_BYTES)
     items = _read_key(key, content)
     paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
     records, seen = [], {}
@@ -280,17 +285,29 @@ def _key_content(items):
         i.item: {"kind": i.kind, "method": i.method, "feature": i.feature}
         for i in sorted(items, key=lambda i: i.item)
     }
-    return json.dumps({"format": "skdict rating key 1", "items": listed}, indent=1).encode()
+    return json.dumps({"format": KEY_FORMAT, "items": listed}, indent=1).encode()
 
 
 def _read_key(key, content):
+    advice = "pass the one written with it"
     try:
-        found = json.loads(content)
-        if found["format"] == "skdict rating key 1":
-            return found["items"]
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise ValueError(f"{str(key)!r} is no key of a rating sheet; pass the one written with it")
+        found = parse_json(content, "it")
+    except ValueError as error:
+        raise ValueError(f"{str(key)!r} is no key of a rating sheet ({error}); {advice}") from error
+    items = found.get("items")
+    is_key = set(found) == {"format", "items"} and found["format"] == KEY_FORMAT
+    if not is_key or not isinstance(items, dict) or not all(map(_is_item, items.values())):
+        raise ValueError(f"{str(key)!r} is no key of a rating sheet; {advice}")
+    return items
+
+
+def _is_item(item):
+    return (
+        isinstance(item, dict)
+        and set(item) == {"kind", "method", "feature"}
+        and str(item["kind"]) in KINDS
+        and (type(item["method"]), type(item["feature"])) == KINDS[item["kind"]]
+    )
 
 
 def _sheet_of(content):
@@ -311,23 +328,9 @@ def _csv(lines):
 
 def _read_sheet(path, sheet, items):
     """Return the lines of a sheet as dicts, checked."""
-    # Spreadsheets write a byte order mark, and semicolons where the comma is a decimal sign.
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{str(path)!r} is not UTF-8; save it as CSV in UTF-8") from None
-    head = text.split("\n", 1)[0]
-    delimiter = ";" if head.count(";") > head.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    absent = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-    if absent:
-        raise ValueError(
-            f"{str(path)!r} lacks the column {absent[0]!r}; pass a sheet with "
-            f"{', '.join(REQUIRED)} in its first line"
-        )
     lines, seen = [], set()
-    for line in reader:
-        where = f"{str(path)!r}, line {reader.line_num}"
+    for number, line in read_table(path, REQUIRED):
+        where = f"{str(path)!r}, line {number}"
         lines.append(_check_line(line, where, sheet, items))
         if lines[-1]["item"] in seen:
             raise ValueError(f"{where}: item {line['item']} comes a second time; keep one of them")

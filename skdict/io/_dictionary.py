@@ -1,35 +1,31 @@
 """Dictionaries in safetensors and JSON."""
 
 import hashlib
-import json
 import platform
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import sklearn
 import torch
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._core import Weights
-from skdict._files import restore_interrupted, whole_folder
+from skdict._files import restore_interrupted, sealed, whole_folder
 from skdict._validation import check_choice
 from skdict.decomposition import (
-    IdentityDictionary,
     Nonlinearity,
-    RandomDictionary,
-    SparseDictionaryAutoencoder,
 )
 from skdict.io import _saelens
-from skdict.io._reading import read_json
-
-MANIFEST = "dictionary.json"
-TENSORS = "dictionary.safetensors"
-FORMAT, VERSION = "skdict.dictionary", 1
-CLASSES = {
-    c.__name__: c for c in (SparseDictionaryAutoencoder, RandomDictionary, IdentityDictionary)
-}
+from skdict.io._manifest import (
+    CLASSES,
+    FORMAT,
+    MANIFEST,
+    TENSORS,
+    VERSION,
+    check_state,
+    read_arrays,
+    read_manifest,
+)
 
 
 def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
@@ -61,10 +57,11 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     TypeError
         If the estimator is of another class, or the metadata does not fit in JSON.
     ValueError
-        If the format is unknown, or SAELens has no codes of this form (signed ones, offsets with
-        "topk", codes that can be negative).
+        If the format is unknown, a weight is NaN or infinite, or SAELens has no codes of this form
+        (signed ones, offsets with "topk", codes that can be negative).
     FileExistsError
-        If the folder holds something other than a dictionary of this format.
+        If the folder holds something other than a dictionary of this format, or another process
+        is writing to it.
 
     Examples
     --------
@@ -105,13 +102,14 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
             "python": platform.python_version(),
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         },
     }
-    text = json.dumps(manifest, indent=1)
+    check_state(name, plain, arrays, "a dictionary that is to be saved")
+    text = sealed(manifest, indent=1, finite=False)
     with whole_folder(folder, MANIFEST, "a saved dictionary") as beside:
         (beside / TENSORS).write_bytes(tensors)
-        (beside / MANIFEST).write_text(text, encoding="utf-8")
+        (beside / MANIFEST).write_bytes(text)
 
 
 def load_dictionary(folder):
@@ -147,39 +145,15 @@ def load_dictionary(folder):
             f"{str(folder)!r} holds neither {MANIFEST} nor {_saelens.CONFIG}; pass a folder "
             f"written by save_dictionary or by SAELens"
         )
-    manifest = read_json(folder / MANIFEST)
-    found = manifest.get("format"), manifest.get("version"), manifest.get("class")
-    whole = all(isinstance(manifest.get(key), dict) for key in ("params", "fitted", "metadata"))
-    if found[:2] != (FORMAT, VERSION) or str(found[2]) not in CLASSES or not whole:
-        raise ValueError(
-            f"{str(folder)!r} says format {found[0]!r}, version {found[1]!r}, class {found[2]!r}; "
-            f"this skdict reads {FORMAT!r}, version {VERSION}, classes {', '.join(CLASSES)}, "
-            f"with params, fitted and metadata"
-        )
-    content = (folder / TENSORS).read_bytes() if (folder / TENSORS).is_file() else b""
-    if hashlib.sha256(content).hexdigest() != manifest.get("sha256"):
-        raise ValueError(
-            f"{str(folder / TENSORS)!r} is not the file that its manifest was written for: it is "
-            f"truncated, changed or missing; save the dictionary again"
-        )
+    manifest = read_manifest(folder)
+    arrays = read_arrays(folder, manifest["sha256"])
+    fitted = manifest["fitted"]
+    check_state(manifest["class"], fitted, arrays, repr(str(folder)))
     dictionary = CLASSES[manifest["class"]]().set_params(**manifest["params"])
-    fitted, arrays = manifest["fitted"], load(content)
     if "feature_names_in_" in fitted:
         fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
     vars(dictionary).update(fitted, **arrays, metadata_=manifest["metadata"])
-    _check_complete(dictionary, folder)
     return dictionary
-
-
-def _check_complete(dictionary, folder):
-    """Refuse a dictionary without the arrays that `transform` needs."""
-    is_baseline = not isinstance(dictionary, SparseDictionaryAutoencoder)
-    try:
-        (attrgetter("components_") if is_baseline else Weights.of)(dictionary)
-    except AttributeError as error:
-        raise ValueError(
-            f"{str(folder)!r} lacks {error.name}; save the dictionary again"
-        ) from error
 
 
 def _split_state(dictionary):

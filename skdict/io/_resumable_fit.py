@@ -4,10 +4,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from skdict._files import check_replaceable, replace_file, restore_interrupted
+from skdict._files import (
+    check_replaceable,
+    clear_leftovers,
+    locked,
+    parse_json,
+    read_tensors,
+    replace_file,
+)
 from skdict._validation import as_rows
 from skdict.decomposition import (
     Observer,
@@ -56,7 +62,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
         As in `fit`; if the estimator is of another class, its `random_state` is a generator, or
         the metadata or attributes of its `activation` do not fit in JSON.
     FileExistsError
-        If the folder holds something other than a dictionary.
+        If the folder holds something other than a dictionary, or another process is writing to it.
     OSError
         If the checkpoint or the dictionary cannot be written.
 
@@ -85,11 +91,14 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     check_autoencoder_params(estimator)
     folder = Path(folder)
     metadata = json.loads(json.dumps(metadata or {}))
-    check_replaceable(folder, MANIFEST, "a saved dictionary")
-    checkpoint = Checkpoint(checkpoint_path(folder), fit_identity(estimator, as_rows(X)))
-    fit_autoencoder(estimator, X, [checkpoint])
-    save_dictionary(estimator, folder, metadata=metadata)
-    checkpoint.remove()
+    with locked(folder) as lock:
+        check_replaceable(folder, MANIFEST, "a saved dictionary")
+        path = checkpoint_path(folder)
+        clear_leftovers(path.parent, path.name, holds_lock=lock.by_kernel)
+        checkpoint = Checkpoint(path, fit_identity(estimator, as_rows(X)))
+        fit_autoencoder(estimator, X, [checkpoint])
+        save_dictionary(estimator, folder, metadata=metadata)
+        checkpoint.remove()
     return estimator
 
 
@@ -129,17 +138,13 @@ class Checkpoint(Observer):
 
     def _load(self):
         """Return arrays and plain values, or None if there is no file."""
-        restore_interrupted(self._path)
-        if not self._path.is_file():
-            return None
         try:
-            with safe_open(self._path, framework="numpy") as file:
-                texts = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}
-        except SafetensorError as error:
-            self._refuse(
-                f"cannot be read as safetensors ({error}); pickles are never loaded: put it back"
-            )
+            file = read_tensors(self._path)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise ValueError(f"the checkpoint {error}; or remove it to start afresh") from error
+        texts, arrays = file.metadata, file.arrays
         found = texts.get("format"), texts.get("version")
         if found != (FORMAT, VERSION):
             self._refuse(
@@ -148,8 +153,9 @@ class Checkpoint(Observer):
             )
         if texts.pop("sha256", None) != sha256_of(arrays, texts):
             self._refuse("was changed after it was written; put it back")
-        self._check_identity(json.loads(texts["identity"]))
-        return arrays, json.loads(texts["plain"])
+        self._check_identity(parse_json(texts["identity"], f"the identity in {self._path}"))
+        # The history of a fit that diverged holds numbers that are not finite.
+        return arrays, parse_json(texts["plain"], f"the state in {self._path}", finite=False)
 
     def remove(self):
         """Remove the file."""

@@ -7,13 +7,16 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from skdict import SparseDictionaryAutoencoder
+from skdict._files._owners import Owner
 from skdict._store import _writing
 from skdict.activations import Activations, ActivationsWriter, store_digest
+from tests.manifests import content_of, forge
 
 VOCABULARY = ["a", " b", "\udce2"]
 
@@ -99,8 +102,8 @@ def test_an_interrupted_store_goes_on_after_its_last_whole_shard(tmp_path):
         store_digest(folder)
     # What dying at the worst moments leaves: a shard not yet listed, and one half written.
     shutil.copytree(folder / "00001", folder / "00002")
-    (folder / f".00002.{dead_pid()}.{'0' * 32}.part").mkdir()
-    (folder / ".lock").write_text(str(dead_pid()))
+    (folder / f".00002.{gone()}.{'0' * 12}.part").mkdir()
+    (tmp_path / ".store.lock").write_text(json.dumps({"pid": 1, "host": "h", "owner": str(gone())}))
     with ActivationsWriter(folder, source={"texts": "t.txt", "max_length": 8}) as writer:
         assert (writer.n_rows, writer.next_document, writer.complete) == (10, 4, False)
         for number in range(writer.next_document // 2, 4):
@@ -109,6 +112,7 @@ def test_an_interrupted_store_goes_on_after_its_last_whole_shard(tmp_path):
         assert writer.complete
     assert store_digest(folder) == store_digest(tmp_path / "whole")
     assert sorted(p.name for p in folder.iterdir())[-2:] == ["00003", "activations.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["store", "whole"]
     np.testing.assert_array_equal(Activations.load(folder), Activations.load(tmp_path / "whole"))
 
 
@@ -169,7 +173,7 @@ def test_another_source_is_refused_and_told_apart(tmp_path):
 
 def test_two_cannot_write_at_once(tmp_path):
     with ActivationsWriter(tmp_path / "store") as writer:
-        with pytest.raises(FileExistsError, match=f"process {os.getpid()} writes to"):
+        with pytest.raises(FileExistsError, match=f"process {os.getpid()} on .* is writing to"):
             ActivationsWriter(tmp_path / "store")
         writer.append(chunk(0))
     with ActivationsWriter(tmp_path / "store") as writer:
@@ -191,11 +195,11 @@ def test_a_full_disk_loses_nothing_that_was_written(tmp_path, monkeypatch, fails
             if fails_at == "rows":
                 patch.setattr(np, "save", full)
             else:
-                patch.setattr("skdict._files.os.replace", full)
+                patch.setattr("skdict._files._whole.os.replace", full)
             with pytest.raises(OSError, match=r"No space left .* 5 rows before it are kept"):
                 writer.append(chunk(1))
         assert sorted(p.name for p in (tmp_path / "store").iterdir()) == [
-            *(".lock", "00000", "activations.json")
+            *("00000", "activations.json")
         ]
         for number in range(1, 4):
             writer.append(chunk(number))
@@ -231,7 +235,7 @@ def test_damage_is_told_and_nothing_is_run(tmp_path):
     rows.write_bytes(b"")
     refuse("is truncated")
     rows.write_bytes(content + b"more")
-    refuse("not one array of numbers to its end")
+    refuse("not one array to its end")
     rows.unlink()
     refuse("is missing though the manifest", FileNotFoundError)
     shutil.rmtree(folder / "00002")
@@ -253,7 +257,7 @@ def test_damage_is_told_and_nothing_is_run(tmp_path):
     refuse("pickles are never loaded")
     np.savez(rows.with_suffix(""), rows=np.zeros((5, 4)))
     os.replace(rows.with_suffix(".npz"), rows)
-    refuse("not one array of numbers")
+    refuse("not an array of numbers")
     assert not (tmp_path / "exploded").exists()
     np.testing.assert_array_equal(Activations.load(folder), Activations.load(whole))
 
@@ -281,7 +285,7 @@ def manifest_of(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 1}, "version 1; this skdict reads 'skdict.activations', version 2"),
+        ({"version": 2}, "version 2; this skdict reads 'skdict.activations', version 3"),
         ({"format": "other"}, "has format 'other'"),
         ({"complete": "yes"}, "'complete' that no store has"),
         ({"dtype": "object"}, "'dtype'"),
@@ -292,12 +296,12 @@ def manifest_of(folder):
         ({"shards": {}}, "'shards'"),
         ({"vocabulary": [1]}, "'vocabulary'"),
         ({"metadata": None}, "'metadata'"),
+        ({"more": 1}, "'more'"),
     ],
 )
 def test_manifests_that_do_not_fit(tmp_path, change, message):
     folder = write(tmp_path / "store")
-    content = json.loads(manifest_of(folder).read_text())
-    manifest_of(folder).write_text(json.dumps(content | change))
+    forge(manifest_of(folder), content_of(manifest_of(folder)) | change)
     with pytest.raises(ValueError, match=message):
         Activations.load(folder)
 
@@ -305,18 +309,44 @@ def test_manifests_that_do_not_fit(tmp_path, change, message):
 def test_shards_in_another_order_and_no_json(tmp_path):
     folder = write(tmp_path / "store")
     text = manifest_of(folder).read_text()
-    content = json.loads(text)
+    content = content_of(manifest_of(folder))
     content["shards"].reverse()
-    manifest_of(folder).write_text(json.dumps(content))
+    forge(manifest_of(folder), content)
     with pytest.raises(ValueError, match="'shards' that no store has"):
         Activations.load(folder)
     for broken in (text[:50], "[1]", "\x80"):
         manifest_of(folder).write_text(broken)
-        with pytest.raises(ValueError, match=r"is not JSON|has format None"):
+        with pytest.raises(ValueError, match=r"is not JSON|where an object is expected"):
             Activations.load(folder)
 
 
-def dead_pid():
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vocabulary": ["a", " b", "c"]},
+        {"vocabulary": None},
+        {"metadata": {"hook_point": "resid_post.2"}},
+        {"source": None},
+        {"shards": -1},
+    ],
+)
+def test_a_manifest_that_was_changed_is_found_without_reading_the_rows(tmp_path, change):
+    folder = write(tmp_path / "store")
+    content = json.loads(manifest_of(folder).read_text())
+    if change == {"shards": -1}:
+        change = {"shards": content["shards"][:-1]}
+    manifest_of(folder).write_text(json.dumps(content | change))
+    for read in (Activations.load, store_digest, ActivationsWriter):
+        with pytest.raises(ValueError, match="was changed after it was written"):
+            read(folder)
+    del content["manifest_sha256"]
+    manifest_of(folder).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="does not begin with a hash of itself"):
+        Activations.load(folder)
+
+
+def gone():
+    """Return the owner that a process of this machine was."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
-    return process.pid
+    return replace(Owner.here(), pid=process.pid)

@@ -1,10 +1,24 @@
 """Names of the files, tensors and settings of a SAELens directory."""
 
+import hashlib
+import json
+
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 SUBTRACTS_B_DEC = "apply_b_dec_to_input"
 # With topk: rank features by pre-activation times decoder norm.
 RANKS_BY_NORM = "rescale_acts_by_decoder_norm"
+
+
+# Ignored by SAELens. It lets damage to a directory that skdict wrote be found.
+DIGEST = "skdict_sha256"
+
+
+def digest(config, weights_sha256):
+    """Return a hash of the settings, its own entry apart, and of the file of weights."""
+    rest = {name: value for name, value in config.items() if name != DIGEST}
+    text = json.dumps([rest, weights_sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def tensor_shapes(architecture, d_in, d_sae):

@@ -3,13 +3,15 @@
 import numpy as np
 
 from skdict._core import Weights
+from skdict._files import read_json, read_tensors
 from skdict.decomposition import SparseDictionaryAutoencoder
-from skdict.io._reading import read_json, read_tensors
 from skdict.io._saelens._names import (
     CONFIG,
+    DIGEST,
     RANKS_BY_NORM,
     SUBTRACTS_B_DEC,
     WEIGHTS,
+    digest,
     tensor_shapes,
 )
 
@@ -18,6 +20,7 @@ ACCEPTED = {
     "normalize_activations": ("none", None),
     "reshape_activations": ("none", None),
 }
+METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
 # Decoder rows whose norms differ from one by no more are unit vectors that were rounded.
 ROUNDING = 1e-6
 
@@ -45,6 +48,7 @@ def read(folder):
     """
     config = read_json(folder / CONFIG)
     _check_config(folder, config)
+    _check_metadata(folder, config["metadata"])
     tensors = _checked_tensors(folder, config)
     if config["architecture"] == "topk":
         _check_k(folder, config)
@@ -75,6 +79,15 @@ def _check_config(folder, config):
         )
 
 
+def _check_metadata(folder, metadata):
+    for name, kinds in METADATA.items():
+        if type(metadata.get(name)) not in (*kinds, type(None)):
+            raise ValueError(
+                f"{str(folder / CONFIG)!r} has {name}={metadata[name]!r:.80} in its metadata; set "
+                f"it to a {kinds[-1].__name__} or null"
+            )
+
+
 def _check_k(folder, config):
     k, most = config.get("k"), config["d_sae"]
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= most:
@@ -86,7 +99,12 @@ def _check_k(folder, config):
 
 def _checked_tensors(folder, config):
     """Return the tensors of the architecture in their own dtypes, thresholds as such."""
-    tensors = read_tensors(folder / WEIGHTS)
+    file = _read_weights(folder, config)
+    # Half precision as float32, so that nothing is rounded to it again.
+    tensors = {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array
+        for name, array in file.arrays.items()
+    }
     if "threshold" not in tensors and "log_threshold" in tensors:
         with np.errstate(over="ignore"):
             tensors["threshold"] = np.exp(tensors.pop("log_threshold").astype(np.float64))
@@ -98,12 +116,33 @@ def _checked_tensors(folder, config):
                 f"{str(folder / WEIGHTS)!r} holds {name} of shape {found}; its {CONFIG} asks for "
                 f"{shape}"
             )
+        if tensors[name].dtype.kind != "f":
+            raise ValueError(
+                f"{str(folder / WEIGHTS)!r} holds {name} as {tensors[name].dtype}; get a copy with "
+                f"floating-point weights"
+            )
         if not np.isfinite(tensors[name]).all():
             raise ValueError(
                 f"{str(folder / WEIGHTS)!r} holds {name} with NaN or infinity; get a whole copy of "
                 f"the file, or an earlier checkpoint"
             )
     return {name: tensors[name] for name in due}
+
+
+def _read_weights(folder, config):
+    try:
+        file = read_tensors(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{str(folder / WEIGHTS)!r} cannot be read as safetensors: it is missing beside "
+            f"{CONFIG}; get a whole copy of the folder"
+        ) from error
+    if DIGEST in config and config[DIGEST] != digest(config, file.sha256):
+        raise ValueError(
+            f"{str(folder)!r} was changed after skdict wrote it; put it back or, if the change is "
+            f"meant, remove {DIGEST!r} from {CONFIG}"
+        )
+    return file
 
 
 def _as_weights(tensors, config):

@@ -1,14 +1,22 @@
 """A fitted dictionary as a SAELens directory."""
 
+import hashlib
 import json
 
 import numpy as np
 from safetensors.numpy import save
 
 from skdict._core import Weights
-from skdict._files import whole_folder
+from skdict._files import parse_json, whole_folder
 from skdict.decomposition import SparseDictionaryAutoencoder
-from skdict.io._saelens._names import CONFIG, RANKS_BY_NORM, SUBTRACTS_B_DEC, WEIGHTS
+from skdict.io._saelens._names import (
+    CONFIG,
+    DIGEST,
+    RANKS_BY_NORM,
+    SUBTRACTS_B_DEC,
+    WEIGHTS,
+    digest,
+)
 
 # SAELens reads a file without a version of at least 6 as one of its older formats.
 WRITTEN_AS = "6.0.0"
@@ -52,9 +60,11 @@ def write(dictionary, folder, metadata):
         **options,
         "metadata": _metadata(metadata),
     }
+    content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+    config[DIGEST] = digest(config, hashlib.sha256(content).hexdigest())
     text = json.dumps(config, indent=1)
+    parse_json(text, "the metadata")
     with whole_folder(folder, CONFIG, "a directory of SAELens") as beside:
-        content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
         (beside / WEIGHTS).write_bytes(content)
         (beside / CONFIG).write_text(text, encoding="utf-8")
 

@@ -1,17 +1,18 @@
 """A folder is always whole, whenever a process dies."""
 
-import os
 import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from skdict import Activations, _files
+from skdict import Activations
 from skdict._files import restore_interrupted, whole_folder
+from skdict._files._owners import Owner
 
 SAVE_FOR_EVER = """
 import sys, numpy as np
@@ -61,22 +62,21 @@ def test_dying_between_the_renames_loses_nothing(tmp_path, monkeypatch, fatal):
         with whole_folder(tmp_path / "store", "manifest", "a store") as beside:
             (beside / "manifest").write_text("new")
     monkeypatch.undo()
-    # The process that wrote is this one; once it is gone, the old folder gets its name back.
-    monkeypatch.setattr(_files, "is_alive", lambda pid: False)
     with pytest.raises(FileNotFoundError, match=r"holds no activations\.json"):
         Activations.load(tmp_path / "store")
     assert (tmp_path / "store" / "manifest").read_text() == "old"
 
 
-def dead_pid():
+def gone():
+    """Return the owner that a process of this machine was."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
-    return process.pid
+    return replace(Owner.here(), pid=process.pid)
 
 
 def leave(tmp_path, name, kind, content):
     """Make what a process that died left."""
-    folder = tmp_path / f".{name}.{dead_pid()}.{'0' * 32}.{kind}"
+    folder = tmp_path / f".{name}.{gone()}.{'0' * 12}.{kind}"
     folder.mkdir()
     (folder / "manifest").write_text(content)
     return folder
@@ -85,7 +85,7 @@ def leave(tmp_path, name, kind, content):
 def test_what_the_dead_left_is_cleared_and_others_are_left_alone(tmp_path):
     theirs = leave(tmp_path, "store.v2", "old", "another store")
     stale = leave(tmp_path, "store", "part", "half")
-    alive = tmp_path / f".store.{os.getpid()}.{'1' * 32}.part"
+    alive = tmp_path / f".store.{replace(Owner.here(), host='0' * 8, boot='0' * 8)}.{'1' * 12}.part"
     alive.mkdir()
     with whole_folder(tmp_path / "store", "manifest", "a store") as beside:
         (beside / "manifest").write_text("new")

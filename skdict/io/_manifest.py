@@ -1,0 +1,197 @@
+"""What a saved dictionary consists of: known names, types and shapes, and finite numbers."""
+
+from dataclasses import MISSING, fields
+
+import numpy as np
+
+from skdict._core import Weights
+from skdict._files import SHA256, read_sealed, read_tensors
+from skdict.decomposition import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+)
+
+MANIFEST = "dictionary.json"
+TENSORS = "dictionary.safetensors"
+FORMAT, VERSION = "skdict.dictionary", 2
+CLASSES = {
+    c.__name__: c for c in (SparseDictionaryAutoencoder, RandomDictionary, IdentityDictionary)
+}
+NAMES = {
+    "class": str,
+    "params": dict,
+    "fitted": dict,
+    "metadata": dict,
+    "sha256": str,
+    "versions": dict,
+}
+NUMBER, COUNT = (int, float), (int,)
+# Types of fitted attributes that are not arrays.
+PLAIN = {
+    "n_features_in_": COUNT,
+    "feature_names_in_": (list,),
+    "scale_": NUMBER,
+    "gain_": NUMBER,
+    "alpha_": NUMBER,
+    "k_": COUNT,
+    "signed_": (bool,),
+    "history_": (list,),
+    "n_iter_": COUNT,
+    "n_steps_": COUNT,
+    "outlier_cutoff_": NUMBER,
+    "n_outlier_rows_": COUNT,
+    "learning_rate_": NUMBER,
+    "_error_unit": NUMBER,
+    "_error_unit_inliers": NUMBER,
+}
+# Infinite where no row is an outlier, and NaN where no row varies.
+MAY_BE_INFINITE = {"outlier_cutoff_", "_error_unit", "_error_unit_inliers"}
+# Shapes in terms of m features and width d.
+SHAPES = {
+    "components_": "md",
+    "encoder_": "md",
+    "encoder_bias_": "m",
+    "mean_": "d",
+    "thresholds_": "m",
+    "code_gains_": "m",
+    "code_offsets_": "m",
+    "bandwidths_": "m",
+    "firing_counts_": "m",
+}
+COUNTS = {"firing_counts_"}
+BASELINE_ARRAYS = {"RandomDictionary": {"components_", "mean_"}}
+
+
+def read_manifest(folder):
+    """Return the manifest of a saved dictionary.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, was changed after it was written, or does not state what it must.
+    """
+    path = folder / MANIFEST
+    manifest = read_sealed(path, FORMAT, VERSION, finite=False)
+    for name in sorted(set(manifest) ^ {"format", "version", *NAMES}):
+        raise ValueError(
+            f"{str(path)!r} lacks {name!r} or should not have it; save the dictionary again"
+        )
+    for name, kind in NAMES.items():
+        if not isinstance(manifest[name], kind):
+            raise ValueError(f"{str(path)!r} has {name}={manifest[name]!r:.80}; save it again")
+    if manifest["class"] not in CLASSES or not SHA256.fullmatch(manifest["sha256"]):
+        raise ValueError(
+            f"{str(path)!r} is of class {manifest['class']!r:.80}; this skdict reads "
+            f"{', '.join(CLASSES)}, with the SHA-256 of their tensors"
+        )
+    _check_params(manifest, path)
+    return manifest
+
+
+def _check_params(manifest, path):
+    """Refuse parameters that the class does not have, and flags that are neither true nor false."""
+    defaults = CLASSES[manifest["class"]]().get_params()
+    for name, value in manifest["params"].items():
+        is_flag = isinstance(defaults.get(name), bool)
+        if name not in defaults or (is_flag and not isinstance(value, bool)):
+            raise ValueError(
+                f"{str(path)!r} has the parameter {name}={value!r:.80}, which "
+                f"{manifest['class']} does not have; save the dictionary again"
+            )
+
+
+def read_arrays(folder, sha256):
+    """Return the arrays of a saved dictionary, which must have the hash of its manifest."""
+    path = folder / TENSORS
+    try:
+        file = read_tensors(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{str(path)!r} is truncated, changed or missing ({error}); save the dictionary again"
+        ) from error
+    if file.sha256 != sha256:
+        raise ValueError(
+            f"{str(path)!r} is not the file that its manifest was written for: it is truncated, "
+            f"changed or missing; save the dictionary again"
+        )
+    return file.arrays
+
+
+def check_state(name, plain, arrays, told):
+    """Refuse fitted attributes that no dictionary of a class has.
+
+    Parameters
+    ----------
+    name : str
+        The class.
+    plain : dict
+        Attributes that are not arrays.
+    arrays : dict of str to ndarray
+        Attributes that are.
+    told : str
+        What they belong to, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or missing, a type or shape does not fit, or a number is not finite.
+    """
+    for attribute, value in plain.items():
+        _check_plain(attribute, value, told)
+    due = BASELINE_ARRAYS.get(name, {"components_"})
+    if name == SparseDictionaryAutoencoder.__name__:
+        due = {f"{field.name}_" for field in fields(Weights) if field.default is MISSING}
+    missing = (due | {"n_features_in_"}) - set(arrays) - set(plain)
+    if missing:
+        raise ValueError(f"{told} lacks {min(missing)}; save the dictionary again")
+    components = arrays.get("components_")
+    if components is None or components.ndim != 2:
+        raise ValueError(f"{told} has components_ that are no matrix; {_ADVICE}")
+    m, d = components.shape
+    if plain["n_features_in_"] != d:
+        raise ValueError(
+            f"{told} has n_features_in_={plain['n_features_in_']} and components_ of width {d}; "
+            f"{_ADVICE}"
+        )
+    for attribute, array in arrays.items():
+        # What an activation of one's own has learned is one number per feature.
+        shape = tuple({"m": m, "d": d}[letter] for letter in SHAPES.get(attribute, "m"))
+        _check_array(attribute, array, shape, told)
+
+
+def _check_plain(attribute, value, told):
+    fits = type(value) in PLAIN.get(attribute, ())
+    if fits and PLAIN[attribute] in (NUMBER, COUNT) and attribute not in MAY_BE_INFINITE:
+        fits = bool(np.isfinite(value)) and (PLAIN[attribute] is NUMBER or value >= 0)
+    if fits and attribute == "feature_names_in_":
+        fits = all(isinstance(name, str) for name in value)
+    if fits and attribute == "history_":
+        fits = all(isinstance(entry, dict) and _are_numbers(entry.values()) for entry in value)
+    if not fits:
+        raise ValueError(
+            f"{told} has {attribute}={value!r:.80}, which no dictionary has; {_ADVICE}"
+        )
+
+
+def _are_numbers(values):
+    return all(type(value) in NUMBER for value in values)
+
+
+def _check_array(attribute, array, shape, told):
+    if not attribute.isidentifier() or not attribute.endswith("_") or attribute in PLAIN:
+        raise ValueError(
+            f"{told} has an array {attribute!r:.80}, which no dictionary has; {_ADVICE}"
+        )
+    if array.shape != shape or array.dtype.kind != ("i" if attribute in COUNTS else "f"):
+        raise ValueError(
+            f"{told} has {attribute} of shape {array.shape} and {array.dtype} where {shape} is "
+            f"expected; {_ADVICE}"
+        )
+    # One pass and no array of flags, as in every check of rows.
+    if array.dtype.kind == "f" and not np.isfinite(array.sum(dtype=np.float64)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{told} has NaN or infinity in {attribute}; {_ADVICE}")
+
+
+_ADVICE = "fit or save it again"
