@@ -11,6 +11,7 @@ import skdict
 ROOT = Path(skdict.__file__).parent
 BELOW = {
     "exceptions": set(),
+    "_text": set(),
     "_files": set(),
     "_store": {"_files"},
     "activations": {"_files", "_store"},
@@ -25,6 +26,7 @@ BELOW = {
     "inspection": {
         "_core",
         "_files",
+        "_text",
         "_validation",
         "activations",
         "decomposition",
@@ -46,6 +48,7 @@ BELOW = {
     "interpretation": {
         "_core",
         "_files",
+        "_text",
         "_validation",
         "activations",
         "decomposition",
