@@ -11,6 +11,7 @@ import skdict
 ROOT = Path(skdict.__file__).parent
 BELOW = {
     "exceptions": set(),
+    "_outputs": set(),
     "_text": set(),
     "_files": set(),
     "_store": {"_files"},
@@ -26,6 +27,7 @@ BELOW = {
     "inspection": {
         "_core",
         "_files",
+        "_outputs",
         "_text",
         "_validation",
         "activations",
@@ -48,6 +50,7 @@ BELOW = {
     "interpretation": {
         "_core",
         "_files",
+        "_outputs",
         "_text",
         "_validation",
         "activations",

@@ -5,6 +5,8 @@ import io
 from pathlib import Path
 
 from skdict._files import replace_file
+from skdict._outputs import check_output_file
+from skdict._text import cell_text
 from skdict.inspection._report_page import page_html, visible
 
 SCRIPTS = ("common.js", "rating.js")
@@ -54,6 +56,7 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
     >>> "89abcdef" in (folder / "anna.html").read_text()
     True
     """
+    check_output_file("path", path)
     lines = _read_sheet(Path(sheet))
     people = {(line["sheet"], line["rater"]) for line in lines}
     if len(people) > 1:
@@ -62,7 +65,7 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
         "mode": "rating",
         "title": visible(title),
         "sheet": lines[0]["sheet"],
-        "rater": lines[0]["rater"],
+        "rater": cell_text(lines[0]["rater"]),
         "items": [
             {
                 "item": line["item"],

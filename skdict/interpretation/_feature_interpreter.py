@@ -2,10 +2,9 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._validation import check_choice, check_number, check_rows, is_fitted
+from skdict._validation import check_choice, check_number, check_random_state, check_rows, is_fitted
 from skdict.activations import Activations
 from skdict.decomposition._base import width_restored_on_error
 from skdict.interpretation._asking import check_parts
