@@ -1,35 +1,39 @@
 """skdict takes the hidden features out of language models, the scikit-learn way."""
 
-from skdict.activations import Activations
-from skdict.datasets import load_stories
-from skdict.decomposition import (
-    IdentityDictionary,
-    RandomDictionary,
-    SparseDictionaryAutoencoder,
-    SparseDictionaryAutoencoderCV,
-    sparse_dictionary_path,
-)
-from skdict.feature_extraction import ActivationExtractor
-from skdict.inspection import FeatureStatistics, write_report
-from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer
-from skdict.interventions import intervene, patching_curve
-from skdict.metrics import compare_dictionaries
+from importlib import import_module
 
 __version__ = "0.1.0.dev0"
-__all__ = [
-    "ActivationExtractor",
-    "Activations",
-    "FeatureInterpreter",
-    "FeatureStatistics",
-    "IdentityDictionary",
-    "InterpretabilityScorer",
-    "RandomDictionary",
-    "SparseDictionaryAutoencoder",
-    "SparseDictionaryAutoencoderCV",
-    "compare_dictionaries",
-    "intervene",
-    "load_stories",
-    "patching_curve",
-    "sparse_dictionary_path",
-    "write_report",
-]
+# Loaded when first used, so that the command line can be interrupted while it loads.
+_HOMES = {
+    "ActivationExtractor": "feature_extraction",
+    "Activations": "activations",
+    "FeatureInterpreter": "interpretation",
+    "FeatureStatistics": "inspection",
+    "IdentityDictionary": "decomposition",
+    "InterpretabilityScorer": "interpretation",
+    "RandomDictionary": "decomposition",
+    "SparseDictionaryAutoencoder": "decomposition",
+    "SparseDictionaryAutoencoderCV": "decomposition",
+    "compare_dictionaries": "metrics",
+    "intervene": "interventions",
+    "load_stories": "datasets",
+    "patching_curve": "interventions",
+    "sparse_dictionary_path": "decomposition",
+    "write_report": "inspection",
+}
+_PACKAGES = {*_HOMES.values(), "exceptions", "io", "models"}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    if name in _PACKAGES:
+        return import_module(f"skdict.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skdict' has no attribute {name!r}")
+    value = getattr(import_module(f"skdict.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOMES, *_PACKAGES})

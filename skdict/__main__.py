@@ -1,41 +1,52 @@
 """The command line: `python -m skdict`."""
 
-import argparse
+import os
+import signal
 import sys
+from contextlib import contextmanager
 
-from skdict import __version__
-from skdict._cli import demo, extract, fit, report, show
-
-DESCRIPTION = """\
-skdict takes the hidden features out of language models: it reads a model's activations on
-texts, learns a sparse dictionary of them, and shows what each feature responds to.
-"""
+INTERRUPTED = 130
 
 
 def main(arguments=None):
-    """Run one command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="skdict",
-        description=DESCRIPTION,
-        epilog="Start with: python -m skdict demo",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"skdict {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, extract, fit, report, show):
-        command.add_parser(commands)
-    parser.set_defaults(after_interruption="")
-    options = parser.parse_args(arguments)
+    """Run one command and return its exit code: 0 done, 1 failed, 130 interrupted."""
+    with _interruptible():
+        # Takes seconds, in which Ctrl-C would end in a traceback from anywhere.
+        from skdict._cli._commands import run_command
+    return run_command(arguments)
+
+
+def run():
+    """Run the command that the process was started with, and return its exit code."""
+    # A terminal that lacks a character shows its number.
+    sys.stdout.reconfigure(errors="backslashreplace")
+    code = main()
+    # Nothing is left to be interrupted but the end of the process.
+    signal.signal(signal.SIGINT, _leave)
+    return code
+
+
+@contextmanager
+def _interruptible():
+    """Leave at once on Ctrl-C, while nothing is under way that has to be tidied up."""
     try:
-        options.run(options)
-    except KeyboardInterrupt:
-        print(f"skdict: interrupted{options.after_interruption}", file=sys.stderr)
-        return 130
-    except (ValueError, TypeError, OSError) as error:
-        print(f"skdict: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        before = signal.signal(signal.SIGINT, _leave)
+    except ValueError:
+        # Not the main thread, which alone is interrupted.
+        yield
+        return
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, before)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave(number, frame):
+    os.write(2, b"skdict: interrupted\n")
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

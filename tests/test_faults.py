@@ -41,7 +41,7 @@ class Run:
 def server():
     """Processes that start with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "transformers", "skdict.__main__", __name__])
+    context.set_forkserver_preload(["torch", "transformers", "skdict._cli._commands", __name__])
     return context
 
 

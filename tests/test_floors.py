@@ -11,6 +11,8 @@ import skdict
 ROOT = Path(skdict.__file__).parent
 BELOW = {
     "exceptions": set(),
+    "_outputs": set(),
+    "_text": set(),
     "_files": set(),
     "_store": {"_files"},
     "activations": {"_files", "_store"},
@@ -25,7 +27,9 @@ BELOW = {
     "inspection": {
         "_core",
         "_files",
+        "_outputs",
         "_store",
+        "_text",
         "_validation",
         "activations",
         "decomposition",
@@ -47,6 +51,8 @@ BELOW = {
     "interpretation": {
         "_core",
         "_files",
+        "_outputs",
+        "_text",
         "_validation",
         "activations",
         "decomposition",

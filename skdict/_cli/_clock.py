@@ -3,6 +3,8 @@
 import sys
 import time
 
+from skdict._text import printable
+
 
 class Clock:
     """Report progress with the seconds since the start, and warnings.
@@ -23,8 +25,8 @@ class Clock:
     def say(self, what):
         """Report progress."""
         if not self._silent:
-            print(f"[{self.seconds():5.1f} s] {what}", file=sys.stderr, flush=True)
+            print(f"[{self.seconds():5.1f} s] {printable(what)}", file=sys.stderr, flush=True)
 
     def warn(self, what):
         """Warn, even where progress is not reported."""
-        print(f"skdict: warning: {what}", file=sys.stderr, flush=True)
+        print(f"skdict: warning: {printable(what)}", file=sys.stderr, flush=True)

@@ -12,8 +12,11 @@ from skdict._cli._clock import Clock
 from skdict._cli._options import add_command
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
 from skdict._cli._sparsity import SPARSITY_ARGUMENTS, sparsity_params
+from skdict._cli._terminal import show, show_json
 from skdict._cli._text_lengths import report_tokens
 from skdict._files import replace_file
+from skdict._outputs import check_output_file, check_output_folder
+from skdict._text import printable
 from skdict._validation import check_number
 from skdict.decomposition import RandomDictionary, SparseDictionaryAutoencoder
 from skdict.feature_extraction import ActivationExtractor
@@ -31,6 +34,9 @@ minute on two cores. A fifth of the texts is held out; every figure printed is o
 """
 SHOWN_FEATURES = 8
 FEWEST_FIRINGS = 50
+# Of those held out some explain, some choose and some test.
+FEWEST_HELD_OUT = 3
+FEWEST_TEXTS = 5 * FEWEST_HELD_OUT
 EXPLAINED_FEATURES = 150
 ARGUMENTS = READING_ARGUMENTS | {
     "--hook-point": {
@@ -63,7 +69,7 @@ def run(options):
     """Read, learn, compare, explain, and print what came out."""
     _check(options)
     clock = Clock(silent=options.json)
-    found = given_texts(options, clock, fewest=2)
+    found = given_texts(options, clock, fewest=FEWEST_TEXTS)
     extractor = make_extractor(options, options.hook_point)
     lengths = report_tokens(found, extractor, clock)
     train, test = _extract(extractor, found.texts, clock)
@@ -92,10 +98,10 @@ def run(options):
     paragraphs = "\n\n".join(map(_paragraph, features))
     _write(options.out, results, paragraphs)
     if options.json:
-        print(json.dumps(results, indent=1))
+        show_json(results)
         return
-    print(f"\nOn held-out texts, each method as it is:\n\n{whole}")
-    print(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
+    show(f"\nOn held-out texts, each method as it is:\n\n{whole}")
+    show(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
     _print_features(len(features), paragraphs)
     _print_next_steps(options, extractor, sae)
 
@@ -105,16 +111,23 @@ def _check(options):
     sparsity_params(options)
     if options.n_components is not None:
         check_number("--n-components", options.n_components, low=1, integer=True)
-    if options.out.exists() and not options.out.is_dir():
-        raise ValueError(f"--out {options.out} is a file; pass a folder, there or to be made")
+    check_output_folder("--out", options.out)
+    for name in ("results.json", "features.txt", "report.html"):
+        check_output_file("--out", options.out / name)
 
 
 def _extract(extractor, texts, clock):
     """Return the activations of all but a fifth of the texts, and of that fifth."""
-    held_out = np.arange(len(texts)) % 5 == 4 if len(texts) >= 5 else np.arange(len(texts)) == 1
+    held_out = np.arange(len(texts)) % 5 == 4
     acts = extractor.fit_transform(texts)
     clock.say(f"{len(acts):,} rows of width {acts.shape[1]:,} at {extractor.hook_point}")
     is_test = held_out[acts.documents]
+    n_held_out = len(np.unique(acts.documents[is_test]))
+    if n_held_out < FEWEST_HELD_OUT:
+        raise ValueError(
+            f"--texts: only {n_held_out} of {held_out.sum()} held-out texts are long enough to "
+            f"give rows, and {FEWEST_HELD_OUT} are needed; pass more texts, or longer ones"
+        )
     return acts[~is_test], acts[is_test]
 
 
@@ -191,23 +204,23 @@ def _paragraph(found):
     """Return what is printed of a feature."""
     summary, explanation, score = found
     head, *contexts = str(summary).split("\n")
-    told = textwrap.shorten(explanation.text, 150, placeholder=" ...")
+    told = printable(textwrap.shorten(explanation.text, 150, placeholder=" ..."))
     return "\n".join([head, f"  score {score:.2f}: {told}", *contexts])
 
 
 def _print_features(n_features, paragraphs):
-    print(
+    show(
         "\nfvu: fraction of variance unexplained (0 is perfect); l0: codes that fire on a "
         "token;\nn_dead: features that never fire; density: how often the median feature fires; "
         "score: how well\nwords predict codes (correlation on other texts; 1 is perfect); "
         "context_gain: how much of that\nthe token alone would not reach; control: the score of "
         "explanations exchanged between features."
     )
-    print(
+    show(
         f"\n{n_features} features drawn at random. Tokens come with their share of the "
         "feature's total;\ncontexts with the strength of the code at the token in brackets:\n"
     )
-    print(paragraphs)
+    show(paragraphs)
 
 
 def _print_next_steps(options, extractor, sae):
@@ -221,7 +234,7 @@ def _print_next_steps(options, extractor, sae):
     sparsity = f"alpha={sae.alpha_:.4g}"
     if options.target_l0 is not None:
         sparsity = f"target_l0={options.target_l0}"
-    print(
+    show(
         f"""
 Written to {options.out}: results.json, features.txt, and report.html, to open in a browser
 

@@ -14,8 +14,10 @@ from tqdm.auto import tqdm
 from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
+from skdict._cli._terminal import show, show_json
 from skdict._cli._text_lengths import report_tokens
 from skdict._files import locked
+from skdict._outputs import check_output_folder
 from skdict._validation import check_number
 from skdict.activations import Activations, ActivationsWriter, store_digest
 from skdict.exceptions import OutlierWarning
@@ -99,11 +101,9 @@ def add_parser(commands):
 
 def run(options):
     """Say what it will take, do it, and say what there is."""
-    check_number("--texts-per-shard", options.texts_per_shard, low=1, integer=True)
+    _check(options)
     clock = Clock(silent=options.json)
     points = options.hook_point or [None]
-    if len(set(points)) < len(points):
-        raise ValueError(f"--hook-point {' '.join(points)}: pass each place once")
     found = given_texts(options, clock)
     texts = found.texts
     extractor = _extractor(options, points[0])
@@ -130,6 +130,18 @@ def run(options):
         "seconds": clock.seconds(),
     }
     _report(options, results)
+
+
+def _check(options):
+    """Refuse what would fail only after the model is loaded or texts are read."""
+    for name in ("texts_per_shard", "batch_size"):
+        flag = "--" + name.replace("_", "-")
+        check_number(flag, getattr(options, name), low=1, integer=True)
+    check_number("--skip-first", options.skip_first, low=0, integer=True)
+    points = options.hook_point or []
+    if len(set(points)) < len(points):
+        raise ValueError(f"--hook-point {' '.join(points)}: pass each place once")
+    check_output_folder("--out", options.out)
 
 
 def _extractor(options, hook_point):
@@ -248,14 +260,14 @@ def _describe(folder):
 
 def _report(options, results):
     if options.json:
-        print(json.dumps(results, indent=1))
+        show_json(results)
         return
     for point, store in results["stores"].items():
         n_rows, width = store["shape"]
-        print(f"{point}: {n_rows} rows of width {width}, {store['dtype']}, in {store['folder']}")
-    print(f"{results['padding_share']:.1%} of the tokens that went through the model were padding")
+        show(f"{point}: {n_rows} rows of width {width}, {store['dtype']}, in {store['folder']}")
+    show(f"{results['padding_share']:.1%} of the tokens that went through the model were padding")
     first = next(iter(results["stores"].values()))["folder"]
-    print(f"\nNext:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
+    show(f"\nNext:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
 
 
 def _readable(n_bytes):

@@ -1,6 +1,5 @@
 """`skdict fit`: a store of activations in, a saved dictionary out."""
 
-import json
 import time
 from pathlib import Path
 
@@ -10,8 +9,11 @@ from sklearn.base import clone
 from skdict._cli._clock import Clock
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
 from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
+from skdict._cli._terminal import show, show_json
 from skdict._core import resolve_device
 from skdict._files import locked, restore_interrupted
+from skdict._outputs import check_disk_space, check_output_folder
+from skdict._validation import check_number
 from skdict.activations import Activations, store_digest
 from skdict.decomposition import (
     SparseDictionaryAutoencoder,
@@ -83,6 +85,7 @@ def add_parser(commands):
 
 def run(options):
     """Say what it will take, do it, and say what came out."""
+    _check(options)
     clock = Clock(silent=options.json)
     acts = Activations.load(options.store)
     if options.n_components is None:
@@ -105,6 +108,17 @@ def run(options):
     _report(options, dictionary, clock)
 
 
+def _check(options):
+    """Refuse what would fail only after rows are read or an epoch is done."""
+    for name in ("n_components", "max_iter", "batch_size"):
+        if getattr(options, name) is not None:
+            flag = "--" + name.replace("_", "-")
+            check_number(flag, getattr(options, name), low=1, integer=True)
+    check_number("--learning-rate", options.learning_rate, above=0, high=1)
+    check_number("--seed", options.seed, low=0, high=2**32 - 1, integer=True)
+    check_output_folder("--out", options.out)
+
+
 def _fit(options, acts, sparsity, metadata, clock):
     estimator = SparseDictionaryAutoencoder(
         options.n_components,
@@ -119,6 +133,9 @@ def _fit(options, acts, sparsity, metadata, clock):
         verbose=not options.json,
     )
     check_autoencoder_params(estimator)
+    # The dictionary, and a checkpoint with gradients, two moments and encoder beside it.
+    n_numbers = 2 * (options.n_components or 1) * acts.shape[1]
+    check_disk_space("--out", options.out, 4 * n_numbers * max(4, acts.dtype.itemsize))
     _say_estimate(estimator, acts, clock)
     checkpoint = checkpoint_path(options.out)
     if checkpoint.is_file():
@@ -199,10 +216,10 @@ def _report(options, dictionary, clock):
         "seconds": clock.seconds(),
     }
     if options.json:
-        print(json.dumps(results, indent=1))
+        show_json(results)
         return
     at_alpha = f" at alpha {results['alpha']:.3g}" if "alpha" in results else ""
-    print(
+    show(
         f"{results['n_components']} features after {results['n_steps']} steps, in {options.out}: "
         f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}{at_alpha}, "
         f"{last['n_dead']} dead over the last rows\n"

@@ -1,11 +1,12 @@
 """`skdict report`: a page on a saved dictionary, from a store of activations."""
 
-import json
 import sys
 from pathlib import Path
 
 from skdict._cli._options import REQUIRED, add_command, as_settings
+from skdict._cli._terminal import show, show_json
 from skdict._cli.show import note_other_source
+from skdict._outputs import check_output_file
 from skdict._validation import check_number
 from skdict.activations import Activations
 from skdict.inspection import write_report
@@ -57,8 +58,7 @@ def add_parser(commands):
 def run(options):
     """Explain some features and write the page."""
     check_number("--n-explained", options.n_explained, low=0, integer=True)
-    if options.out.is_dir():
-        raise ValueError(f"--out {options.out} is a folder; pass a file, such as report.html")
+    check_output_file("--out", options.out)
     dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
     note_other_source(dictionary, acts)
     scores = None
@@ -78,7 +78,7 @@ def run(options):
             name: None if value != value else value for name, value in scores.report_.items()
         }
     if options.json:
-        print(json.dumps({"settings": as_settings(options)} | results, indent=1))
+        show_json({"settings": as_settings(options)} | results)
     else:
         size = results["bytes"] / 1e6
-        print(f"{options.out}: {size:.1f} MB on {len(acts)} tokens; open it in a browser")
+        show(f"{options.out}: {size:.1f} MB on {len(acts)} tokens; open it in a browser")

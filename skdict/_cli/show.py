@@ -1,7 +1,6 @@
 """`skdict show`: what a saved dictionary does on a store of activations."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,10 @@ import numpy as np
 import scipy.sparse
 
 from skdict._cli._options import REQUIRED, add_command, as_settings
+from skdict._cli._terminal import show, show_json
 from skdict._core import iter_blocks
-from skdict._validation import check_number
+from skdict._text import printable
+from skdict._validation import check_features, check_number
 from skdict.activations import Activations
 from skdict.inspection import summarize_features
 from skdict.io import load_dictionary
@@ -83,8 +84,8 @@ def run(options):
         check_number(flag, getattr(options, name), low=0, integer=True)
     dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
     n_components = len(dictionary.components_)
-    for feature in options.features or ():
-        check_number("--features", feature, low=0, high=n_components - 1, integer=True)
+    if options.features is not None:
+        check_features(options.features, n_components, name="--features")
     note_other_source(dictionary, acts)
     measures = compare_dictionaries({"dictionary": dictionary}, None, acts).records[0]
     del measures["dictionary"]
@@ -100,14 +101,14 @@ def run(options):
             "measures": measures,
             "features": [asdict(summary) for summary in summaries],
         }
-        print(json.dumps(results, indent=1))
+        show_json(results)
         return
-    print(
+    show(
         f"On {len(acts)} rows: fraction of variance unexplained {measures['fvu']:.4g}, "
         f"{measures['l0']:.1f} of {n_components} features fire on a token, {measures['n_dead']} "
         f"never fire.\n"
     )
-    print("\n\n".join(map(str, summaries)))
+    show("\n\n".join(map(str, summaries)))
 
 
 def note_other_source(dictionary, acts):
@@ -117,7 +118,7 @@ def note_other_source(dictionary, acts):
         pair = theirs.get(name), acts.metadata.get(name)
         if None not in pair and pair[0] != pair[1]:
             told = f"{name} is {pair[0]!r} of the dictionary and {pair[1]!r} of the rows"
-            print(f"skdict: note: {told}", file=sys.stderr)
+            print(f"skdict: note: {printable(told)}", file=sys.stderr)
 
 
 def _draw(dictionary, acts, n_features):

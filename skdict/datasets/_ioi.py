@@ -1,8 +1,6 @@
 """Prompts for indirect object identification."""
 
-from sklearn.utils import check_random_state
-
-from skdict._validation import check_choice
+from skdict._validation import check_choice, check_random_state
 from skdict.datasets._paired_prompts import Draw, PromptTokenizer, by_length, make_pairs
 from skdict.datasets._task_words import BOYS, GIRLS, OBJECTS, PLACES
 

@@ -1,8 +1,6 @@
 """Prompts that go on with a pronoun."""
 
-from sklearn.utils import check_random_state
-
-from skdict._validation import check_flag
+from skdict._validation import check_flag, check_random_state
 from skdict.datasets._paired_prompts import Draw, PromptTokenizer, by_length, make_pairs
 from skdict.datasets._task_words import BOYS, GIRLS, KNOWN_BOYS, KNOWN_GIRLS, OBJECTS, PLACES
 

@@ -1,9 +1,9 @@
 """Rows made of known sparse features."""
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
-from skdict._validation import check_flag, check_number
+from skdict._validation import check_flag, check_number, check_random_state
 from skdict.datasets._firing import (
     draw_codes,
     firing_probabilities,

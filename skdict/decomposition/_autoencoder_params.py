@@ -7,13 +7,23 @@ import numpy as np
 import torch
 
 from skdict._core import resolve_device
-from skdict._validation import as_host_array, check_choice, check_flag, check_number
+from skdict._validation import (
+    as_numbers,
+    check_choice,
+    check_flag,
+    check_number,
+    check_random_state,
+    told,
+)
 from skdict.decomposition._activation import check_activation
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import check_matryoshka, levels_of
 
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 GIB = 2**30
+# Steps of Adam are about as long as the learning rate, and directions have unit length.
+HIGHEST_LEARNING_RATE = 1.0
+RATE = "or 'auto'; 0.003 is a usual one, and above 0.03 features die"
 
 
 def check_autoencoder_params(sae):
@@ -28,7 +38,9 @@ def check_autoencoder_params(sae):
     check_number("max_iter", sae.max_iter, low=1, integer=True)
     check_number("batch_size", sae.batch_size, low=1, integer=True)
     if sae.learning_rate != "auto":
-        check_number("learning_rate", sae.learning_rate, above=0, hint="or 'auto'")
+        highest = HIGHEST_LEARNING_RATE
+        check_number("learning_rate", sae.learning_rate, above=0, high=highest, hint=RATE)
+    check_random_state(sae.random_state)
     if sae.tol is not None:
         check_number("tol", sae.tol, low=0)
     check_choice("bias_init", sae.bias_init, ("auto", "calibrated", "zeros"))
@@ -53,10 +65,10 @@ def _check_dead_features(sae):
 def _check_dict_init(given):
     if given is None or hasattr(given, "get_params"):
         return
-    directions = np.asarray(as_host_array(given))
+    directions = np.asarray(as_numbers("dict_init", given))
     if directions.ndim != 2 or directions.dtype.kind not in "iuf":
         raise TypeError(
-            f"dict_init={given!r} is not accepted: pass a fitted dictionary, or directions as an "
+            f"{told('dict_init', given)}: pass a fitted dictionary, or directions as an "
             f"array of shape (n_components, n_features)"
         )
 

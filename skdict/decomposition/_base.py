@@ -71,7 +71,8 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If X has another number of columns than there are components.
+            If X has another number of columns than there are components, or a code is NaN or
+            infinite.
         """
         check_is_fitted(self)
         return self._decode(check_codes(X, len(self.components_), type(self).__name__))

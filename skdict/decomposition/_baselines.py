@@ -1,10 +1,15 @@
 """Dictionaries that learn nothing: what a learned one must beat."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skdict._core import Weights, iter_blocks
-from skdict._validation import check_finite, check_number, check_rows, compute_dtype
+from skdict._validation import (
+    check_finite,
+    check_number,
+    check_random_state,
+    check_rows,
+    compute_dtype,
+)
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._codes import check_finite_rows, decode_rows, encode_rows, moments_of
 from skdict.decomposition._frozen import encoding_arrays, freeze

@@ -11,7 +11,7 @@ from skdict._core import (
     iter_codes,
     to_csr,
 )
-from skdict._validation import as_host_array, check_finite, compute_dtype
+from skdict._validation import as_numbers, check_finite, compute_dtype
 
 
 def moments_of(X):
@@ -77,18 +77,30 @@ def check_codes(codes, n_components, name):
     Raises
     ------
     ValueError
-        If there are not `n_components` columns.
+        If there are not `n_components` columns, or a code is NaN or infinite.
     """
     if scipy.sparse.issparse(codes):
         codes = scipy.sparse.csr_array(codes)
     else:
-        codes = np.asarray(as_host_array(codes))
+        codes = np.asarray(as_numbers("codes", codes))
     if codes.ndim != 2 or codes.shape[1] != n_components:
         raise ValueError(
             f"codes have shape {codes.shape}; {name} decodes codes of shape "
             f"(n_rows, {n_components}), as transform gives them"
         )
-    return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float32)
+    codes = codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float32)
+    _check_finite_codes(codes)
+    return codes
+
+
+def _check_finite_codes(codes):
+    """Refuse codes that are NaN or infinite (`ValueError`, which names the first row)."""
+    if not scipy.sparse.issparse(codes):
+        check_finite(codes, 0, "codes")
+    elif not np.isfinite(codes.data).all():
+        entry = int(np.argmin(np.isfinite(codes.data)))
+        row = int(np.searchsorted(codes.indptr, entry, side="right")) - 1
+        check_finite(codes[row : row + 1].toarray(), row, "codes")
 
 
 def decode_rows(codes, atoms, offset):

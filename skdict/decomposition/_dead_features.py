@@ -8,6 +8,8 @@ from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import DeadFeaturesWarning
 
 MANY_DEAD = 1 / 3
+# Ten times the default.
+USUAL_LEARNING_RATE = 0.03
 
 
 def warn_of_dead_features(sae):
@@ -15,7 +17,10 @@ def warn_of_dead_features(sae):
     dead, total = np.count_nonzero(sae.firing_counts_ == 0), len(sae.firing_counts_)
     if dead <= MANY_DEAD * total:
         return
-    if setting(sae, "bias_init") == "zeros":
+    if setting(sae, "learning_rate") > USUAL_LEARNING_RATE:
+        cause = f"too large a learning rate (learning_rate={sae.learning_rate})"
+        remedy = "lower learning_rate; 0.003 is the default"
+    elif setting(sae, "bias_init") == "zeros":
         cause, remedy = "biases that start at zero", "pass bias_init='calibrated'"
     elif is_penalised(sae) and sae.history_[-1]["l0"] < 1:
         cause, remedy = f"too large a penalty (alpha={sae.alpha_:.4g})", "lower alpha"

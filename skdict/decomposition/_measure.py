@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse
 
 from skdict._core import InlierMoments, find_outlier_rule, iter_blocks
-from skdict._validation import as_host_array, as_rows, check_finite, compute_dtype
+from skdict._validation import as_numbers, as_rows, check_finite, compute_dtype
 from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
 from skdict.decomposition._topk_dictionary import keep_strongest
 
@@ -87,9 +87,8 @@ def _record(squared_errors, counts, moments):
 
 def firing_counts(codes):
     """Return the rows on which each feature fires, shape (n_components,), and all rows."""
-    codes = as_host_array(codes)
     if not scipy.sparse.issparse(codes):
-        codes = np.asarray(codes)
+        codes = np.asarray(as_numbers("codes", codes))
     if codes.ndim != 2 or codes.shape[0] == 0:
         raise ValueError(
             f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"

@@ -13,6 +13,7 @@ from skdict._validation import (
     check_rows,
     compute_dtype,
     is_fitted,
+    told,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._codes import check_finite_rows, decode_rows
@@ -32,7 +33,7 @@ class TopKDictionary(BaseDictionary):
         With `components_`, `transform` and `inverse_transform` once fitted; a Pipeline may
         end in one.
     k : int
-        Most codes of a row that are kept.
+        Most codes of a row that are kept. It has to be given; None is refused by `fit`.
     split_sign : bool, default=False
         Whether each axis becomes two features, its positive and its negative part.
     gain : bool, default=False
@@ -72,7 +73,7 @@ class TopKDictionary(BaseDictionary):
     ((100, 6), 200)
     """
 
-    def __init__(self, dictionary, k, *, split_sign=False, gain=False, prefit="auto"):
+    def __init__(self, dictionary, k=None, *, split_sign=False, gain=False, prefit="auto"):
         self.dictionary = dictionary
         self.k = k
         self.split_sign = split_sign
@@ -102,7 +103,8 @@ class TopKDictionary(BaseDictionary):
         TypeError
             If the estimator is no dictionary, a parameter is of the wrong kind or X is sparse.
         """
-        check_number("k", self.k, low=1, integer=True)
+        _check_dictionary(self.dictionary)
+        check_number("k", self.k, low=1, integer=True, hint="the codes of a row to keep")
         check_choice("prefit", self.prefit, ("auto", True, False))
         for name in ("split_sign", "gain"):
             check_flag(name, getattr(self, name))
@@ -161,6 +163,16 @@ class TopKDictionary(BaseDictionary):
             product += float(np.vdot(rebuilt, block - self.offset_))
             norm += float(np.vdot(rebuilt, rebuilt))
         return product / norm if norm else 1.0
+
+
+def _check_dictionary(dictionary):
+    """Refuse what cannot become a dictionary (`TypeError`)."""
+    if isinstance(dictionary, type) or not hasattr(dictionary, "fit"):
+        raise TypeError(
+            f"{told('dictionary', dictionary)}: pass an estimator with components_, transform and "
+            f"inverse_transform once fitted, such as PCA(), and k as the second argument, as in "
+            f"TopKDictionary(PCA(), k=8)"
+        )
 
 
 def _split_signs(codes):

@@ -1,10 +1,9 @@
 """Rows prepared for training: measured, split, and scaled."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skdict._core import resolve_device
-from skdict._validation import compute_dtype
+from skdict._validation import check_random_state, compute_dtype
 from skdict.decomposition._held_out import split_rows
 from skdict.decomposition._measured_rows import RowScale, fitted_rule, measure_rows, row_scale
 from skdict.decomposition._scaled_rows import ScaledRows

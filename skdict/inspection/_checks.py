@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse
 
-from skdict._validation import as_host_array
+from skdict._validation import as_numbers
 from skdict.activations import Activations
 
 
@@ -27,8 +27,9 @@ def check_codes(codes, activations):
         If codes and activations differ in rows, or a code is not finite.
     """
     check_activations(activations)
-    codes = as_host_array(codes)
-    codes = scipy.sparse.csr_array(codes if scipy.sparse.issparse(codes) else np.asarray(codes))
+    if not scipy.sparse.issparse(codes):
+        codes = np.asarray(as_numbers("codes", codes))
+    codes = scipy.sparse.csr_array(codes)
     if codes.ndim != 2 or codes.shape[0] != len(activations):
         raise ValueError(
             f"codes have shape {codes.shape} and activations {len(activations)} rows; pass the "

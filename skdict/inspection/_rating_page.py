@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from skdict._files import read_table, replace_file
+from skdict._outputs import check_output_file
+from skdict._text import cell_text
 from skdict.inspection._report_page import page_html, visible
 
 SCRIPTS = ("common.js", "rating.js")
@@ -52,6 +54,7 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
     >>> "89abcdef" in (folder / "anna.html").read_text()
     True
     """
+    check_output_file("path", path)
     lines = _read_sheet(Path(sheet))
     people = {(line["sheet"], line["rater"]) for line in lines}
     if len(people) > 1:
@@ -60,7 +63,7 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
         "mode": "rating",
         "title": visible(title),
         "sheet": lines[0]["sheet"],
-        "rater": lines[0]["rater"],
+        "rater": cell_text(lines[0]["rater"]),
         "items": [
             {
                 "item": line["item"],

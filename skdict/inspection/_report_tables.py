@@ -1,8 +1,11 @@
 """Scores and effects, from wherever they come, by feature."""
 
 import math
+import numbers
 
 import numpy as np
+
+from skdict._validation import check_features
 
 
 def columns_of(table, name, needed):
@@ -53,7 +56,7 @@ def columns_of(table, name, needed):
     return columns
 
 
-def scores_by_feature(scores):
+def scores_by_feature(scores, n_features):
     """Return score, status and explanation of each feature, and the summary of all.
 
     Parameters
@@ -61,10 +64,19 @@ def scores_by_feature(scores):
     scores : FeatureInterpreter, table or None
         A fitted interpreter, or columns `feature`, `score` and, if at hand, `status` and
         `explanation`.
+    n_features : int
+        How many features there are.
 
     Returns
     -------
     (dict of int to (float or None, str, str), dict or None)
+
+    Raises
+    ------
+    TypeError
+        If a feature or a score is no number.
+    ValueError
+        If a feature does not exist, or has two scores.
     """
     if scores is None:
         return {}, None
@@ -78,33 +90,48 @@ def scores_by_feature(scores):
             "explanation": ["" if e is None else e.text for e in scores.explanations_],
         }
     columns = columns_of(scores, "scores", ("feature", "score"))
+    check_features(columns["feature"], n_features, name="the column feature of scores")
     n = len(columns["feature"])
     status = columns.get("status", ["scored"] * n)
     text = columns.get("explanation", [""] * n)
     rows = zip(columns["feature"], columns["score"], status, text, strict=True)
-    return {int(j): (number(score), str(s), str(t or "")) for j, score, s, t in rows}, summary
+    return {
+        int(j): (_checked("scores", "score", score), str(s), str(t or ""))
+        for j, score, s, t in rows
+    }, summary
 
 
-def effects_by_feature(effects):
+def effects_by_feature(effects, n_features):
     """Return the tokens that each feature makes likelier and less likely, strongest first.
 
     Parameters
     ----------
     effects : table or None
         Columns `feature`, `token` and `effect`, one row for each pair that is to be shown.
+    n_features : int
+        How many features there are.
 
     Returns
     -------
     dict of int to (list of (str, float), list of (str, float))
         Tokens of positive effect, largest first, and of negative, smallest first.
+
+    Raises
+    ------
+    TypeError
+        If a feature or an effect is no number.
+    ValueError
+        If a feature does not exist.
     """
     if effects is None:
         return {}
     columns = columns_of(effects, "effects", ("feature", "token", "effect"))
+    named = list(dict.fromkeys(columns["feature"]))
+    check_features(named, n_features, name="the column feature of effects")
     found = {}
     rows = zip(columns["feature"], columns["token"], columns["effect"], strict=True)
     for feature, token, effect in rows:
-        if number(effect):
+        if _checked("effects", "effect", effect):
             found.setdefault(int(feature), []).append((str(token), float(effect)))
     return {
         j: (
@@ -113,6 +140,17 @@ def effects_by_feature(effects):
         )
         for j, pairs in found.items()
     }
+
+
+def _checked(table, column, value):
+    """Return a number of a table as JSON can hold it, or refuse what is none (`TypeError`)."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    if value is not None and not is_number:
+        raise TypeError(
+            f"the column {column} of {table} holds {value!r}; pass numbers, and None or nan where "
+            f"there is none"
+        )
+    return number(value)
 
 
 def number(value, digits=5):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from skdict._validation import as_host_array, check_number
-from skdict.activations import Activations
+from skdict._text import printable
+from skdict._validation import check_features, check_number
+from skdict.inspection._checks import check_codes
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class FeatureSummary:
     def __str__(self):
         tokens = ", ".join(f"{token!r} {share:.0%}" for token, share in self.top_tokens)
         lines = [f"feature {self.feature}: fires on {self.density:.2%} of tokens; {tokens}"]
-        lines += [f"  {code:6.2f}  {_one_line(text)}" for code, text in self.contexts]
+        lines += [f"  {code:6.2f}  {printable(text)}" for code, text in self.contexts]
         return "\n".join(lines)
 
 
@@ -67,7 +68,8 @@ def summarize_features(codes, activations, features, *, n_tokens=5, n_contexts=4
     TypeError
         If `activations` carry no tokens.
     ValueError
-        If codes and activations differ in rows, or a feature does not exist.
+        If codes and activations differ in rows, a feature does not exist or is named twice, or a
+        code is not finite.
 
     Examples
     --------
@@ -82,24 +84,13 @@ def summarize_features(codes, activations, features, *, n_tokens=5, n_contexts=4
     feature 1: fires on 66.67% of tokens; 'a' 100%
         3.00  ab[a]
     """
-    if not isinstance(activations, Activations):
-        raise TypeError(
-            f"activations is {type(activations).__name__}; pass Activations, which know the "
-            f"token of each row, as ActivationExtractor gives them"
-        )
-    columns = scipy.sparse.csc_array(as_host_array(codes))
-    if columns.shape[0] != len(activations):
-        raise ValueError(
-            f"codes have {columns.shape[0]} rows and activations {len(activations)}; pass the "
-            f"codes of these activations"
-        )
+    columns = scipy.sparse.csc_array(check_codes(codes, activations))
     for name, value in (("n_tokens", n_tokens), ("n_contexts", n_contexts)):
         check_number(name, value, low=0, integer=True)
-    for feature in features:
-        check_number("feature", feature, low=0, high=columns.shape[1] - 1, integer=True)
+    features = check_features(features, columns.shape[1])
     documents, token_ids = activations.documents, activations.token_ids
     return [
-        _summarize(columns, int(j), activations, documents, token_ids, n_tokens, n_contexts)
+        _summarize(columns, j, activations, documents, token_ids, n_tokens, n_contexts)
         for j in features
     ]
 
@@ -126,7 +117,3 @@ def _summarize(columns, feature, activations, documents, token_ids, n_tokens, n_
         ],
         contexts=[(float(values[i]), str(activations.context(rows[i]))) for i in strongest],
     )
-
-
-def _one_line(text):
-    return text.replace("\n", "\\n")

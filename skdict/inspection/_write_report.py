@@ -6,7 +6,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skdict._files import replace_file
-from skdict._validation import check_number
+from skdict._outputs import check_output_file
+from skdict._validation import check_features, check_number
 from skdict.activations import Activations
 from skdict.decomposition import check_is_dictionary
 from skdict.inspection._report_data import N_OUTPUT, Sheets, encode, nearest_alive
@@ -78,10 +79,11 @@ def write_report(
     Raises
     ------
     TypeError
-        If `dictionary` is none, `acts` carry no tokens, or a table is none.
+        If `dictionary` is not a fitted dictionary, `acts` carry no tokens, or a table is not a
+        supported table or holds something other than numbers.
     ValueError
-        If a feature does not exist, a column is missing, a row is not finite, or a number is out
-        of bounds.
+        If `path` is a folder or cannot be written to; a feature does not exist or is named twice,
+        a column is missing, a row is not finite, or a number is out of bounds.
     OSError
         If the file cannot be written; what was there before is then untouched.
 
@@ -109,11 +111,14 @@ def write_report(
     '<!doctype html>'
     """
     n_components = len(check_is_dictionary(dictionary).components_)
-    _check(acts, n_components, features)
+    check_output_file("path", path)
+    features = _check(acts, n_components, features)
     for name, value in (("n_top", n_top), ("n_random", n_random), ("n_silent", n_silent)):
         check_number(name, value, low=0, integer=True)
-    by_score, interpretation = scores_by_feature(scores)
-    by_effect = effects_by_feature(effects)
+    check_number("window", window, low=1, integer=True)
+    check_number("seed", seed, low=0, integer=True)
+    by_score, interpretation = scores_by_feature(scores, 2 * n_components)
+    by_effect = effects_by_feature(effects, 2 * n_components)
     statistics, measures = encode(
         dictionary,
         acts,
@@ -161,6 +166,7 @@ def write_report(
 
 
 def _check(acts, n_components, features):
+    """Return the features to show as a list, None for all."""
     if not isinstance(acts, Activations):
         raise TypeError(
             f"acts is {type(acts).__name__}; pass Activations, which know the token of each row, "
@@ -168,8 +174,7 @@ def _check(acts, n_components, features):
         )
     if len(acts) == 0:
         raise ValueError("acts have no row; pass activations of at least one text")
-    for feature in () if features is None else features:
-        check_number("features", feature, low=0, high=2 * n_components - 1, integer=True)
+    return None if features is None else check_features(features, 2 * n_components)
 
 
 def _table(statistics, features, by_score):

@@ -4,6 +4,24 @@ from skdict.interpretation._client import BudgetSpentError, ClientError, Failure
 from skdict.interpretation._prompts import correction
 
 
+def check_parts(*parts):
+    """Let explainers, simulators and judges check parameters and clients before any work.
+
+    Parameters
+    ----------
+    *parts : object
+        Those without a method `check` are passed over.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError, ClientError
+        As the parts raise them.
+    """
+    for part in parts:
+        if hasattr(part, "check"):
+            part.check()
+
+
 def ask(client, request, read, *, stage, n_attempts=1):
     """Return what was read from a reply, or a `Failure`.
 

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from skdict._validation import check_choice
+from skdict.interpretation._asking import check_parts
 from skdict.interpretation._client import Failure
 
 
@@ -37,6 +38,17 @@ class CalibratedSimulator(BaseEstimator):
         """Whether explanations exchanged between features are simulated, too."""
         return self.simulator.control
 
+    def check(self):
+        """Check parameters and simulator, before any work begins.
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError, ClientError
+            If the method is unknown, or as the simulator raises them.
+        """
+        check_choice("method", self.method, ("linear", "quantile"))
+        check_parts(self.simulator)
+
     def fit(self, explanations, records, vocabulary):
         """Fit the maps.
 
@@ -59,7 +71,7 @@ class CalibratedSimulator(BaseEstimator):
         ValueError
             If `method` is none of the two.
         """
-        check_choice("method", self.method, ("linear", "quantile"))
+        self.check()
         make = linear_map if self.method == "linear" else quantile_map
         self.simulator_ = clone(self.simulator, safe=False)
         self.maps_ = []

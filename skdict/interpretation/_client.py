@@ -2,7 +2,10 @@
 
 from dataclasses import asdict, dataclass
 
+from skdict._text import printable
+
 JOIN = "\n\n"
+MOST_KEPT, MOST_TOLD = 10_000, 500
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Failure:
     reason : str
         What is wrong.
     raw : str, default=""
-        What came back, word for word.
+        What came back, word for word; of more than 10,000 characters, the first.
     stopped : bool, default=False
         Whether it was not tried for want of budget.
     """
@@ -101,6 +104,9 @@ class Failure:
     reason: str
     raw: str = ""
     stopped: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "raw", self.raw[:MOST_KEPT])
 
 
 class ClientError(Exception):
@@ -118,12 +124,22 @@ class ClientError(Exception):
         Whether no other question will fare better: a wrong key or model.
     retry_after : float or None, default=None
         Seconds that the endpoint asks to wait.
+    paid : bool, default=False
+        If True, a reply came that cannot be used; it counts as a call.
     """
 
-    def __init__(self, message, *, raw="", transient=False, refused=False, retry_after=None):
-        super().__init__(message)
-        self.raw, self.transient, self.refused = raw, transient, refused
-        self.retry_after = retry_after
+    def __init__(
+        self, message, *, raw="", transient=False, refused=False, retry_after=None, paid=False
+    ):
+        # An endpoint's words must not steer the terminal that an error ends on.
+        super().__init__(printable(message))
+        self.raw = raw if isinstance(raw, str) else repr(raw)
+        self.transient, self.refused = transient, refused
+        self.retry_after, self.paid = retry_after, paid
+
+
+class TooLargeError(Exception):
+    """The body of a reply is larger than any answer."""
 
 
 class BudgetSpentError(Exception):
@@ -142,7 +158,7 @@ class ReplyError(ValueError):
     """
 
     def __init__(self, message, raw):
-        super().__init__(message)
+        super().__init__(printable(message[:MOST_TOLD]))
         self.raw = raw
 
 
@@ -179,24 +195,15 @@ class CallableClient:
 
         Returns
         -------
-        Completion
+        Completion or str
 
         Raises
         ------
-        TypeError
-            If the function returns something else.
         ClientError
-            If it raises TimeoutError or ConnectionError; these are tried again.
+            If it raises TimeoutError or ConnectionError; these are tried again. `ManagedClient`
+            raises it, too, where something other than a `Completion` or a str is returned.
         """
         try:
-            reply = self.function(request)
+            return self.function(request)
         except (TimeoutError, ConnectionError) as error:
             raise ClientError(f"{type(error).__name__}: {error}", transient=True) from error
-        if isinstance(reply, str):
-            return Completion(reply)
-        if not isinstance(reply, Completion):
-            raise TypeError(
-                f"the client function returned {type(reply).__name__}; return a str, or a "
-                f"skdict.interpretation.Completion"
-            )
-        return reply

@@ -1,12 +1,19 @@
 """A client that remembers, waits and tries again, and stops when the budget is spent."""
 
+import json
+import math
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from skdict._validation import check_number
 from skdict.interpretation._client import BudgetSpentError, CallableClient, ClientError
-from skdict.interpretation._reply_cache import ReplyCache, request_key
+from skdict.interpretation._completion_check import check_completion
+from skdict.interpretation._reply_cache import ReplyCache, ReplyMemory, request_key
+
+# Seconds before a retry, whatever an endpoint asks for.
+LONGEST_WAIT = 60.0
 
 
 class ManagedClient:
@@ -23,7 +30,9 @@ class ManagedClient:
     cache_dir : str, path or None, default=None
         Folder of replies, keyed by what was asked of which model. What is there is not asked
         again: a run that stopped goes on without paying twice. A client or function of your
-        own must have an attribute `identity` that tells its model from others.
+        own must have an attribute `identity` that tells its model from others and fits in JSON.
+        A file that is damaged, or of another question, counts as absent. None keeps replies to
+        questions of temperature 0 in memory, up to about 64 MB.
     max_calls : int or None, default=None
         Most calls, those answered from the cache left out.
     max_tokens : int or None, default=None
@@ -34,14 +43,16 @@ class ManagedClient:
         (5xx), a lost connection or a timeout.
     backoff : float, default=1.0
         Seconds before the first retry; doubled for each further one, up to a minute. An endpoint
-        that says how long to wait is obeyed.
+        that asks to wait longer is obeyed, up to a minute: beyond, a warning names what it asked.
     n_threads : int, default=4
         Calls under way at a time.
 
     Attributes
     ----------
     n_calls, n_cached, n_tokens, n_retries : int
-        What was asked and paid for, answered from the cache, and tried again, so far.
+        What was asked and paid for, answered from the cache, and tried again, so far. A question
+        asked by several threads at a time is paid for once; a reply that cannot be used counts
+        as a call.
 
     Examples
     --------
@@ -73,13 +84,31 @@ class ManagedClient:
         self.max_calls, self.max_tokens = max_calls, max_tokens
         self.max_retries, self.backoff, self.n_threads = max_retries, backoff, n_threads
         self.n_calls = self.n_cached = self.n_tokens = self.n_retries = 0
-        if cache_dir is not None and getattr(self.client, "identity", None) is None:
+        memory = getattr(self.client, "memory", None) or ReplyMemory()
+        self._cache = memory if cache_dir is None else self._folder()
+        self._begin()
+
+    def _folder(self):
+        """Return the cache of a folder, for a client that is told from others."""
+        identity = getattr(self.client, "identity", None)
+        if identity is None:
             raise ValueError(
-                f"nothing tells {client!r} from other models, so its replies cannot be kept; give "
-                f"it an attribute identity, such as the name and version of the model"
+                f"nothing tells {self.client!r} from other models, so its replies cannot be kept "
+                f"in cache_dir; give it an attribute identity, such as the name and version of "
+                f"the model"
             )
-        self._cache = None if cache_dir is None else ReplyCache(cache_dir)
-        self._lock = threading.Lock()
+        try:
+            json.dumps(identity)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"the identity {identity!r} of the client does not fit in JSON ({error}); make it "
+                f"a str, a number or a list of them, or pass cache_dir=None"
+            ) from None
+        return ReplyCache(self.cache_dir, identity)
+
+    def _begin(self):
+        """Set what belongs to this process: locks, and the questions under way."""
+        self._lock, self._asking, self._warned = threading.Lock(), {}, False
 
     def __repr__(self):
         return (
@@ -91,11 +120,23 @@ class ManagedClient:
         return self
 
     def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
+        own = ("_lock", "_asking", "_warned")
+        return {name: value for name, value in vars(self).items() if name not in own}
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self._lock = threading.Lock()
+        self._begin()
+
+    def check(self):
+        """Let the client check what it needs, such as a key, before anything is asked.
+
+        Raises
+        ------
+        ImportError, ClientError
+            As the client raises them.
+        """
+        if hasattr(self.client, "check"):
+            self.client.check()
 
     def complete(self, request):
         """Return the reply, from the cache or from the client.
@@ -117,8 +158,29 @@ class ManagedClient:
         ClientError
             If there is no reply after all retries.
         """
-        key = request_key(self.client, request) if self._cache else None
-        found = self._cache.get(key) if self._cache else None
+        key = request_key(request)
+        with self._lock:
+            asking = self._asking.get(key)
+            if asking is None:
+                mine = self._asking[key] = Future()
+            else:
+                self.n_cached += 1
+        if asking is not None:
+            return asking.result()
+        try:
+            completion = self._kept_or_paid(request)
+            mine.set_result(completion)
+            return completion
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._asking[key]
+
+    def _kept_or_paid(self, request):
+        """Return the reply of the cache, or else of the client, counted and kept."""
+        found = self._cache.get(request)
         if found is not None:
             with self._lock:
                 self.n_cached += 1
@@ -126,14 +188,14 @@ class ManagedClient:
         self._reserve()
         try:
             completion = self._persist(request)
-        except BaseException:
-            with self._lock:
-                self.n_calls -= 1
+        except BaseException as error:
+            if not getattr(error, "paid", False):
+                with self._lock:
+                    self.n_calls -= 1
             raise
         with self._lock:
             self.n_tokens += completion.n_prompt_tokens + completion.n_reply_tokens
-        if self._cache:
-            self._cache.put(key, request, completion)
+        self._cache.put(request, completion)
         return completion
 
     def map(self, function, items):
@@ -179,14 +241,30 @@ class ManagedClient:
         """Ask, and ask again while that may help."""
         for attempt in range(self.max_retries + 1):
             try:
-                return self.client.complete(request)
+                return check_completion(self.client.complete(request))
             except ClientError as error:
                 if not error.transient or attempt == self.max_retries:
                     raise
-                wait = max(min(60.0, self.backoff * 2**attempt), error.retry_after or 0.0)
+                wait = self._wait(attempt, error.retry_after)
             with self._lock:
                 self.n_retries += 1
             time.sleep(wait)
+
+    def _wait(self, attempt, asked):
+        """Return the seconds to wait, and warn once where the endpoint asks for more."""
+        wait = min(LONGEST_WAIT, self.backoff * 2.0 ** min(attempt, 60))
+        if not isinstance(asked, (int, float)) or math.isnan(asked):
+            return wait
+        if asked > LONGEST_WAIT:
+            with self._lock:
+                told, self._warned = self._warned, True
+            if not told:
+                warnings.warn(
+                    f"the endpoint asks to wait {asked:.0f} s; at most {LONGEST_WAIT:.0f} s are "
+                    f"waited before each of {self.max_retries} retries",
+                    stacklevel=2,
+                )
+        return max(wait, min(asked, LONGEST_WAIT))
 
 
 def managed(client):

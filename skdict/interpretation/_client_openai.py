@@ -1,10 +1,17 @@
 """Any endpoint that speaks the protocol of OpenAI."""
 
-import os
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from skdict._validation import check_choice, check_number
-from skdict.interpretation._client import ClientError, Completion
+from skdict.interpretation._api_key import KeyFilter, read_key, strike_out
+from skdict.interpretation._client import MOST_TOLD, ClientError, TooLargeError
+from skdict.interpretation._completion_check import check_completion
+from skdict.interpretation._openai_replies import read_chat, read_text
+from skdict.interpretation._reply_cache import ReplyMemory
 
 # Most log-probabilities that the protocol gives for a token of a prompt.
 MOST_ECHOED = 15
@@ -16,7 +23,9 @@ class OpenAIClient:
     """Ask a model behind an OpenAI-compatible endpoint; needs ``pip install skdict[llm]``.
 
     The key is read from an environment variable whenever a connection is made. It is no
-    parameter, is not pickled, and is struck out of error messages.
+    parameter, is not pickled, and is struck out of replies, errors and what the packages openai,
+    httpx and httpcore log, even where an endpoint repeats it. A reply of more than 32 MiB is
+    refused.
 
     Parameters
     ----------
@@ -30,15 +39,16 @@ class OpenAIClient:
         Whether messages are sent, or one text to go on with. Log-probabilities of a prompt
         (`LLMSimulator` with ``method="all_at_once"``) come from "completions" in either case.
     timeout : float, default=60.0
-        Seconds to wait for a reply.
+        Seconds to wait for a reply to begin, and again for it to end.
     options : dict or None, default=None
         More to send with every request, by the protocol's names; None as a value leaves out
         what is sent otherwise: ``{"max_tokens": None, "max_completion_tokens": 500}``.
 
     Raises
     ------
-    ValueError
-        If `api_key_env` is no name of a variable.
+    TypeError, ValueError
+        If `api_key_env` is no name of a variable, `base_url` is no address, or another parameter
+        is of the wrong kind.
 
     Examples
     --------
@@ -63,11 +73,14 @@ class OpenAIClient:
                 "api_key_env is not the name of an environment variable; put the key into one, "
                 "such as OPENAI_API_KEY, and pass its name"
             )
+        _check_address(model, base_url, options)
         check_choice("endpoint", endpoint, ("chat", "completions"))
         check_number("timeout", timeout, above=0)
         self.model, self.base_url, self.api_key_env = model, base_url, api_key_env
         self.endpoint, self.timeout, self.options = endpoint, timeout, options
         self._connection = None
+        # Shared by all that is put around this client, so that nothing is paid for twice.
+        self.memory = ReplyMemory()
 
     def __repr__(self):
         return (
@@ -111,29 +124,46 @@ class OpenAIClient:
         if self._connection is None:
             self._connection = self._connect(openai)
         chats = self.endpoint == "chat" and not request.slots
-        ask, read = (self._chat, _read_chat) if chats else (self._go_on, _read_text)
-        reply = ""
+        ask, read = (self._chat, read_chat) if chats else (self._go_on, read_text)
+        reply, problem = None, None
         try:
             reply = ask(request)
-            return read(request, reply)
-        except openai.APIError as error:
-            raise self._explained(openai, error) from None
-        except (AttributeError, IndexError, TypeError, KeyError, ValueError) as error:
-            raw = getattr(error, "doc", "") or str(reply)
-            message = f"the reply does not follow the protocol ({error})"
-            raise ClientError(message, raw=raw) from error
+            found = check_completion(read(request, reply))
+        except Exception as error:
+            # A reply may be of any shape, and fail in any way in the package or here. Raised
+            # below, where the original error, which may repeat the key, is no longer attached.
+            problem = self._explained(openai, error, reply)
+        if problem is not None:
+            raise problem
+        return self._without_key(found)
+
+    def check(self):
+        """Make the connection, so that a missing package or a bad key ends a run at its start.
+
+        Raises
+        ------
+        ImportError
+            Without the package openai.
+        ClientError
+            If the key is missing, or no header can hold it.
+        """
+        if self._connection is None:
+            self._connection = self._connect(_import_openai())
 
     def _connect(self, openai):
-        key = os.environ.get(self.api_key_env)
-        if not key and self.base_url is None:
-            raise ClientError(
-                f"the environment variable {self.api_key_env} is not set; put the key there",
-                refused=True,
-            )
+        from skdict.interpretation._bounded_replies import bounded_client
+
+        key = read_key(self.api_key_env, required=self.base_url is None)
         # Retries are ours, so that they are counted and all clients have them.
-        return openai.OpenAI(
-            api_key=key or "none", base_url=self.base_url, timeout=self.timeout, max_retries=0
+        connection = openai.OpenAI(
+            api_key=key or "none",
+            base_url=self.base_url,
+            timeout=self.timeout,
+            max_retries=0,
+            http_client=bounded_client(openai.DefaultHttpxClient, self.timeout),
         )
+        KeyFilter(key).install()
+        return connection
 
     def _chat(self, request):
         sent = {
@@ -163,50 +193,79 @@ class OpenAIClient:
         sent = sent | (self.options or {})
         return {name: value for name, value in sent.items() if value is not None}
 
-    def _explained(self, openai, error):
-        """Return an error of ours for one of the package's, without the key."""
-        status = getattr(error, "status_code", None)
-        key = os.environ.get(self.api_key_env)
-        response = getattr(error, "response", None)
-        texts = [f"{type(error).__name__}: {error}", getattr(response, "text", "") or ""]
-        message, raw = (text.replace(key, "<key>") if key else text for text in texts)
-        lost = isinstance(error, openai.APIConnectionError)
-        wait = response.headers.get("retry-after", "") if response is not None else ""
-        return ClientError(
-            message,
-            raw=raw,
-            transient=lost or status in (408, 409, 429) or (status or 0) >= 500,
-            refused=status in REFUSALS,
-            retry_after=float(wait) if re.fullmatch(r"\d+(\.\d+)?", wait) else None,
+    def _without_key(self, found):
+        """Return a completion that does not repeat the key."""
+        key = self._connection.api_key
+        logprobs = found.logprobs and tuple(
+            at and {strike_out(token, key): p for token, p in at.items()} for at in found.logprobs
         )
+        return replace(found, text=strike_out(found.text, key), logprobs=logprobs)
+
+    def _explained(self, openai, error, reply):
+        """Return an error of ours for any other, without the key."""
+        if isinstance(error, ClientError):
+            message, raw = str(error), error.raw
+        elif isinstance(error, openai.APIError):
+            response = getattr(error, "response", None)
+            message, raw = f"{type(error).__name__}: {error}", getattr(response, "text", "") or ""
+            if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
+                message += f" ({type(error.__cause__).__name__}: {error.__cause__})"
+        else:
+            raw = getattr(error, "doc", "") or ("" if reply is None else repr(reply))
+            message = f"the reply does not follow the protocol ({type(error).__name__}: {error})"
+        key = self._connection.api_key
+        message, raw = (strike_out(text, key) for text in (message, raw))
+        return ClientError(message[:MOST_TOLD], raw=raw, **_consequences(openai, error))
 
 
-def _read_chat(request, reply):
-    choice, found = reply.choices[0], None
-    if request.top_logprobs:
-        content = (choice.logprobs and choice.logprobs.content) or ()
-        found = tuple({t.token: t.logprob for t in at.top_logprobs} for at in content)
-    return _completion(choice.message.content, found, reply.usage)
+def _consequences(openai, error):
+    """Return what follows from an error: whether asking again may help, and when."""
+    if not isinstance(error, openai.APIError) or isinstance(error.__cause__, TooLargeError):
+        return {"paid": True}
+    status = getattr(error, "status_code", None)
+    response = getattr(error, "response", None)
+    lost = isinstance(error, openai.APIConnectionError)
+    headers = {} if response is None else response.headers
+    return {
+        "transient": lost or status in (408, 409, 429) or (status or 0) >= 500,
+        "refused": status in REFUSALS,
+        "retry_after": seconds_to_wait(headers.get("retry-after", "")),
+        "paid": status == 200,
+    }
 
 
-def _read_text(request, reply):
-    choice, found = reply.choices[0], None
-    if request.slots or request.top_logprobs:
-        tops = (choice.logprobs and choice.logprobs.top_logprobs) or ()
-        found = tuple(dict(top or {}) for top in tops)
-    if request.slots:
-        offsets = (choice.logprobs and choice.logprobs.text_offset) or ()
-        at = dict(zip(offsets, found, strict=False))
-        found = tuple(at.get(slot) for slot in request.slots)
-        return _completion("", found, reply.usage)
-    return _completion(request.prefix + (choice.text or ""), found, reply.usage)
+def seconds_to_wait(header):
+    """Return the seconds that a Retry-After header asks to wait, or None if it cannot be read.
+
+    It is a number of seconds or a date.
+    """
+    if re.fullmatch(r"\d+(\.\d+)?", header):
+        return float(header)
+    try:
+        when = parsedate_to_datetime(header)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _completion(text, logprobs, usage):
-    n_prompt, n_reply = (
-        getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens")
-    )
-    return Completion(text or "", logprobs, n_prompt, n_reply)
+def _check_address(model, base_url, options):
+    if not isinstance(model, str) or not model.strip():
+        raise TypeError(f"model={model!r} is not accepted: pass the endpoint's name of the model")
+    if base_url is not None:
+        parts = urlsplit(base_url) if isinstance(base_url, str) else None
+        if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(
+                f"base_url={base_url!r} is not accepted: pass an address that begins with http:// "
+                f"or https://, such as 'http://localhost:8000/v1', or None"
+            )
+    if options is not None and not (
+        isinstance(options, dict) and all(isinstance(name, str) for name in options)
+    ):
+        raise TypeError(
+            f"options={options!r} is not accepted: pass a dict from names of the protocol to "
+            f"values, such as {{'seed': 0}}, or None"
+        )
 
 
 def _import_openai():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from skdict._text import printable
 from skdict.inspection import TokenBlock, document_order
 from skdict.interpretation._terms import TermMatrix
 
@@ -37,9 +38,11 @@ class Explanation:
     terms: tuple
 
     def __str__(self):
+        # A text that rules quote may hold escape sequences, which must not reach a terminal.
+        text = printable(self.text)
         if not self.budget:
-            return f"{self.text} [{self.method}]"
-        return f"{self.text} [{self.method}, {self.n_rules} of {self.budget} rules]"
+            return f"{text} [{self.method}]"
+        return f"{text} [{self.method}, {self.n_rules} of {self.budget} rules]"
 
     def simulate(self, activations):
         """Predict the feature's codes from the tokens alone, up to a constant and a scale.

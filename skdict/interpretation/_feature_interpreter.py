@@ -2,12 +2,12 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._validation import check_choice, check_number, check_rows, is_fitted
+from skdict._validation import check_choice, check_number, check_random_state, check_rows, is_fitted
 from skdict.activations import Activations
 from skdict.decomposition._base import width_restored_on_error
+from skdict.interpretation._asking import check_parts
 from skdict.interpretation._codes import FeatureColumns
 from skdict.interpretation._engine import Engine
 from skdict.interpretation._simulated_engine import PAPER, SimulatedEngine
@@ -289,6 +289,7 @@ def make_engine(params):
     seed = int(check_random_state(params.random_state).randint(np.iinfo(np.int32).max))
     options = {name: getattr(params, name) for name in names}
     _check_simulator(params)
+    check_parts(*_as_list(params.explainer), params.simulator)
     if params.simulator is not None:
         return SimulatedEngine(params.explainer, params.simulator, seed=seed, **options)
     return Engine(params.explainer, seed=seed, **options)

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 
 from skdict._validation import check_choice, check_number
 from skdict.inspection._keys import mix
+from skdict.interpretation._asking import check_parts
 from skdict.interpretation._client import Failure
 from skdict.interpretation._codes import FeatureColumns
 from skdict.interpretation._engine import gather
@@ -225,6 +226,8 @@ class JudgeScorer(BaseEstimator):
                 f"judge={self.judge!r} is not accepted: pass an object with the method "
                 f"judge(explanation, windows), such as EmbeddingJudge(), or None"
             )
+
+        check_parts(self.explainer, self.judge)
 
     def _check_delphi(self):
         if not hasattr(self.explainer, "explain_records") or self.n_positive % N_QUANTILES:

@@ -104,7 +104,7 @@ class LLMExplainer(BaseEstimator):
         ClientError
             If the endpoint refuses every question.
         """
-        self._check()
+        self.check()
         wanted = {"n_top": self.n_examples, "n_random": 0, "n_silent": 0}
         collector = RecordCollector(codes.shape[1], window=self.window, **wanted)
         records = collector.update(codes, tokens).records()
@@ -132,7 +132,7 @@ class LLMExplainer(BaseEstimator):
         ClientError
             If the endpoint refuses every question.
         """
-        self._check()
+        self.check()
         client = managed(self.client)
         tasks = list(enumerate(records))
         return client.map(lambda task: self._one(client, *task, vocabulary), tasks)
@@ -162,8 +162,18 @@ class LLMExplainer(BaseEstimator):
             return said
         return Explanation(feature, self.name, 0, 0, said, ())
 
-    def _check(self):
+    def check(self):
+        """Check parameters and client, before any work begins.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds.
+        ImportError, ClientError
+            If the client lacks what it needs, such as a package or a key.
+        """
         for name in ("n_examples", "window", "max_tokens", "n_attempts"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
         check_number("temperature", self.temperature, low=0)
+        managed(self.client).check()

@@ -49,6 +49,19 @@ class LLMJudge(BaseEstimator):
         # Copies share the client: its budget, its cache, its connection.
         return type(self)(**self.get_params(deep=False))
 
+    def check(self):
+        """Check parameters and client, before any work begins.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds.
+        ImportError, ClientError
+            If the client lacks what it needs, such as a package or a key.
+        """
+        check_number("n_attempts", self.n_attempts, low=1, integer=True)
+        managed(self.client).check()
+
     def judge(self, explanation, windows):
         """Ask about windows.
 
@@ -96,7 +109,7 @@ class LLMJudge(BaseEstimator):
         TypeError, ValueError
             If a parameter is of the wrong kind or out of bounds.
         """
-        check_number("n_attempts", self.n_attempts, low=1, integer=True)
+        self.check()
         client = managed(self.client)
         said = client.map(lambda windows: self._ask(client, explanation, windows), batches)
         failures = [found for found in said if isinstance(found, Failure)]

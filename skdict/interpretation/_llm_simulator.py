@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skdict._validation import check_choice, check_number
+from skdict._validation import check_choice, check_flag, check_number
 from skdict.interpretation._asking import ask
 from skdict.interpretation._client import Failure, ReplyError
 from skdict.interpretation._client_managed import managed
@@ -65,6 +65,22 @@ class LLMSimulator(BaseEstimator):
         # Copies share the client: its budget, its cache, its connection.
         return type(self)(**self.get_params(deep=False))
 
+    def check(self):
+        """Check parameters and client, before any work begins.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds.
+        ImportError, ClientError
+            If the client lacks what it needs, such as a package or a key.
+        """
+        check_choice("method", self.method, METHODS)
+        check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
+        check_number("n_attempts", self.n_attempts, low=1, integer=True)
+        check_flag("control", self.control)
+        managed(self.client).check()
+
     def simulate(self, explanations, records, vocabulary):
         """Predict the codes of features in some windows.
 
@@ -90,9 +106,7 @@ class LLMSimulator(BaseEstimator):
         ClientError
             If the endpoint refuses every question.
         """
-        check_choice("method", self.method, METHODS)
-        check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
-        check_number("n_attempts", self.n_attempts, low=1, integer=True)
+        self.check()
         client = managed(self.client)
         simulate = getattr(self, f"_{self.method}")
         tasks = [

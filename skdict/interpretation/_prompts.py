@@ -12,6 +12,8 @@ from skdict.interpretation._client import Request
 LEVELS = tuple(str(level) for level in range(11))
 # Below this share of tokens that are not silent, they are shown again by themselves.
 SPARSE = 0.2
+# Characters of a reply that could not be read that are sent, and paid for, again.
+MOST_REPEATED = 2_000
 TOP_LOGPROBS = 20
 ESCAPES = str.maketrans({"\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
@@ -31,13 +33,18 @@ def wording():
     return yaml.safe_load(text)
 
 
-def readable_tokens(token_ids, vocabulary):
-    """Return tokens as text that keeps to its line and column."""
+def check_vocabulary(vocabulary):
+    """Refuse tokens that no language model can read (`ValueError`)."""
     if vocabulary is None:
         raise ValueError(
             "the activations have no vocabulary, so no language model can read their tokens; pass "
             "Activations(..., vocabulary=pieces)"
         )
+
+
+def readable_tokens(token_ids, vocabulary):
+    """Return tokens as text that keeps to its line and column."""
+    check_vocabulary(vocabulary)
     pieces = (vocabulary[v].encode("utf-8", errors="surrogateescape") for v in token_ids)
     return tuple(p.decode("utf-8", errors="replace").translate(ESCAPES) for p in pieces)
 
@@ -143,7 +150,7 @@ def judge_request(explanation, windows):
 def correction(request, reply, reason):
     """Return the same question after a reply that could not be read."""
     asked = wording()["correct"].format(reason=reason)
-    messages = (*request.messages, ("assistant", reply), ("user", asked))
+    messages = (*request.messages, ("assistant", reply[:MOST_REPEATED]), ("user", asked))
     return replace(request, messages=messages)
 
 

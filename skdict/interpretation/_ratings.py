@@ -15,7 +15,9 @@ column         content
 ``seconds``    to fill in, or not: time spent on the item, a number
 =============  ===================================================================================
 
-``sheet`` and ``rater`` are the same in all lines. What comes back needs ``sheet``, ``rater``,
+``sheet`` and ``rater`` are the same in all lines. A cell that a spreadsheet would take for a
+formula (it begins with =, +, -, @, a tab or a line break) has an apostrophe before it, which is
+removed when the sheet is read. What comes back needs ``sheet``, ``rater``,
 ``item`` and ``rating``; ``windows`` may be left out, the order of lines and columns does not
 matter, and an empty ``rating`` means that the item was skipped.
 """
@@ -30,6 +32,8 @@ from pathlib import Path
 import numpy as np
 
 from skdict._files import parse_json, read_bytes, read_table, replace_file
+from skdict._outputs import check_output_file
+from skdict._text import cell_text, sheet_cell
 from skdict._validation import check_number
 from skdict.interpretation._rating_items import make_items
 
@@ -125,6 +129,8 @@ def write_rating_sheet(
     check_number("duplicates", duplicates, low=0, high=1)
     check_number("n_checks", n_checks, low=0, integer=True)
     check_number("random_state", random_state, low=0, integer=True)
+    check_output_file("key", key)
+    check_output_file("path", path)
     items = make_items(
         records,
         vocabulary,
@@ -322,7 +328,8 @@ def _numbered(windows):
 
 def _csv(lines):
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([COLUMNS, *lines])
+    # A name or a text may begin as a formula does.
+    csv.writer(out).writerows([COLUMNS, *([sheet_cell(cell) for cell in line] for line in lines)])
     return out.getvalue().encode("utf-8")
 
 
@@ -343,7 +350,7 @@ def _read_sheet(path, sheet, items):
 
 
 def _check_line(line, where, sheet, items):
-    line = {name: (line.get(name) or "").strip() for name in COLUMNS}
+    line = {name: cell_text((line.get(name) or "").strip()).strip() for name in COLUMNS}
     if line["sheet"] != sheet:
         raise ValueError(f"{where}: sheet {line['sheet']!r} is not of this key, which is {sheet!r}")
     if line["item"] not in items:

@@ -1,33 +1,34 @@
 """What language models answer, read strictly: what cannot be read is an error, never a zero."""
 
-import json
 import math
 import re
 
 import numpy as np
 
+from skdict._text import printable
+from skdict.interpretation._answers import last_line, last_object
 from skdict.interpretation._client import ReplyError
+from skdict.interpretation._completion_check import is_logprob
 from skdict.interpretation._prompts import LEVELS, wording
 
 MOST_CHARACTERS = 600
+# The candidates of one place cannot be likelier than 1 together, but are rounded.
+MOST_PROBABILITY = 1.05
 
 
 def read_explanation(text):
-    """Return the sentence of a reply.
+    r"""Return the sentence of a reply, escape sequences written out.
 
     Raises
     ------
     ReplyError
-        If no line begins as was asked, or nothing follows.
+        If no line begins as was asked, a draft interrupts it, or nothing follows.
     """
-    prefix = wording()["prefix"]
-    lines = [line.strip().strip("*") for line in text.split("\n")]
-    found = [line[len(prefix) :].strip(" *") for line in lines if _begins(line, prefix)]
-    if not found:
-        raise ReplyError(f"no line begins with {prefix!r}", text)
-    if not re.search(r"\w", found[0]):
-        raise ReplyError(f"nothing follows {prefix!r}", text)
-    return found[0][:MOST_CHARACTERS]
+    words = wording()
+    stop = re.compile(
+        re.escape(words["explain"]["feature"]).replace(r"\{number\}", r"\d+") + r"\s*$"
+    )
+    return printable(last_line(text, words["prefix"], stop))[:MOST_CHARACTERS]
 
 
 def read_levels(text, n_tokens):
@@ -38,7 +39,7 @@ def read_levels(text, n_tokens):
     ReplyError
         If it is no JSON object with a list "levels" of as many numbers from 0 to 10.
     """
-    levels = _object(text).get("levels")
+    levels = last_object(text, "levels")["levels"]
     if not isinstance(levels, list):
         raise ReplyError('there is no list "levels"', text)
     if len(levels) != n_tokens:
@@ -57,7 +58,7 @@ def read_answers(text, n_windows):
     ReplyError
         If it is no JSON object with a list "answers" of as many numbers 0 or 1.
     """
-    answers = _object(text).get("answers")
+    answers = last_object(text, "answers")["answers"]
     if not isinstance(answers, list):
         raise ReplyError('there is no list "answers"', text)
     if len(answers) != n_windows:
@@ -75,7 +76,7 @@ def read_intruder(text, n_windows):
     ReplyError
         If it is no JSON object with a whole number "intruder" from 1 to the number of windows.
     """
-    number = _object(text).get("intruder")
+    number = last_object(text, "intruder")["intruder"]
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= n_windows:
         raise ReplyError(f'"intruder" is {number!r}, no number from 1 to {n_windows}', text)
     return np.where(np.arange(1, n_windows + 1) == number, 0.0, 1.0)
@@ -102,25 +103,18 @@ def expected_level(logprobs):
     """
     weights = np.zeros(len(LEVELS))
     for text, logprob in (logprobs or {}).items():
-        if text.strip() in LEVELS and math.isfinite(logprob):
+        if not is_logprob(logprob):
+            raise ReplyError(
+                f"{logprob!r} is no log-probability, which is at most 0", repr(logprobs)
+            )
+        if text.strip() in LEVELS:
             weights[int(text)] += math.exp(logprob)
-    if weights.sum() <= 0:
+    total = weights.sum()
+    if total <= 0:
+        raise ReplyError("no number from 0 to 10 is among the log-probabilities", repr(logprobs))
+    if total > MOST_PROBABILITY:
         raise ReplyError(
-            "no number from 0 to 10 is among the log-probabilities", json.dumps(logprobs)
+            f"the numbers from 0 to 10 have the probability {total:.3g} together, more than 1",
+            repr(logprobs),
         )
-    return float(weights @ np.arange(len(LEVELS)) / weights.sum())
-
-
-def _object(text):
-    """Return the first JSON object in a text."""
-    start = text.find("{")
-    if start < 0:
-        raise ReplyError("there is no JSON object", text)
-    try:
-        return json.JSONDecoder().raw_decode(text[start:])[0]
-    except ValueError as error:
-        raise ReplyError(f"the JSON object is broken or cut off ({error})", text) from None
-
-
-def _begins(line, prefix):
-    return line[: len(prefix)].lower() == prefix.lower()
+    return float(weights @ np.arange(len(LEVELS)) / total)

@@ -1,45 +1,122 @@
-"""Replies on disk, found by the content of what was asked."""
+"""Replies that were paid for, on disk or in memory, found by what was asked."""
 
 import hashlib
 import json
+import stat
+import threading
+from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
 
 from skdict._files import replace_file
-from skdict.interpretation._client import Completion
+from skdict.interpretation._client import ClientError, Completion
+from skdict.interpretation._completion_check import check_completion
+
+MOST_FILE_BYTES = 2**26
+MOST_MEMORY_BYTES = 2**26
 
 
 class ReplyCache:
     """A folder with one JSON file for each reply.
 
+    A file holds the model and the question that it answers, and a hash; it counts as absent if it
+    is damaged, of another model or question, or if a value in it is of another type.
+
     Parameters
     ----------
     folder : str or path
         Made when the first reply is kept.
+    identity : object
+        What tells the model from others; must fit in JSON.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, identity):
         self.folder = Path(folder).expanduser()
+        self._identity = json.loads(json.dumps(identity))
 
-    def get(self, key):
-        """Return the reply kept under a key, or None; a damaged file counts as none."""
+    def get(self, request):
+        """Return the reply kept for a request, or None."""
+        asked = self._asked(request)
         try:
-            kept = json.loads(self._path(key).read_text(encoding="utf-8"))["completion"]
-            return Completion(**kept)
-        except (OSError, ValueError, KeyError, TypeError):
+            content = _read(self._path(_digest(asked)))
+            if content.pop("sha256") != _digest(content) or content.pop("asked") != asked:
+                return None
+            completion = Completion(**content.pop("completion"))
+            # JSON has lists where completions have tuples.
+            logprobs = completion.logprobs and tuple(completion.logprobs)
+            return check_completion(Completion(**asdict(completion) | {"logprobs": logprobs}))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ClientError):
+            return None
+        except RecursionError:
+            # Of lists that are nested thousands deep.
             return None
 
-    def put(self, key, request, completion):
+    def put(self, request, completion):
         """Keep a reply, with the question beside it for people to read."""
-        content = {"request": request.as_dict(), "completion": asdict(completion)}
-        text = json.dumps(content, ensure_ascii=True, indent=1)
-        replace_file(self._path(key), text.encode())
+        content = {"asked": self._asked(request), "completion": asdict(completion)}
+        path = self._path(_digest(content["asked"]))
+        content["sha256"] = _digest(content)
+        replace_file(path, json.dumps(content, ensure_ascii=True, indent=1).encode())
+
+    def _asked(self, request):
+        # As JSON gives it back, to be compared.
+        request = json.loads(json.dumps(request.as_dict()))
+        return {"model": self._identity, "request": request}
 
     def _path(self, key):
         return self.folder / key[:2] / f"{key}.json"
 
 
-def request_key(client, request):
-    """Return a hash of which model is asked, and what."""
-    asked = json.dumps([client.identity, request.as_dict()], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
+class ReplyMemory:
+    """The replies of one process, where there is no folder; the oldest make room for new ones.
+
+    Replies to questions with a temperature are draws, and are not kept.
+    """
+
+    def __init__(self):
+        self._replies, self._n_bytes = OrderedDict(), 0
+        self._lock = threading.Lock()
+
+    def __reduce__(self):
+        # Another process begins with an empty one.
+        return ReplyMemory, ()
+
+    def get(self, request):
+        """Return the reply kept for a request, or None."""
+        with self._lock:
+            return self._replies.get(request_key(request))
+
+    def put(self, request, completion):
+        """Keep a reply."""
+        key = request_key(request)
+        with self._lock:
+            if request.temperature > 0 or key in self._replies:
+                return
+            self._replies[key] = completion
+            self._n_bytes += _size(key, completion)
+            while self._n_bytes > MOST_MEMORY_BYTES:
+                self._n_bytes -= _size(*self._replies.popitem(last=False))
+
+
+def request_key(request):
+    """Return a text that tells a request from others."""
+    return json.dumps(request.as_dict(), sort_keys=True)
+
+
+def _read(path):
+    """Return the content of a JSON file of bounded size."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_FILE_BYTES:
+        raise ValueError("is no regular file, or too large")
+    return json.loads(path.read_bytes())
+
+
+def _digest(content):
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _size(key, completion):
+    """Return about how many bytes a question and its reply take."""
+    n_logprobs = sum(len(at or ()) for at in completion.logprobs or ())
+    return len(key) + len(completion.text) + 100 * n_logprobs + 500

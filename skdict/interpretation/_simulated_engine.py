@@ -13,6 +13,7 @@ from skdict.interpretation._engine import Engine, Interpretation, gather, n_dead
 from skdict.interpretation._evidence import cunningham_evidence, windows_of
 from skdict.interpretation._explanation import Explanation, Simulator
 from skdict.interpretation._lexicon import LexiconExplainer
+from skdict.interpretation._prompts import check_vocabulary
 from skdict.interpretation._scores import Scores, shuffled_order
 from skdict.interpretation._simulation import Simulation, correlation
 
@@ -36,6 +37,7 @@ class SimulatedEngine(Engine):
 
     def interpret(self, columns, activations):
         """Return explanations, and their scores on windows kept apart."""
+        check_vocabulary(activations.vocabulary)
         paper = self.sampling == PAPER
         parts = {} if paper else split_documents(activations, seed=self.seed)
         counts = columns.firing_counts(activations, parts.get("explain"))

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._files import restore_interrupted, sealed, whole_folder
-from skdict._validation import check_choice
+from skdict._validation import check_choice, check_json
 from skdict.decomposition import (
     Nonlinearity,
 )
@@ -84,6 +84,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
             f"joblib.dump, or save the tensors of to_torch"
         )
     check_is_fitted(dictionary)
+    if metadata is not None:
+        metadata = check_json("metadata", metadata)
     if format == "saelens":
         metadata = getattr(dictionary, "metadata_", {}) if metadata is None else metadata
         _saelens.write(dictionary, folder, metadata)

@@ -2,9 +2,8 @@
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils import check_random_state
 
-from skdict._validation import as_host_array, check_number
+from skdict._validation import as_host_array, check_number, check_random_state
 from skdict.decomposition import dictionary_atoms
 from skdict.metrics._similarity import (
     matched_cosine_similarity,

@@ -96,10 +96,10 @@ def test_extract_says_what_it_takes_and_does_nothing_twice(texts, tmp_path, caps
     assert "resuming: 12 of 12 texts are there already" in capsys.readouterr().err
     after = (tmp_path / "out" / POINTS[0] / "00000" / "rows.npy").stat().st_mtime_ns
     assert after == before
-    assert run(*options, "--max-length", 99) == 2
+    assert run(*options, "--max-length", 99) == 1
     assert "max_length is 48 there and 99 now" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["max_length"] == 48
-    assert run(*options, "--long-texts", "split") == 2
+    assert run(*options, "--long-texts", "split") == 1
     assert "long_texts is 'truncate' there and 'split' now" in capsys.readouterr().err
 
 
@@ -115,7 +115,7 @@ def test_a_text_too_short_for_a_row_keeps_its_number(tmp_path):
 def test_a_disk_too_small_is_refused_before_work_begins(texts, tmp_path, monkeypatch, capsys):
     usage = namedtuple("usage", ["total", "used", "free"])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 0, 10**6))
-    assert run(*extract_options(texts, tmp_path / "out")) == 2
+    assert run(*extract_options(texts, tmp_path / "out")) == 1
     assert "are needed and 1 MB are free at" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*/00000"))
 
@@ -141,7 +141,7 @@ def test_fit_from_its_own_settings_is_there_already(stores, fitted, capsys):
     assert "holds the dictionary of these settings already" in progress
     assert "48 features after 216 steps" in shown
     assert (fitted / "dictionary.safetensors").stat().st_mtime_ns == before
-    assert run("fit", "--settings", fitted / "settings.json", "--alpha", 0.3) == 2
+    assert run("fit", "--settings", fitted / "settings.json", "--alpha", 0.3) == 1
     assert "holds another dictionary: alpha is 0.2 there and 0.3 now" in capsys.readouterr().err
 
 
@@ -195,7 +195,7 @@ def test_fit_keeps_the_largest_codes(stores, tmp_path, capsys, activation):
     shown, progress = capsys.readouterr()
     assert "holds the dictionary of these settings already" in progress
     assert f"L0 {sae.history_[-1]['l0']:.1f}, " in shown and "alpha" not in shown
-    assert run("fit", "--settings", out / "settings.json", "--activation", "relu") == 2
+    assert run("fit", "--settings", out / "settings.json", "--activation", "relu") == 1
     assert f"activation is '{activation}' there and 'relu' now" in capsys.readouterr().err
 
 
@@ -310,7 +310,7 @@ def test_settings_that_do_not_fit(stores, tmp_path, capsys, monkeypatch, setting
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "settings.yaml"
     path.write_text(settings)
-    assert run("fit", stores / POINTS[0], "--out", tmp_path / "sae", "--settings", path) == 2
+    assert run("fit", stores / POINTS[0], "--out", tmp_path / "sae", "--settings", path) == 1
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert message in error[0]
@@ -349,7 +349,7 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),
         (["fit", "STORE", "--out", "STORE"], "is not a saved dictionary"),
         (["show", "nowhere", "STORE"], "holds neither dictionary.json"),
-        (["show", "SAE", "STORE", "--features", "48"], "--features=48"),
+        (["show", "SAE", "STORE", "--features", "48"], "--features holds 48, which does not exist"),
         (["show", "SAE", "OTHER"], "384 features"),
         (["report", "SAE", "OTHER", "--n-explained", "0"], "384 features"),
         (["report", "SAE", "STORE", "--out", "."], "is a folder; pass a file"),
@@ -360,7 +360,7 @@ def test_bad_input_is_told_in_one_line(
 ):
     monkeypatch.chdir(tmp_path)
     names = {"STORE": stores / POINTS[0], "OTHER": stores / POINTS[1], "SAE": fitted}
-    assert run(*[names.get(part, part) for part in arguments]) == 2
+    assert run(*[names.get(part, part) for part in arguments]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("skdict: error: ")
     assert message in error
@@ -370,5 +370,5 @@ def test_bad_input_is_told_in_one_line(
 def test_a_pickle_in_a_store_is_refused(stores, tmp_path, capsys):
     shutil.copytree(stores / POINTS[0], tmp_path / "store")
     (tmp_path / "store" / "00000" / "rows.npy").write_bytes(pickle.dumps([1, 2]))
-    assert run("fit", tmp_path / "store", "--out", tmp_path / "sae") == 2
+    assert run("fit", tmp_path / "store", "--out", tmp_path / "sae") == 1
     assert "pickles are never loaded" in capsys.readouterr().err

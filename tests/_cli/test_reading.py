@@ -58,6 +58,6 @@ def test_a_device_map_may_be_a_mapping_of_a_settings_file(command, tmp_path, mon
         raise ValueError("seen enough")
 
     monkeypatch.setattr(_reading, "ActivationExtractor", refuse)
-    assert main([command, "--settings", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert main([command, "--settings", str(path), "--out", str(tmp_path / "out")]) == 1
     assert seen["device_map"] == json.loads('{"model.layers": 1, "": "cpu"}')
     assert seen["model_dtype"] == "auto"

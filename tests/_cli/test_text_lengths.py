@@ -85,5 +85,5 @@ def test_a_larger_max_length_is_not_advised_beyond_the_context(tmp_path, capsys)
 
 
 def test_long_texts_can_be_refused(tmp_path, capsys):
-    assert extract(tmp_path, LONG, "--long-texts", "raise") == 2
+    assert extract(tmp_path, LONG, "--long-texts", "raise") == 1
     assert "more than the 256 that are read of a text" in capsys.readouterr().err

@@ -307,7 +307,9 @@ def test_starts_that_do_not_fit_the_activation_are_refused(start, params, messag
 
 
 @pytest.mark.parametrize("kind", SELECTING)
-def test_training_that_diverges_says_so(kind):
+def test_training_that_diverges_says_so(kind, monkeypatch):
+    # The highest rate that is accepted does not diverge here.
+    monkeypatch.setattr("skdict.decomposition._autoencoder_params.HIGHEST_LEARNING_RATE", 1e31)
     # Enough features that steps search for entries.
     params = {"learning_rate": 1e30, "max_iter": 1, "dead_features": "ignore"}
     wide = new(kind, **params).set_params(n_components=1024)

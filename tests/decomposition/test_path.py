@@ -259,13 +259,18 @@ def test_bad_rows_and_parameters(rows):
         sparse_dictionary_path(np.ones((5, 3)), ALPHAS)
     with pytest.raises(ValueError, match="n_components=0"):
         sparse_dictionary_path(rows, ALPHAS, n_components=0)
-    with pytest.raises(ValueError, match="training diverged"):
-        sparse_dictionary_path(rows, ALPHAS, **SMALL, learning_rate=1e30)
     with pytest.raises(ValueError, match="16 features"):
         sparse_dictionary_path(rows, [0.1], **SMALL).measure(rows[:, :4])
     # What has no meaning for several dictionaries at once is not offered.
     with pytest.raises(TypeError, match="tol"):
         sparse_dictionary_path(rows, ALPHAS, tol=0.1)
+
+
+def test_a_path_that_diverges_says_so(rows, monkeypatch):
+    # The highest rate that is accepted does not diverge here.
+    monkeypatch.setattr("skdict.decomposition._autoencoder_params.HIGHEST_LEARNING_RATE", 1e31)
+    with pytest.raises(ValueError, match="training diverged"):
+        sparse_dictionary_path(rows, ALPHAS, **SMALL, learning_rate=1e30)
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,9 @@ def test_a_fit_that_fails_leaves_the_fitted_estimator_as_it_was(rows):
         np.testing.assert_array_equal(sae.transform(rows).toarray(), codes)
 
 
-def test_training_that_diverges_says_so(rows):
+def test_training_that_diverges_says_so(rows, monkeypatch):
+    # The highest rate that is accepted does not diverge here.
+    monkeypatch.setattr("skdict.decomposition._autoencoder_params.HIGHEST_LEARNING_RATE", 1e31)
     with pytest.raises(ValueError, match="training diverged.*lower learning_rate"):
         small(learning_rate=1e30).fit(rows)
 

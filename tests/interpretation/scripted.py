@@ -94,7 +94,8 @@ def openai_server(model, faults=()):
         The language model.
     faults : list
         Taken from the front, one for each request, before the model is asked: an HTTP status, a
-        (status, body) pair, bytes to send as they are, or None for no fault.
+        (status, body) pair, bytes to send as they are, a function of the handler that sends
+        something itself, or None for no fault.
 
     Yields
     ------
@@ -119,6 +120,8 @@ def openai_server(model, faults=()):
                 self.reply(200, json.dumps(answer(model, self.path, body)).encode())
             elif isinstance(fault, bytes):
                 self.reply(200, fault)
+            elif callable(fault):
+                fault(self)
             else:
                 status, text = fault if isinstance(fault, tuple) else (fault, "a fault")
                 self.reply(status, json.dumps({"error": {"message": text}}).encode())

@@ -6,6 +6,8 @@ import logging
 import math
 import pickle
 import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from skdict.interpretation import (
     Request,
     TransformersClient,
 )
+from skdict.interpretation._client_openai import seconds_to_wait
 from tests.interpretation.planted import as_activations, text
 from tests.interpretation.scripted import Reader, openai_server
 
@@ -97,6 +100,15 @@ def test_faults_that_pass_are_tried_again(openai, planted):
     assert found.scores_ == pytest.approx([1, 1])
     assert client.n_retries == 3 and len(seen) == client.n_calls + 3
     assert client.n_tokens >= 100 * client.n_calls
+
+
+def test_waits_are_read_as_seconds_or_dates():
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    assert seconds_to_wait("2.5") == 2.5 and seconds_to_wait("9" * 400) == math.inf
+    assert seconds_to_wait(format_datetime(in_an_hour)) == pytest.approx(3600, abs=5)
+    assert seconds_to_wait("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    for header in ("", "-1", "nan", "1e9", "soon", "Wed, 99 Foo 2015"):
+        assert seconds_to_wait(header) is None
 
 
 def test_timeouts_and_lost_servers_are_transient(openai):

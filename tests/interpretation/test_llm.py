@@ -332,6 +332,36 @@ def test_retries_wait_longer_each_time(monkeypatch):
     assert waits == [0.5, 9] and managed.n_retries == 2 and managed.n_calls == 1
 
 
+@pytest.mark.parametrize("asked", [94_608_000, 1e300, math.inf])
+def test_waits_are_capped_and_that_is_said(monkeypatch, asked):
+    waits = []
+    monkeypatch.setattr("skdict.interpretation._client_managed.time.sleep", waits.append)
+    faults = [ClientError("429", transient=True, retry_after=asked) for _ in range(3)]
+
+    def client(request):
+        if faults:
+            raise faults.pop(0)
+        return "yes"
+
+    managed = ManagedClient(client)
+    with pytest.warns(UserWarning, match="asks to wait .* at most 60 s are waited") as caught:
+        assert managed.complete(Request((("user", "?"),))).text == "yes"
+    assert waits == [60, 60, 60] and len(caught) == 1
+
+
+@pytest.mark.parametrize("asked", [math.nan, "soon", -5.0, None])
+def test_waits_that_mean_nothing_are_ignored(monkeypatch, asked):
+    waits = []
+    monkeypatch.setattr("skdict.interpretation._client_managed.time.sleep", waits.append)
+
+    def client(request):
+        raise ClientError("429", transient=True, retry_after=asked)
+
+    with pytest.raises(ClientError):
+        ManagedClient(client, max_retries=3, backoff=2).complete(Request((("user", "?"),)))
+    assert waits == [2, 4, 8]
+
+
 def test_calibration(planted):
     acts, dictionary = planted
     scores = {}
@@ -452,8 +482,6 @@ def test_what_does_not_go_together(planted):
                            **SAMPLED).fit(acts)  # fmt: skip
     with pytest.raises(ValueError, match="method='guess'"):
         interpreter(dictionary, Reader(), "guess").fit(acts)
-    with pytest.raises(TypeError, match="returned int"):
-        interpreter(dictionary, lambda request: 3).fit(acts)
     nameless, _ = as_activations(np.asarray(acts), acts.documents, acts.positions,
                                  acts.token_ids, vocabulary=None)  # fmt: skip
     with pytest.raises(ValueError, match="no vocabulary"):

@@ -212,3 +212,17 @@ def test_wrong_arguments_are_refused(tmp_path, records):
         write(tmp_path, ({"sparse": []}, records[1]))
     with pytest.raises(ValueError, match="n_checks=0"):
         write(tmp_path, ({"sparse": records[0]["sparse"][:2]}, records[1]))
+
+
+def test_words_of_people_are_no_formulas(tmp_path, records):
+    rater = '=HYPERLINK("http://x")'
+    sheet, key = tmp_path / "sheet.csv", tmp_path / "key.json"
+    found, words = records
+    write_rating_sheet(sheet, found, vocabulary=words, rater=rater, key=key)
+    lines = fill(sheet, lambda item: "2", label="'@SUM(1)")
+    assert {line["rater"] for line in lines} == {"'" + rater}
+    for line in lines:
+        assert not [cell for cell in line.values() if cell[:1] in "=+-@\t\r" and cell]
+    found = read_ratings(sheet, key)
+    assert found.raters == [rater]
+    assert {record["label"] for record in found.records} == {"@SUM(1)"}

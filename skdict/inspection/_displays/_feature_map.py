@@ -4,10 +4,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from skdict._validation import check_number
+from skdict._validation import check_number, check_random_state
 from skdict.decomposition import dictionary_atoms
 from skdict.inspection._displays._axes import COLORS, axes_of, plain
 

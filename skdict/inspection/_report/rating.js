@@ -85,7 +85,13 @@ function rate(value) {
   input.focus();
 }
 
-const field = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+// A spreadsheet takes a cell for a formula that begins with one of these, unless an apostrophe does.
+const FORMULA = /^[' ]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+
+function field(value) {
+  const cell = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}
 
 function csv() {
   const names = ["sheet", "rater", "item", "rating", "label", "confidence", "seconds"];
