@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
-from skdict._validation import check_number, check_texts
+from skdict._validation import check_number, check_random_state, check_texts
 from skdict.interventions._features import check_features
 from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
 from skdict.models import (

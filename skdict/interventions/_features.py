@@ -1,10 +1,12 @@
 """Numbers of features, checked."""
 
-import numpy as np
+import numbers
+
+from skdict._validation import check_features as check_listed
 
 
 def check_features(features, dictionary):
-    """Return features of a frozen dictionary as a list; None means all.
+    """Return features of a frozen dictionary as a list; None means all, a number that one.
 
     Raises
     ------
@@ -13,21 +15,9 @@ def check_features(features, dictionary):
     ValueError
         If one does not exist or is named twice.
     """
-    m = len(dictionary.components)
+    n_features = len(dictionary.components)
     if features is None:
-        return list(range(m))
-    numbers = np.atleast_1d(
-        np.asarray(features.tolist() if hasattr(features, "tolist") else features)
-    )
-    if numbers.size == 0:
-        return []
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
-        raise TypeError(f"features={features!r} is not accepted: pass whole numbers, 0 to {m - 1}")
-    outside = numbers[(numbers < 0) | (numbers >= m)]
-    if len(outside):
-        raise ValueError(
-            f"feature {outside[0]} does not exist: the dictionary has {m}, 0 to {m - 1}"
-        )
-    if len(np.unique(numbers)) < len(numbers):
-        raise ValueError(f"features={features!r} names one twice; name each once")
-    return numbers.tolist()
+        return list(range(n_features))
+    if isinstance(features, numbers.Integral) and not isinstance(features, bool):
+        features = [features]
+    return check_listed(features, n_features)

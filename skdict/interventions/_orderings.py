@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_random_state
 
+from skdict._validation import check_random_state
 from skdict.interventions._attribution import gradient_effects
 from skdict.interventions._patch_state import PatchState
 

@@ -5,9 +5,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 from scipy.stats import rankdata
-from sklearn.utils import check_random_state
 
-from skdict._validation import check_number
+from skdict._validation import check_number, check_random_state
 from skdict.interventions._effects_table import OutputEffects
 from skdict.interventions._features import check_features
 from skdict.interventions._final_norm import FinalNorm, writes_to_the_residual_stream
