@@ -288,7 +288,7 @@ FAULTS = {
     "no dictionary": ({"dictionary": object()}, TypeError, "no components_"),
     "no such feature": ({"edit": Ablate([1, 16])}, ValueError, "features holds 16, which does not exist"),
     "negative feature": ({"edit": Ablate(-1)}, ValueError, "does not exist"),
-    "feature twice": ({"edit": Ablate([1, 1])}, ValueError, "twice"),
+    "feature twice": ({"edit": Ablate([1, 1])}, ValueError, "more than once"),
     "features of a wrong kind": ({"edit": Ablate([0.5])}, TypeError, "whole numbers"),
     "no edit": ({"edit": "ablate"}, TypeError, "edit='ablate'"),
     "class for an edit": ({"edit": Ablate}, TypeError, "edit="),
