@@ -4,6 +4,7 @@ import re
 from collections import deque
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from skdict.models._encoders import encoder_of
@@ -59,6 +60,10 @@ def find_hook_point(model, name):
     if not isinstance(name, str):
         raise TypeError(
             f"hook_point is {type(name).__name__}; pass a string such as 'resid_post.2'"
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(
+            "model is a TorchScript module, which runs no hooks; pass the model it was made from"
         )
     match = NAMED.fullmatch(name)
     if match is None:

@@ -1,11 +1,18 @@
 """What a model's forward takes."""
 
 import inspect
+from weakref import WeakKeyDictionary
+
+_signatures = WeakKeyDictionary()
 
 
 def signature(module):
     """Return the signature of a module's forward; of a compiled module that of the original."""
-    return inspect.signature(getattr(module, "_orig_mod", module).forward)
+    forward = getattr(module, "_orig_mod", module).forward
+    function = getattr(forward, "__func__", forward)
+    if function not in _signatures:
+        _signatures[function] = inspect.signature(forward)
+    return _signatures[function]
 
 
 def takes(module, name):

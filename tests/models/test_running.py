@@ -161,6 +161,16 @@ def test_places_that_are_not_passed():
 
 
 @pytest.mark.kind("A")
+def test_script_modules_are_refused(byte_tokenizer):
+    model = torch.jit.trace(Stack(), IDS)
+    with pytest.raises(ValueError, match="TorchScript module, which runs no hooks"):
+        with intervene(model, "layers.1", NEURONS, EDIT):
+            model(IDS)
+    with pytest.raises(ValueError, match="TorchScript module"):
+        ActivationExtractor((model, byte_tokenizer), "layers.1").transform(TEXTS)
+
+
+@pytest.mark.kind("A")
 def test_a_block_without_a_pass_warns():
     model, other = build("llama"), build("llama")
     for run in (lambda: None, lambda: other(IDS)):
