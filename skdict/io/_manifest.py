@@ -42,8 +42,15 @@ PLAIN = {
     "outlier_cutoff_": NUMBER,
     "n_outlier_rows_": COUNT,
     "learning_rate_": NUMBER,
+    "tied_weights_": (bool,),
+    "bias_init_": (str,),
+    "dead_features_": (str,),
     "_error_unit": NUMBER,
     "_error_unit_inliers": NUMBER,
+}
+WORDS = {
+    "bias_init_": ("calibrated", "zeros"),
+    "dead_features_": ("ignore", "resample", "auxk"),
 }
 # Infinite where no row is an outlier, and NaN where no row varies.
 MAY_BE_INFINITE = {"outlier_cutoff_", "_error_unit", "_error_unit_inliers"}
@@ -94,6 +101,7 @@ def _check_params(manifest, path):
     defaults = CLASSES[manifest["class"]]().get_params()
     for name, value in manifest["params"].items():
         is_flag = isinstance(defaults.get(name), bool)
+        is_flag |= name == "tied_weights" and value != "auto"
         if name not in defaults or (is_flag and not isinstance(value, bool)):
             raise ValueError(
                 f"{str(path)!r} has the parameter {name}={value!r:.80}, which "
@@ -164,6 +172,8 @@ def _check_plain(attribute, value, told):
     fits = type(value) in PLAIN.get(attribute, ())
     if fits and PLAIN[attribute] in (NUMBER, COUNT) and attribute not in MAY_BE_INFINITE:
         fits = bool(np.isfinite(value)) and (PLAIN[attribute] is NUMBER or value >= 0)
+    if fits and attribute in WORDS:
+        fits = value in WORDS[attribute]
     if fits and attribute == "feature_names_in_":
         fits = all(isinstance(name, str) for name in value)
     if fits and attribute == "history_":

@@ -115,10 +115,10 @@ def test_the_same_rows_in_another_container_go_on(rows, tmp_path, interrupted):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"alpha": 0.2}, "alpha is 0.1 there and 0.2 now"),
+        ({"alpha": 0.2}, "alpha is 'auto' there and 0.2 now"),
         ({"max_iter": 9, "alpha": 0.2}, "alpha is .*, max_iter is 4 there and 9 now"),
         ({"random_state": None}, "random_state is 0 there and None now"),
-        ({"tied_weights": False}, "tied_weights is True there"),
+        ({"tied_weights": False}, "tied_weights is 'auto' there"),
         ({"matryoshka": [0.2, 0.5]}, r"matryoshka is None there and \[0.2, 0.5\] now"),
     ],
 )
