@@ -114,7 +114,8 @@ def _check(options):
         if getattr(options, name) is not None:
             flag = "--" + name.replace("_", "-")
             check_number(flag, getattr(options, name), low=1, integer=True)
-    check_number("--learning-rate", options.learning_rate, above=0, high=1)
+    if options.learning_rate is not None:
+        check_number("--learning-rate", options.learning_rate, above=0, high=1)
     check_number("--seed", options.seed, low=0, high=2**32 - 1, integer=True)
     check_output_folder("--out", options.out)
 

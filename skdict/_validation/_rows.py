@@ -36,7 +36,7 @@ def _refuse_streams(X):
 
 
 def as_numbers(name, X):
-    """Return an array-like with lists made an array, and nothing in it but numbers.
+    """Return an array-like, checked to hold nothing but numbers.
 
     scikit-learn turns dates into nanoseconds and text such as "3" into numbers; here they are
     refused.
@@ -46,7 +46,7 @@ def as_numbers(name, X):
     name : str
         The parameter's name, for the message.
     X : array-like
-        What was passed; a tensor becomes an array.
+        What was passed; a tensor becomes an array, and a list stays one.
 
     Returns
     -------
@@ -57,16 +57,16 @@ def as_numbers(name, X):
     ValueError
         For text, dates, or lists whose rows differ in length.
     """
-    X = as_host_array(X)
+    values = X = as_host_array(X)
     if isinstance(X, (list, tuple)):
         try:
-            X = np.asarray(X)
+            values = np.asarray(X)
         except ValueError:
             raise ValueError(
                 f"{name} is a nested list whose rows differ in length or depth ({_lengths(X)}); "
                 f"pass rows of equal length, as a two-dimensional array"
             ) from None
-    found = next((OTHER_KINDS[k] for k in _kinds(X) if k in OTHER_KINDS), None)
+    found = next((OTHER_KINDS[k] for k in _kinds(values) if k in OTHER_KINDS), None)
     if found is not None:
         raise ValueError(
             f"{name} holds {found}, which cannot be converted to numbers without loss of meaning; "

@@ -32,7 +32,9 @@ def check_autoencoder_params(sae):
         check_number("n_components", sae.n_components, low=1, integer=True)
     check_activation(sae)
     if sae.alpha != "auto":
-        check_number("alpha", sae.alpha, low=0, hint="or 'auto'; 0.1 is a start on rescaled rows")
+        check_number(
+            "alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows; or pass 'auto'"
+        )
     check_matryoshka(sae)
     _check_dict_init(sae.dict_init)
     check_number("max_iter", sae.max_iter, low=1, integer=True)

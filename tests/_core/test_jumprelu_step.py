@@ -11,6 +11,7 @@ from skdict._core._adam import Adam
 from skdict._core._codes import DenseCodes
 from skdict._core._model import Model
 from skdict._core._nonlinearities import JumpRelu
+from skdict._core._nonlinearities.jumprelu import BANDWIDTH
 from skdict._core._objectives import Levels, whole
 from skdict._core._screening.bounds import Screen
 from skdict._core._step import take_step
@@ -145,7 +146,7 @@ def test_it_starts_with_so_many_codes_as_were_positive():
     again = (x @ tensors.encoder.T + tensors.bias > tensors["thresholds"]).sum(0)
     assert (fired - again).abs().max() <= 1
     spread = (x @ tensors.encoder.T).std(0)
-    torch.testing.assert_close(tensors["bandwidths"], spread, rtol=0.1, atol=0.01)
+    torch.testing.assert_close(tensors["bandwidths"], BANDWIDTH * spread, rtol=0.1, atol=0.01)
 
 
 def test_it_is_one_of_the_nonlinearities():

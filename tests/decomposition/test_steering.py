@@ -22,7 +22,7 @@ def test_target_is_reached_on_held_out_rows(rows, target):
     codes = sae.transform(rows[20_000:])
     assert codes.nnz / codes.shape[0] == pytest.approx(target, rel=0.05)
     assert sae.alpha_ == sae.history_[-1]["alpha"] != 0.1
-    assert sae.alpha == 0.1
+    assert sae.alpha == "auto"
 
 
 def test_the_alpha_found_gives_nearly_that_l0_by_itself(rows):
