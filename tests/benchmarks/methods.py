@@ -357,7 +357,8 @@ def selecting_recipes(k=32):
     return [
         *recipes,
         Recipe("skdict BatchTopK, three levels", "ours", Ours, nested),
-        Recipe("skdict BatchTopK, AuxK", "ours", Ours, options | {"dead": 0.1}),
+        Recipe("skdict BatchTopK, AuxK", "ours", Ours, options | {"dead": 0.03}),
+        Recipe("skdict BatchTopK, AuxK, 10 % dead", "ours", Ours, options | {"dead": 0.1}),
         Recipe("skdict JumpReLU", "ours", OurJumpReLU, jumping),
     ]
 

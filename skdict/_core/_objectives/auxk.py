@@ -58,9 +58,9 @@ def aux_gradients(model, x, factors, residual, dead):
         tensors = {name: tensors[name][features] for name in ("components", "encoder", "bias")}
         dead = dead[features]
     codes = _codes(tensors, x, dead)
-    errors = codes @ tensors["components"] - residual
     scale = 2 * WEIGHT / _variance(residual, factors, model.group)
-    pull = errors * factors[:, None] * scale[..., None, None]
+    pull = torch.matmul(codes, tensors["components"]).sub_(residual)
+    pull.mul_(factors[:, None] * scale[..., None, None])
     slopes = (pull @ tensors["components"].mT).masked_fill_(codes == 0, 0)
     gradients = {"components": codes.mT @ pull, "bias": slopes.sum(-2)}
     gradients["encoder"] = slopes.mT @ x
@@ -71,17 +71,18 @@ def aux_gradients(model, x, factors, residual, dead):
 
 def _variance(residual, factors, group):
     """Return the weighted sum of squared deviations of all rows from their mean, (...,)."""
-    total, mean = factors.sum(), (factors[:, None] * residual).sum(-2, keepdim=True)
-    group.sum_([total, mean])
-    variance = (factors[:, None] * (residual - mean / total).square()).sum((-2, -1))
-    group.sum_([variance])
-    return variance
+    total, sums = factors.sum(), factors @ residual
+    squares = (torch.linalg.vector_norm(residual, dim=-1).square() * factors).sum(-1)
+    group.sum_([total, sums, squares])
+    # Residuals have a small mean, so that nothing cancels.
+    return squares - sums.square().sum(-1) / total
 
 
 def _codes(tensors, x, dead):
     """Return the codes (..., n, k) of dead features, the largest d / 2 of each row."""
-    pre = x @ tensors["encoder"].mT + tensors["bias"].unsqueeze(-2)
-    pre = torch.where(dead.unsqueeze(-2), pre, 0).clamp_(min=0)
+    pre = torch.matmul(x, tensors["encoder"].mT).add_(tensors["bias"].unsqueeze(-2)).clamp_(min=0)
+    if dead.device.type != "cpu" or dead.ndim > 1:
+        pre.mul_(dead.unsqueeze(-2))
     most = max(1, x.shape[-1] // 2)
     if pre.shape[-1] > most:
         top = pre.topk(most, dim=-1, sorted=False)
