@@ -21,7 +21,14 @@ BELOW = {
     "_validation": {"activations"},
     "datasets": {"_files", "_validation", "models"},
     "decomposition": {"_core", "_validation", "activations", "exceptions"},
-    "feature_extraction": {"_core", "_validation", "activations", "exceptions", "models"},
+    "feature_extraction": {
+        "_core",
+        "_files",
+        "_validation",
+        "activations",
+        "exceptions",
+        "models",
+    },
     "metrics": {"_core", "_validation", "activations", "decomposition"},
     "io": {"_core", "_files", "_validation", "decomposition"},
     "inspection": {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skdict._files import read_bytes
 from skdict.models import NotHashedError, file_stamp, fingerprint
 
 CHECKSUM_BYTES = 32
@@ -119,12 +120,9 @@ class RowCache:
         """
         key = self._key(windows, hook_point)
         n_rows = sum(len(window.kept) for window in windows)
-        path = self._path(key)
+        most = n_rows * MOST_WIDE * self._dtype.itemsize
         try:
-            if not path.is_file():
-                return None
-            with path.open("rb") as file:
-                return self._read(file, os.fstat(file.fileno()).st_size, key, n_rows)
+            return self._sound(read_bytes(self._path(key), most=most), key, n_rows)
         except (OSError, ValueError):
             return None
 
@@ -168,11 +166,8 @@ class RowCache:
         finally:
             _remove(probe)
 
-    def _read(self, file, size, key, n_rows):
-        """Return the rows in an open file, or None; nothing is believed before it is checked."""
-        if size > n_rows * MOST_WIDE * self._dtype.itemsize:
-            return None
-        content = file.read(size)
+    def _sound(self, content, key, n_rows):
+        """Return the rows in a file, or None; nothing is believed before it is checked."""
         content, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
         if checksum != _checksum(key, content):
             return None

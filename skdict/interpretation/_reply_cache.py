@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import stat
 import threading
 from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
 
-from skdict._files import replace_file
+from skdict._files import read_json, replace_file
 from skdict.interpretation._client import ClientError, Completion
 from skdict.interpretation._completion_check import check_completion
 
-MOST_FILE_BYTES = 2**26
 MOST_MEMORY_BYTES = 2**26
 
 
@@ -38,7 +36,7 @@ class ReplyCache:
         """Return the reply kept for a request, or None."""
         asked = self._asked(request)
         try:
-            content = _read(self._path(_digest(asked)))
+            content = read_json(self._path(_digest(asked)), finite=False)
             if content.pop("sha256") != _digest(content) or content.pop("asked") != asked:
                 return None
             completion = Completion(**content.pop("completion"))
@@ -46,9 +44,6 @@ class ReplyCache:
             logprobs = completion.logprobs and tuple(completion.logprobs)
             return check_completion(Completion(**asdict(completion) | {"logprobs": logprobs}))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ClientError):
-            return None
-        except RecursionError:
-            # Of lists that are nested thousands deep.
             return None
 
     def put(self, request, completion):
@@ -101,14 +96,6 @@ class ReplyMemory:
 def request_key(request):
     """Return a text that tells a request from others."""
     return json.dumps(request.as_dict(), sort_keys=True)
-
-
-def _read(path):
-    """Return the content of a JSON file of bounded size."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_FILE_BYTES:
-        raise ValueError("is no regular file, or too large")
-    return json.loads(path.read_bytes())
 
 
 def _digest(content):
