@@ -200,7 +200,7 @@ def _sparsity_reached(dictionary):
     if dictionary.activation == "batch_topk":
         return {"threshold": float(dictionary.thresholds_[0])}
     if dictionary.activation == "jumprelu":
-        return {"threshold": float(np.median(dictionary.thresholds_))}
+        return {"median_threshold": float(np.median(dictionary.thresholds_))}
     return {"alpha": dictionary.alpha_}
 
 

@@ -44,7 +44,7 @@ def parse_json(content, name, *, finite=True):
     content : bytes or str
         The text; bytes are UTF-8.
     name : str
-        What it is the content of, for the message.
+        The text's source, for the message.
     finite : bool, default=True
         Refuse NaN and infinities, which JSON does not have and Python writes.
 

@@ -24,9 +24,9 @@ def sealed(manifest, *, indent=None, finite=True):
     manifest : dict
         Not empty; must fit in JSON.
     indent : int, optional
-        As in `json.dumps`.
+        Spaces to indent each level by; on one line by default.
     finite : bool, default=True
-        As in `read_json`.
+        Refuse NaN and infinities.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def read_sealed(path, form, version, *, finite=True):
     version : int
         The `version` that it must state.
     finite : bool, default=True
-        As in `read_json`.
+        Refuse NaN and infinities.
 
     Returns
     -------

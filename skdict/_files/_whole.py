@@ -68,7 +68,7 @@ def replace_file(path, content):
     path : pathlib.Path
         The file; its folder is made if need be.
     content : bytes
-        What it is to hold.
+        New content of the file.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def check_number(name, value, *, low=None, high=None, above=None, integer=False,
     above : float, optional
         The value must be larger than this.
     integer : bool, default=False
-        Whether only whole numbers are accepted.
+        Accept whole numbers only.
     hint : str, default=""
         What to do next, for the message.
 

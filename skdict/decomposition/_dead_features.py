@@ -19,7 +19,7 @@ def warn_of_dead_features(sae):
         return
     if setting(sae, "learning_rate") > USUAL_LEARNING_RATE:
         cause = f"too large a learning rate (learning_rate={sae.learning_rate})"
-        remedy = "lower learning_rate; 0.003 is the default"
+        remedy = "lower learning_rate, or pass learning_rate='auto'"
     elif setting(sae, "bias_init") == "zeros":
         cause, remedy = "biases that start at zero", "pass bias_init='calibrated'"
     elif is_penalised(sae) and sae.history_[-1]["l0"] < 1:

@@ -194,7 +194,7 @@ def finished_attributes(sae, fit, X):
     weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
         weights = refit_weights(X, weights, resolve_device(sae.device))
-    return weights.attributes() | settings_used(sae) | _counts(fit)
+    return _attributes(sae, fit, weights)
 
 
 def row_attributes(rows):
@@ -209,14 +209,14 @@ def row_attributes(rows):
 
 def _fitted_attributes(sae, fit):
     """Return what an estimator would keep if training stopped now."""
-    attributes = weights_of(fit.trainer, fit.rows).attributes()
-    return attributes | settings_used(sae) | _counts(fit)
+    return _attributes(sae, fit, weights_of(fit.trainer, fit.rows))
 
 
-def _counts(fit):
-    """Return what an estimator keeps of a fit beside the weights."""
+def _attributes(sae, fit, weights):
+    """Return what an estimator keeps of a fit that ends with some weights."""
     trainer = fit.trainer
-    return learned_of(trainer, fit.rows) | {
+    learned = weights.attributes() | settings_used(sae) | learned_of(trainer, fit.rows)
+    return learned | {
         "alpha_": trainer.penalty.alpha,
         "firing_counts_": trainer.firing_counts.cpu().numpy().copy(),
         "history_": list(fit.history),

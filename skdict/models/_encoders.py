@@ -1,6 +1,7 @@
 """Models that have an encoder and a decoder: which of them reads texts."""
 
 from skdict.models._signatures import signature
+from skdict.models._token_checks import check_reads_tokens
 
 
 def is_encoder_decoder(model):
@@ -33,13 +34,7 @@ def text_reader(model, points):
         If the model reads no token ids, or a place is in a decoder: which tokens would it be
         given?
     """
-    reads = getattr(model, "main_input_name", "input_ids")
-    if reads != "input_ids":
-        raise ValueError(
-            f"{type(model).__name__} reads {reads} and not token ids, which a hook point such as "
-            f"{next(iter(points))!r} is read and verified on; pass a language model, or edit a "
-            f"module of this one by its path, as in model.named_modules()"
-        )
+    check_reads_tokens(model)
     encoder = encoder_of(model)
     inside = set(encoder.modules())
     for name, point in points.items():

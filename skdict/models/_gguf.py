@@ -54,7 +54,7 @@ def read_gguf(name, *, dtype, trust_remote_code=False, **options):
         Precision of the weights. "auto" means that of the file, and float32 for a file with
         quantized weights.
     trust_remote_code : bool, default=False
-        As in `load_model`.
+        Allow code that comes with the model to run.
     **options : dict
         Passed to `from_pretrained` of the model.
 

@@ -136,7 +136,7 @@ def read_model(
     name : str
         Name on the hub, or path.
     device, revision, model_dtype, device_map, trust_remote_code
-        As in `load_model`.
+        The parameters of `load_model`.
 
     Returns
     -------

@@ -94,8 +94,8 @@ def as_rows(value, shape, hook_point):
     Parameters
     ----------
     value : torch.Tensor
-        Of shape (texts, tokens, width), or flattened, (texts * tokens, width), as inside the
-        blocks of some models.
+        Activations of shape (texts, tokens, width), or (texts * tokens, width) as the blocks of
+        some models pass them on.
     shape : tuple of int
         Numbers of texts and tokens.
     hook_point : str

@@ -1,6 +1,7 @@
 """Tokenizers and token ids that do not fit a model are refused in words."""
 
-import inspect
+from skdict.models._placement import embedding_of
+from skdict.models._signatures import signature
 
 
 def check_tokenizer(tokenizer):
@@ -23,11 +24,12 @@ def check_tokenizer(tokenizer):
 def check_reads_tokens(model):
     """Refuse a model that reads something else than token ids, such as pixels (`ValueError`)."""
     reads = getattr(model, "main_input_name", "input_ids")
-    if reads == "input_ids" or "input_ids" in inspect.signature(model.forward).parameters:
+    if reads == "input_ids" or "input_ids" in signature(model).parameters:
         return
     raise ValueError(
-        f"{type(model).__name__} reads {reads} and not token ids; pass a language model, or read a "
-        f"module of this one with skdict.models.capture while you run it on inputs of its own"
+        f"{type(model).__name__} reads {reads} and not token ids; pass a language model, or run "
+        f"this one on inputs of its own and name a module by its path, as in "
+        f"model.named_modules(), to skdict.models.capture or intervene"
     )
 
 
@@ -48,7 +50,7 @@ def check_token_ids(model, tokenizer, texts):
     ValueError
         Naming the token.
     """
-    n_embeddings = _n_embeddings(model)
+    n_embeddings = getattr(embedding_of(model), "num_embeddings", None)
     if n_embeddings is None:
         return
     for index, ids in texts:
@@ -60,11 +62,3 @@ def check_token_ids(model, tokenizer, texts):
                 f"pass the tokenizer that belongs to the model, or, where tokens were added to it, "
                 f"call model.resize_token_embeddings(len(tokenizer)) and train them"
             )
-
-
-def _n_embeddings(model):
-    try:
-        embedding = model.get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        return None
-    return getattr(embedding, "num_embeddings", None)

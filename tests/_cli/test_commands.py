@@ -169,7 +169,7 @@ def test_fit_nests_prefixes(stores, tmp_path, capsys, given, sizes):
     assert results["activation"] == "jumprelu" and "alpha" not in results
     loaded = load_dictionary(out)
     assert loaded.matryoshka == sizes
-    assert results["threshold"] == pytest.approx(np.median(loaded.thresholds_))
+    assert results["median_threshold"] == pytest.approx(np.median(loaded.thresholds_))
     again = run("fit", "--settings", out / "settings.json", "--matryoshka", "1/3,1/2")
     assert again == 1 and "matryoshka is" in capsys.readouterr().err
 

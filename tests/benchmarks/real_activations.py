@@ -23,6 +23,7 @@ from measuring import print_table
 from real_layers import fit, read_rows, split
 
 from skdict import Activations
+from skdict.decomposition import DEFAULTS
 
 N_COMPONENTS = 2304
 TARGETS, SEEDS = (12, 32, 64), (0, 1, 2)
@@ -37,6 +38,7 @@ KINDS = {
 CHANGES = (
     {},
     {"learning_rate": 1e-3},
+    {"learning_rate": 3e-3},
     {"learning_rate": 6e-3},
     {"bias_init": "zeros"},
     {"dead_features": "ignore"},
@@ -65,9 +67,10 @@ def defaults_runs(args):
     """Return what is to be fitted to choose defaults."""
     for hook_point in LAYERS:
         for kind in ("L1", "TopK", "BatchTopK", "JumpReLU"):
+            base = DEFAULTS[KINDS[kind]["activation"]] | {"tied_weights": False}
             for change in CHANGES:
-                if kind == "L1" and change.get("dead_features") == "ignore":
-                    continue  # the default there
+                if change and change.items() <= base.items():
+                    continue
                 yield {
                     "hook_point": hook_point,
                     "seed": 0,

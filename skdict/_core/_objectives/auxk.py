@@ -56,7 +56,7 @@ def aux_gradients(model, x, factors, residual, dead):
         if len(features) == 0:
             return None
         tensors = {name: tensors[name][features] for name in ("components", "encoder", "bias")}
-        dead = dead[features]
+        dead = None
     codes = _codes(tensors, x, dead)
     scale = 2 * WEIGHT / _variance(residual, factors, model.group)
     pull = torch.matmul(codes, tensors["components"]).sub_(residual)
@@ -71,18 +71,22 @@ def aux_gradients(model, x, factors, residual, dead):
 
 def _variance(residual, factors, group):
     """Return the weighted sum of squared deviations of all rows from their mean, (...,)."""
-    total, sums = factors.sum(), factors @ residual
-    squares = (torch.linalg.vector_norm(residual, dim=-1).square() * factors).sum(-1)
-    group.sum_([total, sums, squares])
-    # Residuals have a small mean, so that nothing cancels.
-    return squares - sums.square().sum(-1) / total
+    total, mean = factors.sum(), (factors @ residual).unsqueeze(-2)
+    group.sum_([total, mean])
+    norms = torch.linalg.vector_norm(residual - mean / total, dim=-1)
+    variance = (factors * norms.square()).sum(-1)
+    group.sum_([variance])
+    return variance
 
 
 def _codes(tensors, x, dead):
-    """Return the codes (..., n, k) of dead features, the largest d / 2 of each row."""
+    """Return the codes (..., n, k) of dead features, the largest d / 2 of each row.
+
+    None for `dead` means that all are.
+    """
     pre = torch.matmul(x, tensors["encoder"].mT).add_(tensors["bias"].unsqueeze(-2)).clamp_(min=0)
-    if dead.device.type != "cpu" or dead.ndim > 1:
-        pre.mul_(dead.unsqueeze(-2))
+    if dead is not None:
+        pre.masked_fill_(~dead.unsqueeze(-2), 0)
     most = max(1, x.shape[-1] // 2)
     if pre.shape[-1] > most:
         top = pre.topk(most, dim=-1, sorted=False)
