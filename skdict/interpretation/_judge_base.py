@@ -160,7 +160,7 @@ class JudgeScorer(BaseEstimator):
     def _ask(self, cases, j, explanation):
         """Return what the verdicts are worth, the same windows each time; None if stopped."""
         n_before = len(getattr(cases.judge, "failures_", ()))
-        rng = np.random.default_rng(int(mix(self.random_state, 7, j) >> np.uint64(32)))
+        rng = np.random.default_rng(int(mix(self.random_state, 10, j) >> np.uint64(32)))
         measures = self._judge_feature(cases, j, explanation, rng)
         failures = getattr(cases.judge, "failures_", [])[n_before:]
         self.failures_[j] += failures
