@@ -21,7 +21,7 @@ _HOMES = {
     "sparse_dictionary_path": "decomposition",
     "write_report": "inspection",
 }
-_PACKAGES = {*_HOMES.values(), "exceptions", "io", "models"}
+_PACKAGES = {*_HOMES.values(), "evaluation", "exceptions", "io", "models"}
 __all__ = list(_HOMES)
 
 

@@ -15,8 +15,8 @@ from skdict import Activations, SparseDictionaryAutoencoder
 from skdict._files import sealed
 from skdict.activations import ActivationsWriter, store_digest
 from skdict.decomposition import Observer
-from skdict.inspection import collect_records, write_rating_page
-from skdict.interpretation import read_ratings, write_rating_sheet
+from skdict.inspection import collect_records
+from skdict.interpretation import read_ratings, write_rating_page, write_rating_sheet
 from skdict.io import _resumable_fit, fit_resumable, load_dictionary, save_dictionary
 from tests.fuzzing import campaign
 

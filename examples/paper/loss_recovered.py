@@ -34,7 +34,7 @@ from common import (
 
 from skdict import ActivationExtractor, compare_dictionaries, sparse_dictionary_path
 from skdict.decomposition import TopKDictionary
-from skdict.interventions import loss_recovered
+from skdict.evaluation import loss_recovered
 
 MEASURES = ("cross_entropy_increase", "loss_recovered_zero", "loss_recovered_mean")
 MEASURES += ("cross_entropy", "cross_entropy_reconstructed", "kl_divergence", "n_tokens")

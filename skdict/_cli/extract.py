@@ -21,7 +21,7 @@ from skdict._outputs import check_output_folder
 from skdict._validation import check_number
 from skdict.activations import Activations, ActivationsWriter, store_digest
 from skdict.exceptions import OutlierWarning
-from skdict.feature_extraction._extraction import NoRowsError
+from skdict.feature_extraction import NoRowsError
 from skdict.models import fingerprint
 
 DESCRIPTION = """\

@@ -20,9 +20,7 @@ from skdict.decomposition import (
     check_autoencoder_params,
     count_steps,
 )
-from skdict.io import fit_resumable, load_dictionary
-from skdict.io._dictionary import MANIFEST
-from skdict.io._resumable_fit import checkpoint_path
+from skdict.io import MANIFEST, checkpoint_path, fit_resumable, load_dictionary
 
 DESCRIPTION = """\
 Learn a sparse dictionary of the activations in a store, as `extract` or Activations.save wrote

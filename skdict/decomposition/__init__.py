@@ -8,6 +8,7 @@ from skdict._core import Nonlinearity
 from skdict.decomposition._autoencoder_params import (
     check_autoencoder_params as check_autoencoder_params,
 )
+from skdict.decomposition._base import width_restored_on_error as width_restored_on_error
 from skdict.decomposition._baselines import IdentityDictionary, RandomDictionary
 from skdict.decomposition._contract import (
     check_is_dictionary,
@@ -15,10 +16,17 @@ from skdict.decomposition._contract import (
     dictionary_offset,
 )
 from skdict.decomposition._defaults import DEFAULTS as DEFAULTS
+from skdict.decomposition._measure import firing_counts as firing_counts
+from skdict.decomposition._measure import measure_at_cuts as measure_at_cuts
+from skdict.decomposition._measure import measure_dictionary as measure_dictionary
 from skdict.decomposition._observers._base import Observer as Observer
 from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_path
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
 from skdict.decomposition._schedule import count_steps as count_steps
+from skdict.decomposition._selection import knee as knee
+from skdict.decomposition._selection import nearest_l0 as nearest_l0
+from skdict.decomposition._selection import one_standard_error as one_standard_error
+from skdict.decomposition._selection import sparsest_within as sparsest_within
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 from skdict.decomposition._to_torch import to_torch
 from skdict.decomposition._topk_dictionary import TopKDictionary

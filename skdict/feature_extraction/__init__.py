@@ -4,6 +4,7 @@ Floor 2: imports `models`, `activations`, `_core`, scikit-learn.
 """
 
 from skdict.feature_extraction._activation_extractor import ActivationExtractor, extract_activations
+from skdict.feature_extraction._extraction import NoRowsError as NoRowsError
 from skdict.feature_extraction._feature_vectorizer import FeatureVectorizer
 from skdict.feature_extraction._windows import read_in_windows as read_in_windows
 

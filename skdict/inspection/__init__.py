@@ -4,7 +4,13 @@ Floor 3: imports `metrics`, `decomposition` and `activations`.
 """
 
 from skdict.inspection._case_studies import input_histogram, predicate_scores
-from skdict.inspection._displays import (
+from skdict.inspection._encoding import FeatureColumns as FeatureColumns
+from skdict.inspection._features import FeatureSummary, summarize_features
+from skdict.inspection._flags import flag_features
+from skdict.inspection._neighbours import feature_splitting, nearest_features
+from skdict.inspection._statistics import FeatureStatistics
+from skdict.inspection._token_tables import TokenTable
+from skdict.inspection.displays import (
     AlphaPathDisplay,
     DictionarySimilarityDisplay,
     FeatureDensityDisplay,
@@ -14,18 +20,17 @@ from skdict.inspection._displays import (
     PatchingCurveDisplay,
     TrainingHistoryDisplay,
 )
-from skdict.inspection._flags import flag_features
-from skdict.inspection._rating_page import write_rating_page
-from skdict.inspection._records import FeatureRecords, Record, RecordCollector, collect_records
-from skdict.inspection._similarity import feature_splitting, nearest_features
-from skdict.inspection._statistics import FeatureStatistics
-from skdict.inspection._summary import FeatureSummary, summarize_features
-from skdict.inspection._token_blocks import TokenBlock, iter_documents, split_documents
-from skdict.inspection._token_blocks import (
+from skdict.inspection.evidence._records import (
+    FeatureRecords,
+    Record,
+    RecordCollector,
+    collect_records,
+)
+from skdict.inspection.evidence._token_blocks import TokenBlock, iter_documents, split_documents
+from skdict.inspection.evidence._token_blocks import (
     document_order as document_order,  # for use within skdict
 )
-from skdict.inspection._token_tables import TokenTable
-from skdict.inspection._write_report import write_report
+from skdict.inspection.report._write_report import write_report
 
 __all__ = [
     "AlphaPathDisplay",
@@ -52,6 +57,5 @@ __all__ = [
     "predicate_scores",
     "split_documents",
     "summarize_features",
-    "write_rating_page",
     "write_report",
 ]

@@ -8,33 +8,39 @@ free words has none; then a simulator, ``simulate(explanations, records, vocabul
 Both ask a client, ``complete(request)``.
 """
 
-from skdict.interpretation._agreement import (
+from skdict._llm import (
+    ClientError,
+    Completion,
+    Failure,
+    ManagedClient,
+    OpenAIClient,
+    Request,
+    TransformersClient,
+)
+from skdict.interpretation._feature_interpreter import FeatureInterpreter
+from skdict.interpretation._protocols import cunningham2023, delphi
+from skdict.interpretation._scorers import InterpretabilityScorer
+from skdict.interpretation.explainers._context import ContextExplainer
+from skdict.interpretation.explainers._explanation import Explanation, Simulator
+from skdict.interpretation.explainers._lexicon import LexiconExplainer
+from skdict.interpretation.explainers._llm_explainer import LLMExplainer
+from skdict.interpretation.explainers._ngram import NGramExplainer
+from skdict.interpretation.explainers._terms import Term
+from skdict.interpretation.judges._judges import EmbeddingJudge, RecordedJudge, SimulatorJudge
+from skdict.interpretation.judges._judging import Window, ask_judge, judgment_measures
+from skdict.interpretation.judges._llm_judge import LLMJudge
+from skdict.interpretation.judges._scorers import DetectionScorer, FuzzingScorer, IntruderScorer
+from skdict.interpretation.ratings._agreement import (
     agreement_with_scores,
     krippendorff_alpha,
     weighted_kappa,
 )
-from skdict.interpretation._calibration import CalibratedSimulator
-from skdict.interpretation._client import ClientError, Completion, Failure, Request
-from skdict.interpretation._client_managed import ManagedClient
-from skdict.interpretation._client_openai import OpenAIClient
-from skdict.interpretation._client_transformers import TransformersClient
-from skdict.interpretation._context import ContextExplainer
-from skdict.interpretation._controls import reinitialize_model
-from skdict.interpretation._explanation import Explanation, Simulator
-from skdict.interpretation._feature_interpreter import FeatureInterpreter
-from skdict.interpretation._judge_scorers import DetectionScorer, FuzzingScorer, IntruderScorer
-from skdict.interpretation._judges import EmbeddingJudge, RecordedJudge, SimulatorJudge
-from skdict.interpretation._judging import Window, ask_judge, judgment_measures
-from skdict.interpretation._lexicon import LexiconExplainer
-from skdict.interpretation._llm_explainer import LLMExplainer
-from skdict.interpretation._llm_judge import LLMJudge
-from skdict.interpretation._llm_simulator import LLMSimulator
-from skdict.interpretation._ngram import NGramExplainer
-from skdict.interpretation._presets import cunningham2023, delphi
-from skdict.interpretation._ratings import Ratings, read_ratings, write_rating_sheet
-from skdict.interpretation._scorer import InterpretabilityScorer
-from skdict.interpretation._simulation import Simulation
-from skdict.interpretation._terms import Term
+from skdict.interpretation.ratings._page import write_rating_page
+from skdict.interpretation.ratings._ratings import Ratings, read_ratings, write_rating_sheet
+from skdict.interpretation.simulators._calibrated import CalibratedSimulator
+from skdict.interpretation.simulators._llm_simulator import LLMSimulator
+from skdict.interpretation.simulators._simulation import Simulation
+from skdict.models import reinitialize_model
 
 __all__ = [
     "CalibratedSimulator",
@@ -74,5 +80,6 @@ __all__ = [
     "read_ratings",
     "reinitialize_model",
     "weighted_kappa",
+    "write_rating_page",
     "write_rating_sheet",
 ]

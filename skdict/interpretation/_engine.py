@@ -6,14 +6,13 @@ import numpy as np
 import scipy.sparse
 
 from skdict.inspection import TokenBlock, split_documents
-from skdict.inspection._keys import uniform
-from skdict.interpretation._context import ContextExplainer
-from skdict.interpretation._correlation import CorrelationSums
-from skdict.interpretation._explanation import Simulator
-from skdict.interpretation._lexicon import LexiconExplainer
-from skdict.interpretation._ngram import NGramExplainer
-from skdict.interpretation._sampled import sampled_windows
+from skdict.inspection.evidence import sampled_windows, uniform
 from skdict.interpretation._scores import Scores, shuffled_order
+from skdict.interpretation.explainers._context import ContextExplainer
+from skdict.interpretation.explainers._explanation import Simulator
+from skdict.interpretation.explainers._lexicon import LexiconExplainer
+from skdict.interpretation.explainers._ngram import NGramExplainer
+from skdict.metrics import CorrelationSums
 
 
 @dataclass(eq=False)

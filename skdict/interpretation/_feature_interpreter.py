@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdict._llm import check_parts
 from skdict._validation import check_choice, check_number, check_random_state, check_rows, is_fitted
 from skdict.activations import Activations
-from skdict.decomposition._base import width_restored_on_error
-from skdict.interpretation._asking import check_parts
-from skdict.interpretation._codes import FeatureColumns
+from skdict.decomposition import width_restored_on_error
+from skdict.inspection import FeatureColumns
 from skdict.interpretation._engine import Engine
 from skdict.interpretation._simulated_engine import PAPER, SimulatedEngine
 

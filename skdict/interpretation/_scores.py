@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict.inspection._keys import mix
+from skdict.inspection.evidence import mix
 
 STATUSES = ("scored", "dead", "insufficient", "failed", "undefined", "stopped")
 N_RESAMPLES = 2000

@@ -7,15 +7,14 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import clone
 
+from skdict._llm import Failure, check_vocabulary
 from skdict.inspection import TokenBlock, split_documents
-from skdict.interpretation._client import Failure
+from skdict.inspection.evidence import cunningham_evidence, windows_of
 from skdict.interpretation._engine import Engine, Interpretation, gather, n_dead_components
-from skdict.interpretation._evidence import cunningham_evidence, windows_of
-from skdict.interpretation._explanation import Explanation, Simulator
-from skdict.interpretation._lexicon import LexiconExplainer
-from skdict.interpretation._prompts import check_vocabulary
 from skdict.interpretation._scores import Scores, shuffled_order
-from skdict.interpretation._simulation import Simulation, correlation
+from skdict.interpretation.explainers._explanation import Explanation, Simulator
+from skdict.interpretation.explainers._lexicon import LexiconExplainer
+from skdict.interpretation.simulators._simulation import Simulation, correlation
 
 PAPER = "cunningham2023"
 

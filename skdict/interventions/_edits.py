@@ -5,9 +5,9 @@ import torch
 
 from skdict._core import iter_blocks
 from skdict._validation import as_rows, check_choice, check_finite, check_number
-from skdict.interventions._code_changes import through_codes
 from skdict.interventions._features import check_features
 from skdict.interventions._patch import Patch
+from skdict.interventions.patching._code_changes import through_codes
 
 
 class Ablate:

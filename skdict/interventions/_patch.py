@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from skdict.interventions._code_changes import through_codes
 from skdict.interventions._features import check_features
+from skdict.interventions.patching._code_changes import through_codes
 
 
 class Patch:

@@ -15,7 +15,6 @@ from skdict._validation import check_choice, check_json
 from skdict.decomposition import (
     Nonlinearity,
 )
-from skdict.io import _saelens
 from skdict.io._manifest import (
     CLASSES,
     FORMAT,
@@ -26,6 +25,7 @@ from skdict.io._manifest import (
     read_arrays,
     read_manifest,
 )
+from skdict.io.formats import saelens
 
 
 def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
@@ -88,7 +88,7 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         metadata = check_json("metadata", metadata)
     if format == "saelens":
         metadata = getattr(dictionary, "metadata_", {}) if metadata is None else metadata
-        _saelens.write(dictionary, folder, metadata)
+        saelens.write(dictionary, folder, metadata)
         return
     arrays, plain = _split_state(dictionary)
     tensors = save(arrays)
@@ -140,11 +140,11 @@ def load_dictionary(folder):
     """
     folder = Path(folder)
     restore_interrupted(folder)
-    if (folder / _saelens.CONFIG).is_file():
-        return _saelens.read(folder)
+    if (folder / saelens.CONFIG).is_file():
+        return saelens.read(folder)
     if not (folder / MANIFEST).is_file():
         raise FileNotFoundError(
-            f"{str(folder)!r} holds neither {MANIFEST} nor {_saelens.CONFIG}; pass a folder "
+            f"{str(folder)!r} holds neither {MANIFEST} nor {saelens.CONFIG}; pass a folder "
             f"written by save_dictionary or by SAELens"
         )
     manifest = read_manifest(folder)

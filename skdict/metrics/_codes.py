@@ -1,7 +1,7 @@
 """How sparse codes are, and which features fire."""
 
 from skdict._validation import check_number
-from skdict.decomposition._measure import firing_counts
+from skdict.decomposition import firing_counts
 
 
 def l0(codes):

@@ -10,8 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_number
-from skdict.decomposition import TopKDictionary
-from skdict.decomposition._measure import measure_at_cuts
+from skdict.decomposition import TopKDictionary, measure_at_cuts
 
 
 class ComparisonTable:

@@ -1,7 +1,7 @@
 """A scorer for searches: every measure of a dictionary from one pass."""
 
 from skdict._validation import check_number
-from skdict.decomposition._measure import measure_dictionary
+from skdict.decomposition import measure_dictionary
 
 
 class DictionaryScorer:

@@ -19,6 +19,7 @@ from skdict.models._padding import context_length as context_length
 from skdict.models._padding import pad as pad
 from skdict.models._padding import run as run
 from skdict.models._placement import input_device as input_device
+from skdict.models._reinitialized import reinitialize_model as reinitialize_model
 from skdict.models._resuming import ForwardFrom as ForwardFrom
 from skdict.models._resuming import at_least_float32 as at_least_float32
 from skdict.models._running import evaluation_mode

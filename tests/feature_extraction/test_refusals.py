@@ -10,8 +10,8 @@ from torch import nn
 from transformers import ViTConfig, ViTModel, WhisperConfig, WhisperModel
 
 from skdict import ActivationExtractor, RandomDictionary, SparseDictionaryAutoencoder
+from skdict.evaluation import loss_recovered
 from skdict.feature_extraction import FeatureVectorizer
-from skdict.interventions import loss_recovered
 from tests.conftest import build
 
 TEXTS = ["hello", "abc", "world"]

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from skdict import SparseDictionaryAutoencoder, load_stories
 from skdict.feature_extraction import ActivationExtractor
 from skdict.inspection import write_report
-from skdict.inspection._report_page import embedded_json, visible
+from skdict.inspection.report._page import embedded_json, visible
 from skdict.interpretation import FeatureInterpreter
 from skdict.metrics import fvu
 from tests.inspection.planted_pages import VOCABULARY, page_data, planted

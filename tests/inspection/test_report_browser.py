@@ -5,8 +5,8 @@ import time
 import pytest
 
 from skdict.inspection import write_report
-from skdict.inspection._report_page import page_html, visible
-from skdict.inspection._write_report import SCRIPTS
+from skdict.inspection.report._page import page_html, visible
+from skdict.inspection.report._write_report import SCRIPTS
 from tests.inspection.browser import open_browser, requested, settled
 from tests.inspection.planted_pages import VOCABULARY, page_data, planted
 

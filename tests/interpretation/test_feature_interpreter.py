@@ -212,7 +212,7 @@ def test_other_documents(planted, fitted):
 
 def test_block_size_does_not_matter(planted, fitted, monkeypatch):
     acts, dictionary = planted
-    monkeypatch.setattr("skdict.interpretation._codes.BLOCK_CODES", 600)
+    monkeypatch.setattr("skdict.inspection._encoding.BLOCK_CODES", 600)
     small = FeatureInterpreter(dictionary, **POSITIVE).fit(acts)
     assert small.explanations_ == fitted.explanations_
     assert small.scores_ == pytest.approx(fitted.scores_, nan_ok=True)

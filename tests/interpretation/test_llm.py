@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from skdict._llm._prompts import quantize, simulate_request
+from skdict._llm._replies import expected_level, read_explanation, read_levels
+from skdict._llm._requests import BudgetSpentError, ReplyError, Request
 from skdict.interpretation import (
     CalibratedSimulator,
     ClientError,
@@ -21,11 +24,8 @@ from skdict.interpretation import (
     NGramExplainer,
     cunningham2023,
 )
-from skdict.interpretation._client import BudgetSpentError, ReplyError, Request
-from skdict.interpretation._prompts import quantize, simulate_request
-from skdict.interpretation._replies import expected_level, read_explanation, read_levels
 from tests.interpretation.planted import as_activations, text
-from tests.interpretation.scripted import Reader, expecting
+from tests.scripted import Reader, expecting
 
 SAMPLED = {"sampling": "top_and_random", "sign": "positive", "window": 16, "random_state": 0}
 
@@ -319,7 +319,7 @@ def test_threads_keep_to_the_budget():
 
 def test_retries_wait_longer_each_time(monkeypatch):
     waits = []
-    monkeypatch.setattr("skdict.interpretation._client_managed.time.sleep", waits.append)
+    monkeypatch.setattr("skdict._llm._managed_client.time.sleep", waits.append)
     faults = [ClientError("429", transient=True), ClientError("429", transient=True, retry_after=9)]
 
     def client(request):
@@ -335,7 +335,7 @@ def test_retries_wait_longer_each_time(monkeypatch):
 @pytest.mark.parametrize("asked", [94_608_000, 1e300, math.inf])
 def test_waits_are_capped_and_that_is_said(monkeypatch, asked):
     waits = []
-    monkeypatch.setattr("skdict.interpretation._client_managed.time.sleep", waits.append)
+    monkeypatch.setattr("skdict._llm._managed_client.time.sleep", waits.append)
     faults = [ClientError("429", transient=True, retry_after=asked) for _ in range(3)]
 
     def client(request):
@@ -352,7 +352,7 @@ def test_waits_are_capped_and_that_is_said(monkeypatch, asked):
 @pytest.mark.parametrize("asked", [math.nan, "soon", -5.0, None])
 def test_waits_that_mean_nothing_are_ignored(monkeypatch, asked):
     waits = []
-    monkeypatch.setattr("skdict.interpretation._client_managed.time.sleep", waits.append)
+    monkeypatch.setattr("skdict._llm._managed_client.time.sleep", waits.append)
 
     def client(request):
         raise ClientError("429", transient=True, retry_after=asked)
@@ -388,7 +388,7 @@ def test_calibration(planted):
 
 
 def test_calibrated_square_is_the_squared_correlation():
-    from skdict.interpretation._calibration import linear_map, quantile_map
+    from skdict.interpretation.simulators._calibrated import linear_map, quantile_map
 
     rng = np.random.default_rng(0)
     predicted = rng.random(500)
@@ -430,7 +430,7 @@ def test_paper_preset(planted):
 
 def test_paper_deals_fragments_in_turn():
     from skdict.inspection import FeatureRecords
-    from skdict.interpretation._evidence import _dealt
+    from skdict.inspection.evidence._fragments import _dealt
 
     records = FeatureRecords(0, [f"t{i}" for i in range(1, 21)], [f"r{i}" for i in range(1, 21)],
                              [], [])  # fmt: skip

@@ -57,7 +57,9 @@ def test_running_from_the_hook_point_upward_gives_the_same(pair, point, monkeypa
     dictionary = random_dictionary(pair, point)
     tables = []
     for fewest in (0, np.inf):
-        monkeypatch.setattr("skdict.interventions._output_effects.MIN_PAIRS_PER_TEXT", fewest)
+        monkeypatch.setattr(
+            "skdict.interventions.outputs._output_effects.MIN_PAIRS_PER_TEXT", fewest
+        )
         tables.append(output_effects(pair, point, dictionary, TEXTS, batch_size=5))
     upward, plain = tables
     assert (upward.n_positions == plain.n_positions).all() and plain.n_positions.max() > 1

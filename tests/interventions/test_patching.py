@@ -10,7 +10,7 @@ from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoenc
 from skdict.datasets import make_ioi
 from skdict.decomposition import TopKDictionary
 from skdict.interventions import Patch, intervene, patching_curve, patching_effects
-from skdict.interventions._orderings import ORDERS
+from skdict.interventions.patching._orderings import ORDERS
 from skdict.models import capture, find_hook_point
 from tests.conftest import build
 from tests.interventions.planted_patching import PlainModel, plain_task, random_task
@@ -219,7 +219,7 @@ def test_attribution_is_exact_for_a_linear_metric():
 
 
 def test_the_gradient_of_a_divergence_is_zero_at_the_target(model, task, dictionaries):
-    from skdict.interventions._paired_runs import PairedRuns
+    from skdict.interventions.patching._paired_runs import PairedRuns
 
     runs = PairedRuns(model, POINT, dictionaries["sae"], task)
     for metric in ("kl", "reverse_kl"):

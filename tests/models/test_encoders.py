@@ -7,11 +7,11 @@ from sklearn.utils import Bunch
 from transformers import T5Config, T5ForConditionalGeneration
 
 from skdict import ActivationExtractor, IdentityDictionary
+from skdict.evaluation import loss_recovered
 from skdict.interventions import (
     Steer,
     find_circuit,
     intervene,
-    loss_recovered,
     output_effects,
     patching_curve,
 )

@@ -11,9 +11,10 @@ from transformers import AutoModelForCausalLM
 
 from skdict import ActivationExtractor, IdentityDictionary, load_stories
 from skdict._cli._reading import _middle_hook_point
+from skdict.evaluation import loss_recovered
 from skdict.feature_extraction import FeatureVectorizer, extract_activations
 from skdict.interpretation import Request, TransformersClient, reinitialize_model
-from skdict.interventions import Ablate, intervene, loss_recovered
+from skdict.interventions import Ablate, intervene
 from skdict.models import describe_model, hook_points, load_model
 from tests.tiny_gguf import tiny_llama, write_gguf
 

@@ -1,0 +1,278 @@
+"""Any endpoint that speaks the protocol of OpenAI."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from skdict._llm._api_key import KeyFilter, read_key, strike_out
+from skdict._llm._completion_check import check_completion
+from skdict._llm._openai_replies import read_chat, read_text
+from skdict._llm._reply_cache import ReplyMemory
+from skdict._llm._requests import MOST_TOLD, ClientError, TooLargeError
+from skdict._validation import check_choice, check_number
+
+# Most log-probabilities that the protocol gives for a token of a prompt.
+MOST_ECHOED = 15
+MOST_LOGPROBS = 20
+REFUSALS = (401, 403, 404)
+
+
+class OpenAIClient:
+    """Ask a model behind an OpenAI-compatible endpoint; needs ``pip install skdict[llm]``.
+
+    The key is read from an environment variable whenever a connection is made. It is no
+    parameter, is not pickled, and is struck out of replies, errors and what the packages openai,
+    httpx and httpcore log, even where an endpoint repeats it. A reply of more than 32 MiB is
+    refused.
+
+    Parameters
+    ----------
+    model : str
+        The endpoint's name of the model.
+    base_url : str or None, default=None
+        Address of the endpoint, such as ``"http://localhost:8000/v1"``; None for OpenAI's.
+    api_key_env : str, default="OPENAI_API_KEY"
+        *Name* of the environment variable that holds the key. With a `base_url` it may be unset.
+    endpoint : {"chat", "completions"}, default="chat"
+        Whether messages are sent, or one text to go on with. Log-probabilities of a prompt
+        (`LLMSimulator` with ``method="all_at_once"``) come from "completions" in either case.
+    timeout : float, default=60.0
+        Seconds to wait for a reply to begin, and again for it to end.
+    options : dict or None, default=None
+        More to send with every request, by the protocol's names; None as a value leaves out
+        what is sent otherwise: ``{"max_tokens": None, "max_completion_tokens": 500}``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `api_key_env` is no name of a variable, `base_url` is no address, or another parameter
+        is of the wrong kind.
+
+    Examples
+    --------
+    >>> from skdict.interpretation import OpenAIClient
+    >>> OpenAIClient("llama-3", base_url="http://localhost:8000/v1")
+    OpenAIClient('llama-3', base_url='http://localhost:8000/v1', api_key_env='OPENAI_API_KEY')
+    """
+
+    def __init__(
+        self,
+        model,
+        *,
+        base_url=None,
+        api_key_env="OPENAI_API_KEY",
+        endpoint="chat",
+        timeout=60.0,
+        options=None,
+    ):
+        if not isinstance(api_key_env, str) or not re.fullmatch(r"[A-Za-z_]\w*", api_key_env):
+            # What was passed may be the key itself, so it is not repeated.
+            raise ValueError(
+                "api_key_env is not the name of an environment variable; put the key into one, "
+                "such as OPENAI_API_KEY, and pass its name"
+            )
+        _check_address(model, base_url, options)
+        check_choice("endpoint", endpoint, ("chat", "completions"))
+        check_number("timeout", timeout, above=0)
+        self.model, self.base_url, self.api_key_env = model, base_url, api_key_env
+        self.endpoint, self.timeout, self.options = endpoint, timeout, options
+        self._connection = None
+        # Shared by all that is put around this client, so that nothing is paid for twice.
+        self.memory = ReplyMemory()
+
+    def __repr__(self):
+        return (
+            f"OpenAIClient({self.model!r}, base_url={self.base_url!r}, "
+            f"api_key_env={self.api_key_env!r})"
+        )
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __getstate__(self):
+        # The connection knows the key.
+        return vars(self) | {"_connection": None}
+
+    @property
+    def identity(self):
+        """What tells this model and its options from others, for a cache."""
+        return ["openai", self.base_url, self.model, self.endpoint, self.options]
+
+    def complete(self, request):
+        """Ask the endpoint once.
+
+        Parameters
+        ----------
+        request : Request
+            The question.
+
+        Returns
+        -------
+        Completion
+            The reply, or the log-probabilities asked for.
+
+        Raises
+        ------
+        ImportError
+            Without the package openai.
+        ClientError
+            If the endpoint gives no reply.
+        """
+        openai = _import_openai()
+        if self._connection is None:
+            self._connection = self._connect(openai)
+        chats = self.endpoint == "chat" and not request.slots
+        ask, read = (self._chat, read_chat) if chats else (self._go_on, read_text)
+        reply, problem = None, None
+        try:
+            reply = ask(request)
+            found = check_completion(read(request, reply))
+        except Exception as error:
+            # A reply may be of any shape, and fail in any way in the package or here. Raised
+            # below, where the original error, which may repeat the key, is no longer attached.
+            problem = self._explained(openai, error, reply)
+        if problem is not None:
+            raise problem
+        return self._without_key(found)
+
+    def check(self):
+        """Make the connection, so that a missing package or a bad key ends a run at its start.
+
+        Raises
+        ------
+        ImportError
+            Without the package openai.
+        ClientError
+            If the key is missing, or no header can hold it.
+        """
+        if self._connection is None:
+            self._connection = self._connect(_import_openai())
+
+    def _connect(self, openai):
+        from skdict._llm._bounded_replies import bounded_client
+
+        key = read_key(self.api_key_env, required=self.base_url is None)
+        # Retries are ours, so that they are counted and all clients have them.
+        connection = openai.OpenAI(
+            api_key=key or "none",
+            base_url=self.base_url,
+            timeout=self.timeout,
+            max_retries=0,
+            http_client=bounded_client(openai.DefaultHttpxClient, self.timeout),
+        )
+        KeyFilter(key).install()
+        return connection
+
+    def _chat(self, request):
+        sent = {
+            "messages": [{"role": role, "content": text} for role, text in request.messages],
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+        }
+        if request.top_logprobs:
+            sent |= {"logprobs": True, "top_logprobs": min(request.top_logprobs, MOST_LOGPROBS)}
+        if request.json:
+            sent["response_format"] = {"type": "json_object"}
+        return self._connection.chat.completions.create(model=self.model, **self._chosen(sent))
+
+    def _go_on(self, request):
+        echoed = bool(request.slots)
+        sent = {
+            "prompt": request.text,
+            "max_tokens": 0 if echoed else request.max_tokens,
+            "temperature": request.temperature,
+            "echo": echoed,
+        }
+        if echoed or request.top_logprobs:
+            sent["logprobs"] = MOST_ECHOED if echoed else min(request.top_logprobs, MOST_ECHOED)
+        return self._connection.completions.create(model=self.model, **self._chosen(sent))
+
+    def _chosen(self, sent):
+        sent = sent | (self.options or {})
+        return {name: value for name, value in sent.items() if value is not None}
+
+    def _without_key(self, found):
+        """Return a completion that does not repeat the key."""
+        key = self._connection.api_key
+        logprobs = found.logprobs and tuple(
+            at and {strike_out(token, key): p for token, p in at.items()} for at in found.logprobs
+        )
+        return replace(found, text=strike_out(found.text, key), logprobs=logprobs)
+
+    def _explained(self, openai, error, reply):
+        """Return an error of ours for any other, without the key."""
+        if isinstance(error, ClientError):
+            message, raw = str(error), error.raw
+        elif isinstance(error, openai.APIError):
+            response = getattr(error, "response", None)
+            message, raw = f"{type(error).__name__}: {error}", getattr(response, "text", "") or ""
+            if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
+                message += f" ({type(error.__cause__).__name__}: {error.__cause__})"
+        else:
+            raw = getattr(error, "doc", "") or ("" if reply is None else repr(reply))
+            message = f"the reply does not follow the protocol ({type(error).__name__}: {error})"
+        key = self._connection.api_key
+        message, raw = (strike_out(text, key) for text in (message, raw))
+        return ClientError(message[:MOST_TOLD], raw=raw, **_consequences(openai, error))
+
+
+def _consequences(openai, error):
+    """Return what follows from an error: whether asking again may help, and when."""
+    if not isinstance(error, openai.APIError) or isinstance(error.__cause__, TooLargeError):
+        return {"paid": True}
+    status = getattr(error, "status_code", None)
+    response = getattr(error, "response", None)
+    lost = isinstance(error, openai.APIConnectionError)
+    headers = {} if response is None else response.headers
+    return {
+        "transient": lost or status in (408, 409, 429) or (status or 0) >= 500,
+        "refused": status in REFUSALS,
+        "retry_after": seconds_to_wait(headers.get("retry-after", "")),
+        "paid": status == 200,
+    }
+
+
+def seconds_to_wait(header):
+    """Return the seconds that a Retry-After header asks to wait, or None if it cannot be read.
+
+    It is a number of seconds or a date.
+    """
+    if re.fullmatch(r"\d+(\.\d+)?", header):
+        return float(header)
+    try:
+        when = parsedate_to_datetime(header)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _check_address(model, base_url, options):
+    if not isinstance(model, str) or not model.strip():
+        raise TypeError(f"model={model!r} is not accepted: pass the endpoint's name of the model")
+    if base_url is not None:
+        parts = urlsplit(base_url) if isinstance(base_url, str) else None
+        if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(
+                f"base_url={base_url!r} is not accepted: pass an address that begins with http:// "
+                f"or https://, such as 'http://localhost:8000/v1', or None"
+            )
+    if options is not None and not (
+        isinstance(options, dict) and all(isinstance(name, str) for name in options)
+    ):
+        raise TypeError(
+            f"options={options!r} is not accepted: pass a dict from names of the protocol to "
+            f"values, such as {{'seed': 0}}, or None"
+        )
+
+
+def _import_openai():
+    try:
+        import openai
+    except ImportError as error:
+        raise ImportError(
+            "OpenAIClient needs the package openai: install it with pip install 'skdict[llm]'"
+        ) from error
+    return openai

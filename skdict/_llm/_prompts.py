@@ -1,0 +1,198 @@
+"""Questions to language models, made of the wording in `_prompts.yaml`."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+import yaml
+
+from skdict._llm._requests import Request
+
+LEVELS = tuple(str(level) for level in range(11))
+# Below this share of tokens that are not silent, they are shown again by themselves.
+SPARSE = 0.2
+# Characters of a reply that could not be read that are sent, and paid for, again.
+MOST_REPEATED = 2_000
+TOP_LOGPROBS = 20
+ESCAPES = str.maketrans({"\n": "\\n", "\t": "\\t", "\r": "\\r"})
+
+
+@dataclass(frozen=True)
+class ShownWindow:
+    """A window as prompts show it: its tokens, and their levels where known."""
+
+    tokens: tuple
+    levels: tuple = ()
+
+
+@lru_cache(maxsize=1)
+def wording():
+    """Return the wording of all questions."""
+    text = files("skdict._llm").joinpath("_prompts.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def check_vocabulary(vocabulary):
+    """Refuse tokens that no language model can read (`ValueError`)."""
+    if vocabulary is None:
+        raise ValueError(
+            "the activations have no vocabulary, so no language model can read their tokens; pass "
+            "Activations(..., vocabulary=pieces)"
+        )
+
+
+def readable_tokens(token_ids, vocabulary):
+    """Return tokens as text that keeps to its line and column."""
+    check_vocabulary(vocabulary)
+    pieces = (vocabulary[v].encode("utf-8", errors="surrogateescape") for v in token_ids)
+    return tuple(p.decode("utf-8", errors="replace").translate(ESCAPES) for p in pieces)
+
+
+def quantize(windows):
+    """Return codes as whole levels from 0 to 10, 10 being the largest code of all windows.
+
+    Parameters
+    ----------
+    windows : list of ndarray
+        The codes of one feature in windows that are shown together.
+
+    Returns
+    -------
+    list of ndarray of int
+        ``min(10, floor(10 max(c, 0) / c_max))``; all 0 where no code is positive.
+    """
+    largest = max((float(np.max(codes, initial=0.0)) for codes in windows), default=0.0)
+    if largest <= 0:
+        return [np.zeros(len(codes), dtype=int) for codes in windows]
+    shares = (np.maximum(np.asarray(codes, dtype=np.float64), 0) / largest for codes in windows)
+    # A share that is 0.3 but for its last bit is level 3.
+    return [np.minimum(10, np.floor(10 * share + 1e-6)).astype(int) for share in shares]
+
+
+def explain_request(windows, *, n_shots, max_tokens, temperature):
+    """Ask what a feature fires on, from windows with levels."""
+    words = wording()["explain"]
+    messages = [("system", words["system"])]
+    for number, shot in enumerate(_shots(n_shots), start=1):
+        messages.append(("user", _records(number, shot["windows"])))
+        messages.append(("assistant", f"{wording()['prefix']} {shot['explanation']}"))
+    messages.append(("user", _records(n_shots + 1, windows)))
+    return Request(
+        tuple(messages),
+        prefix=wording()["prefix"],
+        max_tokens=max_tokens,
+        temperature=temperature,
+    )
+
+
+def simulate_request(explanation, tokens, *, n_shots):
+    """Ask for the levels of all tokens at once, by what could stand in their places."""
+    words = wording()["simulate"]
+    unknown = words["unknown"]
+    messages = [("system", words["system"])]
+    for number, shot in enumerate(_shots(n_shots), start=1):
+        window = shot["windows"][0]
+        # The first levels are withheld, so that any slot may be followed by known ones.
+        levels = [*[unknown] * 3, *window.levels[3:]]
+        messages.append(("user", _levels(number, shot["explanation"], window.tokens, levels)))
+    asked = _levels(n_shots + 1, explanation, tokens, [unknown] * len(tokens))
+    messages.append(("user", asked))
+    before = len(Request(tuple(messages)).text) - len(asked)
+    head = words["feature"].format(number=n_shots + 1, explanation=explanation)
+    slots, place = [], before + len(head) + 1
+    for token in tokens:
+        slots.append(place + len(token) + 1)
+        place += len(token) + 1 + len(unknown) + 1
+    return Request(tuple(messages), max_tokens=1, slots=tuple(slots), choices=LEVELS)
+
+
+def simulate_token_request(explanation, tokens, last, *, n_shots):
+    """Ask for the level of one token, the text behind it not shown."""
+    words = wording()["simulate_token"]
+    messages = [("system", words["system"])]
+    for number, shot in enumerate(_shots(n_shots), start=1):
+        window = shot["windows"][0]
+        at = int(np.argmax(window.levels))
+        messages.append(("user", _token(number, shot["explanation"], window.tokens, at)))
+        messages.append(("assistant", str(window.levels[at])))
+        messages.append(("user", _token(number, shot["explanation"], window.tokens, 0)))
+        messages.append(("assistant", str(window.levels[0])))
+    messages.append(("user", _token(n_shots + 1, explanation, tokens, last)))
+    return Request(tuple(messages), max_tokens=1, top_logprobs=TOP_LOGPROBS, choices=LEVELS)
+
+
+def simulate_json_request(explanation, tokens, *, n_shots):
+    """Ask for the levels of all tokens as a JSON object."""
+    messages = [("system", wording()["simulate_json"]["system"])]
+    for number, shot in enumerate(_shots(n_shots), start=1):
+        window = shot["windows"][0]
+        messages.append(("user", _numbered(number, shot["explanation"], window.tokens)))
+        levels = ", ".join(str(level) for level in window.levels)
+        messages.append(("assistant", f'{{"levels": [{levels}]}}'))
+    messages.append(("user", _numbered(n_shots + 1, explanation, tokens)))
+    return Request(tuple(messages), max_tokens=4 * len(tokens) + 32, json=True)
+
+
+def judge_request(explanation, windows):
+    """Ask which windows fit an explanation, or without one, which does not belong."""
+    words, n = wording()["judge"], len(windows)
+    asked = [words["piece"].format(number=i, text=str(w)) for i, w in enumerate(windows, start=1)]
+    if explanation is None:
+        told = words["intruder"], words["answer_intruder"]
+    else:
+        told = words["detection" if windows[0].marked is None else "fuzzing"], words["answers"]
+        asked = [words["explanation"].format(explanation=explanation), *asked]
+    messages = (("system", f"{told[0]} {told[1].format(n=n)}"), ("user", "\n".join(asked)))
+    return Request(messages, max_tokens=64 + 8 * n, json=True)
+
+
+def correction(request, reply, reason):
+    """Return the same question after a reply that could not be read."""
+    asked = wording()["correct"].format(reason=reason)
+    messages = (*request.messages, ("assistant", reply[:MOST_REPEATED]), ("user", asked))
+    return replace(request, messages=messages)
+
+
+def _shots(n_shots):
+    return [
+        shot | {"windows": [ShownWindow(*zip(*window, strict=True)) for window in shot["windows"]]}
+        for shot in wording()["examples"][:n_shots]
+    ]
+
+
+def _records(number, windows):
+    words = wording()["explain"]
+    levels = np.concatenate([window.levels for window in windows])
+    parts = [words["feature"].format(number=number), *(_lines(words["window"], w) for w in windows)]
+    if np.mean(levels > 0) < SPARSE:
+        parts += [_lines(words["active"], w, only_active=True) for w in windows if any(w.levels)]
+    return "\n".join([*parts, words["ask"].format(number=number)])
+
+
+def _lines(head, window, only_active=False):
+    pairs = zip(window.tokens, window.levels, strict=True)
+    lines = [f"{token}\t{level}" for token, level in pairs if level or not only_active]
+    return "\n".join([head, *lines])
+
+
+def _levels(number, explanation, tokens, levels):
+    head = wording()["simulate"]["feature"].format(number=number, explanation=explanation)
+    lines = (f"{token}\t{level}" for token, level in zip(tokens, levels, strict=True))
+    return "\n".join([head, *lines])
+
+
+def _token(number, explanation, tokens, last):
+    return wording()["simulate_token"]["feature"].format(
+        number=number,
+        explanation=explanation,
+        text="".join(tokens[: last + 1]),
+        token=tokens[last],
+    )
+
+
+def _numbered(number, explanation, tokens):
+    head = wording()["simulate_json"]["feature"].format(
+        number=number, explanation=explanation, n_tokens=len(tokens)
+    )
+    return "\n".join([head, *(f"{i}\t{token}" for i, token in enumerate(tokens))])

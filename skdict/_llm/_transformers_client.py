@@ -1,0 +1,223 @@
+"""A language model on this machine, with exact log-probabilities."""
+
+import math
+import threading
+from itertools import pairwise
+
+import torch
+
+from skdict._core import resolve_device
+from skdict._llm._requests import ClientError, Completion
+from skdict.models import describe_model, evaluation_mode, fingerprint, load_model
+
+
+class TransformersClient:
+    """Ask a causal language model through transformers.
+
+    Log-probabilities are exact: of every candidate asked for, however many tokens it has, and at
+    every slot, because the text is cut into tokens on both sides of each slot.
+
+    Parameters
+    ----------
+    model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
+        A name, a folder or a loaded pair. It is loaded when first asked.
+    device : str, default="auto"
+        Where a model given by name or folder runs.
+    revision : str or None, default=None
+        Branch, tag or commit on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
+
+    Examples
+    --------
+    >>> from skdict import load_stories
+    >>> from skdict.interpretation import Request, TransformersClient
+    >>> client = TransformersClient(load_stories().model)
+    >>> client.complete(Request((("user", "Once upon a"),), max_tokens=1)).text
+    ' time'
+    """
+
+    def __init__(self, model, *, device="auto", revision=None, trust_remote_code=False):
+        self.model, self.device, self.revision = model, device, revision
+        self.trust_remote_code = trust_remote_code
+        self._identity = None
+        self._lock = threading.Lock()
+
+    def __repr__(self):
+        return f"TransformersClient({describe_model(self.model)!r})"
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def identity(self):
+        """What tells this model from others, for a cache: a hash of weights and vocabulary."""
+        if self._identity is None:
+            self._identity = fingerprint(*self._load())
+        return self._identity
+
+    def complete(self, request):
+        """Let the model write, or read off what it expects at the slots.
+
+        Parameters
+        ----------
+        request : Request
+            The question.
+
+        Returns
+        -------
+        Completion
+            The reply, or the log-probabilities asked for.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError, TypeError
+            If the model cannot be loaded.
+        ClientError
+            If the question is longer than the model reads.
+        """
+        with self._lock:
+            model, tokenizer = self._load()
+            with torch.inference_mode(), evaluation_mode(model):
+                if request.choices:
+                    return _Choices(model, tokenizer).read(request)
+                return _write(model, tokenizer, request)
+
+    def _load(self):
+        device = resolve_device(self.device)
+        return load_model(
+            self.model,
+            device=device,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+
+def _write(model, tokenizer, request):
+    ids, chats = _prompt(tokenizer, request)
+    _check_length(model, len(ids) + request.max_tokens)
+    written, found, cache = [], [], None
+    new = torch.tensor([ids], device=model.device)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(request.max_tokens):
+        output = model(input_ids=new, past_key_values=cache, use_cache=True)
+        cache = output.past_key_values
+        logprobs = output.logits[0, -1].float().log_softmax(-1).cpu()
+        token = _next(logprobs, request.temperature, generator)
+        if token == tokenizer.eos_token_id:
+            break
+        written.append(token)
+        if request.top_logprobs:
+            top = logprobs.topk(min(request.top_logprobs, len(logprobs)))
+            pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+            found.append(_by_text(tokenizer, pairs))
+        new = torch.tensor([[token]], device=model.device)
+    text = tokenizer.decode(written, skip_special_tokens=True)
+    text = text if chats else request.prefix + text
+    logprobs = tuple(found) if request.top_logprobs else None
+    return Completion(text, logprobs, len(ids), len(written))
+
+
+def _prompt(tokenizer, request):
+    """Return the tokens to go on from, and whether they are a chat."""
+    if getattr(tokenizer, "chat_template", None) is not None:
+        messages = [{"role": role, "content": text} for role, text in request.messages]
+        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return tokenizer(prompt, add_special_tokens=False)["input_ids"], True
+    return _encode(tokenizer, request.text), False
+
+
+def _encode(tokenizer, text):
+    """Return the tokens of the beginning of a text: no end marked."""
+    ids = tokenizer(text)["input_ids"]
+    ended = ids and ids[-1] == tokenizer.eos_token_id and (len(ids) > 1 or not text)
+    return ids[:-1] if ended else ids
+
+
+def _next(logprobs, temperature, generator):
+    if temperature == 0:
+        return int(logprobs.argmax())
+    weights = (logprobs / temperature).softmax(-1)
+    return int(torch.multinomial(weights, 1, generator=generator))
+
+
+def _by_text(tokenizer, pairs):
+    """Return log-probabilities by text; tokens of the same text count together."""
+    found = {}
+    for token, logprob in pairs:
+        text = tokenizer.decode([token])
+        before = torch.tensor(found.get(text, float("-inf")), dtype=torch.float64)
+        found[text] = float(torch.logaddexp(before, torch.tensor(logprob, dtype=torch.float64)))
+    return found
+
+
+class _Choices:
+    """Reads how likely a model takes some choices to be, at places in a text or behind it."""
+
+    def __init__(self, model, tokenizer):
+        self.model, self.tokenizer = model, tokenizer
+
+    def read(self, request):
+        """Return the log-probabilities of the choices at each slot, or else behind the text."""
+        if request.slots:
+            ids, ends = self._cut(request.text, request.slots)
+        else:
+            ids, _ = _prompt(self.tokenizer, request)
+            ends = [len(ids)]
+        _check_length(self.model, len(ids))
+        logprobs = self._logprobs(ids)
+        choices = {choice: self._tokens(choice) for choice in request.choices}
+        found = tuple(self._at(ids[:end], logprobs[end - 1], choices) for end in ends)
+        return Completion("", found, len(ids), 0)
+
+    def _cut(self, text, slots):
+        """Return the tokens of a text cut at the slots, and the number before each slot."""
+        bounds = (*slots, len(text))
+        ids, ends = _encode(self.tokenizer, text[: bounds[0]]), []
+        for start, end in pairwise(bounds):
+            ends.append(len(ids))
+            ids = ids + self._tokens(text[start:end])
+        return ids, ends
+
+    def _at(self, before, logprobs, choices):
+        """Return the log-probability of each choice, none as the beginning of a longer one."""
+        whole = {}
+        for choice, tokens in choices.items():
+            whole[choice] = float(logprobs[tokens[0]])
+            for i in range(1, len(tokens)):
+                whole[choice] += float(self._logprobs(before + tokens[:i])[-1][tokens[i]])
+        found = {}
+        for choice, tokens in choices.items():
+            longer = (c for c, t in choices.items() if c != choice and t[: len(tokens)] == tokens)
+            p = math.exp(whole[choice]) - sum(math.exp(whole[c]) for c in longer)
+            found[choice] = math.log(p) if p > 0 else -math.inf
+        return found
+
+    def _logprobs(self, ids):
+        logits = self.model(input_ids=torch.tensor([ids], device=self.model.device)).logits
+        return logits[0].float().log_softmax(-1).cpu()
+
+    def _tokens(self, text):
+        """Return the tokens of a text that follows a tab, as every slot does."""
+        tab = self.tokenizer("\t", add_special_tokens=False)["input_ids"]
+        both = self.tokenizer("\t" + text, add_special_tokens=False)["input_ids"]
+        if both[: len(tab)] == tab and len(both) > len(tab):
+            return both[len(tab) :]
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def _check_length(model, n_tokens):
+    most = getattr(model.config, "max_position_embeddings", None)
+    if most is not None and n_tokens > most:
+        raise ClientError(
+            f"the question takes {n_tokens} tokens and the model reads {most}; pass fewer n_shots, "
+            f"a smaller window, or a model that reads more"
+        )

@@ -1,0 +1,21 @@
+"""Pictures, in scikit-learn's convention: from_* gathers what is shown, plot draws it."""
+
+from skdict.inspection.displays._alpha_path import AlphaPathDisplay
+from skdict.inspection.displays._feature_density import FeatureDensityDisplay
+from skdict.inspection.displays._feature_map import FeatureMapDisplay
+from skdict.inspection.displays._input_histogram import InputHistogramDisplay
+from skdict.inspection.displays._interpretability import InterpretabilityDisplay
+from skdict.inspection.displays._patching_curve import PatchingCurveDisplay
+from skdict.inspection.displays._similarity import DictionarySimilarityDisplay
+from skdict.inspection.displays._training_history import TrainingHistoryDisplay
+
+__all__ = [
+    "AlphaPathDisplay",
+    "DictionarySimilarityDisplay",
+    "FeatureDensityDisplay",
+    "FeatureMapDisplay",
+    "InputHistogramDisplay",
+    "InterpretabilityDisplay",
+    "PatchingCurveDisplay",
+    "TrainingHistoryDisplay",
+]

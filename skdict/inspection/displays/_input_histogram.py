@@ -1,0 +1,185 @@
+"""Which tokens a feature fires on, by how strongly."""
+
+import numpy as np
+
+from skdict._validation import check_choice
+from skdict.decomposition import check_is_dictionary
+from skdict.inspection._case_studies import input_histogram
+from skdict.inspection._checks import check_activations
+from skdict.inspection.displays._axes import COLORS, GREY, as_label, axes_of
+
+
+class InputHistogramDisplay:
+    """Histogram of the codes of one feature, each bar divided by token.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n_bins + 1,)
+        Edges of the bins, in units of the activations.
+    counts : ndarray of shape (n_tokens + 1, n_bins)
+        Firings on each token, and in the last row on all others.
+    tokens : list of str
+        The tokens.
+    feature : int
+        The feature, for the title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What `plot` drew on.
+    figure_ : matplotlib Figure
+        The figure that it is of.
+
+    See Also
+    --------
+    input_histogram : The numbers.
+
+    Examples
+    --------
+    >>> from skdict.inspection import InputHistogramDisplay
+    >>> display = InputHistogramDisplay([0, 1, 2], [[3, 2], [5, 0]], ["'"], 7)
+    >>> display.counts.sum(axis=0).tolist()
+    [8, 2]
+    """
+
+    def __init__(self, edges, counts, tokens, feature):
+        self.edges = np.asarray(edges)
+        self.counts = np.asarray(counts)
+        self.tokens = tokens
+        self.feature = feature
+
+    @classmethod
+    def from_estimator(
+        cls, dictionary, activations, feature, *, n_bins=10, n_tokens=5, ax=None, **plot_options
+    ):
+        """Encode rows and draw.
+
+        Parameters
+        ----------
+        dictionary : estimator
+            Fitted; a Pipeline may end in one.
+        activations : Activations of shape (n_samples, width)
+            Rows.
+        feature : int
+            Which feature.
+        n_bins, n_tokens : int, default=10 and 5
+            As in `input_histogram`.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None for a new figure.
+        **plot_options : dict
+            Passed to `plot`.
+
+        Returns
+        -------
+        InputHistogramDisplay
+            The display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no dictionary, or the rows know no tokens.
+        ValueError
+            If there is no such feature, or it never fires.
+        ImportError
+            If matplotlib is missing.
+        """
+        check_is_dictionary(dictionary)
+        check_activations(activations)
+        codes = dictionary.transform(activations)
+        display = cls.from_codes(codes, activations, feature, n_bins=n_bins, n_tokens=n_tokens)
+        return display.plot(ax, **plot_options)
+
+    @classmethod
+    def from_codes(cls, codes, activations, feature, *, n_bins=10, n_tokens=5):
+        """Take codes at hand.
+
+        Parameters
+        ----------
+        codes : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Codes of the activations.
+        activations : Activations of shape (n_samples, width)
+            The rows that the codes come from.
+        feature : int
+            Column of the codes.
+        n_bins, n_tokens : int, default=10 and 5
+            As in `input_histogram`.
+
+        Returns
+        -------
+        InputHistogramDisplay
+            The display, not drawn yet.
+
+        Raises
+        ------
+        TypeError
+            If `activations` carry no tokens.
+        ValueError
+            If there is no such feature, or it never fires.
+        """
+        found = input_histogram(codes, activations, feature, n_bins=n_bins, n_tokens=n_tokens)
+        if not len(found.edges):
+            raise ValueError(
+                f"feature {feature} never fires on these rows; choose one of those whose counts_ "
+                f"in FeatureStatistics are above 0"
+            )
+        return cls(found.edges, found.counts, found.tokens, feature)
+
+    def plot(self, ax=None, *, stat="count", **bar_options):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None for a new figure.
+        stat : {"count", "share"}, default="count"
+            Whether bars are as high as there are firings, or all of one height, with the number
+            of firings on top: strong firings are few, and hard to see otherwise.
+        **bar_options : dict
+            Passed to `ax.bar`.
+
+        Returns
+        -------
+        InputHistogramDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `stat` is neither.
+        ImportError
+            If matplotlib is missing.
+        """
+        check_choice("stat", stat, ("count", "share"))
+        ax = axes_of(ax, type(self).__name__)
+        totals = self.counts.sum(axis=0)
+        heights = self.counts / np.maximum(totals, 1) if stat == "share" else self.counts
+        names = [*map(as_label, self.tokens), "other tokens"]
+        colors = [COLORS[i % len(COLORS)] for i in range(len(self.tokens))] + [GREY]
+        base = np.zeros(heights.shape[1])
+        for height, name, color in zip(heights, names, colors, strict=True):
+            if height.any():
+                options = {"color": color, "label": name, "edgecolor": "white", "linewidth": 0.5}
+                widths = np.diff(self.edges)
+                ax.bar(
+                    self.edges[:-1], height, widths, base, align="edge", **(options | bar_options)
+                )
+                base = base + height
+        if stat == "share":
+            for left, right, total in zip(self.edges[:-1], self.edges[1:], totals, strict=True):
+                ax.annotate(
+                    f"{total:,}", ((left + right) / 2, 1.01), ha="center", fontsize="x-small"
+                )
+            ax.set_ylim(0, 1.08)
+        ax.set_xlabel("Code, in units of the activations")
+        ax.set_ylabel("Number of tokens" if stat == "count" else "Share of tokens (number on top)")
+        ax.set_title(f"Feature {self.feature}: tokens it fires on", fontsize="medium")
+        ax.legend(frameon=False, **_legend_place(stat))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _legend_place(stat):
+    # Full bars leave no room inside the axes.
+    if stat == "share":
+        return {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    return {"loc": "best"}

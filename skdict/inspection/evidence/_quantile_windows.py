@@ -1,0 +1,114 @@
+"""Windows of a feature drawn evenly over how strongly it fires, to explain and to test."""
+
+import numpy as np
+
+from skdict.inspection.evidence._keys import uniform
+from skdict.inspection.evidence._records import FeatureRecords, Record, _Fired, _Windows
+from skdict.inspection.evidence._token_blocks import TokenBlock
+
+# Of delphi: windows that a feature must fire in, slices of them, and windows to explain from.
+FEWEST = 200
+N_QUANTILES = 10
+N_EXPLAIN = 40
+
+
+def quantile_windows(read, n_features, *, window, n_test, n_silent, seed):
+    """Return windows to explain from and to test on, equally many of each tenth of strength.
+
+    Documents are cut into consecutive windows, shorter ones left out. Those in which a feature
+    fires, of equal tokens one, are sorted by the largest code and cut into ten slices of equal
+    count; from each, windows to explain from and others to test on are drawn. Features that fire
+    in fewer than 200 have none.
+
+    Parameters
+    ----------
+    read : callable
+        Gives anew an iterable of (csr_array, Activations): codes of whole documents.
+    n_features : int
+        Columns of the codes.
+    window : int
+        Tokens in a window.
+    n_test, n_silent : int
+        Windows to test on: with the feature, a multiple of ten, and without.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    list of (list of Record)
+        Windows to explain from.
+    list of FeatureRecords
+        Windows to test on in `random`, windows without the feature in `silent`.
+    ndarray of float, shape (n_features,)
+        In which share of all windows a feature fires.
+    """
+    whole, pairs = _fired(read(), window)
+    feature, number, largest, content = pairs
+    chosen = []
+    for j in range(n_features):
+        own = np.flatnonzero(feature == j)
+        distinct = own[np.unique(content[own], return_index=True)[1]]
+        chosen.append(_draw(distinct, number, largest, n_test // N_QUANTILES, seed, j))
+        free = whole.copy()
+        free[number[own]] = False
+        drawn = np.flatnonzero(free)
+        drawn = drawn[np.argsort(uniform(seed, 9, j, drawn))[:n_silent]]
+        chosen[-1].append(drawn if len(chosen[-1][0]) else drawn[:0])
+    found = _records(read(), window, chosen)
+    explain, test = [], []
+    for j, numbers in enumerate(chosen):
+        shown, fires, silent = ([found[j, int(w)] for w in part] for part in numbers)
+        explain.append(shown)
+        test.append(FeatureRecords(j, [], fires, [], silent))
+    return explain, test, np.bincount(feature, minlength=n_features) / max(whole.sum(), 1)
+
+
+def _fired(blocks, length):
+    """Return which windows are whole, and (feature, window, largest code, content) of firings."""
+    whole, parts, n_before = [np.zeros(0, dtype=bool)], [], 0
+    for codes, block in blocks:
+        windows = _Windows(TokenBlock.of(block), length)
+        fired = _Fired(codes, windows)
+        kept = windows.sizes[fired.window] == length
+        columns = fired.window + n_before, fired.largest, windows.content[fired.window]
+        parts.append([values[kept] for values in (fired.feature, *columns)])
+        whole.append(windows.sizes == length)
+        n_before += len(windows)
+    return np.concatenate(whole), [np.concatenate(v) for v in zip(*parts, strict=True)]
+
+
+def _draw(own, number, largest, n_test, seed, feature):
+    """Return the windows to explain from and to test on, strongest slice first."""
+    none = np.zeros(0, dtype=np.int64)
+    if len(own) < FEWEST:
+        return [none, none]
+    own = own[np.lexsort((number[own], -largest[own]))]
+    size, n_explain = len(own) // N_QUANTILES, N_EXPLAIN // N_QUANTILES
+    explain, test = [], []
+    for q in range(N_QUANTILES):
+        part = number[own[q * size : (q + 1) * size]]
+        part = part[np.argsort(uniform(seed, 8, feature, part))]
+        explain.append(part[:n_explain])
+        test.append(part[n_explain : n_explain + n_test])
+    return [np.concatenate(explain), np.concatenate(test)]
+
+
+def _records(blocks, length, chosen):
+    """Return the windows chosen, by feature and number."""
+    wanted = {}
+    for j, parts in enumerate(chosen):
+        for w in np.concatenate(parts).tolist():
+            wanted.setdefault(w, []).append(j)
+    found, n_before = {}, 0
+    for codes, block in blocks:
+        windows = _Windows(TokenBlock.of(block), length)
+        for w in range(len(windows)):
+            features = wanted.get(n_before + w)
+            if features is None:
+                continue
+            rows = slice(windows.starts[w], windows.starts[w] + windows.sizes[w])
+            place = int(windows.document[w]), int(windows.position[w]), windows.token_ids[rows]
+            dense = codes[rows].toarray()
+            found |= {(j, n_before + w): Record(*place, dense[:, j]) for j in features}
+        n_before += len(windows)
+    return found

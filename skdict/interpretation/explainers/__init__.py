@@ -1,0 +1,1 @@
+"""Explainers: from codes and tokens to explanations."""

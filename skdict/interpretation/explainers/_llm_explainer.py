@@ -1,0 +1,184 @@
+"""A language model says what features fire on."""
+
+from sklearn.base import BaseEstimator
+
+from skdict._llm import (
+    Failure,
+    ShownWindow,
+    ask,
+    explain_request,
+    managed,
+    quantize,
+    read_explanation,
+    readable_tokens,
+)
+from skdict._validation import check_number
+from skdict.inspection import RecordCollector
+from skdict.interpretation.explainers._explanation import Explanation
+
+
+class LLMExplainer(BaseEstimator):
+    r"""Let a language model explain each feature from the windows in which it is strongest.
+
+    It is shown the tokens of `n_examples` windows, each with its code as a whole number
+    :math:`\min(10, \lfloor 10 \max(c, 0) / c_{max} \rfloor)`, where :math:`c_{max}` is the largest
+    code of these windows. Where fewer than a fifth of the numbers are above 0, the tokens above 0
+    are listed again by themselves.
+
+    Parameters
+    ----------
+    client : client or callable
+        `OpenAIClient`, `TransformersClient`, a function, or one of them in a `ManagedClient`,
+        which has a cache and a budget.
+    n_examples : int, default=5
+        Windows that are shown, at most one of each document.
+    window : int, default=64
+        Tokens in a window.
+    n_shots : int, default=3
+        Worked examples shown first, 0 to 3.
+    max_tokens : int, default=100
+        Most tokens in a reply.
+    temperature : float, default=0.0
+        Of the reply.
+    n_attempts : int, default=2
+        How often a feature is tried if the reply cannot be read.
+
+    See Also
+    --------
+    LLMSimulator : Predicts codes from such an explanation.
+
+    References
+    ----------
+    Bills et al. (2023), "Language models can explain neurons in language models".
+
+    Examples
+    --------
+    >>> from skdict.inspection import TokenBlock
+    >>> from skdict.interpretation import LLMExplainer
+    >>> from scipy.sparse import csc_array
+    >>> tokens = TokenBlock([0, 0], [0, 1], [0, 1], vocabulary=[" a", " b"])
+    >>> explainer = LLMExplainer(lambda request: "Fires on: the letter b")
+    >>> print(explainer.explain(csc_array([[0.0], [1.0]]), tokens)[0])
+    the letter b [llm]
+    """
+
+    name = "llm"
+
+    def __init__(
+        self,
+        client,
+        *,
+        n_examples=5,
+        window=64,
+        n_shots=3,
+        max_tokens=100,
+        temperature=0.0,
+        n_attempts=2,
+    ):
+        self.client = client
+        self.n_examples = n_examples
+        self.window = window
+        self.n_shots = n_shots
+        self.max_tokens = max_tokens
+        self.temperature = temperature
+        self.n_attempts = n_attempts
+
+    def __sklearn_clone__(self):
+        # Copies share the client: its budget, its cache, its connection.
+        return type(self)(**self.get_params(deep=False))
+
+    def explain(self, codes, tokens):
+        """Explain features from the documents set aside for it.
+
+        Parameters
+        ----------
+        codes : csc_array of shape (n_tokens, n_features)
+            Codes, none below 0.
+        tokens : TokenBlock
+            The tokens, in whole documents, with a vocabulary.
+
+        Returns
+        -------
+        list of Explanation or Failure
+            One for each column.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds, or there is no vocabulary.
+        ClientError
+            If the endpoint refuses every question.
+        """
+        self.check()
+        wanted = {"n_top": self.n_examples, "n_random": 0, "n_silent": 0}
+        collector = RecordCollector(codes.shape[1], window=self.window, **wanted)
+        records = collector.update(codes, tokens).records()
+        return self.explain_records([found.top for found in records], tokens.vocabulary)
+
+    def explain_records(self, records, vocabulary):
+        """Explain features from windows chosen before.
+
+        Parameters
+        ----------
+        records : list of (list of Record)
+            The windows of each feature; features without any are not asked about.
+        vocabulary : sequence of str
+            Readable piece of each token id.
+
+        Returns
+        -------
+        list of Explanation or Failure
+            One for each feature.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds, or there is no vocabulary.
+        ClientError
+            If the endpoint refuses every question.
+        """
+        self.check()
+        client = managed(self.client)
+        tasks = list(enumerate(records))
+        return client.map(lambda task: self._one(client, *task, vocabulary), tasks)
+
+    def _one(self, client, feature, records, vocabulary):
+        if not records:
+            return Failure("explain", "there is no window in which the feature fires")
+        levels = quantize([record.codes for record in records])
+        windows = [
+            ShownWindow(readable_tokens(record.token_ids, vocabulary), tuple(found.tolist()))
+            for record, found in zip(records, levels, strict=True)
+        ]
+        request = explain_request(
+            windows,
+            n_shots=self.n_shots,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+        )
+        said = ask(
+            client,
+            request,
+            lambda completion: read_explanation(completion.text),
+            stage="explain",
+            n_attempts=self.n_attempts,
+        )
+        if isinstance(said, Failure):
+            return said
+        return Explanation(feature, self.name, 0, 0, said, ())
+
+    def check(self):
+        """Check parameters and client, before any work begins.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds.
+        ImportError, ClientError
+            If the client lacks what it needs, such as a package or a key.
+        """
+        for name in ("n_examples", "window", "max_tokens", "n_attempts"):
+            check_number(name, getattr(self, name), low=1, integer=True)
+        check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
+        check_number("temperature", self.temperature, low=0)
+        managed(self.client).check()

@@ -1,0 +1,1 @@
+"""Judges: verdicts on windows of text, and scores made of them."""

@@ -1,0 +1,1 @@
+"""Ratings of features by people."""

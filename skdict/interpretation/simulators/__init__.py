@@ -1,0 +1,1 @@
+"""Simulators: from explanations to predicted codes."""

@@ -1,0 +1,301 @@
+"""What a feature does to the model's output."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+
+from skdict._validation import check_number, check_random_state
+from skdict.interventions._features import check_features
+from skdict.interventions._intervene import intervene
+from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
+from skdict.interventions._text_batches import text_batches
+from skdict.interventions.outputs._effects_table import OutputEffects
+from skdict.interventions.outputs._final_norm import FinalNorm, writes_to_the_residual_stream
+from skdict.models import (
+    ForwardFrom,
+    as_rows,
+    at_least_float32,
+    capture,
+    evaluation_mode,
+    find_hook_point,
+    readable_pieces,
+)
+
+# Setting up a run from the hook point upward costs three passes of a batch.
+MIN_PAIRS_PER_TEXT = 4
+
+
+def output_effects(
+    model,
+    hook_point,
+    dictionary,
+    texts,
+    features=None,
+    *,
+    n_texts=16,
+    n_tokens=10,
+    max_length=256,
+    batch_size=8,
+    skip_first=1,
+    device="auto",
+    revision=None,
+    trust_remote_code=False,
+    random_state=None,
+):
+    r"""Return what features do to the log-probabilities of the next token.
+
+    A feature is ablated in texts in which it fires; its effect on the token v is
+
+    .. math:: e_v = \frac{1}{|T|} \sum_{t \in T}
+              \log p(v \mid x_t) - \log p(v \mid x_t \text{ without the feature})
+
+    over the positions T on which it fires, in nats: positive where it makes the token likelier.
+    Direct logit attribution is what it would do if no later block took notice: with the last
+    residual stream y, the final norm N and the unembedding U,
+
+    .. math:: d_v = \frac{1}{|T|} \sum_{t \in T} U_v \cdot (N(y_t) - N(y_t - c_t f)),
+
+    with its mean over the vocabulary taken off, as adding one number to all logits changes
+    nothing. Where both rank tokens alike, the feature acts directly.
+
+    Parameters
+    ----------
+    model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
+        A causal language model: a name, a folder, or a loaded one with its tokenizer.
+    hook_point : str
+        Where the features are, as of `ActivationExtractor`.
+    dictionary : estimator
+        Fitted on activations of this hook point.
+    texts : list of str
+        Texts to look for the features in.
+    features : int, sequence of int or None, default=None
+        Which; None means all, which takes long for many.
+    n_texts : int, default=16
+        Texts for each feature, drawn from those in which it fires.
+    n_tokens : int, default=10
+        Tokens at either end that the table shows.
+    max_length : int, default=256
+        Tokens read of a text, special ones included.
+    batch_size : int, default=8
+        Pairs of feature and text in a forward pass.
+    skip_first : int, default=1
+        Positions at the start of a text that are left alone, as special tokens are.
+    device : str, default="auto"
+        Where a model given by name or folder runs.
+    revision : str or None, default=None
+        Branch, tag or commit of a model on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model given by name or folder brings with it. Read that code
+        first.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draw of texts.
+
+    Returns
+    -------
+    OutputEffects
+        A table with the columns `feature`, `token`, `token_id`, `effect`, `direct`,
+        `n_positions` and `agreement` (``to_dict``, ``to_frame``), as `write_report` takes it,
+        and the whole arrays. `direct` and `agreement` are nan where the hook point does not
+        write to the residual stream ("attn_heads", "mlp_act", module paths) or the model has no
+        final norm before its unembedding.
+
+    Raises
+    ------
+    TypeError
+        If the model comes without tokenizer or gives no logits, the dictionary is none, or the
+        texts are no list of strings.
+    ValueError
+        If the hook point or a feature does not exist, no text has two ordinary tokens in a row,
+        or a parameter is out of range.
+
+    See Also
+    --------
+    intervene : Edits of any kind.
+
+    References
+    ----------
+    Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find Highly
+    Interpretable Features in Language Models", section 5.
+
+    Examples
+    --------
+    >>> from skdict import ActivationExtractor, RandomDictionary, load_stories
+    >>> from skdict.interventions import output_effects
+    >>> stories = load_stories()
+    >>> texts = stories.texts[:4]
+    >>> acts = ActivationExtractor(stories.model, "resid_post.4").fit_transform(texts)
+    >>> dictionary = RandomDictionary(32, random_state=0).fit(acts)
+    >>> table = output_effects(
+    ...     stories.model, "resid_post.4", dictionary, texts, [3], random_state=0
+    ... )
+    >>> likelier, less_likely = table.tokens(3)
+    >>> likelier[0][1] > 0 > less_likely[0][1]
+    True
+    """
+    for name, value in (("n_texts", n_texts), ("n_tokens", n_tokens)):
+        check_number(name, value, low=1, integer=True)
+    module, tokenizer = loaded_pair(
+        model, device=device, revision=revision, trust_remote_code=trust_remote_code
+    )
+    find_hook_point(module, hook_point)
+    frozen = frozen_dictionary(dictionary, module)
+    features = check_features(features, frozen)
+    options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
+    batches = text_batches(module, tokenizer, texts, **options)
+    sums = _Sums(module, hook_point, frozen, features)
+    with torch.no_grad(), evaluation_mode(module):
+        chosen = sums.draw_texts(batches, n_texts, check_random_state(random_state))
+        for batch, pairs in zip(batches, chosen, strict=True):
+            sums.add(batch, pairs, batch_size)
+    return sums.table(readable_pieces(tokenizer), n_tokens)
+
+
+class _Sums:
+    """Running sums of effects over the positions on which features fire."""
+
+    def __init__(self, model, hook_point, dictionary, features):
+        self.model, self.hook_point = model, hook_point
+        self.dictionary, self.features = dictionary, features
+        self.final = FinalNorm.find(model) if writes_to_the_residual_stream(hook_point) else None
+        self.counts = np.zeros(len(features), dtype=int)
+        self.effects = self.direct = None
+
+    def draw_texts(self, batches, n_texts, rng):
+        """Return, for each batch, the pairs (number of feature, text) to look at."""
+        fires = []
+        for batch in batches:
+            codes = self._codes(batch.read(self.model, self.hook_point), batch)
+            fires.append((codes != 0).any(dim=1).cpu().numpy())
+        starts = np.cumsum([0, *map(len, fires)])
+        fires = np.concatenate(fires)
+        pairs = []
+        for number in range(len(self.features)):
+            texts = np.flatnonzero(fires[:, number])
+            some = rng.choice(texts, min(n_texts, len(texts)), replace=False)
+            pairs += [(number, text) for text in some]
+        return [
+            [(number, text - start) for number, text in pairs if start <= text < end]
+            for start, end in pairwise(starts)
+        ]
+
+    def _codes(self, x, batch):
+        """Return codes of the features, (texts, tokens, features); zero where left alone."""
+        check_width(self.hook_point, x.shape[-1], self.dictionary)
+        x = x.to(self.dictionary.offset)
+        codes = x.new_zeros(*batch.ids.shape, len(self.features))
+        codes[batch.kept] = self.dictionary.encode(x[batch.kept])[:, self.features]
+        return codes
+
+    def add(self, batch, pairs, batch_size):
+        """Add the effects of pairs (number of feature, text) of a batch."""
+        if not pairs:
+            return
+        places = {"x": find_hook_point(self.model, self.hook_point)}
+        if self.final is not None:
+            places["final"] = self.final.point
+        with capture(places, stop=False) as values:
+            clean = _log_probabilities(batch.run(self.model))
+        shape = batch.ids.shape
+        codes = self._codes(as_rows(values["x"], shape, self.hook_point), batch)
+        resumed = None
+        if len(pairs) >= MIN_PAIRS_PER_TEXT * len(batch.ids):
+            mask = None if batch.mask.all() else batch.mask
+            resumed = ForwardFrom(self.model, self.hook_point, batch.ids, mask)
+        for start in range(0, len(pairs), batch_size):
+            part = pairs[start : start + batch_size]
+            edited = (
+                self._ablated(batch, part)
+                if resumed is None
+                else self._ablated_upward(resumed, part, codes)
+            )
+            for (number, text), after in zip(part, edited, strict=True):
+                fires = codes[text, :, number] != 0
+                self.counts[number] += int(fires.sum())
+                after = after[fires] if resumed is None else after[: fires.sum()]
+                self._sum("effects", number, clean[text, fires] - after)
+                if self.final is not None:
+                    atom = self.dictionary.components[self.features[number]]
+                    moved = codes[text, fires, number][:, None] * atom
+                    final = as_rows(values["final"], shape, "final norm")[text, fires]
+                    self._sum("direct", number, self.final.difference(final, moved))
+
+    def _sum(self, name, number, differences):
+        if getattr(self, name) is None:
+            shape = len(self.features), differences.shape[-1]
+            setattr(self, name, np.zeros(shape))
+        getattr(self, name)[number] += differences.double().sum(dim=0).cpu().numpy()
+
+    def _ablated(self, batch, pairs):
+        """Return log-probabilities of texts, each with its own feature ablated."""
+        texts = torch.tensor([text for _, text in pairs])
+        columns = torch.tensor([self.features[number] for number, _ in pairs])
+
+        def ablate(codes):
+            codes[torch.arange(len(codes)), :, columns.to(codes.device)] = 0
+            return codes
+
+        some = batch.rows(texts)
+        with intervene(self.model, self.hook_point, self.dictionary, ablate, positions=some.kept):
+            return _log_probabilities(some.run(self.model))
+
+    def _ablated_upward(self, resumed, pairs, codes):
+        """Return the same at the positions where the features fire, in front of the others.
+
+        The model is run from the hook point upward, and only these positions are multiplied by
+        the output matrix.
+        """
+        numbers, texts = (
+            torch.tensor(part, device=codes.device) for part in zip(*pairs, strict=True)
+        )
+        c = codes[texts, :, numbers]
+        fires = c != 0
+        positions = fires.long().argsort(dim=1, descending=True, stable=True)
+        positions = positions[:, : fires.sum(dim=1).max()]
+        features = torch.tensor(self.features, device=codes.device)[numbers]
+        x = resumed.hidden[texts] - c[..., None] * self.dictionary.components[features][:, None]
+        return _log_probabilities(resumed.logits(texts, x, positions))
+
+    def table(self, vocabulary, n_tokens):
+        """Return the means."""
+        shape = len(self.features), len(vocabulary)
+        effects = self._mean(self.effects, shape)
+        direct = self._mean(self.direct, shape)
+        direct -= direct.mean(axis=1, keepdims=True)
+        # A model's output may be wider than its vocabulary.
+        vocabulary = vocabulary + [""] * (effects.shape[1] - len(vocabulary))
+        agreement = [
+            _spearman(one, other) if n else np.nan
+            for one, other, n in zip(effects, direct, self.counts, strict=True)
+        ]
+        return OutputEffects(
+            np.array(self.features, dtype=int),
+            self.counts,
+            effects,
+            direct,
+            np.array(agreement),
+            vocabulary,
+            n_tokens,
+        )
+
+    def _mean(self, sums, shape):
+        if sums is None:
+            return np.full(
+                shape if self.effects is None else self.effects.shape, np.nan, np.float32
+            )
+        with np.errstate(invalid="ignore"):
+            return (sums / self.counts[:, None]).astype(np.float32)
+
+
+def _log_probabilities(logits):
+    return at_least_float32(logits).log_softmax(dim=-1)
+
+
+def _spearman(one, other):
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return np.nan
+    one, other = rankdata(one), rankdata(other)
+    if one.std() == 0 or other.std() == 0:
+        return np.nan
+    return float(np.corrcoef(one, other)[0, 1])

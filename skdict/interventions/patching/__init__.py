@@ -1,0 +1,1 @@
+"""Activation patching: which features carry a task."""

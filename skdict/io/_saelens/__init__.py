@@ -1,7 +1,0 @@
-"""Directories of SAELens 6: the architectures that have a counterpart here, both ways."""
-
-from skdict.io._saelens._names import CONFIG
-from skdict.io._saelens._reading import read
-from skdict.io._saelens._writing import write
-
-__all__ = ["CONFIG", "read", "write"]

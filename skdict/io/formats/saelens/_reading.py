@@ -1,0 +1,200 @@
+"""A SAELens directory as a fitted estimator."""
+
+import numpy as np
+
+from skdict._core import Weights
+from skdict._files import read_json, read_tensors
+from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.io.formats.saelens._names import (
+    CONFIG,
+    DIGEST,
+    RANKS_BY_NORM,
+    SUBTRACTS_B_DEC,
+    WEIGHTS,
+    digest,
+    tensor_shapes,
+)
+
+ACCEPTED = {
+    "architecture": ("standard", "topk", "jumprelu"),
+    "normalize_activations": ("none", None),
+    "reshape_activations": ("none", None),
+}
+METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
+# Decoder rows whose norms differ from one by no more are unit vectors that were rounded.
+ROUNDING = 1e-6
+
+
+def read(folder):
+    """Return an estimator with the codes and reconstructions of a SAELens directory.
+
+    Codes are in units of the rows: those of SAELens times the norms of the decoder rows, except for
+    topk with `rescale_acts_by_decoder_norm`, where they are the same.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The directory.
+
+    Returns
+    -------
+    SparseDictionaryAutoencoder
+        With `metadata_`.
+
+    Raises
+    ------
+    ValueError
+        If the architecture or a normalisation has no counterpart, or files are damaged.
+    """
+    config = read_json(folder / CONFIG)
+    _check_config(folder, config)
+    _check_metadata(folder, config["metadata"])
+    tensors = _checked_tensors(folder, config)
+    if config["architecture"] == "topk":
+        _check_k(folder, config)
+    source = config["metadata"]
+    metadata = {"model": source.get("model_name"), "hook_point": source.get("hook_name")}
+    metadata |= {"l0": source["l0"]} if "l0" in source else {}
+    return _as_estimator(_as_weights(tensors, config), metadata)
+
+
+def _check_config(folder, config):
+    for name, values in ACCEPTED.items():
+        if config.get(name) not in values:
+            told = ", ".join(repr(value) for value in values if value is not None)
+            raise ValueError(
+                f"{str(folder / CONFIG)!r} has {name}={config.get(name)!r}, which has no "
+                f"counterpart here; accepted: {told}"
+            )
+    for name in (SUBTRACTS_B_DEC, RANKS_BY_NORM):
+        if not isinstance(config.get(name, True), bool):
+            raise ValueError(
+                f"{str(folder / CONFIG)!r} has {name}={config[name]!r}; set it to true or false, "
+                f"as the autoencoder was trained"
+            )
+    if not isinstance(config.get("metadata"), dict):
+        raise ValueError(
+            f"{str(folder)!r} was written by SAELens before version 6; load and save it once with "
+            f"SAELens 6"
+        )
+
+
+def _check_metadata(folder, metadata):
+    for name, kinds in METADATA.items():
+        if type(metadata.get(name)) not in (*kinds, type(None)):
+            raise ValueError(
+                f"{str(folder / CONFIG)!r} has {name}={metadata[name]!r:.80} in its metadata; set "
+                f"it to a {kinds[-1].__name__} or null"
+            )
+
+
+def _check_k(folder, config):
+    k, most = config.get("k"), config["d_sae"]
+    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= most:
+        raise ValueError(
+            f"{str(folder / CONFIG)!r} has k={k!r}; set it to the number of features that are kept "
+            f"on each row, a whole number from 1 to {most}"
+        )
+
+
+def _checked_tensors(folder, config):
+    """Return the tensors of the architecture in their own dtypes, thresholds as such."""
+    file = _read_weights(folder, config)
+    # Half precision as float32, so that nothing is rounded to it again.
+    tensors = {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array
+        for name, array in file.arrays.items()
+    }
+    if "threshold" not in tensors and "log_threshold" in tensors:
+        with np.errstate(over="ignore"):
+            tensors["threshold"] = np.exp(tensors.pop("log_threshold").astype(np.float64))
+    due = tensor_shapes(config["architecture"], config.get("d_in"), config.get("d_sae"))
+    for name, shape in due.items():
+        found = tensors[name].shape if name in tensors else None
+        if found != shape:
+            raise ValueError(
+                f"{str(folder / WEIGHTS)!r} holds {name} of shape {found}; its {CONFIG} asks for "
+                f"{shape}"
+            )
+        if tensors[name].dtype.kind != "f":
+            raise ValueError(
+                f"{str(folder / WEIGHTS)!r} holds {name} as {tensors[name].dtype}; get a copy with "
+                f"floating-point weights"
+            )
+        if not np.isfinite(tensors[name]).all():
+            raise ValueError(
+                f"{str(folder / WEIGHTS)!r} holds {name} with NaN or infinity; get a whole copy of "
+                f"the file, or an earlier checkpoint"
+            )
+    return {name: tensors[name] for name in due}
+
+
+def _read_weights(folder, config):
+    try:
+        file = read_tensors(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{str(folder / WEIGHTS)!r} cannot be read as safetensors: it is missing beside "
+            f"{CONFIG}; get a whole copy of the folder"
+        ) from error
+    if DIGEST in config and config[DIGEST] != digest(config, file.sha256):
+        raise ValueError(
+            f"{str(folder)!r} was changed after skdict wrote it; put it back or, if the change is "
+            f"meant, remove {DIGEST!r} from {CONFIG}"
+        )
+    return file
+
+
+def _as_weights(tensors, config):
+    """Return the weights whose reconstructions are those of the tensors."""
+    dtype = np.float64 if tensors["W_dec"].dtype == np.float64 else np.float32
+    # Folding is exact in float64 and rounded once.
+    wide = {name: array.astype(np.float64) for name, array in tensors.items()}
+    norms = np.linalg.norm(wide["W_dec"], axis=1)
+    norms[np.abs(norms - 1) < ROUNDING] = 1
+    lengths = np.where(norms == 0, 1, norms)
+    encoder, bias = wide["W_enc"].T, wide["b_enc"]
+    if not config.get(SUBTRACTS_B_DEC, True):
+        bias = bias + encoder @ wide["b_dec"]
+    factors, form, k = lengths, {}, None
+    if config["architecture"] == "jumprelu":
+        # The ReLU in front of the threshold makes a negative one zero.
+        form["thresholds"] = np.maximum(wide["threshold"], 0) * lengths
+    elif config["architecture"] == "topk":
+        k = config["k"]
+        if config.get(RANKS_BY_NORM, False):
+            # A feature without a direction must not outrank others.
+            factors = norms
+        else:
+            factors = np.ones_like(lengths)
+            form |= {"code_gains": lengths} if (lengths != 1).any() else {}
+    form |= {
+        "components": wide["W_dec"] / lengths[:, None],
+        "encoder": encoder * factors[:, None],
+        "encoder_bias": bias * factors,
+        "mean": wide["b_dec"],
+    }
+    rounded = {name: array.astype(dtype, order="C") for name, array in form.items()}
+    return Weights(**rounded, scale=1.0, k=k)
+
+
+def _as_estimator(weights, metadata):
+    m, d = weights.components.shape
+    sae = SparseDictionaryAutoencoder(m, tied_weights=False, **_activation(weights))
+    vars(sae).update(weights.attributes())
+    sae._error_unit = sae._error_unit_inliers = 1.0
+    sae.outlier_cutoff_, sae.n_outlier_rows_ = float("inf"), 0
+    sae.firing_counts_ = np.zeros(m, dtype=np.int64)
+    sae.history_, sae.n_iter_, sae.n_steps_ = [], 0, 0
+    sae.n_features_in_, sae.metadata_ = d, metadata
+    return sae
+
+
+def _activation(weights):
+    """Return the parameters that say how codes follow from pre-activations."""
+    if weights.k is not None:
+        return {"activation": "topk", "target_l0": weights.k}
+    if weights.thresholds is not None:
+        equal = np.ptp(weights.thresholds) == 0
+        return {"activation": "batch_topk" if equal else "jumprelu"}
+    return {}

@@ -1,0 +1,260 @@
+"""What SAELens wrote says the same here, or is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from skdict import SparseDictionaryAutoencoder
+from skdict.io import load_dictionary
+from tests.io.saelens.formulas import decode, encode, norms, write
+
+D, M = 6, 10
+KINDS = {
+    "standard": {"architecture": "standard"},
+    "topk": {"architecture": "topk", "k": 3, "rescale_acts_by_decoder_norm": False},
+    "topk by norm": {"architecture": "topk", "k": 3, "rescale_acts_by_decoder_norm": True},
+    "topk by default": {"architecture": "topk", "k": M},
+    "jumprelu": {"architecture": "jumprelu"},
+}
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).standard_normal((100, D)) + 2
+
+
+def tensors_of(config, dtype=np.float64):
+    """Return random tensors, with decoder rows of norms from 0.3 to 3."""
+    rng = np.random.default_rng(1)
+    shapes = {"W_enc": (D, M), "b_enc": (M,), "W_dec": (M, D), "b_dec": (D,)}
+    tensors = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    tensors["W_dec"] *= (np.linspace(0.3, 3, M) / norms(tensors))[:, None]
+    if config["architecture"] == "jumprelu":
+        # Both signs: negative thresholds are those of a ReLU.
+        tensors["threshold"] = np.linspace(-1, 2, M)
+    return {name: array.astype(dtype) for name, array in tensors.items()}
+
+
+def expected(config, tensors, rows):
+    """Return codes in units of the rows, and reconstructions."""
+    codes = encode(config, tensors, rows)
+    rebuilt = decode(config, tensors, codes)
+    return codes * (1 if config.get("rescale_acts_by_decoder_norm") else norms(tensors)), rebuilt
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_codes_and_reconstructions_are_the_same(kind, centred, dtype, atol, rows, tmp_path):
+    config = KINDS[kind] | {"apply_b_dec_to_input": centred}
+    tensors = tensors_of(config, dtype)
+    write(tmp_path / "sae", config, tensors)
+    sae, rows = load_dictionary(tmp_path / "sae"), rows.astype(dtype)
+    ours = sae.transform(rows)
+    codes, rebuilt = expected(config, tensors, rows)
+    assert ours.dtype == dtype
+    np.testing.assert_array_equal(ours.toarray() > 0, codes > 0)
+    np.testing.assert_allclose(ours.toarray(), codes, atol=atol)
+    np.testing.assert_allclose(sae.inverse_transform(ours), rebuilt, atol=atol)
+    np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-6)
+
+
+def test_the_norms_decide_what_is_kept(rows, tmp_path):
+    by_norm = KINDS["topk by norm"] | {"apply_b_dec_to_input": True}
+    tensors = tensors_of(by_norm)
+    kept = []
+    for config in (by_norm, by_norm | {"rescale_acts_by_decoder_norm": False}):
+        write(tmp_path / "sae", config, tensors)
+        kept.append(load_dictionary(tmp_path / "sae").transform(rows).toarray() > 0)
+    assert (kept[0] != kept[1]).any(axis=1).mean() > 0.2
+
+
+@pytest.mark.parametrize("by_norm", [True, False])
+def test_ties_and_rows_with_fewer_than_k_positive(by_norm, tmp_path):
+    rng = np.random.default_rng(2)
+    config = KINDS["topk"] | {
+        "rescale_acts_by_decoder_norm": by_norm,
+        "apply_b_dec_to_input": True,
+    }
+    # Whole numbers, and norms of 1 and 5, so that sums are exact and ties are ties.
+    tensors = {
+        "W_enc": rng.integers(-1, 2, (D, M)),
+        "b_enc": np.full(M, -2),
+        "W_dec": np.zeros((M, D)),
+        "b_dec": np.ones(D),
+    }
+    tensors["W_dec"][:, :2] = [3, -4]
+    tensors["W_dec"][::2] = [0, 0, 0, 1, 0, 0]
+    tensors = {name: array.astype(np.float32) for name, array in tensors.items()}
+    write(tmp_path / "sae", config, tensors)
+    rows = rng.integers(-1, 4, (1000, D)).astype(np.float32)
+    pre = (rows - 1) @ tensors["W_enc"] - 2
+    ranked = np.sort(pre * (norms(tensors) if by_norm else 1), axis=1)[:, ::-1]
+    tied = (ranked[:, 2] == ranked[:, 3]) & (ranked[:, 2] > 0)
+    few = ranked[:, 2] <= 0
+    assert tied.sum() > 10 and few.sum() > 10
+    sae = load_dictionary(tmp_path / "sae")
+    codes, rebuilt = expected(config, tensors, rows)
+    ours = sae.transform(rows).toarray()
+    np.testing.assert_array_equal(ours, codes)
+    np.testing.assert_array_equal((ours > 0).sum(axis=1)[tied], 3)
+    np.testing.assert_allclose(sae.inverse_transform(ours), rebuilt, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["standard", "topk", "jumprelu"])
+def test_directions_of_zeros_add_nothing(kind, rows, tmp_path):
+    config = KINDS[kind] | {"apply_b_dec_to_input": True}
+    tensors = tensors_of(config)
+    tensors["W_dec"][3] = 0
+    write(tmp_path / "sae", config, tensors)
+    sae = load_dictionary(tmp_path / "sae")
+    ours, rebuilt = sae.transform(rows), expected(config, tensors, rows)[1]
+    assert (ours.toarray()[:, 3] > 0).any()
+    np.testing.assert_allclose(sae.inverse_transform(ours), rebuilt, atol=1e-12)
+
+
+def test_a_direction_of_zeros_ranked_by_norm_is_never_kept(rows, tmp_path):
+    config = KINDS["topk by norm"] | {"apply_b_dec_to_input": True}
+    tensors = tensors_of(config)
+    tensors["W_dec"][3], tensors["b_enc"][3] = 0, 100
+    write(tmp_path / "sae", config, tensors)
+    codes = load_dictionary(tmp_path / "sae").transform(rows).toarray()
+    np.testing.assert_allclose(codes, encode(config, tensors, rows), atol=1e-12)
+    assert not codes[:, 3].any()
+
+
+def test_thresholds_of_older_checkpoints_are_logarithms(rows, tmp_path):
+    config = KINDS["jumprelu"] | {"apply_b_dec_to_input": True}
+    tensors = tensors_of(config)
+    tensors["log_threshold"] = tensors.pop("threshold")
+    write(tmp_path / "sae", config, tensors)
+    ours = load_dictionary(tmp_path / "sae").transform(rows).toarray()
+    np.testing.assert_allclose(ours, expected(config, tensors, rows)[0], atol=1e-12)
+
+
+def test_codes_at_the_threshold_are_zero(tmp_path):
+    tensors = {
+        "W_enc": np.eye(2),
+        "b_enc": np.zeros(2),
+        "W_dec": np.eye(2),
+        "b_dec": np.zeros(2),
+        "threshold": np.array([1.0, 0.0]),
+    }
+    write(tmp_path / "sae", KINDS["jumprelu"], tensors)
+    codes = load_dictionary(tmp_path / "sae").transform([[1.0, 0.0], [1.5, 0.5]])
+    np.testing.assert_array_equal(codes.toarray(), [[0, 0], [1.5, 0.5]])
+
+
+def test_the_activation_is_one_to_train_on_with_where_there_is_one(rows, tmp_path):
+    def load(kind, **changes):
+        tensors = tensors_of(KINDS[kind])
+        tensors["W_dec"] /= norms(tensors)[:, None]
+        write(tmp_path / "sae", KINDS[kind], tensors | changes)
+        return load_dictionary(tmp_path / "sae")
+
+    topk = load("topk")
+    assert (topk.activation, topk.target_l0, topk.k_) == ("topk", 3, 3)
+    assert not hasattr(topk, "code_gains_")
+    assert topk.set_params(warm_start=True, max_iter=1).fit(rows).k_ == 3
+    alike = load("jumprelu", threshold=np.full(M, 0.5))
+    assert alike.activation == "batch_topk"
+    np.testing.assert_array_equal(alike.thresholds_, np.full(M, 0.5))
+    again = SparseDictionaryAutoencoder(
+        activation="batch_topk", target_l0=3, dict_init=alike, tied_weights=False, max_iter=1
+    )
+    assert again.fit(rows).components_.shape == (M, D)
+    different = load("jumprelu")
+    assert different.activation == "jumprelu"
+    np.testing.assert_array_equal(different.thresholds_, np.maximum(np.linspace(-1, 2, M), 0))
+    again = different.set_params(warm_start=True, alpha=1e-3, max_iter=1).fit(rows)
+    assert again.components_.shape == (M, D)
+
+
+def test_the_reported_l0_is_kept(tmp_path):
+    metadata = {"sae_lens_version": "6.54.12", "model_name": "m", "hook_name": "h", "l0": 41.5}
+    write(tmp_path / "sae", KINDS["topk"] | {"metadata": metadata}, tensors_of(KINDS["topk"]))
+    loaded = load_dictionary(tmp_path / "sae")
+    assert loaded.metadata_ == {"model": "m", "hook_point": "h", "l0": 41.5}
+
+
+UNKNOWN = (
+    "gated",
+    "abstopk",
+    "transcoder",
+    "skip_transcoder",
+    "jumprelu_transcoder",
+    "jumprelu_skip_transcoder",
+    "temporal",
+    "matching_pursuit",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(
+            ({"architecture": name}, f"architecture='{name}'.*accepted: 'standard', 'topk', 'jump")
+            for name in UNKNOWN
+        ),
+        ({"normalize_activations": "layer_norm"}, "normalize_activations='layer_norm'"),
+        ({"reshape_activations": "hook_z"}, "reshape_activations='hook_z'"),
+        ({"rescale_acts_by_decoder_norm": "yes"}, "rescale_acts_by_decoder_norm='yes'"),
+        ({"apply_b_dec_to_input": None}, "apply_b_dec_to_input=None"),
+        ({"metadata": None}, "before version 6"),
+        ({"d_sae": 11}, r"W_enc of shape \(6, 10\); its cfg.json asks for \(6, 11\)"),
+        ({"k": None}, "cfg.json' has k=None; .* from 1 to 10"),
+        ({"k": 0}, "cfg.json' has k=0"),
+        ({"k": 11}, "cfg.json' has k=11"),
+        ({"k": 2.5}, "cfg.json' has k=2.5"),
+        ({"k": True}, "cfg.json' has k=True"),
+    ],
+)
+def test_settings_without_a_counterpart_are_refused(tmp_path, change, message):
+    write(tmp_path / "sae", KINDS["topk"] | change, tensors_of(KINDS["topk"]))
+    with pytest.raises(ValueError, match=message):
+        load_dictionary(tmp_path / "sae")
+
+
+def test_a_missing_k_is_refused(tmp_path):
+    write(tmp_path / "sae", {"architecture": "topk"}, tensors_of(KINDS["topk"]))
+    with pytest.raises(ValueError, match="cfg.json' has k=None"):
+        load_dictionary(tmp_path / "sae")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": None}, "weights.safetensors' holds threshold of shape None"),
+        ({"threshold": np.zeros(9)}, r"threshold of shape \(9,\); its cfg.json asks for \(10,\)"),
+        ({"threshold": np.zeros(())}, r"threshold of shape \(\)"),
+        ({"threshold": np.full(M, np.nan)}, "weights.safetensors' holds threshold with NaN"),
+        ({"threshold": np.full(M, np.inf)}, "threshold with NaN or infinity"),
+        ({"threshold": None, "log_threshold": np.full(M, 1e3)}, "threshold with NaN or infinity"),
+        ({"W_dec": np.full((M, D), np.nan)}, "W_dec with NaN or infinity"),
+        ({"b_enc": None}, "b_enc of shape None"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(tmp_path, change, message):
+    tensors = tensors_of(KINDS["jumprelu"])
+    write(tmp_path / "sae", KINDS["jumprelu"], tensors)
+    whole = {name: a for name, a in (tensors | change).items() if a is not None}
+    save_file(whole, tmp_path / "sae" / "sae_weights.safetensors")
+    with pytest.raises(ValueError, match=message):
+        load_dictionary(tmp_path / "sae")
+
+
+def test_damage_is_told(tmp_path):
+    write(tmp_path / "sae", KINDS["standard"], tensors_of(KINDS["standard"]))
+    weights = tmp_path / "sae" / "sae_weights.safetensors"
+    assert load_file(weights)
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        load_dictionary(tmp_path / "sae")
+    weights.unlink()
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        load_dictionary(tmp_path / "sae")
+    (tmp_path / "sae" / "cfg.json").write_text(json.dumps([1]))
+    with pytest.raises(ValueError, match="holds list where an object is expected"):
+        load_dictionary(tmp_path / "sae")
