@@ -4,7 +4,7 @@ import json
 import re
 
 from skdict._llm._drafts import CUT, GAP, without_drafts
-from skdict._llm._requests import ReplyError
+from skdict._llm._errors import ReplyError
 
 # What stands between a brace and the one that closes it: strings, in which braces do not count.
 MARK, STRING = re.compile(r'["{}]'), re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)

@@ -5,7 +5,7 @@ import logging
 import os
 from urllib.parse import quote
 
-from skdict._llm._requests import ClientError
+from skdict._llm._errors import ClientError
 
 STRUCK_OUT = "<key>"
 # Shorter ones, such as "none" and "EMPTY", open no door, and are parts of ordinary words.

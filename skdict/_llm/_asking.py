@@ -1,29 +1,11 @@
-"""One question until there is an answer that can be read, or a record of why not."""
+"""One question, asked until its answer can be read."""
 
+from skdict._llm._errors import ReplyError
 from skdict._llm._prompts import correction
-from skdict._llm._requests import BudgetSpentError, ClientError, Failure, ReplyError
 
 
-def check_parts(*parts):
-    """Let explainers, simulators and judges check parameters and clients before any work.
-
-    Parameters
-    ----------
-    *parts : object
-        Those without a method `check` are passed over.
-
-    Raises
-    ------
-    TypeError, ValueError, ImportError, ClientError
-        As the parts raise them.
-    """
-    for part in parts:
-        if hasattr(part, "check"):
-            part.check()
-
-
-def ask(client, request, read, *, stage, n_attempts=1):
-    """Return what was read from a reply, or a `Failure`.
+def ask(client, request, read, *, n_attempts=1):
+    """Return what was read from a reply.
 
     Parameters
     ----------
@@ -33,31 +15,24 @@ def ask(client, request, read, *, stage, n_attempts=1):
         The question.
     read : callable
         From a `Completion` to what is wanted; raises `ReplyError`.
-    stage : str
-        What is tried, for the record.
     n_attempts : int, default=1
-        How often it is asked; from the second time on with the reply and what is wrong with it.
+        Times to ask; from the second on with the reply and what is wrong with it.
 
     Returns
     -------
-    object or Failure
+    object
 
     Raises
     ------
-    ClientError
-        If the endpoint refuses every question.
+    ReplyError
+        If the last reply cannot be read.
+    ClientError, BudgetSpentError
+        If there is no reply.
     """
-    failure = None
-    for _ in range(n_attempts):
+    for last in range(n_attempts - 1, -1, -1):
         try:
             return read(client.complete(request))
         except ReplyError as error:
-            failure = Failure(stage, str(error), error.raw)
-            request = correction(request, error.raw, error)
-        except BudgetSpentError as error:
-            return Failure(stage, str(error), stopped=True)
-        except ClientError as error:
-            if error.refused:
+            if not last:
                 raise
-            return Failure(stage, str(error), error.raw)
-    return failure
+            request = correction(request, error.raw, error)

@@ -3,7 +3,7 @@
 import importlib
 import time
 
-from skdict._llm._requests import TooLargeError
+from skdict._llm._errors import TooLargeError
 
 MOST_BYTES = 2**25
 

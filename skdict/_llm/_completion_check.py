@@ -2,7 +2,8 @@
 
 import numbers
 
-from skdict._llm._requests import ClientError, Completion
+from skdict._llm._errors import ClientError
+from skdict._llm._requests import Completion
 
 # Log-probabilities are rounded, so that a certain one may lie above 0.
 HIGHEST_LOGPROB = 0.01

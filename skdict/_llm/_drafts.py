@@ -2,7 +2,7 @@
 
 import re
 
-from skdict._llm._requests import ReplyError
+from skdict._llm._errors import ReplyError
 
 TAG = re.compile(
     r"[<\[](/?)(?:think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad)"

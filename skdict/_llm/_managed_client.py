@@ -7,9 +7,10 @@ import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from skdict._llm._callable_client import CallableClient
 from skdict._llm._completion_check import check_completion
+from skdict._llm._errors import BudgetSpentError, ClientError
 from skdict._llm._reply_cache import ReplyCache, ReplyMemory, request_key
-from skdict._llm._requests import BudgetSpentError, CallableClient, ClientError
 from skdict._validation import check_number
 
 # Seconds before a retry, whatever an endpoint asks for.

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from skdict._llm._api_key import KeyFilter, read_key, strike_out
 from skdict._llm._completion_check import check_completion
+from skdict._llm._errors import MOST_TOLD, ClientError, TooLargeError
 from skdict._llm._openai_replies import read_chat, read_text
 from skdict._llm._reply_cache import ReplyMemory
-from skdict._llm._requests import MOST_TOLD, ClientError, TooLargeError
 from skdict._validation import check_choice, check_number
 
 # Most log-probabilities that the protocol gives for a token of a prompt.

@@ -49,27 +49,6 @@ def readable_tokens(token_ids, vocabulary):
     return tuple(p.decode("utf-8", errors="replace").translate(ESCAPES) for p in pieces)
 
 
-def quantize(windows):
-    """Return codes as whole levels from 0 to 10, 10 being the largest code of all windows.
-
-    Parameters
-    ----------
-    windows : list of ndarray
-        The codes of one feature in windows that are shown together.
-
-    Returns
-    -------
-    list of ndarray of int
-        ``min(10, floor(10 max(c, 0) / c_max))``; all 0 where no code is positive.
-    """
-    largest = max((float(np.max(codes, initial=0.0)) for codes in windows), default=0.0)
-    if largest <= 0:
-        return [np.zeros(len(codes), dtype=int) for codes in windows]
-    shares = (np.maximum(np.asarray(codes, dtype=np.float64), 0) / largest for codes in windows)
-    # A share that is 0.3 but for its last bit is level 3.
-    return [np.minimum(10, np.floor(10 * share + 1e-6)).astype(int) for share in shares]
-
-
 def explain_request(windows, *, n_shots, max_tokens, temperature):
     """Ask what a feature fires on, from windows with levels."""
     words = wording()["explain"]

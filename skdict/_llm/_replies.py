@@ -7,8 +7,8 @@ import numpy as np
 
 from skdict._llm._answers import last_line, last_object
 from skdict._llm._completion_check import is_logprob
+from skdict._llm._errors import ReplyError
 from skdict._llm._prompts import LEVELS, wording
-from skdict._llm._requests import ReplyError
 from skdict._text import printable
 
 MOST_CHARACTERS = 600

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from skdict._files import read_json, replace_file
 from skdict._llm._completion_check import check_completion
-from skdict._llm._requests import ClientError, Completion
+from skdict._llm._errors import ClientError
+from skdict._llm._requests import Completion
 
 MOST_MEMORY_BYTES = 2**26
 

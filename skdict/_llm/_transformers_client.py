@@ -7,7 +7,8 @@ from itertools import pairwise
 import torch
 
 from skdict._core import resolve_device
-from skdict._llm._requests import ClientError, Completion
+from skdict._llm._errors import ClientError
+from skdict._llm._requests import Completion
 from skdict.models import describe_model, evaluation_mode, fingerprint, load_model
 
 

@@ -1,17 +1,28 @@
 """The estimator that holds a dictionary and explains its features."""
 
+import warnings
+from functools import partial
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._llm import check_parts
-from skdict._validation import check_choice, check_number, check_random_state, check_rows, is_fitted
-from skdict.activations import Activations
+from skdict._validation import check_choice, check_rows, is_fitted
 from skdict.decomposition import width_restored_on_error
 from skdict.inspection import FeatureColumns
-from skdict.interpretation._engine import Engine
-from skdict.interpretation._simulated_engine import PAPER, SimulatedEngine
+from skdict.inspection.evidence import DocumentParts, FeatureDraw, Fragments
+from skdict.interpretation._scores import Scores, Status
+from skdict.interpretation._strategies import check_strategy, writes_free_words
+from skdict.interpretation._study import (
+    Study,
+    check_features,
+    check_tokens,
+    default_explainers,
+    draw_seed,
+)
+from skdict.interpretation.simulators import RuleTest, SimulatorTest
 
+PAPER = "cunningham2023"
 SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)
 
 
@@ -161,17 +172,21 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        engine = make_engine(self)
+        study = make_study(self)
+        check_choice("prefit", self.prefit, ("auto", True, False))
         with width_restored_on_error(self):
             X = check_rows(self, check_tokens(X), reset=True)
             dictionary = self._fitted_dictionary(X)
-            found = engine.interpret(FeatureColumns(dictionary, self.sign), X)
-        self.dictionary_, self._engine, self._found = dictionary, engine, found
-        scores = found.scores
+            found = study.run(FeatureColumns(dictionary, self.sign), X)
+        self.dictionary_, self._study, self._found = dictionary, study, found
+        scores = scores_of(self, study, found)
         self.features_, self.explanations_ = found.features, found.explanations
         self.scores_, self.status_ = scores.score, scores.status
         self.counts_, self.report_ = scores.counts(), scores.summary()
-        self.failures_, self.simulations_ = found.failures, found.simulations
+        by_place = found.attempts.first(), found.results.simulations
+        self.failures_, self.simulations_ = (
+            {int(found.features[j]): one for j, one in things.items()} for things in by_place
+        )
         self.protocol_ = PAPER if self.sampling == PAPER else "skdict"
         self.mean_score_ = self.report_["interpretability"]
         self.median_score_ = self.report_["interpretability_median"]
@@ -220,7 +235,13 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_rows(self, check_tokens(X), reset=False)
         columns = FeatureColumns(self.dictionary_, self.sign)
-        return self._engine.evaluate(columns, X, self._found).summary()["interpretability"]
+        if self.sampling == PAPER:
+            seed = self._study.test.seed
+            evidence = Fragments.to_test(columns, X, self.features_, seed)
+        else:
+            evidence = DocumentParts.to_test(columns, X, self.features_)
+        found = self._study.test_again(evidence, self._found)
+        return scores_of(self, self._study, found).summary()["interpretability"]
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the codes.
@@ -263,65 +284,63 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         return clone(self.dictionary).fit(X)
 
 
-def check_tokens(X):
-    """Refuse rows that do not know their tokens."""
-    if not isinstance(X, Activations):
-        raise TypeError(
-            f"X is {type(X).__name__}; pass Activations, which know the token of each row, as "
-            f"ActivationExtractor gives them"
-        )
-    return X
-
-
-def make_engine(params):
-    """Return the engine for the parameters of an interpreter or a scorer, checked."""
+def make_study(params):
+    """Return the study for the parameters of an interpreter or a scorer, checked."""
     check_choice("sampling", params.sampling, SAMPLINGS)
-    check_choice("sign", params.sign, ("split", "positive"))
-    check_choice("order", params.order, ("random", "index"))
     check_choice("nan_policy", params.nan_policy, ("zero", "omit"))
-    if params.n_features is not None:
-        check_number("n_features", params.n_features, low=1, integer=True)
-    for name in ("min_firings", "window"):
-        check_number(name, getattr(params, name), low=1, integer=True)
-    if hasattr(params, "prefit"):
-        check_choice("prefit", params.prefit, ("auto", True, False))
-    names = ("sampling", "n_features", "order", "min_firings", "window", "nan_policy")
-    seed = int(check_random_state(params.random_state).randint(np.iinfo(np.int32).max))
-    options = {name: getattr(params, name) for name in names}
-    _check_simulator(params)
-    check_parts(*_as_list(params.explainer), params.simulator)
+    check_features(params)
+    explainers = default_explainers(params.explainer)
+    _check_together(params, explainers)
+    seed = draw_seed(params.random_state)
+    draw = FeatureDraw(params.n_features, params.order, seed)
+    test = RuleTest(params.sampling, params.window, seed)
     if params.simulator is not None:
-        return SimulatedEngine(params.explainer, params.simulator, seed=seed, **options)
-    return Engine(params.explainer, seed=seed, **options)
+        test = SimulatorTest(params.simulator, params.sampling, params.window, seed)
+    parts = Fragments if params.sampling == PAPER else DocumentParts
+    split = partial(parts.split, draw=draw)
+    return Study(split, explainers, test, min_firings=params.min_firings)
 
 
-def _check_simulator(params):
-    """Refuse explainer, simulator and sampling that do not go together."""
-    simulator, explainer = params.simulator, params.explainer
-    free = any(hasattr(e, "explain_records") for e in _as_list(explainer))
+def scores_of(params, study, found):
+    """Return the scores that a study found, and warn where the budget ended it."""
+    n_stopped = int((found.status == Status.STOPPED).sum())
+    if n_stopped:
+        warnings.warn(
+            f"the budget was spent before {n_stopped} of {len(found.features)} features were "
+            f"done; allow more and fit again, with the same cache_dir nothing is paid twice",
+            stacklevel=3,
+        )
+    return Scores(
+        found.status,
+        np.where(found.status == Status.SCORED, found.results.score, np.nan),
+        found.results.lexicon,
+        found.results.shuffled,
+        found.n_dead,
+        params.nan_policy,
+        study.test.seed,
+    )
+
+
+def _check_together(params, explainers):
+    """Refuse explainers, simulator and sampling of the wrong kind, or that do not go together."""
+    for explainer in explainers:
+        check_strategy("explainer", explainer)
+    free, simulator = any(map(writes_free_words, explainers)), params.simulator
     if simulator is None:
         if free or params.sampling == PAPER:
             raise ValueError(
-                f"explainer={explainer!r} with sampling={params.sampling!r} needs a simulator; "
-                f"pass simulator=LLMSimulator(client)"
+                f"explainer={params.explainer!r} with sampling={params.sampling!r} needs a "
+                f"simulator; pass simulator=LLMSimulator(client)"
             )
         return
-    if not hasattr(simulator, "simulate"):
-        raise TypeError(
-            f"simulator={simulator!r} is not accepted: pass a simulator such as "
-            f"LLMSimulator(client), or None"
-        )
+    check_strategy("simulator", simulator)
     if params.sampling == "full":
         raise ValueError(
             'sampling="full" would ask the simulator about every token; pass "top_and_random", '
             '"top" or "random"'
         )
-    if len(_as_list(explainer)) != 1 or (params.sampling == PAPER and not free):
+    if len(explainers) != 1 or (params.sampling == PAPER and not free):
         raise TypeError(
-            f"explainer={explainer!r} is not accepted with a simulator: pass one explainer, such "
-            f"as LLMExplainer(client)"
+            f"explainer={params.explainer!r} is not accepted with a simulator: pass one explainer, "
+            f"such as LLMExplainer(client)"
         )
-
-
-def _as_list(explainer):
-    return list(explainer) if isinstance(explainer, (list, tuple)) else [explainer]

@@ -1,12 +1,11 @@
 """Protocols of other work, under their own names."""
 
 from skdict._llm import managed
-from skdict.interpretation._simulated_engine import PAPER
-from skdict.interpretation.explainers._llm_explainer import LLMExplainer
-from skdict.interpretation.judges._cases import DELPHI
-from skdict.interpretation.judges._llm_judge import LLMJudge
-from skdict.interpretation.judges._scorers import DetectionScorer, FuzzingScorer
-from skdict.interpretation.simulators._llm_simulator import LLMSimulator
+from skdict.interpretation._feature_interpreter import PAPER
+from skdict.interpretation.explainers import LLMExplainer
+from skdict.interpretation.judges import DetectionScorer, FuzzingScorer, LLMJudge
+from skdict.interpretation.judges._base import DELPHI
+from skdict.interpretation.simulators import LLMSimulator
 
 
 def cunningham2023(client, *, simulator_client=None, method="all_at_once"):

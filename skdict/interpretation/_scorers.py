@@ -3,7 +3,8 @@
 from sklearn.base import BaseEstimator
 
 from skdict.inspection import FeatureColumns
-from skdict.interpretation._feature_interpreter import check_tokens, make_engine
+from skdict.interpretation._feature_interpreter import make_study, scores_of
+from skdict.interpretation._study import check_tokens
 from skdict.metrics import split_rows
 
 
@@ -115,7 +116,7 @@ class InterpretabilityScorer(BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        engine = make_engine(self)
+        study = make_study(self)
         dictionary, rows = split_rows(estimator, X)
-        columns = FeatureColumns(dictionary, self.sign)
-        return engine.interpret(columns, check_tokens(rows)).scores.summary()
+        found = study.run(FeatureColumns(dictionary, self.sign), check_tokens(rows))
+        return scores_of(self, study, found).summary()

@@ -1,13 +1,51 @@
 """Scores of explanations, what became of every feature, and their summary."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from skdict.inspection.evidence import mix
 
-STATUSES = ("scored", "dead", "insufficient", "failed", "undefined", "stopped")
 N_RESAMPLES = 2000
+
+
+class Status(StrEnum):
+    """What became of a feature."""
+
+    SCORED = "scored"
+    DEAD = "dead"
+    INSUFFICIENT = "insufficient"
+    FAILED = "failed"
+    UNDEFINED = "undefined"
+    STOPPED = "stopped"
+
+
+def decide_status(score, n_firings, enough, failures):
+    """Return what became of each feature.
+
+    Parameters
+    ----------
+    score : ndarray of float, shape (n_features,)
+        Scores; nan where there is none.
+    n_firings : ndarray of int, shape (n_features,)
+        Tokens to explain from on which each feature fires.
+    enough : ndarray of bool, shape (n_features,)
+        Where there is enough to explain from and to test on.
+    failures : dict of int to Failure
+        What went wrong, by place in the arrays.
+
+    Returns
+    -------
+    ndarray of str, shape (n_features,)
+    """
+    status = np.full(len(score), Status.SCORED, dtype="<U12")
+    status[np.isnan(score)] = Status.UNDEFINED
+    for j, failure in failures.items():
+        status[j] = Status.STOPPED if failure.stopped else Status.FAILED
+    status[~enough] = Status.INSUFFICIENT
+    status[n_firings == 0] = Status.DEAD
+    return status
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,22 +54,19 @@ class Scores:
 
     Parameters
     ----------
-    features : ndarray of int, shape (n_features,)
-        Which features; numbers from `n_components` on are negative codes.
     status : ndarray of str, shape (n_features,)
         What became of each.
     score, lexicon, shuffled : ndarray of float, shape (n_features,)
         Correlation of the explanation, of the tokens alone, and of another feature's
         explanation.
     n_dead : int
-        Components that never fire, whether or not they were drawn.
+        Components that never fire, drawn or not.
     nan_policy : {"zero", "omit"}
-        Whether an undefined correlation counts as 0 in means.
+        Count an undefined correlation as 0 in means, or leave it out.
     seed : int
         Of the resampling.
     """
 
-    features: np.ndarray
     status: np.ndarray
     score: np.ndarray
     lexicon: np.ndarray
@@ -43,7 +78,7 @@ class Scores:
     @property
     def counted(self):
         """Which features are in the means."""
-        kept = ("scored", "undefined") if self.nan_policy == "zero" else ("scored",)
+        kept = [Status.SCORED] + ([Status.UNDEFINED] if self.nan_policy == "zero" else [])
         return np.isin(self.status, kept)
 
     def summary(self):
@@ -55,26 +90,26 @@ class Scores:
         low, high = bootstrap_interval(score, self.seed)
         gain_low, gain_high = bootstrap_interval(score - lexicon, self.seed)
         return {
-            "interpretability": _mean(score),
+            "interpretability": defined_mean(score),
             "interpretability_low": low,
             "interpretability_high": high,
             "interpretability_median": float(np.median(score)) if len(score) else np.nan,
-            "context_gain": _mean(score - lexicon),
+            "context_gain": defined_mean(score - lexicon),
             "context_gain_low": gain_low,
             "context_gain_high": gain_high,
             # Without the control there are none, which is not 0.
-            "shuffled": np.nan if np.isnan(self.shuffled).all() else _mean(shuffled),
+            "shuffled": np.nan if np.isnan(self.shuffled).all() else defined_mean(shuffled),
             **self.counts(),
         }
 
     def counts(self):
         """Return how many features there are of each status."""
-        found = {f"n_{status}": int((self.status == status).sum()) for status in STATUSES}
+        found = {f"n_{status}": int((self.status == status).sum()) for status in Status}
         return found | {"n_dead": self.n_dead}
 
 
 def bootstrap_interval(values, seed, statistic=np.mean):
-    """Return the 95 % percentile interval of a statistic, values drawn anew with replacement.
+    """Return the 95 % percentile interval of a statistic, resampling values with replacement.
 
     Both bounds are nan for fewer than two values.
     """
@@ -94,5 +129,13 @@ def shuffled_order(n_features, seed):
     return other
 
 
-def _mean(values):
+def n_dead_components(firing_counts, n_components):
+    """Return how many components fire with neither sign."""
+    return int((firing_counts.reshape(-1, n_components).sum(axis=0) == 0).sum())
+
+
+def defined_mean(values):
+    """Return the mean of the values that are defined, nan where there is none."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else np.nan

@@ -9,7 +9,7 @@ from skdict._llm._replies import (
     read_intruder,
     read_levels,
 )
-from skdict._llm._requests import ReplyError
+from skdict._llm._errors import ReplyError
 
 # Each reply, and what it says; None where it does not say it clearly.
 SENTENCES = [

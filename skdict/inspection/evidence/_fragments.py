@@ -85,7 +85,7 @@ def cunningham_evidence(blocks, n_features, seed):
     wanted = {"n_top": N_LISTED, "n_random": N_LISTED, "n_silent": 0}
     collector = RecordCollector(n_features, window=FRAGMENT, seed=seed, **wanted)
     for codes, block in blocks:
-        rows = _fragment_rows(block, seed)
+        rows = fragment_rows(block, seed)
         if len(rows):
             table = (a[rows] for a in (block.documents, block.positions, block.token_ids))
             collector.update(codes[rows], TokenBlock(*table, block.vocabulary))
@@ -103,7 +103,7 @@ def _dealt(records):
     )
 
 
-def _fragment_rows(block, seed):
+def fragment_rows(block, seed):
     """Return the rows of one fragment of each document that has one."""
     bounds = document_bounds(block.documents)
     kept = [np.zeros(0, dtype=np.int64)]

@@ -1,1 +1,17 @@
-"""Explainers: from codes and tokens to explanations."""
+"""Explainers: from the codes of features, or windows of text, to explanations."""
+
+from skdict.interpretation.explainers._context import ContextExplainer
+from skdict.interpretation.explainers._explanation import Explanation
+from skdict.interpretation.explainers._lexicon import LexiconExplainer
+from skdict.interpretation.explainers._llm_explainer import LLMExplainer
+from skdict.interpretation.explainers._ngram import NGramExplainer
+from skdict.interpretation.explainers._terms import Term
+
+__all__ = [
+    "ContextExplainer",
+    "Explanation",
+    "LLMExplainer",
+    "LexiconExplainer",
+    "NGramExplainer",
+    "Term",
+]

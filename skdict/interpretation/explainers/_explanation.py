@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
 
 from skdict._text import printable
 from skdict.inspection import TokenBlock, document_order
-from skdict.interpretation.explainers._terms import TermMatrix
+from skdict.interpretation.explainers._rules import RulePredictor
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,9 @@ class Explanation:
     Parameters
     ----------
     feature : int
-        Column of the codes that were explained.
+        Its index in the dictionary; from the number of components on, the negative codes of
+        component ``feature - n_components``. Explainers give the column of the codes they are
+        shown, which `FeatureInterpreter` replaces.
     method : str
         The kind of explanation, such as "lexicon".
     n_rules : int
@@ -44,7 +45,7 @@ class Explanation:
             return f"{text} [{self.method}]"
         return f"{text} [{self.method}, {self.n_rules} of {self.budget} rules]"
 
-    def simulate(self, activations):
+    def predict(self, activations):
         """Predict the feature's codes from the tokens alone, up to a constant and a scale.
 
         Parameters
@@ -69,49 +70,10 @@ class Explanation:
             )
         tokens, order = TokenBlock.of(activations), document_order(activations)
         if order is None:
-            return Simulator([self]).simulate(tokens).toarray()[:, 0]
+            return RulePredictor([self]).predict(tokens).toarray()[:, 0]
         predicted = np.empty(len(tokens), dtype=np.float32)
-        predicted[order] = Simulator([self]).simulate(tokens[order]).toarray()[:, 0]
+        predicted[order] = RulePredictor([self]).predict(tokens[order]).toarray()[:, 0]
         return predicted
-
-
-class Simulator:
-    """Predict the codes of many features at once from their explanations.
-
-    Parameters
-    ----------
-    explanations : sequence of Explanation or None
-        One for each column of the predictions; None where explaining failed.
-    """
-
-    def __init__(self, explanations):
-        columns = {}
-        at, feature, weight = [], [], []
-        for j, explanation in enumerate(explanations):
-            for term, value in explanation.terms if explanation else ():
-                at.append(columns.setdefault(term, len(columns)))
-                feature.append(j)
-                weight.append(value)
-        self._matrix = TermMatrix(columns)
-        self._weights = scipy.sparse.csr_array(
-            (np.array(weight, dtype=np.float32), (at, feature)),
-            shape=(len(columns), len(explanations)),
-        )
-
-    def simulate(self, tokens):
-        """Predict the codes of all features, each up to a constant and a scale.
-
-        Parameters
-        ----------
-        tokens : TokenBlock
-            Whole documents.
-
-        Returns
-        -------
-        csr_array of shape (n_tokens, n_explanations)
-            Predictions.
-        """
-        return self._matrix.transform(tokens) @ self._weights
 
 
 def piece(vocabulary, token_id):

@@ -1,19 +1,21 @@
 """A language model says what features fire on."""
 
+from dataclasses import replace
+
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdict._llm import (
-    Failure,
+    ReplyError,
     ShownWindow,
     ask,
     explain_request,
     managed,
-    quantize,
     read_explanation,
     readable_tokens,
 )
 from skdict._validation import check_number
-from skdict.inspection import RecordCollector
+from skdict.inspection.evidence import RecordCollector
 from skdict.interpretation.explainers._explanation import Explanation
 
 
@@ -99,52 +101,68 @@ class LLMExplainer(BaseEstimator):
 
         Returns
         -------
-        list of Explanation or Failure
+        list of Explanation
             One for each column.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, or there is no vocabulary.
-        ClientError
-            If the endpoint refuses every question.
+            If a parameter is of the wrong kind or out of bounds, there is no vocabulary, a feature
+            never fires, or the reply on one cannot be read.
+        ClientError, BudgetSpentError
+            If there is no reply on one.
         """
         self.check()
-        wanted = {"n_top": self.n_examples, "n_random": 0, "n_silent": 0}
-        collector = RecordCollector(codes.shape[1], window=self.window, **wanted)
-        records = collector.update(codes, tokens).records()
-        return self.explain_records([found.top for found in records], tokens.vocabulary)
+        windows = self.records_of(codes, tokens)
+        explained = managed(self.client).map(
+            lambda own: self.explain_records(own, tokens.vocabulary), windows
+        )
+        return [replace(explanation, feature=j) for j, explanation in enumerate(explained)]
 
-    def explain_records(self, records, vocabulary):
-        """Explain features from windows chosen before.
+    def records_of(self, codes, tokens):
+        """Return the windows to explain each feature from: those in which it is strongest.
 
         Parameters
         ----------
-        records : list of (list of Record)
-            The windows of each feature; features without any are not asked about.
+        codes : csc_array of shape (n_tokens, n_features)
+            Codes, none below 0.
+        tokens : TokenBlock
+            The tokens, in whole documents.
+
+        Returns
+        -------
+        list of (list of Record)
+            For each column.
+        """
+        wanted = {"n_top": self.n_examples, "n_random": 0, "n_silent": 0}
+        collector = RecordCollector(codes.shape[1], window=self.window, **wanted)
+        return [found.top for found in collector.update(codes, tokens).records()]
+
+    def explain_records(self, records, vocabulary):
+        """Explain one feature from windows chosen before.
+
+        Parameters
+        ----------
+        records : list of Record
+            Windows of the feature.
         vocabulary : sequence of str
             Readable piece of each token id.
 
         Returns
         -------
-        list of Explanation or Failure
-            One for each feature.
+        Explanation
+            Of feature 0.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, or there is no vocabulary.
-        ClientError
-            If the endpoint refuses every question.
+            If a parameter is of the wrong kind or out of bounds, there is no vocabulary or no
+            window, or the reply cannot be read.
+        ClientError, BudgetSpentError
+            If there is no reply.
         """
-        self.check()
-        client = managed(self.client)
-        tasks = list(enumerate(records))
-        return client.map(lambda task: self._one(client, *task, vocabulary), tasks)
-
-    def _one(self, client, feature, records, vocabulary):
         if not records:
-            return Failure("explain", "there is no window in which the feature fires")
+            raise ReplyError("there is no window in which the feature fires", "")
         levels = quantize([record.codes for record in records])
         windows = [
             ShownWindow(readable_tokens(record.token_ids, vocabulary), tuple(found.tolist()))
@@ -157,15 +175,12 @@ class LLMExplainer(BaseEstimator):
             temperature=self.temperature,
         )
         said = ask(
-            client,
+            managed(self.client),
             request,
             lambda completion: read_explanation(completion.text),
-            stage="explain",
             n_attempts=self.n_attempts,
         )
-        if isinstance(said, Failure):
-            return said
-        return Explanation(feature, self.name, 0, 0, said, ())
+        return Explanation(0, self.name, 0, 0, said, ())
 
     def check(self):
         """Check parameters and client, before any work begins.
@@ -182,3 +197,24 @@ class LLMExplainer(BaseEstimator):
         check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
         check_number("temperature", self.temperature, low=0)
         managed(self.client).check()
+
+
+def quantize(windows):
+    """Return codes as whole levels from 0 to 10, 10 being the largest code of all windows.
+
+    Parameters
+    ----------
+    windows : list of ndarray
+        The codes of one feature in windows that are shown together.
+
+    Returns
+    -------
+    list of ndarray of int
+        ``min(10, floor(10 max(c, 0) / c_max))``; all 0 where no code is positive.
+    """
+    largest = max((float(np.max(codes, initial=0.0)) for codes in windows), default=0.0)
+    if largest <= 0:
+        return [np.zeros(len(codes), dtype=int) for codes in windows]
+    shares = (np.maximum(np.asarray(codes, dtype=np.float64), 0) / largest for codes in windows)
+    # A share that is 0.3 but for its last bit is level 3.
+    return [np.minimum(10, np.floor(10 * share + 1e-6)).astype(int) for share in shares]

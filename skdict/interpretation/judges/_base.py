@@ -1,24 +1,43 @@
 """What the scores by a judge share: documents, explanations, windows, and their summary."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skdict._llm import Failure, check_parts
 from skdict._validation import check_choice, check_number
 from skdict.inspection import FeatureColumns
-from skdict.inspection.evidence import N_QUANTILES, mix
-from skdict.interpretation._engine import gather
-from skdict.interpretation._feature_interpreter import check_tokens
-from skdict.interpretation._scores import bootstrap_interval, shuffled_order
-from skdict.interpretation.judges._cases import DELPHI, find_cases
-from skdict.interpretation.judges._judges import SimulatorJudge
-from skdict.interpretation.judges._windows import hardest
+from skdict.inspection.evidence import (
+    N_QUANTILES,
+    DocumentParts,
+    FeatureDraw,
+    Quantiles,
+    hardest,
+    join_blocks,
+)
+from skdict.interpretation._scores import Status, bootstrap_interval, defined_mean
+from skdict.interpretation._strategies import check_strategy, writes_free_words
+from skdict.interpretation._study import (
+    Study,
+    check_features,
+    check_tokens,
+    default_explainers,
+    draw_seed,
+)
+from skdict.interpretation.judges._judge_test import JudgeTest
+from skdict.interpretation.judges._simulator_judge import SimulatorJudge
 from skdict.metrics import split_rows
 
+DELPHI = "delphi"
+# Silent windows that hard ones are chosen from, for each one wanted.
+HARD_POOL = 4
 # How a count is called, by what became of the features.
-COUNTS = {"insufficient": "n_insufficient", "failed": "n_unexplained", "stopped": "n_stopped"}
+COUNTS = {
+    Status.INSUFFICIENT: "n_insufficient",
+    Status.FAILED: "n_unexplained",
+    Status.STOPPED: "n_stopped",
+}
 
 
 class JudgeScorer(BaseEstimator):
@@ -53,8 +72,7 @@ class JudgeScorer(BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        _, measures = self._measured(estimator, X)
-        return defined_mean([m[self.metric] for m in measures if m is not None])
+        return defined_mean(self._judged(estimator, X)[1].results.score)
 
     def measure(self, estimator, X):
         """Return the means of all measures, the interval of `metric` and the counts.
@@ -86,19 +104,20 @@ class JudgeScorer(BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        cases, measures = self._measured(estimator, X)
-        judged = [m for m in measures if m is not None]
+        test, found = self._judged(estimator, X)
+        judged = [m for m in found.results.measures if m is not None]
         means = {name: defined_mean([m[name] for m in judged]) for name in self._names()}
-        headline = np.array([m[self.metric] for m in judged])
+        headline = found.results.score
         headline = headline[np.isfinite(headline)]
         low, high = bootstrap_interval(headline, self.random_state)
         means |= {f"{self.metric}_low": low, f"{self.metric}_high": high}
         means["median"] = float(np.median(headline)) if len(headline) else np.nan
         if self.control:
-            means["shuffled"] = self._shuffled(cases)
+            means["shuffled"] = test.shuffled(found.results, found)
+            self._keep_failures(found)
         means["n_judged"] = len(headline)
-        means |= {name: int((cases.status == status).sum()) for status, name in COUNTS.items()}
-        means["n_dead"] = cases.n_dead
+        means |= {name: int((found.status == status).sum()) for status, name in COUNTS.items()}
+        means["n_dead"] = found.n_dead
         means["n_failed"] = sum(m["n_failed"] for m in judged)
         return {f"{self._prefix()}_{name}": value for name, value in means.items()}
 
@@ -124,54 +143,56 @@ class JudgeScorer(BaseEstimator):
         ValueError
             If a parameter is out of bounds, or there are fewer than three documents.
         """
-        return self._measured(estimator, X)[1]
+        return self._judged(estimator, X)[1].results.measures
 
-    def _measured(self, estimator, X):
-        """Return what was asked about, and the measures of each feature or None."""
+    def _judged(self, estimator, X):
+        """Return the test, and what a study by it found."""
         self._check()
         dictionary, rows = split_rows(estimator, X)
-        cases = find_cases(self, FeatureColumns(dictionary, self.sign), check_tokens(rows))
-        self.failures_ = [[e] if isinstance(e, Failure) else [] for e in cases.explanations]
-        measures = [
-            self._measure_one(cases, j) if status == "judged" else None
-            for j, status in enumerate(cases.status)
+        columns = FeatureColumns(dictionary, self.sign)
+        test = JudgeTest(self, draw_seed(self.random_state))
+        explainers = default_explainers(self.explainer) if self.explains else []
+        study = Study(
+            self._split(test.seed), explainers, test, min_firings=self.fewest_firings()
+        )
+        found = study.run(columns, check_tokens(rows))
+        self._keep_failures(found)
+        self._warn(found)
+        return test, found
+
+    def _split(self, seed):
+        """Return how documents or windows are dealt out."""
+        draw = FeatureDraw(self.n_features, self.order, seed)
+        if self.sampling != DELPHI:
+            return partial(DocumentParts.split, draw=draw)
+        options = self.silent_windows() | {"n_test": self.n_positive}
+        return partial(Quantiles.split, draw=draw, **options)
+
+    def silent_windows(self):
+        """Return the options that say which windows to draw without a feature."""
+        pool = HARD_POOL if self.negatives == "hard" else 1
+        return {"n_silent": pool * self.n_negative, "window": self.window}
+
+    def fewest_firings(self):
+        """Return the tokens to explain from that a feature must fire on."""
+        return 1 if self.sampling == DELPHI else self.min_firings
+
+    def _keep_failures(self, found):
+        judging = found.results.attempts.failures
+        self.failures_ = [
+            [e for e in found.attempts.failures.get(j, []) if e.stage == "explain"]
+            + judging.get(j, [])
+            for j in range(len(found.features))
         ]
-        self._warn(measures, cases.status)
-        return cases, measures
 
-    def _measure_one(self, cases, j):
-        measures = self._ask(cases, j, cases.explanations[j])
-        if measures is None:
-            cases.status[j] = "stopped"
-        return measures
-
-    def _shuffled(self, cases):
-        """Return the mean of `metric` where each feature is judged by another's explanation."""
-        judged = np.flatnonzero(cases.status == "judged")
-        if len(judged) < 2:
-            return np.nan
-        other = judged[shuffled_order(len(judged), self.random_state)]
-        pairs = zip(judged, other, strict=True)
-        measures = [self._ask(cases, j, cases.explanations[o]) for j, o in pairs]
-        return defined_mean([m[self.metric] for m in measures if m is not None])
-
-    def _ask(self, cases, j, explanation):
-        """Return what the verdicts are worth, the same windows each time; None if stopped."""
-        n_before = len(getattr(cases.judge, "failures_", ()))
-        rng = np.random.default_rng(int(mix(self.random_state, 10, j) >> np.uint64(32)))
-        measures = self._judge_feature(cases, j, explanation, rng)
-        failures = getattr(cases.judge, "failures_", [])[n_before:]
-        self.failures_[j] += failures
-        return None if any(failure.stopped for failure in failures) else measures
-
-    def _warn(self, measures, status):
+    def _warn(self, found):
         """Say what happened where features got no score."""
-        n_stopped = int((status == "stopped").sum())
-        if not any(m is not None and np.isfinite(m[self.metric]) for m in measures):
-            message = self._why_nothing(len(measures))
+        n_features, n_stopped = len(found.features), int((found.status == Status.STOPPED).sum())
+        if not np.isfinite(found.results.score).any():
+            message = self._why_nothing(n_features)
         elif n_stopped:
             message = (
-                f"the budget was spent before {n_stopped} of {len(measures)} features were done; "
+                f"the budget was spent before {n_stopped} of {n_features} features were done; "
                 f"allow more and measure again, with the same cache_dir nothing is paid twice"
             )
         else:
@@ -192,11 +213,9 @@ class JudgeScorer(BaseEstimator):
     def _prefix(self):
         return f"{DELPHI}_{self.task}" if self.sampling == DELPHI else self.task
 
-    def _default_judge(self, columns, activations, documents, features, explanations):
-        """Return the judge of who gives none, fitted on documents that nobody is asked about."""
-        return SimulatorJudge().fit(
-            explanations, *gather(columns, activations, documents, features)
-        )
+    def default_judge(self, evidence, explanations, asked):
+        """Return the judge where none is given, fitted on documents that are not tested on."""
+        return SimulatorJudge().fit(explanations, *join_blocks(evidence.blocks("select", asked)))
 
     def _negatives(self, records):
         """Return the silent windows to show, drawn or like those with the feature."""
@@ -212,32 +231,24 @@ class JudgeScorer(BaseEstimator):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_choice("control", self.control, (True, False))
         check_number("random_state", self.random_state, low=0, integer=True)
-        if self.judge is None and hasattr(self.explainer, "explain_records"):
+        check_features(self)
+        if self.explains:
+            for explainer in default_explainers(self.explainer):
+                check_strategy("explainer", explainer)
+        if self.judge is not None:
+            check_strategy("judge", self.judge)
+        elif writes_free_words(self.explainer):
             raise ValueError(
                 f"explainer={self.explainer!r} writes free words, which stand for no rules, and "
                 f"judge=None reads rules; pass judge=LLMJudge(client) or EmbeddingJudge(encoder)"
             )
         if self.sampling == DELPHI:
             self._check_delphi()
-        if self.judge is not None and not hasattr(self.judge, "judge"):
-            raise TypeError(
-                f"judge={self.judge!r} is not accepted: pass an object with the method "
-                f"judge(explanation, windows), such as EmbeddingJudge(), or None"
-            )
-
-        check_parts(self.explainer, self.judge)
 
     def _check_delphi(self):
-        if not hasattr(self.explainer, "explain_records") or self.n_positive % N_QUANTILES:
+        if not writes_free_words(self.explainer) or self.n_positive % N_QUANTILES:
             raise ValueError(
                 f"explainer={self.explainer!r} with n_positive={self.n_positive} is not accepted "
                 f'with sampling="delphi"; pass explainer=LLMExplainer(client) and a multiple of '
                 f"{N_QUANTILES}, or delphi(client)"
             )
-
-
-def defined_mean(values):
-    """Return the mean of the values that are defined, nan where there is none."""
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else np.nan

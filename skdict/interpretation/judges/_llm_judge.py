@@ -1,9 +1,8 @@
 """A language model judges windows of text."""
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
-from skdict._llm import Failure, ask, judge_request, managed, read_answers, read_intruder
+from skdict._llm import ask, judge_request, managed, read_answers, read_intruder
 from skdict._validation import check_number
 
 
@@ -12,8 +11,7 @@ class LLMJudge(BaseEstimator):
 
     Without marks it is asked whether the feature fires in each window (detection); with marks,
     whether they fit (fuzzing); without an explanation, which window does not belong (intruder). It
-    is shown all windows of a call at once. A reply that cannot be read gives no verdict on any of
-    them, and is kept.
+    is shown all windows of a call at once.
 
     Parameters
     ----------
@@ -22,11 +20,6 @@ class LLMJudge(BaseEstimator):
         which has a cache and a budget.
     n_attempts : int, default=2
         How often windows are tried if the reply cannot be read.
-
-    Attributes
-    ----------
-    failures_ : list of Failure
-        What could not be read so far, with the raw reply.
 
     Examples
     --------
@@ -72,55 +65,20 @@ class LLMJudge(BaseEstimator):
         -------
         ndarray of float, shape (n_windows,)
             1 for yes and 0 for no; without an explanation 0 for the intruder and 1 for the
-            others; nan where there is no verdict.
+            others.
 
         Raises
         ------
-        ClientError
-            If the endpoint refuses every question.
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds.
-        """
-        return self.judge_batches(explanation, [windows])[0]
-
-    def judge_batches(self, explanation, batches):
-        """Ask about several batches of windows, several at a time.
-
-        Parameters
-        ----------
-        explanation : Explanation, str or None
-            What to judge by.
-        batches : list of (sequence of Window)
-            What to judge, a question for each batch.
-
-        Returns
-        -------
-        list of ndarray
-            For each batch as `judge` gives it.
-
-        Raises
-        ------
-        ClientError
-            If the endpoint refuses every question.
-        TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds.
+            If a parameter is of the wrong kind or out of bounds, or the reply cannot be read.
+        ClientError, BudgetSpentError
+            If there is no reply.
         """
         self.check()
-        client = managed(self.client)
-        said = client.map(lambda windows: self._ask(client, explanation, windows), batches)
-        failures = [found for found in said if isinstance(found, Failure)]
-        self.failures_ = [*getattr(self, "failures_", []), *failures]
-        return [
-            np.full(len(windows), np.nan) if isinstance(found, Failure) else found
-            for found, windows in zip(said, batches, strict=True)
-        ]
-
-    def _ask(self, client, explanation, windows):
         read = read_intruder if explanation is None else read_answers
         return ask(
-            client,
+            managed(self.client),
             judge_request(getattr(explanation, "text", explanation), windows),
             lambda completion: read(completion.text, len(windows)),
-            stage="judge",
             n_attempts=self.n_attempts,
         )

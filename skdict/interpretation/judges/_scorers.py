@@ -3,9 +3,11 @@
 import numpy as np
 
 from skdict._validation import check_number
-from skdict.interpretation.judges._base import JudgeScorer, defined_mean
-from skdict.interpretation.judges._judges import EmbeddingJudge
-from skdict.interpretation.judges._judging import Window, ask_judge, judgment_measures
+from skdict.interpretation._scores import defined_mean
+from skdict.interpretation.judges._base import JudgeScorer
+from skdict.interpretation.judges._embedding_judge import EmbeddingJudge
+from skdict.interpretation.judges._measures import judgment_measures
+from skdict.interpretation.judges._window import Window
 from skdict.interpretation.judges._windows import right_marks, wrong_marks
 
 MEASURES = ("balanced_accuracy", "f1", "auroc")
@@ -106,13 +108,13 @@ class DetectionScorer(JudgeScorer):
     def _names(self):
         return MEASURES + (CORPUS if self.negatives == "random" else ())
 
-    def _judge_feature(self, cases, j, explanation, rng):
+    def judge_feature(self, cases, j, rng, ask):
+        """Return what the verdicts on a feature's windows are worth."""
         records, vocabulary = cases.records[j], cases.vocabulary
         silent = self._negatives(records)
         windows = [Window.of(r, vocabulary) for r in [*records.random, *silent]]
         labels = np.arange(len(windows)) < len(records.random)
-        seed = int(rng.integers(2**32))
-        said = ask_judge(cases.judge, explanation, windows, n_shown=self.n_shown, seed=seed)
+        said = ask(windows, seed=int(rng.integers(2**32)))
         prevalence = cases.prevalence[j] if self.negatives == "random" else None
         return judgment_measures(labels, said, prevalence=prevalence)
 
@@ -205,7 +207,8 @@ class FuzzingScorer(JudgeScorer):
     def _names(self):
         return MEASURES
 
-    def _judge_feature(self, cases, j, explanation, rng):
+    def judge_feature(self, cases, j, rng, ask):
+        """Return what the verdicts on a feature's marks are worth."""
         records, vocabulary = cases.records[j], cases.vocabulary
         right = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
         n_wrong = int(np.ceil(np.mean([window.marked.sum() for window in right])))
@@ -216,10 +219,7 @@ class FuzzingScorer(JudgeScorer):
             if (r.codes == 0).any()
         ]
         labels = np.arange(len(right) + len(wrong)) < len(right)
-        seed = int(rng.integers(2**32))
-        said = ask_judge(
-            cases.judge, explanation, [*right, *wrong], n_shown=self.n_shown, seed=seed
-        )
+        said = ask([*right, *wrong], seed=int(rng.integers(2**32)))
         return judgment_measures(labels, said)
 
 
@@ -307,10 +307,12 @@ class IntruderScorer(JudgeScorer):
         super()._check()
         check_number("n_shown", self.n_shown, low=2, integer=True)
 
-    def _default_judge(self, columns, activations, documents, features, explanations):
+    def default_judge(self, evidence, explanations, asked):
+        """Return the judge where none is given: it compares spellings."""
         return EmbeddingJudge(part="marked")
 
-    def _judge_feature(self, cases, j, explanation, rng):
+    def judge_feature(self, cases, j, rng, ask):
+        """Return how often the judge finds the window that does not belong."""
         records, vocabulary = cases.records[j], cases.vocabulary
         active = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
         n_wrong = int(np.ceil(np.mean([window.marked.sum() for window in active])))
@@ -321,8 +323,7 @@ class IntruderScorer(JudgeScorer):
             intruder = Window.of(record, vocabulary, wrong_marks(record.codes, n_wrong, rng))
             chosen = rng.permutation(len(active))[: self.n_shown - 1]
             shown = [intruder, *(active[i] for i in chosen)]
-            seed = int(rng.integers(2**32))
-            said = ask_judge(cases.judge, None, shown, n_shown=self.n_shown, seed=seed)
+            said = ask(shown, seed=int(rng.integers(2**32)))
             if np.isfinite(said).all():
                 right.append(said[0] < said[1:].min())
             else:

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdict._llm import (
-    Failure,
     ReplyError,
     ask,
     expected_level,
@@ -16,6 +15,7 @@ from skdict._llm import (
     simulate_token_request,
 )
 from skdict._validation import check_choice, check_flag, check_number
+from skdict.interpretation.simulators._calibration import CALIBRATIONS
 
 METHODS = ("all_at_once", "token_by_token", "json")
 
@@ -46,22 +46,37 @@ class LLMSimulator(BaseEstimator):
     control : bool, default=True
         Whether explanations exchanged between features are simulated, too, for `shuffled` of the
         report: as many calls again.
+    calibration : {"linear", "quantile"} or None, default=None
+        Map predictions to the scale of the codes; None leaves them on the scale from 0 to 10.
 
-    See Also
-    --------
-    CalibratedSimulator : Brings predictions to the scale of the codes.
+    Notes
+    -----
+    A calibration is fitted for each feature on windows that are neither explained nor scored.
+    "linear" is least squares, :math:`\hat c = a + b s`, and leaves the absolute correlation as it
+    is; "quantile" takes quantiles of predictions to quantiles of codes, and leaves ranks as they
+    are. Correlation needs no calibration; explained square and deviation (`Simulation`) do.
 
     References
     ----------
     Bills et al. (2023), "Language models can explain neurons in language models".
     """
 
-    def __init__(self, client, *, method="all_at_once", n_shots=3, n_attempts=2, control=True):
+    def __init__(
+        self,
+        client,
+        *,
+        method="all_at_once",
+        n_shots=3,
+        n_attempts=2,
+        control=True,
+        calibration=None,
+    ):
         self.client = client
         self.method = method
         self.n_shots = n_shots
         self.n_attempts = n_attempts
         self.control = control
+        self.calibration = calibration
 
     def __sklearn_clone__(self):
         # Copies share the client: its budget, its cache, its connection.
@@ -81,66 +96,51 @@ class LLMSimulator(BaseEstimator):
         check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
         check_number("n_attempts", self.n_attempts, low=1, integer=True)
         check_flag("control", self.control)
+        check_choice("calibration", self.calibration, (*CALIBRATIONS, None))
         managed(self.client).check()
 
-    def simulate(self, explanations, records, vocabulary):
-        """Predict the codes of features in some windows.
+    def simulate(self, explanation, records, vocabulary):
+        """Predict the codes of a feature in some windows.
 
         Parameters
         ----------
-        explanations : list of Explanation or None
-            One for each feature.
-        records : list of (list of Record)
-            The windows of each feature; only their tokens are shown.
+        explanation : Explanation
+            What the feature fires on.
+        records : list of Record
+            The windows; only their tokens are shown.
         vocabulary : sequence of str
             Readable piece of each token id.
 
         Returns
         -------
-        list of (list of ndarray) or Failure
-            For each feature the predictions in each window; a `Failure` if one of its windows
-            failed or it has no explanation.
+        list of ndarray
+            The predictions in each window, on a scale from 0 to 10.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, or there is no vocabulary.
-        ClientError
-            If the endpoint refuses every question.
+            If a parameter is of the wrong kind or out of bounds, there is no vocabulary, or a reply
+            cannot be read.
+        ClientError, BudgetSpentError
+            If there is no reply.
         """
         self.check()
-        client = managed(self.client)
-        simulate = getattr(self, f"_{self.method}")
-        tasks = [
-            (explanation.text, readable_tokens(record.token_ids, vocabulary))
-            for explanation, own in zip(explanations, records, strict=True)
-            if explanation is not None
-            for record in own
+        client, simulate = managed(self.client), getattr(self, f"_{self.method}")
+        return [
+            simulate(client, explanation.text, readable_tokens(record.token_ids, vocabulary))
+            for record in records
         ]
-        done = iter(client.map(lambda task: simulate(client, *task), tasks))
-        found = []
-        for explanation, own in zip(explanations, records, strict=True):
-            if explanation is None:
-                found.append(Failure("simulate", "there is no explanation"))
-                continue
-            windows = [next(done) for _ in own]
-            failed = [window for window in windows if isinstance(window, Failure)]
-            found.append(failed[0] if failed else windows)
-        return found
 
     def _all_at_once(self, client, text, tokens):
         request = simulate_request(text, tokens, n_shots=self.n_shots)
-        return ask(client, request, lambda c: _levels(c, len(tokens)), stage="simulate")
+        return ask(client, request, lambda completion: _levels(completion, len(tokens)))
 
     def _token_by_token(self, client, text, tokens):
-        levels = []
-        for last in range(len(tokens)):
-            request = simulate_token_request(text, tokens, last, n_shots=self.n_shots)
-            level = ask(client, request, lambda c: _levels(c, 1)[0], stage="simulate")
-            if isinstance(level, Failure):
-                return level
-            levels.append(level)
-        return np.array(levels)
+        requests = (
+            simulate_token_request(text, tokens, last, n_shots=self.n_shots)
+            for last in range(len(tokens))
+        )
+        return np.array([ask(client, r, lambda c: _levels(c, 1)[0]) for r in requests])
 
     def _json(self, client, text, tokens):
         request = simulate_json_request(text, tokens, n_shots=self.n_shots)
@@ -148,7 +148,6 @@ class LLMSimulator(BaseEstimator):
             client,
             request,
             lambda completion: read_levels(completion.text, len(tokens)),
-            stage="simulate",
             n_attempts=self.n_attempts,
         )
 

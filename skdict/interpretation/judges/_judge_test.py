@@ -1,0 +1,147 @@
+"""Test explanations by the verdicts of a judge on windows."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from skdict.inspection.evidence import Quantiles, mix, windows_and_prevalence
+from skdict.interpretation._scores import defined_mean, shuffled_order
+from skdict.interpretation._strategies import Attempts
+from skdict.interpretation.judges._verdicts import ask_judge
+
+
+@dataclass(frozen=True, eq=False)
+class JudgeCases:
+    """The windows of each feature to ask a judge about.
+
+    Parameters
+    ----------
+    records : list of FeatureRecords
+        Windows with the feature and without.
+    prevalence : ndarray of float, shape (n_features,)
+        Share of all windows in which each feature fires.
+    vocabulary : sequence of str or None
+        The readable piece of each token.
+    fewest : int
+        Windows with the feature that it takes.
+    """
+
+    records: list
+    prevalence: np.ndarray
+    vocabulary: object
+    fewest: int
+
+    @property
+    def testable(self):
+        """Which features have enough windows."""
+        enough = [len(own.random) >= self.fewest and len(own.silent) > 0 for own in self.records]
+        return np.array(enough, dtype=bool)
+
+
+@dataclass(eq=False)
+class Verdicts:
+    """What the verdicts on each feature are worth.
+
+    Parameters
+    ----------
+    measures : list of dict or None
+        By name; None where a feature was not judged.
+    score : ndarray of float, shape (n_features,)
+        The measure of each feature that counts.
+    cases : JudgeCases
+        What was judged.
+    judge : object
+        Who judged; None where there was nothing to judge.
+    attempts : Attempts
+        What went wrong in judging.
+    """
+
+    measures: list
+    score: np.ndarray
+    cases: JudgeCases
+    judge: object
+    attempts: Attempts = field(default_factory=Attempts)
+    enough: bool = True
+
+
+class JudgeTest:
+    """Let a judge say of windows whether they fit, and measure how right it is.
+
+    Parameters
+    ----------
+    scorer : JudgeScorer
+        Whose parameters say what is asked.
+    seed : int
+        Of the windows.
+    """
+
+    explains_all = False
+
+    def __init__(self, scorer, seed):
+        self.scorer, self.seed = scorer, seed
+
+    def lexicon(self, evidence, asked, material, by_tokens):
+        """Return nothing to compare with: judges are not asked about tokens alone."""
+        return [None] * len(asked)
+
+    def collect(self, evidence):
+        """Return the windows with each feature and without."""
+        scorer = self.scorer
+        if isinstance(evidence, Quantiles):
+            found = evidence.test, evidence.prevalence
+        else:
+            options = scorer.silent_windows() | {"n_active": scorer.n_positive, "seed": self.seed}
+            sample = partial(windows_and_prevalence, **options)
+            found = evidence.windows("test", sample)
+        return JudgeCases(*found, evidence.vocabulary, scorer.fewest)
+
+    def run(self, cases, found, evidence):
+        """Return what the verdicts on each feature are worth."""
+        asked = self._asked(cases, found)
+        judge = self.scorer.judge
+        if judge is None and len(asked):
+            judge = self.scorer.default_judge(evidence, [found.explanations[j] for j in asked], asked)
+        n_features = len(found.features)
+        verdicts = Verdicts([None] * n_features, np.full(n_features, np.nan), cases, judge)
+        for j in asked:
+            measures = self._measure(verdicts, j, found.explanations[j])
+            if measures is None:
+                found.attempts.add(j, verdicts.attempts.failures[j][-1])
+            else:
+                verdicts.measures[j] = measures
+                verdicts.score[j] = measures[self.scorer.metric]
+        return verdicts
+
+    def shuffled(self, verdicts, found):
+        """Return the mean score where each feature is judged by another's explanation."""
+        judged = np.flatnonzero([measures is not None for measures in verdicts.measures])
+        if len(judged) < 2:
+            return np.nan
+        other = judged[shuffled_order(len(judged), self.scorer.random_state)]
+        pairs = zip(judged, other, strict=True)
+        measures = [self._measure(verdicts, j, found.explanations[o]) for j, o in pairs]
+        return defined_mean([m[self.scorer.metric] for m in measures if m is not None])
+
+    def _asked(self, cases, found):
+        """Return the features that are judged."""
+        ready = (found.n_firings >= max(1, self.scorer.fewest_firings())) & cases.testable
+        if self.scorer.explains:
+            ready &= [explanation is not None for explanation in found.explanations]
+        return np.flatnonzero(ready)
+
+    def _measure(self, verdicts, j, explanation):
+        """Return what the verdicts are worth, on the same windows each time; None if stopped."""
+        scorer, before = self.scorer, len(verdicts.attempts.failures.get(j, ()))
+        rng = np.random.default_rng(int(mix(scorer.random_state, 10, j) >> np.uint64(32)))
+        ask = partial(
+            ask_judge,
+            verdicts.judge,
+            explanation,
+            n_shown=scorer.n_shown,
+            attempts=verdicts.attempts,
+            feature=j,
+        )
+        measures = scorer.judge_feature(verdicts.cases, j, rng, ask)
+        failures = verdicts.attempts.failures.get(j, [])[before:]
+        return None if any(failure.stopped for failure in failures) else measures

@@ -1,0 +1,70 @@
+"""Test explanations by what their rules predict, on every token or in windows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from skdict.inspection.evidence import TokenBlock, sampled_windows
+from skdict.interpretation._scores import shuffled_order
+from skdict.interpretation.explainers import LexiconExplainer
+from skdict.interpretation.explainers._rules import RulePredictor
+from skdict.interpretation.simulators._correlations import Correlations
+from skdict.metrics import CorrelationSums
+
+
+@dataclass(frozen=True)
+class RuleTest:
+    """Correlate codes with the predictions of rules, over all tokens together.
+
+    Parameters
+    ----------
+    sampling : {"full", "top_and_random", "top", "random"}
+        Every token, or the tokens of windows.
+    window : int
+        Tokens in a window.
+    seed : int
+        Of the windows and of the exchange of explanations.
+    """
+
+    sampling: str
+    window: int
+    seed: int
+
+    explains_all = True
+
+    def lexicon(self, evidence, asked, material, by_tokens):
+        """Return explanations by tokens alone: those written already, or new ones."""
+        return LexiconExplainer().explain(*material) if by_tokens is None else by_tokens
+
+    def collect(self, evidence):
+        """Return what to test on: all tokens, one block after another."""
+        return _Tokens(np.ones(len(evidence.features), dtype=bool))
+
+    def run(self, cases, found, evidence):
+        """Return the correlations."""
+        n_features = len(found.features)
+        other = shuffled_order(n_features, self.seed)
+        sides = [RulePredictor(found.explanations), RulePredictor(found.lexicon)]
+        sums = [CorrelationSums(n_features) for _ in range(3)]
+        for codes, tokens, where in self._tokens(evidence, n_features):
+            predictions = [side.predict(tokens) for side in sides]
+            predictions.append(scipy.sparse.csr_array(predictions[0][:, other]))
+            for total, predicted in zip(sums, predictions, strict=True):
+                total.update(predicted, codes, where)
+        return Correlations(*(total.correlation() for total in sums), sums[0].varies())
+
+    def _tokens(self, evidence, n_features):
+        """Yield codes, tokens, and which of them count for which feature (None for all)."""
+        blocks = evidence.blocks("test")
+        if self.sampling == "full":
+            yield from ((codes, TokenBlock.of(block), None) for codes, block in blocks)
+        else:
+            yield from sampled_windows(blocks, n_features, self.sampling, self.window, self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tokens:
+    """All tokens: every feature can be tested."""
+
+    testable: np.ndarray

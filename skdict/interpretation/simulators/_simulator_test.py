@@ -1,0 +1,155 @@
+"""Test explanations by what a simulator predicts from them, in windows."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import scipy.sparse
+
+from skdict.inspection.evidence import windows_of
+from skdict.interpretation._scores import shuffled_order
+from skdict.interpretation._strategies import Attempts, Failure
+from skdict.interpretation.explainers import LexiconExplainer
+from skdict.interpretation.explainers._rules import RulePredictor
+from skdict.interpretation.simulators._calibration import calibration_map
+from skdict.interpretation.simulators._correlations import Correlations
+from skdict.interpretation.simulators._simulation import Simulation, correlation, tokens_of
+
+
+@dataclass(frozen=True, eq=False)
+class WindowCases:
+    """The windows of each feature to calibrate and to test on, none where there are too few.
+
+    Parameters
+    ----------
+    calibrate, test : list of (list of Record)
+        Windows.
+    vocabulary : sequence of str
+        The readable piece of each token.
+    """
+
+    calibrate: list
+    test: list
+    vocabulary: object
+
+    @property
+    def testable(self):
+        """Which features have windows to test on."""
+        return np.array([bool(own) for own in self.test], dtype=bool)
+
+
+class SimulatorTest:
+    """Correlate codes with the predictions of a simulator, over the tokens of all windows.
+
+    Parameters
+    ----------
+    simulator : simulator
+        With ``simulate(explanation, records, vocabulary)``.
+    sampling : {"top_and_random", "top", "random", "cunningham2023"}
+        Which windows.
+    window : int
+        Tokens in a window.
+    seed : int
+        Of the windows and of the exchange of explanations.
+    """
+
+    explains_all = False
+
+    def __init__(self, simulator, sampling, window, seed):
+        self.simulator, self.seed = simulator, seed
+        self._calibration = getattr(simulator, "calibration", None)
+        self._sample = partial(windows_of, sampling=sampling, window=window, seed=seed)
+
+    def lexicon(self, evidence, asked, material, by_tokens):
+        """Return explanations by tokens alone, from what the simulated ones were written from."""
+        if material is not None:
+            return LexiconExplainer().explain(*material)
+        windows = evidence.windows("explain")
+        return [_lexicon_of(windows[j]) for j in asked]
+
+    def collect(self, evidence):
+        """Return windows to test on, and to calibrate on where there are any."""
+        test, calibrate = evidence.windows("test", self._sample), []
+        if self._calibration is not None and evidence.calibrates:
+            calibrate = evidence.windows("select", self._sample)
+        return WindowCases(calibrate, test, evidence.vocabulary)
+
+    def run(self, cases, found, evidence):
+        """Return the correlations, and the predictions that they are of."""
+        said = {
+            j: explanation
+            for j, explanation in enumerate(found.explanations)
+            if explanation is not None and cases.test[j]
+        }
+        maps = found.results.maps if found.results else self._maps(cases, said, found.attempts)
+        failed = found.attempts.failures
+        said = {j: explanation for j, explanation in said.items() if j not in failed}
+        predicted = self._predict(said, cases.test, cases.vocabulary, found.attempts, maps)
+        scores = np.full((3, len(found.features)), np.nan)
+        for j, windows in predicted.items():
+            scores[0, j] = _correlation(cases.test[j], windows)
+            scores[1, j] = _correlation(cases.test[j], _by_rules(found.lexicon[j], cases.test[j]))
+        scores[2] = self._shuffled(said, cases, maps, len(found.features))
+        simulations = {j: Simulation(cases.test[j], own) for j, own in predicted.items()}
+        return Correlations(*scores, cases.testable, simulations, maps)
+
+    def _predict(self, said, records, vocabulary, attempts, maps):
+        """Return what is predicted in the windows of each feature, where nothing fails."""
+        done = attempts.each(
+            "simulate",
+            self.simulator,
+            lambda task: self.simulator.simulate(*task, vocabulary),
+            [(j, (explanation, records[j])) for j, explanation in said.items()],
+        )
+        return {
+            j: [maps[j](own) for own in windows] if j in maps else windows
+            for j, windows in zip(said, done, strict=True)
+            if windows is not None
+        }
+
+    def _maps(self, cases, said, attempts):
+        """Return for each feature the map from predictions to codes, none without calibration."""
+        if self._calibration is None:
+            return {}
+        for j in said:
+            if not cases.calibrate[j]:
+                attempts.add(j, Failure("simulate", "there is no window to calibrate on"))
+        said = {j: explanation for j, explanation in said.items() if cases.calibrate[j]}
+        predicted = self._predict(said, cases.calibrate, cases.vocabulary, attempts, {})
+        return {
+            j: calibration_map(self._calibration, np.concatenate(own), _codes(cases.calibrate[j]))
+            for j, own in predicted.items()
+        }
+
+    def _shuffled(self, said, cases, maps, n_features):
+        """Return the correlations of explanations exchanged between features."""
+        found, living = np.full(n_features, np.nan), list(said)
+        if not getattr(self.simulator, "control", True) or len(living) < 2:
+            return found
+        order = shuffled_order(len(living), self.seed)
+        swapped = {j: said[living[i]] for j, i in zip(living, order, strict=True)}
+        predicted = self._predict(swapped, cases.test, cases.vocabulary, Attempts(), maps)
+        for j, windows in predicted.items():
+            found[j] = _correlation(cases.test[j], windows)
+        return found
+
+
+def _codes(records):
+    return np.concatenate([record.codes for record in records])
+
+
+def _correlation(records, predictions):
+    """Return the correlation over the tokens of all windows together."""
+    return correlation(_codes(records), np.concatenate(predictions))
+
+
+def _by_rules(explanation, records):
+    """Return what the rules of an explanation predict in each window."""
+    predictor = RulePredictor([explanation])
+    return [predictor.predict(tokens_of([r], None)).toarray()[:, 0] for r in records]
+
+
+def _lexicon_of(records):
+    """Return the tokens that the windows shown to the explainer would name, as rules."""
+    codes = scipy.sparse.csc_array(_codes(records)[:, None])
+    return LexiconExplainer().explain(codes, tokens_of(records, None))[0]
