@@ -5,7 +5,7 @@ import scipy.sparse
 
 from skdict._validation import check_finite, compute_dtype
 from skdict.decomposition import check_is_dictionary
-from skdict.inspection.evidence._token_blocks import iter_documents
+from skdict.inspection.evidence import iter_documents
 
 # Codes that a dense block may hold.
 BLOCK_CODES = 4_000_000

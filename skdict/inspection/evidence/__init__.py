@@ -1,10 +1,45 @@
-"""Windows of text with the codes of features, and which of them are drawn."""
+"""Windows of text with the codes of features: which ones are drawn, and how.
 
-from skdict.inspection.evidence._fragments import cunningham_evidence as cunningham_evidence
-from skdict.inspection.evidence._fragments import windows_of as windows_of
-from skdict.inspection.evidence._keys import mix as mix
-from skdict.inspection.evidence._keys import uniform as uniform
-from skdict.inspection.evidence._pooled_windows import sampled_windows as sampled_windows
-from skdict.inspection.evidence._quantile_windows import N_QUANTILES as N_QUANTILES
-from skdict.inspection.evidence._quantile_windows import quantile_windows as quantile_windows
-from skdict.inspection.evidence._token_blocks import document_bounds as document_bounds
+Floor 5, as all of `inspection`. The rest of `inspection` and `interpretation` draw windows here.
+"""
+
+from skdict.inspection.evidence._collect_records import collect_records
+from skdict.inspection.evidence._documents import (
+    document_bounds,
+    document_order,
+    in_document_order,
+    iter_coded_documents,
+    iter_documents,
+)
+from skdict.inspection.evidence._fragments import cunningham_evidence
+from skdict.inspection.evidence._quantile_windows import N_QUANTILES, quantile_windows
+from skdict.inspection.evidence._records import FeatureRecords, Record, RecordCollector
+from skdict.inspection.evidence._sampled_windows import sampled_windows, windows_of
+from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence
+from skdict.inspection.evidence._split_documents import split_documents
+from skdict.inspection.evidence._streams import Stream, mix, uniform
+from skdict.inspection.evidence._token_blocks import TokenBlock
+
+__all__ = [
+    "N_QUANTILES",
+    "FeatureRecords",
+    "Record",
+    "RecordCollector",
+    "Stream",
+    "TokenBlock",
+    "collect_records",
+    "cunningham_evidence",
+    "document_bounds",
+    "document_order",
+    "hardest",
+    "in_document_order",
+    "iter_coded_documents",
+    "iter_documents",
+    "mix",
+    "quantile_windows",
+    "sampled_windows",
+    "split_documents",
+    "uniform",
+    "windows_and_prevalence",
+    "windows_of",
+]

@@ -9,7 +9,7 @@ from skdict._validation import check_finite, compute_dtype
 from skdict.decomposition import dictionary_atoms
 from skdict.inspection._neighbours import nearest_features
 from skdict.inspection._statistics import FeatureStatistics
-from skdict.inspection.evidence._token_blocks import iter_documents
+from skdict.inspection.evidence import iter_documents
 from skdict.inspection.report._page import visible
 from skdict.inspection.report._tables import number
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from skdict._text import printable
-from skdict.inspection import TokenBlock, document_order
+from skdict.inspection.evidence import TokenBlock, document_order
 from skdict.interpretation.explainers._terms import TermMatrix
 
 

@@ -8,13 +8,12 @@ from sklearn.base import BaseEstimator
 from skdict._llm import Failure, check_parts
 from skdict._validation import check_choice, check_number
 from skdict.inspection import FeatureColumns
-from skdict.inspection.evidence import N_QUANTILES, mix
+from skdict.inspection.evidence import N_QUANTILES, hardest, mix
 from skdict.interpretation._engine import gather
 from skdict.interpretation._feature_interpreter import check_tokens
 from skdict.interpretation._scores import bootstrap_interval, shuffled_order
 from skdict.interpretation.judges._cases import DELPHI, find_cases
 from skdict.interpretation.judges._judges import SimulatorJudge
-from skdict.interpretation.judges._windows import hardest
 from skdict.metrics import split_rows
 
 # How a count is called, by what became of the features.

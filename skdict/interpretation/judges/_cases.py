@@ -6,11 +6,10 @@ import numpy as np
 
 from skdict._llm import Failure
 from skdict.inspection import split_documents
-from skdict.inspection.evidence import quantile_windows
+from skdict.inspection.evidence import quantile_windows, windows_and_prevalence
 from skdict.interpretation._engine import gather, n_dead_components
 from skdict.interpretation._feature_interpreter import make_engine
 from skdict.interpretation._scorers import InterpretabilityScorer
-from skdict.interpretation.judges._windows import windows_and_prevalence
 
 DELPHI = "delphi"
 # Silent windows that hard ones are chosen from, for each one wanted.
