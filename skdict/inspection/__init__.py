@@ -1,9 +1,10 @@
-"""Looking at features: where they fire, and on what.
+"""What a feature does: where it fires, on what, with pictures and a report.
 
-Floor 3: imports `metrics`, `decomposition` and `activations`.
+Floor 5: imports packages of lower floors only.
 """
 
 from skdict.inspection._case_studies import input_histogram, predicate_scores
+from skdict.inspection._checks import check_activations as check_activations
 from skdict.inspection._encoding import FeatureColumns as FeatureColumns
 from skdict.inspection._features import FeatureSummary, summarize_features
 from skdict.inspection._flags import flag_features
@@ -20,15 +21,14 @@ from skdict.inspection.displays import (
     PatchingCurveDisplay,
     TrainingHistoryDisplay,
 )
-from skdict.inspection.evidence._records import (
+from skdict.inspection.evidence import (
     FeatureRecords,
     Record,
     RecordCollector,
+    TokenBlock,
     collect_records,
-)
-from skdict.inspection.evidence._token_blocks import TokenBlock, iter_documents, split_documents
-from skdict.inspection.evidence._token_blocks import (
-    document_order as document_order,  # for use within skdict
+    iter_documents,
+    split_documents,
 )
 from skdict.inspection.report._write_report import write_report
 

@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 from skdict._validation import check_number
 from skdict.inspection._checks import check_codes
 from skdict.inspection._token_tables import readable_token
-from skdict.inspection.evidence._token_blocks import document_bounds, document_order
+from skdict.inspection.evidence import document_bounds, document_order
 
 
 def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):

@@ -7,13 +7,14 @@ from skdict._validation import as_numbers
 from skdict.activations import Activations
 
 
-def check_activations(activations):
-    """Refuse rows that carry no tokens (`TypeError`)."""
+def check_activations(activations, name="activations"):
+    """Return rows, refused by the parameter's name if they carry no tokens (`TypeError`)."""
     if not isinstance(activations, Activations):
         raise TypeError(
-            f"activations is {type(activations).__name__}; pass Activations, which know the "
-            f"token of each row, as ActivationExtractor gives them"
+            f"{name} is {type(activations).__name__}; pass Activations, which know the token of "
+            f"each row, as ActivationExtractor gives them"
         )
+    return activations
 
 
 def check_codes(codes, activations):

@@ -5,7 +5,7 @@ import scipy.sparse
 
 from skdict._validation import check_finite, compute_dtype
 from skdict.decomposition import check_is_dictionary
-from skdict.inspection.evidence._token_blocks import iter_documents
+from skdict.inspection.evidence import iter_documents
 
 # Codes that a dense block may hold.
 BLOCK_CODES = 4_000_000
@@ -29,7 +29,7 @@ class FeatureColumns:
         self.split = sign == "split"
         self.n_features = self.n_components * (2 if self.split else 1)
 
-    def blocks(self, activations, chosen=None, features=None):
+    def blocks(self, activations, chosen=None, features=None, observe=None):
         """Yield (codes, activations) for whole documents.
 
         Parameters
@@ -40,6 +40,9 @@ class FeatureColumns:
             Which documents; None for all.
         features : ndarray of int or None
             Which features; None for all.
+        observe : callable or None
+            Called with each part of a block as an array of rows, and its codes as `transform`
+            returns them.
 
         Yields
         ------
@@ -48,22 +51,18 @@ class FeatureColumns:
         rows = int(np.clip(BLOCK_CODES // self.n_components, 64, 8192))
         for block in iter_documents(activations, chosen, block_rows=rows):
             # A document may be longer than a block of dense codes.
-            parts = [
-                self._encode(block[start : start + rows], start, features)
-                for start in range(0, len(block), rows)
-            ]
+            parts = []
+            for start in range(0, len(block), rows):
+                part = check_finite(np.asarray(block[start : start + rows]), start)
+                part = part.astype(compute_dtype(part), copy=False)
+                codes = self.dictionary.transform(part)
+                if observe is not None:
+                    observe(part, codes)
+                parts.append(self._columns(codes, features))
             yield scipy.sparse.vstack(parts, format="csr"), block
 
-    def firing_counts(self, activations, chosen):
-        """Return the tokens of some documents on which each feature fires."""
-        counts = np.zeros(self.n_features, dtype=np.int64)
-        for codes, _ in self.blocks(activations, chosen):
-            counts += np.bincount(codes.indices, minlength=self.n_features)
-        return counts
-
-    def _encode(self, rows, start, features):
-        rows = check_finite(np.asarray(rows), start).astype(compute_dtype(rows), copy=False)
-        codes = self.dictionary.transform(rows)
+    def _columns(self, codes, features):
+        """Return codes of all features, or of some, none of them below 0."""
         codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
         if features is not None:
             codes = self._take(codes, features)

@@ -9,8 +9,7 @@ from skdict.decomposition import check_is_dictionary
 from skdict.inspection._checks import check_activations, check_codes
 from skdict.inspection._feature_sums import HISTOGRAM_EDGES, FeatureSums
 from skdict.inspection._token_tables import TokenTable, readable_token
-from skdict.inspection.evidence._records import RecordCollector
-from skdict.inspection.evidence._token_blocks import in_document_order, iter_documents
+from skdict.inspection.evidence import RecordCollector, in_document_order, iter_documents
 
 MOST_COOCCURRING = 8192
 ORDERS = ("share", "probability", "lift", "firings")

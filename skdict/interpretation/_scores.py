@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from skdict.inspection.evidence import mix
+from skdict.inspection.evidence import Stream, mix
 
 N_RESAMPLES = 2000
 
@@ -123,7 +123,7 @@ def bootstrap_interval(values, seed, statistic=np.mean):
 
 def shuffled_order(n_features, seed):
     """Return for each feature another one, or itself where there is no other."""
-    order = np.argsort(mix(seed, 5, np.arange(n_features)))
+    order = np.argsort(mix(seed, Stream.SHUFFLED_EXPLANATIONS, np.arange(n_features)))
     other = np.empty(n_features, dtype=np.int64)
     other[order] = np.roll(order, 1)
     return other

@@ -147,7 +147,7 @@ class Study:
         )
 
     def _keep(self, found, j, explanation):
-        """Keep an explanation under the feature's number in the dictionary, or say it is missing."""
+        """Keep an explanation under the feature's number in the dictionary."""
         if explanation is not None:
             found.explanations[j] = replace(explanation, feature=int(found.features[j]))
         elif j not in found.attempts.failures:

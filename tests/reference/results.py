@@ -29,7 +29,6 @@ from skdict import (
 )
 from skdict.inspection import collect_records
 from skdict.interpretation import (
-    CalibratedSimulator,
     Completion,
     DetectionScorer,
     FuzzingScorer,
@@ -118,7 +117,8 @@ def interpretations(acts, dictionary):
         "sampling": "top_and_random",
         "window": 16,
     }
-    calibrated = llm | {"simulator": CalibratedSimulator(llm["simulator"])}
+    simulator = LLMSimulator(scripted, method="json", calibration="linear")
+    calibrated = llm | {"simulator": simulator}
     paper = cunningham2023(scripted, method="json") | {"n_features": 20, "order": "random"}
     ways = {
         "rules": (dictionary, {"n_features": 40}),

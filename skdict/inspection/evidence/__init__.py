@@ -1,15 +1,49 @@
-"""Windows of text with the codes of features, and which of them are drawn."""
+"""Windows of text with the codes of features: which ones are drawn, and how.
 
-from skdict.inspection.evidence._drawn_codes import FeatureDraw as FeatureDraw
-from skdict.inspection.evidence._drawn_codes import join_blocks as join_blocks
-from skdict.inspection.evidence._fragments import windows_of as windows_of
-from skdict.inspection.evidence._keys import mix as mix
-from skdict.inspection.evidence._keys import uniform as uniform
-from skdict.inspection.evidence._pooled_windows import sampled_windows as sampled_windows
-from skdict.inspection.evidence._quantile_windows import N_QUANTILES as N_QUANTILES
-from skdict.inspection.evidence._records import RecordCollector as RecordCollector
-from skdict.inspection.evidence._study_parts import DocumentParts as DocumentParts
-from skdict.inspection.evidence._study_parts import Fragments as Fragments
-from skdict.inspection.evidence._study_parts import Quantiles as Quantiles
-from skdict.inspection.evidence._token_blocks import TokenBlock as TokenBlock
-from skdict.inspection.evidence._token_blocks import document_bounds as document_bounds
+Floor 5, as all of `inspection`. The rest of `inspection` and `interpretation` draw windows here.
+"""
+
+from skdict.inspection.evidence._collect_records import collect_records
+from skdict.inspection.evidence._documents import (
+    document_bounds,
+    document_order,
+    in_document_order,
+    iter_coded_documents,
+    iter_documents,
+)
+from skdict.inspection.evidence._drawn_codes import FeatureDraw, join_blocks
+from skdict.inspection.evidence._quantile_windows import N_QUANTILES
+from skdict.inspection.evidence._records import FeatureRecords, Record, RecordCollector
+from skdict.inspection.evidence._sampled_windows import sampled_windows, windows_of
+from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence
+from skdict.inspection.evidence._split_documents import split_documents
+from skdict.inspection.evidence._streams import Stream, mix, uniform
+from skdict.inspection.evidence._study_parts import DocumentParts, Fragments, Quantiles
+from skdict.inspection.evidence._token_blocks import TokenBlock
+
+__all__ = [
+    "N_QUANTILES",
+    "DocumentParts",
+    "FeatureDraw",
+    "FeatureRecords",
+    "Fragments",
+    "Quantiles",
+    "Record",
+    "RecordCollector",
+    "Stream",
+    "TokenBlock",
+    "collect_records",
+    "document_bounds",
+    "document_order",
+    "hardest",
+    "in_document_order",
+    "iter_coded_documents",
+    "iter_documents",
+    "join_blocks",
+    "mix",
+    "sampled_windows",
+    "split_documents",
+    "uniform",
+    "windows_and_prevalence",
+    "windows_of",
+]

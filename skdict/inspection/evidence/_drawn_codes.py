@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from skdict.inspection.evidence._keys import uniform
+from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
 
@@ -101,7 +101,7 @@ class FeatureDraw:
         if self.order == "index" or self.n_features is None:
             return features
         rank = np.empty(n_features, dtype=np.int64)
-        rank[np.argsort(uniform(self.seed, 6, features), kind="stable")] = features
+        rank[np.argsort(uniform(self.seed, Stream.FEATURES, features), kind="stable")] = features
         return rank
 
     def _last(self, rank, exist):

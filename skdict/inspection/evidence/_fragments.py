@@ -1,16 +1,16 @@
-"""Which windows of a feature explain, calibrate and test."""
+"""Fragments that explain, calibrate and test, as Cunningham et al. (2023) dealt them out."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from skdict.inspection.evidence._keys import uniform
-from skdict.inspection.evidence._pooled_windows import KINDS, N_WINDOWS
-from skdict.inspection.evidence._records import RecordCollector
-from skdict.inspection.evidence._token_blocks import TokenBlock, document_bounds
+from skdict.inspection.evidence._documents import document_bounds
+from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._streams import Stream, uniform
+from skdict.inspection.evidence._token_blocks import TokenBlock
 
-# Of Cunningham et al. (2023): tokens in a fragment, fragments listed, and taken of each list.
+# Tokens in a fragment, fragments listed, and taken of each list.
 FRAGMENT = 64
 N_LISTED = 20
 N_TAKEN = 5
@@ -29,35 +29,6 @@ class Evidence:
     explain: list
     calibrate: list
     test: list
-
-
-def windows_of(blocks, n_features, sampling, window, seed):
-    """Return for each feature the windows that a sampling scores on, each once.
-
-    Parameters
-    ----------
-    blocks : iterable of (csr_array, Activations)
-        Codes of whole documents.
-    n_features : int
-        Columns of the codes.
-    sampling : {"top", "random", "top_and_random"}
-        The windows of the largest codes, as many drawn among those in which the feature fires,
-        or both.
-    window : int
-        Tokens in a window.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    list of (list of Record)
-    """
-    # Twice as many are drawn as are wanted, for some may be top windows.
-    wanted = {"n_top": N_WINDOWS, "n_random": 2 * N_WINDOWS, "n_silent": 0}
-    collector = RecordCollector(n_features, window=window, seed=seed, **wanted)
-    for codes, block in blocks:
-        collector.update(codes, block)
-    return [_distinct(records, KINDS[sampling]) for records in collector.records()]
 
 
 def cunningham_evidence(blocks, n_features, seed):
@@ -83,13 +54,16 @@ def cunningham_evidence(blocks, n_features, seed):
     list of Evidence
     """
     wanted = {"n_top": N_LISTED, "n_random": N_LISTED, "n_silent": 0}
-    collector = RecordCollector(n_features, window=FRAGMENT, seed=seed, **wanted)
+    collector = collect(_fragments(blocks, seed), n_features, window=FRAGMENT, seed=seed, **wanted)
+    return [_dealt(records) for records in collector.records()]
+
+
+def _fragments(blocks, seed):
+    """Yield codes and tokens of one fragment of each document that has one."""
     for codes, block in blocks:
         rows = fragment_rows(block, seed)
         if len(rows):
-            table = (a[rows] for a in (block.documents, block.positions, block.token_ids))
-            collector.update(codes[rows], TokenBlock(*table, block.vocabulary))
-    return [_dealt(records) for records in collector.records()]
+            yield codes[rows], TokenBlock.of(block)[rows]
 
 
 def _dealt(records):
@@ -111,7 +85,7 @@ def fragment_rows(block, seed):
         free = end - first - FRAGMENT
         if free < 0:
             continue
-        drawn = float(uniform(seed, 7, block.documents[first]))
+        drawn = float(uniform(seed, Stream.FRAGMENTS, block.documents[first]))
         rows = first + min(int(drawn * (free + 1)), free) + np.arange(FRAGMENT)
         if not _is_broken(block.token_ids[rows], block.vocabulary):
             kept.append(rows)
@@ -124,11 +98,3 @@ def _is_broken(token_ids, vocabulary):
         return False
     raw = "".join(vocabulary[v] for v in token_ids).encode("utf-8", errors="surrogateescape")
     return "\ufffd" in raw.decode("utf-8", errors="replace")
-
-
-def _distinct(records, kinds):
-    found = {}
-    for kind in kinds:
-        new = [r for r in getattr(records, kind) if (r.document, r.position) not in found]
-        found |= {(r.document, r.position): r for r in new[:N_WINDOWS]}
-    return list(found.values())

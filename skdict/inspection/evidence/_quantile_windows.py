@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from skdict.inspection.evidence._keys import uniform
-from skdict.inspection.evidence._records import FeatureRecords, Record, _Fired, _Windows
+from skdict.inspection.evidence._records import FeatureRecords, Record
+from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
+from skdict.inspection.evidence._windows import BlockWindows, Firings
 
 # Of delphi: windows that a feature must fire in, slices of them, and windows to explain from.
 FEWEST = 200
@@ -52,7 +53,7 @@ def quantile_windows(read, n_features, *, window, n_test, n_silent, seed):
         free = whole.copy()
         free[number[own]] = False
         drawn = np.flatnonzero(free)
-        drawn = drawn[np.argsort(uniform(seed, 9, j, drawn))[:n_silent]]
+        drawn = drawn[np.argsort(uniform(seed, Stream.QUANTILE_SILENT, j, drawn))[:n_silent]]
         chosen[-1].append(drawn if len(chosen[-1][0]) else drawn[:0])
     found = _records(read(), window, chosen)
     explain, test = [], []
@@ -67,8 +68,8 @@ def _fired(blocks, length):
     """Return which windows are whole, and (feature, window, largest code, content) of firings."""
     whole, parts, n_before = [np.zeros(0, dtype=bool)], [], 0
     for codes, block in blocks:
-        windows = _Windows(TokenBlock.of(block), length)
-        fired = _Fired(codes, windows)
+        windows = BlockWindows(TokenBlock.of(block), length)
+        fired = Firings(codes, windows)
         kept = windows.sizes[fired.window] == length
         columns = fired.window + n_before, fired.largest, windows.content[fired.window]
         parts.append([values[kept] for values in (fired.feature, *columns)])
@@ -87,7 +88,7 @@ def _draw(own, number, largest, n_test, seed, feature):
     explain, test = [], []
     for q in range(N_QUANTILES):
         part = number[own[q * size : (q + 1) * size]]
-        part = part[np.argsort(uniform(seed, 8, feature, part))]
+        part = part[np.argsort(uniform(seed, Stream.QUANTILE_WINDOWS, feature, part))]
         explain.append(part[:n_explain])
         test.append(part[n_explain : n_explain + n_test])
     return [np.concatenate(explain), np.concatenate(test)]
@@ -101,7 +102,7 @@ def _records(blocks, length, chosen):
             wanted.setdefault(w, []).append(j)
     found, n_before = {}, 0
     for codes, block in blocks:
-        windows = _Windows(TokenBlock.of(block), length)
+        windows = BlockWindows(TokenBlock.of(block), length)
         for w in range(len(windows)):
             features = wanted.get(n_before + w)
             if features is None:

@@ -6,14 +6,11 @@ import numpy as np
 import scipy.sparse
 
 from skdict._validation import as_host_array, check_number
-from skdict.activations import Activations
-from skdict.inspection.evidence._keys import KeyedTopK, mix, uniform
-from skdict.inspection.evidence._token_blocks import (
-    TokenBlock,
-    document_bounds,
-    in_document_order,
-    iter_documents,
-)
+from skdict.inspection.evidence._documents import in_document_order
+from skdict.inspection.evidence._keyed_topk import KeyedTopK
+from skdict.inspection.evidence._streams import Stream, mix, uniform
+from skdict.inspection.evidence._token_blocks import TokenBlock
+from skdict.inspection.evidence._windows import BlockWindows, Firings
 
 # Windows that silent ones are drawn from, for each silent window wanted.
 POOL = 16
@@ -84,6 +81,11 @@ class RecordCollector:
     seed : int, default=0
         Other seeds draw other windows.
 
+    Attributes
+    ----------
+    vocabulary : sequence of str or None
+        Readable piece of each token id, from the first rows that have a vocabulary.
+
     Examples
     --------
     >>> import numpy as np
@@ -111,6 +113,8 @@ class RecordCollector:
         self._lists = {kind: KeyedTopK(number) for kind, number in wanted.items()}
         self._pool = KeyedTopK(POOL * n_silent)
         self._active = {}
+        self._n_windows, self._n_fired = 0, np.zeros(n_features, dtype=np.int64)
+        self.vocabulary = None
 
     def update(self, codes, activations):
         """Take in the codes of some whole documents.
@@ -139,8 +143,12 @@ class RecordCollector:
                 f"({len(activations)}, {self.n_features}), one row for each token"
             )
         tokens, codes = in_document_order(TokenBlock.of(activations), codes)
-        windows = _Windows(tokens, self.window)
-        fired = _Fired(codes, windows)
+        windows = BlockWindows(tokens, self.window)
+        fired = Firings(codes, windows)
+        self._n_windows += len(windows)
+        self._n_fired += np.bincount(fired.feature, minlength=self.n_features)
+        if self.vocabulary is None:
+            self.vocabulary = tokens.vocabulary
         for kind, kept in self._lists.items():
             if kept.k:
                 columns = {"group": fired.feature, "key": self._keys(kind, fired, windows)}
@@ -167,6 +175,10 @@ class RecordCollector:
             kept.merge(other._lists[kind])
         self._pool.merge(other._pool)
         self._active |= other._active
+        self._n_windows += other._n_windows
+        self._n_fired += other._n_fired
+        if self.vocabulary is None:
+            self.vocabulary = other.vocabulary
         return self
 
     def records(self):
@@ -183,23 +195,32 @@ class RecordCollector:
             for j in range(self.n_features)
         ]
 
+    def prevalence(self):
+        """Return the share of windows in which each feature fires.
+
+        Returns
+        -------
+        ndarray of float, shape (n_features,)
+            Of all windows, kept or not; 0 before the first.
+        """
+        return self._n_fired / max(self._n_windows, 1)
+
     def _keys(self, kind, fired, windows):
         if kind == "top":
             return fired.largest
         identity = windows.content[fired.window]
         if kind == "random":
-            return uniform(self.seed, 1, fired.feature, identity)
+            return uniform(self.seed, Stream.RANDOM_WINDOWS, fired.feature, identity)
         # The largest u**(1/w) of each group are a draw in proportion to w, one after another.
-        drawn = uniform(self.seed, 2, fired.feature, identity)
+        drawn = uniform(self.seed, Stream.IMPORTANT_WINDOWS, fired.feature, identity)
         return np.log(drawn) / np.square(fired.largest, dtype=np.float64)
 
     def _update_pool(self, windows, fired):
         number = np.arange(len(windows))
-        columns = {"group": np.zeros(len(windows), dtype=np.int64)}
-        columns |= {"key": uniform(self.seed, 3, windows.content)} | windows.columns(number)
-        self._pool.update(columns, windows.tokens)
-        places = (self._pool.columns[name].tolist() for name in ("document", "position"))
-        kept = set(zip(*places, strict=True))
+        key = uniform(self.seed, Stream.SILENT_POOL, windows.content)
+        columns = {"group": np.zeros(len(windows), dtype=np.int64), "key": key}
+        self._pool.update(columns | windows.columns(number), windows.tokens)
+        kept = set(_places(self._pool.columns))
         self._active = {at: features for at, features in self._active.items() if at in kept}
         order = np.argsort(fired.window, kind="stable")
         bounds = np.searchsorted(fired.window[order], np.arange(len(windows) + 1))
@@ -219,141 +240,38 @@ class RecordCollector:
         columns = self._pool.columns
         if columns is None:
             return []
-        silent = [
-            i
-            for i, at in enumerate(
-                zip(columns["document"].tolist(), columns["position"].tolist(), strict=True)
-            )
-            if feature not in self._active[at]
-        ]
-        key = mix(self.seed, 4, feature, columns["content"][silent])
+        places = _places(columns)
+        silent = [i for i, at in enumerate(places) if feature not in self._active[at]]
+        key = mix(self.seed, Stream.SILENT_WINDOWS, feature, columns["content"][silent])
         zeros = np.zeros(self.window, dtype=np.float32)
         return [_record(columns, silent[i], zeros) for i in np.argsort(key)[: self.n_silent]]
 
 
-def collect_records(codes, activations, *, chosen=None, **options):
-    """Return the windows in which each feature fires, and in which it does not.
+def collect(blocks, n_features, **options):
+    """Return a collector that has taken in blocks.
 
     Parameters
     ----------
-    codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
-        Codes of the activations.
-    activations : Activations of shape (n_tokens, width)
-        The rows that the codes come from, in any order.
-    chosen : ndarray of bool, shape (n_documents,), or None, default=None
-        Which documents the windows come from, as `split_documents` gives them; None for all.
+    blocks : iterable of (csr_array, Activations)
+        Codes of whole documents.
+    n_features : int
+        Columns of the codes.
     **options : dict
-        `window`, `n_top`, `n_random`, `n_importance`, `n_silent` and `seed` of
-        `RecordCollector`.
+        As in `RecordCollector`.
 
     Returns
     -------
-    list of FeatureRecords
-        One for each column.
-
-    Raises
-    ------
-    TypeError
-        If `activations` carry no tokens.
-    ValueError
-        If codes and activations differ in rows, or a row is repeated.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdict import Activations
-    >>> from skdict.inspection import collect_records
-    >>> acts = Activations(
-    ...     np.zeros((3, 2), "f"), documents=[0, 0, 1], positions=[0, 1, 0], token_ids=[0, 1, 0],
-    ... )
-    >>> collect_records([[0.0], [2.0], [1.0]], acts, window=2)[0].top[1].document
-    1
+    RecordCollector
     """
-    if not isinstance(activations, Activations):
-        raise TypeError(
-            f"activations is {type(activations).__name__}; pass Activations, which know the "
-            f"token of each row, as ActivationExtractor gives them"
-        )
-    codes = scipy.sparse.csr_array(as_host_array(codes))
-    if codes.shape[0] != len(activations):
-        raise ValueError(
-            f"codes have {codes.shape[0]} rows and activations {len(activations)}; pass the "
-            f"codes of these activations"
-        )
-    activations, codes = in_document_order(activations, codes)
-    collector = RecordCollector(codes.shape[1], **options)
-    bounds = document_bounds(activations.documents)
-    which = np.ones(len(bounds) - 1, dtype=bool) if chosen is None else np.asarray(chosen)
-    rows = np.flatnonzero(np.repeat(which, np.diff(bounds)))
-    start = 0
-    for block in iter_documents(activations, which):
-        collector.update(codes[rows[start : start + len(block)]], block)
-        start += len(block)
-    return collector.records()
+    collector = RecordCollector(n_features, **options)
+    for codes, block in blocks:
+        collector.update(codes, block)
+    return collector
 
 
-class _Windows:
-    """The windows of a block of whole documents."""
-
-    def __init__(self, tokens, length):
-        first = document_bounds(tokens.documents)[:-1]
-        row = np.arange(len(tokens)) - np.repeat(first, np.diff([*first, len(tokens)]))
-        self.starts = np.flatnonzero(row % length == 0)
-        self.sizes = np.diff([*self.starts, len(tokens)])
-        self.of_row = np.repeat(np.arange(len(self.starts)), self.sizes)
-        self.offset = row % length
-        self.length = length
-        self.document = tokens.documents[self.starts]
-        self.position = tokens.positions[self.starts]
-        self.token_ids = tokens.token_ids
-        # Sums of mixed (place, token) pairs: equal for equal windows.
-        with np.errstate(over="ignore"):
-            self.content = np.add.reduceat(mix(self.offset, tokens.token_ids), self.starts)
-
-    def __len__(self):
-        return len(self.starts)
-
-    def columns(self, windows):
-        """Return what tells windows apart."""
-        return {
-            "document": self.document[windows],
-            "content": self.content[windows],
-            "position": self.position[windows],
-        }
-
-    def tokens(self, windows):
-        """Return the tokens of windows, -1 behind the end."""
-        rows = self.starts[windows][:, None] + np.arange(self.length)
-        inside = np.arange(self.length) < self.sizes[windows][:, None]
-        return {"tokens": np.where(inside, self.token_ids.take(rows, mode="clip"), -1)}
-
-
-class _Fired:
-    """The windows in which each feature fires, in a block: one entry for each pair."""
-
-    def __init__(self, codes, windows):
-        rows = np.repeat(np.arange(codes.shape[0]), np.diff(codes.indptr))
-        positive = codes.data > 0
-        rows, columns, self._values = rows[positive], codes.indices[positive], codes.data[positive]
-        pair = windows.of_row[rows] * codes.shape[1] + columns
-        self._order = np.argsort(pair, kind="stable")
-        pair = pair[self._order]
-        starts = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)])
-        self._ends = np.concatenate([starts, [len(pair)]])
-        self.window, self.feature = np.divmod(pair[starts], codes.shape[1])
-        self._offset, self._length = windows.offset[rows], windows.length
-        if len(starts):
-            self.largest = np.maximum.reduceat(self._values[self._order], starts)
-        else:
-            self.largest = np.zeros(0, dtype=np.float32)
-
-    def codes(self, entries):
-        """Return the codes of whole windows for some entries."""
-        filled = np.zeros((len(entries), self._length), dtype=np.float32)
-        for i, entry in enumerate(entries):
-            at = self._order[self._ends[entry] : self._ends[entry + 1]]
-            filled[i, self._offset[at]] = self._values[at]
-        return {"codes": filled}
+def _places(columns):
+    """Return document and first position of each window."""
+    return list(zip(columns["document"].tolist(), columns["position"].tolist(), strict=True))
 
 
 def _record(columns, i, codes):

@@ -7,7 +7,7 @@ import numpy as np
 from skdict.inspection.evidence._drawn_codes import DrawnCodes
 from skdict.inspection.evidence._fragments import cunningham_evidence, fragment_rows
 from skdict.inspection.evidence._quantile_windows import quantile_windows
-from skdict.inspection.evidence._token_blocks import split_documents
+from skdict.inspection.evidence._split_documents import split_documents
 
 PARTS_OF_FRAGMENTS = {"explain": "explain", "select": "calibrate", "test": "test"}
 

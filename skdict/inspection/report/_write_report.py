@@ -8,10 +8,11 @@ from tqdm.auto import tqdm
 from skdict._files import replace_file
 from skdict._outputs import check_output_file
 from skdict._validation import check_features, check_number
-from skdict.activations import Activations
 from skdict.decomposition import check_is_dictionary
-from skdict.inspection.report._data import N_OUTPUT, Sheets, encode, nearest_alive
+from skdict.inspection._checks import check_activations
+from skdict.inspection.report._measure import living, measure
 from skdict.inspection.report._page import page_html, visible
+from skdict.inspection.report._sheets import Sheets, nearest_alive
 from skdict.inspection.report._tables import effects_by_feature, number, scores_by_feature
 
 SCRIPTS = ("common.js", "charts.js", "feature.js", "report.js")
@@ -113,52 +114,27 @@ def write_report(
     n_components = len(check_is_dictionary(dictionary).components_)
     check_output_file("path", path)
     features = _check(acts, n_components, features)
-    for name, value in (("n_top", n_top), ("n_random", n_random), ("n_silent", n_silent)):
-        check_number(name, value, low=0, integer=True)
-    check_number("window", window, low=1, integer=True)
-    check_number("seed", seed, low=0, integer=True)
+    kinds = {"n_top": n_top, "n_random": n_random, "n_silent": n_silent}
+    options = kinds | {"window": window, "seed": seed}
+    for name, value in options.items():
+        check_number(name, value, low=int(name == "window"), integer=True)
     by_score, interpretation = scores_by_feature(scores, 2 * n_components)
     by_effect = effects_by_feature(effects, 2 * n_components)
-    statistics, measures = encode(
-        dictionary,
-        acts,
-        n_components,
-        verbose=verbose,
-        window=window,
-        n_top=n_top,
-        n_random=n_random,
-        n_silent=n_silent,
-        seed=seed,
-    )
-    counts = statistics.counts_
-    alive = (counts[:n_components] + counts[n_components:]) > 0
-    # Codes of a sign that never occurs are no feature; a component that never fires is a dead one.
-    exist = np.concatenate([(counts[:n_components] > 0) | ~alive, counts[n_components:] > 0])
+    statistics, measures = measure(dictionary, acts, verbose=verbose, **options)
+    alive, listed = living(statistics.counts_)
     if features is None:
-        features = np.flatnonzero(exist)
-    sheets = Sheets(statistics, acts.vocabulary)
-    nearest = nearest_alive(dictionary, alive)
-    columns = _table(statistics, features, by_score)
+        features = np.flatnonzero(listed).tolist()
+    sheets = Sheets(statistics, acts.vocabulary, nearest_alive(dictionary, alive), by_effect)
     bar = tqdm(features, unit="feature", delay=1, leave=False, disable=not verbose)
-    details = [
-        sheets.sheet(int(j), float(statistics.max_[j]))
-        | _output(by_effect.get(int(j), ((), ())))
-        | {"near": _nearest(nearest, int(j), counts, n_components)}
-        for j in bar
-    ]
     data = {
         "mode": "report",
         "title": visible(title),
         "about": _about(dictionary, acts, model),
-        "n_components": n_components,
-        "n_tokens": statistics.n_tokens_,
-        "n_documents": statistics.n_documents_,
-        "summary": measures | {"n_dead": int((~alive).sum())},
-        "densities": [number(density, 4) for density in statistics.density_[exist]],
+        **_summary(statistics, measures, alive, listed),
         "interpretation": interpretation,
         "edges": [number(edge) for edge in statistics.histogram_edges_],
-        "table": columns,
-        "details": details,
+        "table": _table(statistics, features, by_score),
+        "details": [sheets.sheet(j) for j in bar],
         "tokens": sheets.tokens,
         "windows": sheets.windows,
     }
@@ -167,20 +143,26 @@ def write_report(
 
 def _check(acts, n_components, features):
     """Return the features to show as a list, None for all."""
-    if not isinstance(acts, Activations):
-        raise TypeError(
-            f"acts is {type(acts).__name__}; pass Activations, which know the token of each row, "
-            f"as ActivationExtractor gives them"
-        )
-    if len(acts) == 0:
+    if len(check_activations(acts, "acts")) == 0:
         raise ValueError("acts have no row; pass activations of at least one text")
     return None if features is None else check_features(features, 2 * n_components)
+
+
+def _summary(statistics, measures, alive, listed):
+    """Return what the page says of the dictionary as a whole."""
+    return {
+        "n_components": len(alive),
+        "n_tokens": statistics.n_tokens_,
+        "n_documents": statistics.n_documents_,
+        "summary": measures | {"n_dead": int((~alive).sum())},
+        "densities": [number(density, 4) for density in statistics.density_[listed]],
+    }
 
 
 def _table(statistics, features, by_score):
     """Return the columns of the table of features."""
     unscored = (None, "", "")
-    score, status, text = zip(*(by_score.get(int(j), unscored) for j in features), strict=True)
+    score, status, text = zip(*(by_score.get(j, unscored) for j in features), strict=True)
     of = {
         "density": statistics.density_,
         "count": statistics.counts_,
@@ -189,32 +171,12 @@ def _table(statistics, features, by_score):
         "entropy": statistics.token_entropy_,
     }
     return {
-        "feature": [int(j) for j in features],
+        "feature": list(features),
         **{name: [number(values[j], 4) for j in features] for name, values in of.items()},
         "score": list(score),
         "status": list(status),
         "text": [visible(t) for t in text],
     }
-
-
-def _output(effects):
-    """Return the output tokens of a feature."""
-    sides = zip(("up", "down"), effects, strict=True)
-    return {
-        name: [[visible(token), number(effect, 3)] for token, effect in side[:N_OUTPUT]]
-        for name, side in sides
-    }
-
-
-def _nearest(nearest, feature, counts, n_components):
-    """Return the nearest features, each by the sign that fires more."""
-    sign = -1 if feature >= n_components else 1
-    found = []
-    for other, cosine in nearest[feature % n_components]:
-        flipped = counts[other + n_components] > counts[other]
-        cosine *= sign * (-1 if flipped else 1)
-        found.append([int(other + n_components * flipped), number(cosine, 3)])
-    return sorted(found, key=lambda pair: -pair[1])
 
 
 def _about(dictionary, acts, model):

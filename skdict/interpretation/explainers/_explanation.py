@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdict._text import printable
-from skdict.inspection import TokenBlock, document_order
+from skdict.inspection.evidence import TokenBlock, document_order
 from skdict.interpretation.explainers._rules import RulePredictor
 
 

@@ -152,9 +152,7 @@ class JudgeScorer(BaseEstimator):
         columns = FeatureColumns(dictionary, self.sign)
         test = JudgeTest(self, draw_seed(self.random_state))
         explainers = default_explainers(self.explainer) if self.explains else []
-        study = Study(
-            self._split(test.seed), explainers, test, min_firings=self.fewest_firings()
-        )
+        study = Study(self._split(test.seed), explainers, test, min_firings=self.fewest_firings())
         found = study.run(columns, check_tokens(rows))
         self._keep_failures(found)
         self._warn(found)

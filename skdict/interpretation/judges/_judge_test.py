@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from skdict.inspection.evidence import Quantiles, mix, windows_and_prevalence
+from skdict.inspection.evidence import Quantiles, Stream, mix, windows_and_prevalence
 from skdict.interpretation._scores import defined_mean, shuffled_order
 from skdict.interpretation._strategies import Attempts
 from skdict.interpretation.judges._verdicts import ask_judge
@@ -101,7 +101,8 @@ class JudgeTest:
         asked = self._asked(cases, found)
         judge = self.scorer.judge
         if judge is None and len(asked):
-            judge = self.scorer.default_judge(evidence, [found.explanations[j] for j in asked], asked)
+            explanations = [found.explanations[j] for j in asked]
+            judge = self.scorer.default_judge(evidence, explanations, asked)
         n_features = len(found.features)
         verdicts = Verdicts([None] * n_features, np.full(n_features, np.nan), cases, judge)
         for j in asked:
@@ -133,7 +134,8 @@ class JudgeTest:
     def _measure(self, verdicts, j, explanation):
         """Return what the verdicts are worth, on the same windows each time; None if stopped."""
         scorer, before = self.scorer, len(verdicts.attempts.failures.get(j, ()))
-        rng = np.random.default_rng(int(mix(scorer.random_state, 10, j) >> np.uint64(32)))
+        drawn = mix(scorer.random_state, Stream.JUDGE, j)
+        rng = np.random.default_rng(int(drawn >> np.uint64(32)))
         ask = partial(
             ask_judge,
             verdicts.judge,

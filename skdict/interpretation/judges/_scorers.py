@@ -6,9 +6,9 @@ from skdict._validation import check_number
 from skdict.interpretation._scores import defined_mean
 from skdict.interpretation.judges._base import JudgeScorer
 from skdict.interpretation.judges._embedding_judge import EmbeddingJudge
+from skdict.interpretation.judges._marks import right_marks, wrong_marks
 from skdict.interpretation.judges._measures import judgment_measures
 from skdict.interpretation.judges._window import Window
-from skdict.interpretation.judges._windows import right_marks, wrong_marks
 
 MEASURES = ("balanced_accuracy", "f1", "auroc")
 CORPUS = ("corpus_f1", "corpus_average_precision", "corpus_correlation")

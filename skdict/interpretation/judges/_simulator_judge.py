@@ -116,7 +116,7 @@ class SimulatorJudge(BaseEstimator):
                 f"explanations given to fit"
             )
         sizes = [len(window.pieces) for window in windows]
-        predicted = RulePredictor([explanation]).predict(_as_tokens(windows, sizes)).toarray()[:, 0]
+        predicted = RulePredictor([explanation]).predict(_as_tokens(windows)).toarray()[:, 0]
         parts = np.split(predicted, np.cumsum(sizes)[:-1])
         values = np.array([_of_window(w, p) for w, p in zip(windows, parts, strict=True)])
         # Beyond 30 the function is 0 or 1 in any case, and exp would overflow.
@@ -124,21 +124,16 @@ class SimulatorJudge(BaseEstimator):
         return 1 / (1 + np.exp(-distance))
 
 
-def _as_tokens(windows, sizes):
+def _as_tokens(windows):
     """Return the tokens of windows, each one a document."""
     if any(window.token_ids is None for window in windows):
         raise TypeError(
             "a window has no token_ids, which an offline explanation speaks of; make windows with "
             "Window.of(record, vocabulary)"
         )
-    ids = np.concatenate([window.token_ids for window in windows])
+    ids = np.concatenate([window.token_ids for window in windows]).tolist()
     pieces = [piece for window in windows for piece in window.pieces]
-    return TokenBlock(
-        np.repeat(np.arange(len(windows)), sizes),
-        np.concatenate([w.position + np.arange(n) for w, n in zip(windows, sizes, strict=True)]),
-        ids,
-        dict(zip(ids.tolist(), pieces, strict=True)),
-    )
+    return TokenBlock.of_windows(windows, dict(zip(ids, pieces, strict=True)))
 
 
 def _of_window(window, predicted):

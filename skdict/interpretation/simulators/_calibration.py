@@ -22,7 +22,8 @@ def calibration_map(method, predictions, codes):
     callable
         From predictions to codes.
     """
-    return linear_map(predictions, codes) if method == "linear" else quantile_map(predictions, codes)
+    make = linear_map if method == "linear" else quantile_map
+    return make(predictions, codes)
 
 
 def linear_map(predictions, codes):

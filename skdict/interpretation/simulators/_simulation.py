@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict.inspection.evidence import TokenBlock
-
 # Variance below this share of the mean square is none.
 NO_VARIANCE = 1e-11
 
@@ -60,12 +58,3 @@ def correlation(codes, predictions):
 
 def _explained(lost, total):
     return float(1 - lost.sum() / total.sum()) if total.sum() > 0 else np.nan
-
-
-def tokens_of(records, vocabulary):
-    """Return windows as tokens, each a document of its own."""
-    sizes = [len(record.token_ids) for record in records]
-    positions = [record.position + np.arange(len(record.token_ids)) for record in records]
-    ids = [record.token_ids for record in records]
-    numbers = np.repeat(np.arange(len(records)), sizes)
-    return TokenBlock(numbers, np.concatenate(positions), np.concatenate(ids), vocabulary)

@@ -6,14 +6,14 @@ from functools import partial
 import numpy as np
 import scipy.sparse
 
-from skdict.inspection.evidence import windows_of
+from skdict.inspection.evidence import TokenBlock, windows_of
 from skdict.interpretation._scores import shuffled_order
 from skdict.interpretation._strategies import Attempts, Failure
 from skdict.interpretation.explainers import LexiconExplainer
 from skdict.interpretation.explainers._rules import RulePredictor
 from skdict.interpretation.simulators._calibration import calibration_map
 from skdict.interpretation.simulators._correlations import Correlations
-from skdict.interpretation.simulators._simulation import Simulation, correlation, tokens_of
+from skdict.interpretation.simulators._simulation import Simulation, correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +146,10 @@ def _correlation(records, predictions):
 def _by_rules(explanation, records):
     """Return what the rules of an explanation predict in each window."""
     predictor = RulePredictor([explanation])
-    return [predictor.predict(tokens_of([r], None)).toarray()[:, 0] for r in records]
+    return [predictor.predict(TokenBlock.of_windows([r])).toarray()[:, 0] for r in records]
 
 
 def _lexicon_of(records):
     """Return the tokens that the windows shown to the explainer would name, as rules."""
     codes = scipy.sparse.csc_array(_codes(records)[:, None])
-    return LexiconExplainer().explain(codes, tokens_of(records, None))[0]
+    return LexiconExplainer().explain(codes, TokenBlock.of_windows(records))[0]

@@ -7,7 +7,8 @@ import scipy.stats
 
 from skdict import Activations
 from skdict.inspection import RecordCollector, collect_records
-from skdict.inspection.evidence._keys import KeyedTopK, uniform
+from skdict.inspection.evidence import uniform
+from skdict.inspection.evidence._keyed_topk import KeyedTopK
 
 WINDOW = 5
 
@@ -150,7 +151,7 @@ def test_bad_input(data):
     codes, acts = data
     with pytest.raises(TypeError, match="pass Activations"):
         collect_records(codes, np.asarray(acts))
-    with pytest.raises(ValueError, match="codes have 3 rows"):
+    with pytest.raises(ValueError, match=r"codes have shape \(3, 6\)"):
         collect_records(codes[:3], acts)
     with pytest.raises(ValueError, match="pass codes of shape"):
         RecordCollector(2).update(codes, acts)

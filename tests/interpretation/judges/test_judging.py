@@ -8,6 +8,7 @@ import scipy.sparse
 from sklearn.exceptions import NotFittedError
 
 from skdict.inspection import Record, TokenBlock
+from skdict.inspection.evidence import hardest
 from skdict.interpretation import (
     EmbeddingJudge,
     LexiconExplainer,
@@ -17,7 +18,7 @@ from skdict.interpretation import (
     ask_judge,
     judgment_measures,
 )
-from skdict.interpretation.judges._windows import hardest, right_marks, wrong_marks
+from skdict.interpretation.judges._windows import right_marks, wrong_marks
 
 
 class Oracle:

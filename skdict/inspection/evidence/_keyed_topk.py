@@ -1,30 +1,8 @@
-"""Random keys that depend on what is drawn, not on when: samples that can be merged."""
+"""Samples that do not depend on the order in which entries come, and can be merged."""
 
 import numpy as np
 
-_ODD = np.uint64(0x9E3779B97F4A7C15)
-_FIRST = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND = np.uint64(0x94D049BB133111EB)
-
-
-def mix(*values):
-    """Return 64 well-mixed bits for each tuple of whole numbers (the finaliser of splitmix64)."""
-    bits = np.uint64(0)
-    with np.errstate(over="ignore"):
-        for value in values:
-            bits = _scramble(bits * _ODD + np.asarray(value).astype(np.uint64) + _ODD)
-    return bits
-
-
-def _scramble(bits):
-    bits = (bits ^ (bits >> np.uint64(30))) * _FIRST
-    bits = (bits ^ (bits >> np.uint64(27))) * _SECOND
-    return bits ^ (bits >> np.uint64(31))
-
-
-def uniform(*values):
-    """Return a number above 0 and at most 1 for each tuple of whole numbers."""
-    return ((mix(*values) >> np.uint64(11)).astype(np.float64) + 1) * 2.0**-53
+from skdict.inspection.evidence._streams import mix
 
 
 class KeyedTopK:

@@ -1,14 +1,10 @@
-"""The windows that judges are shown, and what is marked in them."""
+"""Windows in which a feature fires and windows in which it is silent, for judges to tell apart."""
 
 import numpy as np
 import scipy.sparse
 from sklearn.preprocessing import normalize
 
-from skdict.inspection import RecordCollector, TokenBlock
-from skdict.inspection.evidence import document_bounds
-
-# Tokens at least this share of the largest code in a window are marked.
-MARKED_SHARE = 0.3
+from skdict.inspection.evidence._records import collect
 
 
 def windows_and_prevalence(blocks, n_features, *, window, n_active, n_silent, seed):
@@ -34,19 +30,10 @@ def windows_and_prevalence(blocks, n_features, *, window, n_active, n_silent, se
     ndarray of float, shape (n_features,)
         The shares.
     """
-    collector = RecordCollector(
-        n_features, window=window, n_top=0, n_random=n_active, n_silent=n_silent, seed=seed
+    collector = collect(
+        blocks, n_features, window=window, n_top=0, n_random=n_active, n_silent=n_silent, seed=seed
     )
-    fired, n_windows = np.zeros(n_features), 0
-    for codes, block in blocks:
-        collector.update(codes, block)
-        of_row = _window_of_row(TokenBlock.of(block), window)
-        n_windows += of_row[-1] + 1
-        active = codes.tocoo()
-        rows, columns = active.coords
-        pairs = np.unique(of_row[rows[active.data > 0]] * n_features + columns[active.data > 0])
-        fired += np.bincount(pairs % n_features, minlength=n_features)
-    return collector.records(), fired / max(n_windows, 1)
+    return collector.records(), collector.prevalence()
 
 
 def hardest(silent, active, n):
@@ -74,22 +61,3 @@ def hardest(silent, active, n):
     together = np.asarray(counts[len(silent) :].sum(axis=0))
     order = np.argsort(-(counts[: len(silent)] @ together), kind="stable")
     return [silent[i] for i in order[:n]]
-
-
-def right_marks(codes):
-    """Return where a code is at least 0.3 of the largest one."""
-    return (codes > 0) & (codes >= MARKED_SHARE * codes.max())
-
-
-def wrong_marks(codes, n, rng):
-    """Return at most n random places where there is no code."""
-    marked = np.zeros(len(codes), dtype=bool)
-    marked[rng.permutation(np.flatnonzero(codes == 0))[:n]] = True
-    return marked
-
-
-def _window_of_row(tokens, length):
-    """Return the number of the window of each row, counted through all documents."""
-    first = document_bounds(tokens.documents)[:-1]
-    row = np.arange(len(tokens)) - np.repeat(first, np.diff([*first, len(tokens)]))
-    return np.cumsum(row % length == 0) - 1

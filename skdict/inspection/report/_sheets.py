@@ -1,75 +1,13 @@
-"""What a report shows, as numbers and lists that fit in JSON."""
+"""What a report shows of each feature, as numbers and lists that fit in JSON."""
 
 import numpy as np
-import scipy.sparse
-from tqdm.auto import tqdm
 
-from skdict._core import RunningMoments
-from skdict._validation import check_finite, compute_dtype
 from skdict.decomposition import dictionary_atoms
 from skdict.inspection._neighbours import nearest_features
-from skdict.inspection._statistics import FeatureStatistics
-from skdict.inspection.evidence._token_blocks import iter_documents
 from skdict.inspection.report._page import visible
 from skdict.inspection.report._tables import number
 
-# Codes that a dense block may hold.
-BLOCK_CODES = 4_000_000
 N_TOKENS, N_NEAREST, N_OUTPUT = 10, 6, 8
-
-
-def encode(dictionary, acts, n_components, *, verbose, **options):
-    """Return statistics of all codes, and how well they rebuild the rows.
-
-    Negative codes are features of their own, numbered `n_components` further on.
-
-    Parameters
-    ----------
-    dictionary : estimator
-        Fitted.
-    acts : Activations of shape (n_tokens, width)
-        Read once, block by block.
-    n_components : int
-        Of the dictionary.
-    verbose : bool
-        Whether a bar shows how far it is.
-    **options : dict
-        Of `FeatureStatistics`.
-
-    Returns
-    -------
-    (FeatureStatistics, dict)
-        The measures are `fvu` and `l0`.
-    """
-    statistics, moments = FeatureStatistics(**options), RunningMoments(acts.shape[1])
-    squared_error, n_active = 0.0, 0
-    rows = int(np.clip(BLOCK_CODES // n_components, 64, 8192))
-    with tqdm(total=len(acts), unit="token", delay=1, leave=False, disable=not verbose) as bar:
-        for block in iter_documents(acts, block_rows=rows):
-            parts = []
-            for start in range(0, len(block), rows):
-                part = check_finite(np.asarray(block[start : start + rows]), start)
-                part = part.astype(compute_dtype(part), copy=False)
-                codes = dictionary.transform(part)
-                rebuilt = np.asarray(dictionary.inverse_transform(codes))
-                squared_error += float(np.square(part - rebuilt, dtype=np.float64).sum())
-                moments.update(part)
-                parts.append(signs_apart(codes))
-            codes = scipy.sparse.vstack(parts, format="csr")
-            n_active += codes.nnz
-            statistics.partial_fit(codes, block)
-            bar.update(len(block))
-    fvu = squared_error / moments.squared_deviations if moments.squared_deviations else np.nan
-    return statistics, {"fvu": number(fvu), "l0": number(n_active / len(acts))}
-
-
-def signs_apart(codes):
-    """Return codes with the negative ones in columns of their own, all above 0, as CSR."""
-    codes = scipy.sparse.csr_array(codes)
-    codes = scipy.sparse.hstack([codes, -codes], format="csr")
-    codes.data[codes.data < 0] = 0
-    codes.eliminate_zeros()
-    return codes
 
 
 class Pool:
@@ -95,11 +33,17 @@ class Sheets:
         Of all codes.
     vocabulary : sequence of str or None
         The readable piece of each token.
+    nearest : list of list of (int, float)
+        The nearest components of each component, with cosines.
+    effects : dict of int to (list of (str, float), list of (str, float))
+        Output tokens of features, as `effects_by_feature` returns them.
     """
 
-    def __init__(self, statistics, vocabulary):
+    def __init__(self, statistics, vocabulary, nearest, effects):
         self._statistics, self._vocabulary = statistics, vocabulary
+        self._nearest, self._effects = nearest, effects
         self._histogram, self._records = statistics.histogram_, statistics.records()
+        self._counts, self._max = statistics.counts_, statistics.max_
         self._tokens, self._windows = Pool(), Pool()
 
     @property
@@ -112,38 +56,56 @@ class Sheets:
         """For each window its document, first position and tokens."""
         return self._windows.items
 
-    def sheet(self, feature, size):
-        """Return what is known of one feature whose largest code is `size`.
+    def sheet(self, feature):
+        """Return what is known of one feature.
 
         Parameters
         ----------
         feature : int
             Column of the codes.
-        size : float
-            Codes are written in thousandths of it.
 
         Returns
         -------
         dict
             `hist`, first bin and counts; `tok`, token, share in thousandths, probability in
-            thousandths, firings; `top` and `random`, windows with offsets and codes; `silent`.
+            thousandths, firings; `top` and `random`, windows with offsets and codes in
+            thousandths of the largest; `silent`; `up` and `down`, output tokens with effects;
+            `near`, features with cosines.
         """
         counts = self._histogram[feature]
         filled = np.flatnonzero(counts)
         first, end = (filled[0], filled[-1] + 1) if len(filled) else (0, 0)
-        table = self._statistics.token_table(feature, n_tokens=N_TOKENS)
-        columns = table.token_ids, table.share * 1000, table.probability * 1000, table.firings
-        records = self._records[feature]
+        records, size = self._records[feature], float(self._max[feature])
+        up, down = self._effects.get(feature, ((), ()))
         return {
             "hist": [int(first), counts[first:end].tolist()],
-            "tok": [
-                [self._token(i), round(share), round(probability), int(firings)]
-                for i, share, probability, firings in zip(*columns, strict=True)
-            ],
+            "tok": self._top_tokens(feature),
             "top": [self._window(r, size) for r in records.top],
             "random": [self._window(r, size) for r in records.random],
             "silent": [self._place(r) for r in records.silent],
+            "up": _output(up),
+            "down": _output(down),
+            "near": self._near(feature),
         }
+
+    def _top_tokens(self, feature):
+        table = self._statistics.token_table(feature, n_tokens=N_TOKENS)
+        columns = table.token_ids, table.share * 1000, table.probability * 1000, table.firings
+        return [
+            [self._token(i), round(share), round(probability), int(firings)]
+            for i, share, probability, firings in zip(*columns, strict=True)
+        ]
+
+    def _near(self, feature):
+        """Return the nearest features, each by the sign that fires more."""
+        n_components = len(self._nearest)
+        sign = -1 if feature >= n_components else 1
+        found = []
+        for other, cosine in self._nearest[feature % n_components]:
+            flipped = self._counts[other + n_components] > self._counts[other]
+            cosine *= sign * (-1 if flipped else 1)
+            found.append([int(other + n_components * flipped), number(cosine, 3)])
+        return sorted(found, key=lambda pair: -pair[1])
 
     def _window(self, record, size):
         at = np.flatnonzero(record.codes)
@@ -162,6 +124,10 @@ class Sheets:
         known = self._vocabulary is not None
         text = self._vocabulary[token_id] if known else f"<{token_id}>"
         return self._tokens.number_of(token_id, lambda: visible(text))
+
+
+def _output(effects):
+    return [[visible(token), number(effect, 3)] for token, effect in effects[:N_OUTPUT]]
 
 
 def nearest_alive(dictionary, alive):

@@ -1,0 +1,99 @@
+"""A few windows of each feature, in place of every token: its strongest and drawn ones."""
+
+import numpy as np
+import scipy.sparse
+
+from skdict.inspection.evidence._documents import document_bounds
+from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._token_blocks import TokenBlock
+
+N_WINDOWS = 5
+BLOCK_WINDOWS = 128
+KINDS = {"top": ("top",), "random": ("random",), "top_and_random": ("top", "random")}
+
+
+def windows_of(blocks, n_features, sampling, window, seed):
+    """Return for each feature the windows that a sampling scores on, each once.
+
+    Parameters
+    ----------
+    blocks : iterable of (csr_array, Activations)
+        Codes of whole documents.
+    n_features : int
+        Columns of the codes.
+    sampling : {"top", "random", "top_and_random"}
+        The windows of the largest codes, as many drawn among those in which the feature fires,
+        or both.
+    window : int
+        Tokens in a window.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    list of (list of Record)
+    """
+    # Twice as many are drawn as are wanted, for some may be top windows.
+    wanted = {"n_top": N_WINDOWS, "n_random": 2 * N_WINDOWS, "n_silent": 0}
+    collector = collect(blocks, n_features, window=window, seed=seed, **wanted)
+    return [_distinct(records, KINDS[sampling]) for records in collector.records()]
+
+
+def sampled_windows(blocks, n_features, sampling, window, seed):
+    """Yield the windows of all features, with the tokens that count for each feature.
+
+    Parameters
+    ----------
+    blocks : iterable of (csr_array, Activations)
+        Codes of whole documents.
+    n_features : int
+        Columns of the codes.
+    sampling : {"top", "random", "top_and_random"}
+        Five windows of the largest codes, five drawn among those in which the feature fires,
+        or both.
+    window : int
+        Tokens in a window.
+    seed : int
+        Of the draw.
+
+    Yields
+    ------
+    (csr_array, TokenBlock, csr_array of bool)
+        Codes; tokens, each window a document of its own; which tokens count.
+    """
+    wanted = {"n_top": N_WINDOWS, "n_random": N_WINDOWS, "n_silent": 0}
+    collector = collect(blocks, n_features, window=window, seed=seed, **wanted)
+    found = {}
+    for records in collector.records():
+        for kind in KINDS[sampling]:
+            for record in getattr(records, kind):
+                place = record.document, record.position
+                found.setdefault(place, {})[records.feature] = record
+    places = sorted(found)
+    for start in range(0, len(places), BLOCK_WINDOWS):
+        chosen = [found[place] for place in places[start : start + BLOCK_WINDOWS]]
+        yield _block(chosen, n_features, collector.vocabulary)
+
+
+def _block(windows, n_features, vocabulary):
+    """Return codes, tokens and what counts, for windows given as {feature: record}."""
+    tokens = TokenBlock.of_windows([next(iter(w.values())) for w in windows], vocabulary)
+    rows, columns, values = [], [], []
+    for start, by_feature in zip(document_bounds(tokens.documents)[:-1], windows, strict=True):
+        for feature, record in by_feature.items():
+            rows.append(start + np.arange(len(record.codes)))
+            columns.append(np.full(len(record.codes), feature))
+            values.append(record.codes)
+    at = np.concatenate(rows), np.concatenate(columns)
+    shape = len(tokens), n_features
+    codes = scipy.sparse.csr_array((np.concatenate(values), at), shape=shape)
+    where = scipy.sparse.csr_array((np.ones(len(at[0]), dtype=np.float32), at), shape=shape)
+    return codes, tokens, where
+
+
+def _distinct(records, kinds):
+    found = {}
+    for kind in kinds:
+        new = [r for r in getattr(records, kind) if (r.document, r.position) not in found]
+        found |= {(r.document, r.position): r for r in new[:N_WINDOWS]}
+    return list(found.values())
