@@ -20,7 +20,6 @@ from skdict.datasets import make_sparse_features
 from skdict.decomposition import TopKDictionary
 from skdict.inspection import input_histogram, summarize_features
 from skdict.interpretation import (
-    CalibratedSimulator,
     DetectionScorer,
     LLMExplainer,
     LLMJudge,
@@ -166,7 +165,7 @@ CASES = {
     "simulator's method": (words(simulator=LLMSimulator(unasked, method="guess")), ValueError, "method='guess'", "'all_at_once', 'token_by_token', 'json'"),
     "simulator's control": (words(simulator=LLMSimulator(unasked, control="no")), TypeError, "control='no'", "True or False"),
     "simulator's client": (words(simulator=LLMSimulator(3)), TypeError, "client=3", "an object with complete(request)"),
-    "calibration": (words(simulator=CalibratedSimulator(LLMSimulator(unasked), method="cubic")), ValueError, "method='cubic'", "'linear', 'quantile'"),
+    "calibration": (words(simulator=LLMSimulator(unasked, calibration="cubic")), ValueError, "calibration='cubic'", "'linear', 'quantile'"),
     "explainer's examples": (words(LLMExplainer(unasked, n_examples=0)), ValueError, "n_examples=0", "a whole number >= 1"),
     "explainer's shots": (words(LLMExplainer(unasked, n_shots=9)), ValueError, "n_shots=9", "<= 3"),
     "judge's attempts": (lambda: DetectionScorer(LLMJudge(unasked, n_attempts=0)).measure(RANDOM, ACTS), ValueError, "n_attempts=0", "a whole number >= 1"),

@@ -17,8 +17,8 @@ from skdict.interpretation._study import (
     Study,
     check_features,
     check_tokens,
-    default_explainers,
     draw_seed,
+    explainers_of,
 )
 from skdict.interpretation.simulators import RuleTest, SimulatorTest
 
@@ -289,7 +289,7 @@ def make_study(params):
     check_choice("sampling", params.sampling, SAMPLINGS)
     check_choice("nan_policy", params.nan_policy, ("zero", "omit"))
     check_features(params)
-    explainers = default_explainers(params.explainer)
+    explainers = explainers_of(params.explainer)
     _check_together(params, explainers)
     seed = draw_seed(params.random_state)
     draw = FeatureDraw(params.n_features, params.order, seed)
@@ -322,9 +322,7 @@ def scores_of(params, study, found):
 
 
 def _check_together(params, explainers):
-    """Refuse explainers, simulator and sampling of the wrong kind, or that do not go together."""
-    for explainer in explainers:
-        check_strategy("explainer", explainer)
+    """Refuse explainers, simulator and sampling that do not go together."""
     free, simulator = any(map(writes_free_words, explainers)), params.simulator
     if simulator is None:
         if free or params.sampling == PAPER:

@@ -1,6 +1,6 @@
 """One study: split documents, explain features, choose explanations, and test them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,7 +8,12 @@ from skdict._validation import check_choice, check_number, check_random_state
 from skdict.activations import Activations
 from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation._scores import decide_status, n_dead_components
-from skdict.interpretation._strategies import Attempts, Failure, writes_free_words
+from skdict.interpretation._strategies import (
+    Attempts,
+    Failure,
+    check_strategy,
+    writes_free_words,
+)
 from skdict.interpretation.explainers import ContextExplainer, LexiconExplainer, NGramExplainer
 from skdict.interpretation.explainers._rules import RulePredictor
 from skdict.metrics import CorrelationSums
@@ -28,10 +33,10 @@ class Findings:
         Components of the dictionary that never fire there.
     explanations : list of Explanation or None
         One for each feature; None where there is none.
-    attempts : Attempts
-        What went wrong, by place in `features`.
     lexicon : list of Explanation or None
         Explanations by tokens alone, where the test compares with them.
+    attempts : Attempts
+        What went wrong, by place in `features`.
     status : ndarray of str
         What became of each feature.
     results : object
@@ -42,10 +47,10 @@ class Findings:
     firing_counts: np.ndarray
     n_dead: int
     explanations: list
+    lexicon: list
     attempts: Attempts
-    lexicon: list = None
     status: np.ndarray = None
-    results: object = field(default=None)
+    results: object = None
 
     @property
     def n_firings(self):
@@ -83,6 +88,7 @@ class Study:
             evidence.features,
             evidence.counts,
             n_dead_components(evidence.counts, columns.n_components),
+            [None] * len(evidence.features),
             [None] * len(evidence.features),
             Attempts(),
         )
@@ -126,7 +132,6 @@ class Study:
             made = _best(candidates, evidence.blocks("select", asked))
         by_tokens = dict(zip(map(type, self.explainers), candidates, strict=True))
         lexicon = self.test.lexicon(evidence, asked, material, by_tokens.get(LexiconExplainer))
-        found.lexicon = [None] * len(found.features)
         for j, explanation, own in zip(asked, made, lexicon, strict=True):
             self._keep(found, j, explanation)
             found.lexicon[j] = own
@@ -154,11 +159,14 @@ class Study:
             found.attempts.add(j, Failure("explain", "the explainer gave no explanation"))
 
 
-def default_explainers(explainer):
-    """Return a list of explainers: those given, or the three that need no language model."""
+def explainers_of(explainer):
+    """Return a list of explainers, checked: those given, or the three that need no language model."""
     if explainer is None:
         return [LexiconExplainer(), NGramExplainer(), ContextExplainer()]
-    return list(explainer) if isinstance(explainer, (list, tuple)) else [explainer]
+    explainers = list(explainer) if isinstance(explainer, (list, tuple)) else [explainer]
+    for one in explainers or [explainer]:
+        check_strategy("explainer", one)
+    return explainers
 
 
 def check_tokens(X):

@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from skdict._llm import AskingError
 from skdict._llm._asking import ask
 from skdict._llm._replies import expected_level, read_levels
-from skdict.interpretation import Failure
 from skdict.interpretation import (
     Completion,
     FeatureInterpreter,
@@ -177,8 +177,9 @@ def test_bad_levels_are_an_error(kind):
     with openai_server(Reader(), [saying(LEVELS[kind])]) as (address, _):
         client = ManagedClient(OpenAIClient("m", base_url=address))
         read = lambda completion: read_levels(completion.text, 8)  # noqa: E731
-        found = ask(client, Request((("user", "?"),)), read, stage="simulate")
-    assert isinstance(found, Failure) and found.reason and client.n_calls == 1
+        with pytest.raises(AskingError):
+            ask(client, Request((("user", "?"),)), read)
+    assert client.n_calls == 1
 
 
 def logprobs(tops):
@@ -207,8 +208,9 @@ def test_bad_log_probabilities_are_an_error(kind):
     question = Request((("user", "?"),), top_logprobs=20)
     with openai_server(Reader(), [logprobs(LOGPROBS[kind])]) as (address, _):
         client = ManagedClient(OpenAIClient("m", base_url=address))
-        found = ask(client, question, read, stage="simulate")
-    assert isinstance(found, Failure) and found.reason and client.n_calls == 1
+        with pytest.raises(AskingError):
+            ask(client, question, read)
+    assert client.n_calls == 1
 
 
 class Unspeakable:

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from skdict._llm._errors import ReplyError
 from skdict._llm._replies import (
     read_answers,
     read_explanation,
     read_intruder,
     read_levels,
 )
-from skdict._llm._errors import ReplyError
 
 # Each reply, and what it says; None where it does not say it clearly.
 SENTENCES = [

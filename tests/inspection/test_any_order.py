@@ -193,9 +193,7 @@ def test_interpretations(acts, dictionary):
     np.testing.assert_array_equal(found.scores_, plain.scores_)
     assert found.score(acts[rows]) == plain.score(acts)
     explanation = next(e for e in plain.explanations_ if e is not None and e.terms)
-    np.testing.assert_array_equal(
-        explanation.simulate(acts[rows]), explanation.simulate(acts)[rows]
-    )
+    np.testing.assert_array_equal(explanation.predict(acts[rows]), explanation.predict(acts)[rows])
 
 
 def test_reports(acts, dictionary, tmp_path):

@@ -71,10 +71,10 @@ def test_report(fitted):
 def test_scores_are_numpys_on_the_test_documents(planted):
     acts, dictionary = planted
     interpreter = FeatureInterpreter(dictionary, explainer=LexiconExplainer(), **POSITIVE).fit(acts)
-    part = split_documents(acts, seed=interpreter._engine.seed)["test"][acts.documents]
+    part = split_documents(acts, seed=interpreter._study.test.seed)["test"][acts.documents]
     test = acts[part]
     for j in range(3):
-        predicted = interpreter.explanations_[j].simulate(test)
+        predicted = interpreter.explanations_[j].predict(test)
         expected = np.corrcoef(predicted, np.asarray(test)[:, j])[0, 1]
         assert interpreter.scores_[j] == pytest.approx(expected, rel=1e-6)
     assert interpreter.report_["context_gain"] == 0
@@ -83,7 +83,7 @@ def test_scores_are_numpys_on_the_test_documents(planted):
 def test_explanations_are_written_without_the_test_documents(planted):
     acts, dictionary = planted
     before = FeatureInterpreter(dictionary, **POSITIVE).fit(acts)
-    test = split_documents(acts, seed=before._engine.seed)["test"][acts.documents]
+    test = split_documents(acts, seed=before._study.test.seed)["test"][acts.documents]
     changed = np.asarray(acts).copy()
     changed[test] = changed[test][::-1]
     table = acts.documents, acts.positions, acts.token_ids

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skdict._llm._prompts import quantize, simulate_request
-from skdict._llm._replies import expected_level, read_explanation, read_levels
 from skdict._llm._errors import BudgetSpentError, ReplyError
+from skdict._llm._prompts import simulate_request
+from skdict._llm._replies import expected_level, read_explanation, read_levels
 from skdict._llm._requests import Request
 from skdict.interpretation import (
-    CalibratedSimulator,
     ClientError,
     Completion,
     FeatureInterpreter,
@@ -25,6 +24,7 @@ from skdict.interpretation import (
     NGramExplainer,
     cunningham2023,
 )
+from skdict.interpretation.explainers._llm_explainer import quantize
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import Reader, expecting
 
@@ -302,7 +302,7 @@ def test_only_models_told_apart_are_cached(tmp_path):
 
 def test_free_words_stand_for_no_rules(planted, fitted):
     with pytest.raises(ValueError, match="let LLMSimulator"):
-        fitted.explanations_[0].simulate(planted[0])
+        fitted.explanations_[0].predict(planted[0])
 
 
 def test_threads_keep_to_the_budget():
@@ -367,9 +367,7 @@ def test_calibration(planted):
     acts, dictionary = planted
     scores = {}
     for method in (None, "linear", "quantile"):
-        simulator = LLMSimulator(Reader(), control=False)
-        if method:
-            simulator = CalibratedSimulator(simulator, method=method)
+        simulator = LLMSimulator(Reader(), control=False, calibration=method)
         explainer = LLMExplainer(Reader(), window=16)
         found = FeatureInterpreter(
             dictionary, explainer=explainer, simulator=simulator, **SAMPLED
@@ -389,7 +387,7 @@ def test_calibration(planted):
 
 
 def test_calibrated_square_is_the_squared_correlation():
-    from skdict.interpretation.simulators._calibrated import linear_map, quantile_map
+    from skdict.interpretation.simulators._calibration import linear_map, quantile_map
 
     rng = np.random.default_rng(0)
     predicted = rng.random(500)

@@ -22,8 +22,8 @@ from skdict.interpretation._study import (
     Study,
     check_features,
     check_tokens,
-    default_explainers,
     draw_seed,
+    explainers_of,
 )
 from skdict.interpretation.judges._judge_test import JudgeTest
 from skdict.interpretation.judges._simulator_judge import SimulatorJudge
@@ -148,12 +148,11 @@ class JudgeScorer(BaseEstimator):
     def _judged(self, estimator, X):
         """Return the test, and what a study by it found."""
         self._check()
-        dictionary, rows = split_rows(estimator, X)
-        columns = FeatureColumns(dictionary, self.sign)
         test = JudgeTest(self, draw_seed(self.random_state))
-        explainers = default_explainers(self.explainer) if self.explains else []
+        explainers = explainers_of(self.explainer) if self.explains else []
         study = Study(self._split(test.seed), explainers, test, min_firings=self.fewest_firings())
-        found = study.run(columns, check_tokens(rows))
+        dictionary, rows = split_rows(estimator, X)
+        found = study.run(FeatureColumns(dictionary, self.sign), check_tokens(rows))
         self._keep_failures(found)
         self._warn(found)
         return test, found
@@ -230,9 +229,6 @@ class JudgeScorer(BaseEstimator):
         check_choice("control", self.control, (True, False))
         check_number("random_state", self.random_state, low=0, integer=True)
         check_features(self)
-        if self.explains:
-            for explainer in default_explainers(self.explainer):
-                check_strategy("explainer", explainer)
         if self.judge is not None:
             check_strategy("judge", self.judge)
         elif writes_free_words(self.explainer):

@@ -77,8 +77,8 @@ class SimulatorJudge(BaseEstimator):
                 continue
             predicted = predictions[:, [j]].toarray()[:, 0]
             fires = codes[:, [j]].toarray()[:, 0] > 0
-            self.thresholds_[explanation.feature] = _best_threshold(predicted, fires)
-            self.scales_[explanation.feature] = predicted.std() or 1.0
+            self.thresholds_[explanation.feature] = float(_best_threshold(predicted, fires))
+            self.scales_[explanation.feature] = float(predicted.std()) or 1.0
         return self
 
     def judge(self, explanation, windows):
@@ -118,9 +118,9 @@ class SimulatorJudge(BaseEstimator):
         sizes = [len(window.pieces) for window in windows]
         predicted = RulePredictor([explanation]).predict(_as_tokens(windows)).toarray()[:, 0]
         parts = np.split(predicted, np.cumsum(sizes)[:-1])
-        values = np.array([_of_window(w, p) for w, p in zip(windows, parts, strict=True)])
+        values = [float(_of_window(w, p)) for w, p in zip(windows, parts, strict=True)]
         # Beyond 30 the function is 0 or 1 in any case, and exp would overflow.
-        distance = np.clip((values - self.thresholds_[j]) / self.scales_[j], -30, 30)
+        distance = np.clip((np.array(values) - self.thresholds_[j]) / self.scales_[j], -30, 30)
         return 1 / (1 + np.exp(-distance))
 
 

@@ -10,8 +10,8 @@ from skdict.interpretation import (
     FeatureInterpreter,
     LexiconExplainer,
     NGramExplainer,
-    Simulator,
 )
+from skdict.interpretation.explainers._rules import RulePredictor
 from skdict.interpretation.explainers._terms import DECAY, WINDOW, Term, TermMatrix, position_bucket
 from tests.interpretation.planted import VOCABULARY, as_activations, bigram, text
 
@@ -104,7 +104,7 @@ def test_runs_agree_with_counting():
     found = NGramExplainer(order=2, budget=1000).explain(
         scipy.sparse.csc_array(codes[:, None]), block(*table)
     )[0]
-    predicted = Simulator([found]).simulate(block(*table)).toarray()[:, 0] + codes.mean()
+    predicted = RulePredictor([found]).predict(block(*table)).toarray()[:, 0] + codes.mean()
     for v in range(4):
         here = ids == v
         mu_1 = (codes[here].sum() + 2 * codes.mean()) / (here.sum() + 2)
@@ -176,6 +176,6 @@ def test_an_explanation_alone_predicts_what_all_together_do():
     acts, _ = as_activations(np.where(rng.random((1200, 4)) < 0.2, 1, 0), *table)
     codes = scipy.sparse.csc_array(np.asarray(acts))
     mixed = [e.explain(codes, block(*table))[j] for j, e in enumerate(EXPLAINERS)]
-    together = Simulator(mixed).simulate(block(*table)).toarray()
+    together = RulePredictor(mixed).predict(block(*table)).toarray()
     for j, explanation in enumerate(mixed):
-        assert explanation.simulate(acts) == pytest.approx(together[:, j], abs=1e-6)
+        assert explanation.predict(acts) == pytest.approx(together[:, j], abs=1e-6)

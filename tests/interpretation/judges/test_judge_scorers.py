@@ -217,7 +217,7 @@ def test_all_three_in_one_comparison(words):
         (DetectionScorer(metric="accuracy"), ValueError, "metric='accuracy'"),
         (DetectionScorer(negatives="hard"), ValueError, "metric='corpus_f1'"),
         (FuzzingScorer(negatives="near"), ValueError, "negatives='near'"),
-        (DetectionScorer(lambda: 1), TypeError, "object with the method judge"),
+        (DetectionScorer(lambda: 1), TypeError, "it has no judge"),
         (DetectionScorer(n_positive=0), ValueError, "n_positive=0"),
         (IntruderScorer(n_shown=1), ValueError, "n_shown=1"),
         (IntruderScorer(n_trials=1.5), TypeError, "n_trials=1.5"),

@@ -18,7 +18,7 @@ from skdict.interpretation import (
     ask_judge,
     judgment_measures,
 )
-from skdict.interpretation.judges._windows import right_marks, wrong_marks
+from skdict.interpretation.judges._marks import right_marks, wrong_marks
 
 
 class Oracle:

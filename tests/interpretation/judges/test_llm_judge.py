@@ -6,6 +6,7 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from skdict._llm import ReplyError
 from skdict.interpretation import (
     Completion,
     ContextExplainer,
@@ -22,7 +23,9 @@ from skdict.interpretation import (
     Request,
     TransformersClient,
     Window,
+    ask_judge,
 )
+from skdict.interpretation._strategies import Attempts
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import explain_and_judge, openai_server
 
@@ -62,16 +65,19 @@ def test_it_is_asked_what_the_windows_ask_for():
 )
 def test_bad_replies_are_kept_and_no_verdict(reply):
     judge = LLMJudge(lambda request: reply, n_attempts=1)
-    assert np.isnan(judge.judge("cats", SHOWN)).all()
-    (failure,) = judge.failures_
+    attempts = Attempts()
+    assert np.isnan(ask_judge(judge, "cats", SHOWN, attempts=attempts, feature=3)).all()
+    (failure,) = attempts.failures[3]
     assert failure.stage == "judge"
     assert failure.raw == reply
+    with pytest.raises(ReplyError):
+        judge.judge("cats", SHOWN)
 
 
 @pytest.mark.parametrize("reply", ['{"intruder": 0}', '{"intruder": true}', '{"intruder": "1"}'])
 def test_bad_intruders_are_no_verdict(reply):
     judge = LLMJudge(lambda request: reply, n_attempts=1)
-    assert np.isnan(judge.judge(None, SHOWN)).all()
+    assert np.isnan(ask_judge(judge, None, SHOWN)).all()
 
 
 def test_it_is_asked_again_with_what_was_wrong():
