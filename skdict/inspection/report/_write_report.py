@@ -171,7 +171,7 @@ def _table(statistics, features, by_score):
         "entropy": statistics.token_entropy_,
     }
     return {
-        "feature": list(features),
+        "feature": features,
         **{name: [number(values[j], 4) for j in features] for name, values in of.items()},
         "score": list(score),
         "status": list(status),
