@@ -9,25 +9,17 @@ from skdict._validation import check_choice, check_number
 from skdict.decomposition import check_is_dictionary
 from skdict.inspection._checks import check_activations, check_codes
 from skdict.inspection._feature_sums import HISTOGRAM_EDGES, FeatureSums
-from skdict.inspection._token_tables import TokenTable, readable_token
+from skdict.inspection._token_tables import TokenTable
 from skdict.inspection.evidence import (
     RecordCollector,
     in_document_order,
     iter_coded_documents,
     iter_documents,
+    readable_token,
 )
 
 ORDERS = ("share", "probability", "lift", "firings")
-COLUMNS = (
-    "counts",
-    "density",
-    "mean",
-    "variance",
-    "skewness",
-    "kurtosis",
-    "mean_active",
-    "max",
-)
+COLUMNS = ("counts", "density", "mean", "variance", "skewness", "kurtosis", "mean_active", "max")
 TOKEN_COLUMNS = ("token_entropy", "single_token_share")
 
 

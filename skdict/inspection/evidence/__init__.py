@@ -13,6 +13,7 @@ from skdict.inspection.evidence._documents import (
 )
 from skdict.inspection.evidence._fragments import cunningham_evidence
 from skdict.inspection.evidence._quantile_windows import N_QUANTILES, quantile_windows
+from skdict.inspection.evidence._readable import readable, readable_token
 from skdict.inspection.evidence._records import FeatureRecords, Record, RecordCollector
 from skdict.inspection.evidence._sampled_windows import sampled_windows, windows_of
 from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence
@@ -37,6 +38,8 @@ __all__ = [
     "iter_documents",
     "mix",
     "quantile_windows",
+    "readable",
+    "readable_token",
     "sampled_windows",
     "split_documents",
     "uniform",

@@ -135,8 +135,8 @@ def write_report(
         "edges": [number(edge) for edge in statistics.histogram_edges_],
         "table": _table(statistics, features, by_score),
         "details": [sheets.sheet(j) for j in bar],
-        "tokens": sheets.tokens,
-        "windows": sheets.windows,
+        "tokens": sheets.tokens.items,
+        "windows": sheets.windows.items,
     }
     replace_file(Path(path), page_html(data, SCRIPTS, title).encode("utf-8"))
 
