@@ -30,7 +30,7 @@ from skdict.inspection.evidence import (
     iter_documents,
     split_documents,
 )
-from skdict.inspection.report._write_report import write_report
+from skdict.inspection.report import write_report
 
 __all__ = [
     "AlphaPathDisplay",

@@ -8,8 +8,7 @@ from sklearn.utils import Bunch
 
 from skdict._validation import check_number
 from skdict.inspection._checks import check_codes
-from skdict.inspection._token_tables import readable_token
-from skdict.inspection.evidence import document_bounds, document_order
+from skdict.inspection.evidence import document_bounds, document_order, readable_token
 
 
 def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
@@ -214,8 +213,8 @@ def _matches(pattern, activations):
             "of bool as predicate"
         )
     holds, order = np.zeros(len(activations), dtype=bool), document_order(activations)
-    tokens = activations if order is None else activations[order]
-    ids, bounds = tokens.token_ids, document_bounds(tokens.documents)
+    rows = np.arange(len(activations)) if order is None else order
+    ids, bounds = activations.token_ids[rows], document_bounds(activations.documents[rows])
     for start, end in itertools.pairwise(bounds):
         pieces = [activations.vocabulary[i] for i in ids[start:end]]
         ends = np.cumsum([len(piece) for piece in pieces])
@@ -223,9 +222,5 @@ def _matches(pattern, activations):
             first = np.searchsorted(ends, match.start(), side="right")
             last = np.searchsorted(ends, match.end(), side="left")
             if match.end() > match.start():
-                holds[start + first : start + last + 1] = True
-    if order is None:
-        return holds
-    restored = np.empty_like(holds)
-    restored[order] = holds
-    return restored
+                holds[rows[start + first : start + last + 1]] = True
+    return holds

@@ -1,10 +1,13 @@
 """What is counted about each feature, block by block."""
 
 import numpy as np
+import scipy.special
 
+from skdict._validation import check_flag
 from skdict.inspection._moments import CodeMoments
 from skdict.inspection._token_tables import PairSums
 
+MOST_COOCCURRING = 8192
 # A quarter of an octave each, from 1.5e-5 to 65,536.
 HISTOGRAM_EDGES = 2.0 ** (np.arange(-64, 65) / 4)
 
@@ -23,6 +26,13 @@ class FeatureSums:
     """
 
     def __init__(self, n_features, *, token_tables, cooccurrence):
+        check_flag("token_tables", token_tables)
+        check_flag("cooccurrence", cooccurrence)
+        if cooccurrence and n_features > MOST_COOCCURRING:
+            raise ValueError(
+                f"cooccurrence=True with {n_features} features would hold {n_features}**2 "
+                f"numbers; pass the codes of at most {MOST_COOCCURRING} of them"
+            )
         self.n_features = n_features
         self.n_tokens = self.n_documents = 0
         self.counts = np.zeros(n_features, dtype=np.int64)
@@ -31,8 +41,9 @@ class FeatureSums:
         self.histogram = np.zeros((n_features, len(HISTOGRAM_EDGES) - 1), dtype=np.int64)
         self.token_counts = np.zeros(0, dtype=np.int64)
         self.moments = CodeMoments(n_features)
-        self.pairs = PairSums() if token_tables else None
-        self.together = np.zeros((n_features, n_features), dtype=np.int64) if cooccurrence else None
+        self._pairs = PairSums() if token_tables else None
+        shape = n_features, n_features
+        self._together = np.zeros(shape, dtype=np.int64) if cooccurrence else None
 
     def update(self, codes, token_ids, n_documents):
         """Take in the codes of some tokens.
@@ -61,9 +72,9 @@ class FeatureSums:
         bins = (np.searchsorted(HISTOGRAM_EDGES, values, side="right") - 1).clip(0, n_bins - 1)
         flat = np.bincount(features * n_bins + bins, minlength=self.histogram.size)
         self.histogram += flat.reshape(self.histogram.shape)
-        if self.pairs is not None:
-            self.pairs.add(features, token_ids[rows], values)
-        if self.together is not None:
+        if self._pairs is not None:
+            self._pairs.add(features, token_ids[rows], values)
+        if self._together is not None:
             self._add_together(codes)
 
     def merge(self, other):
@@ -73,10 +84,66 @@ class FeatureSums:
         self.max = np.maximum(self.max, other.max)
         self._add_tokens(other.token_counts)
         self.moments.merge(other.moments)
-        if self.pairs is not None:
-            self.pairs.merge(other.pairs)
-        if self.together is not None:
-            self.together = self.together + other.together
+        if self._pairs is not None:
+            self._pairs.merge(other._pairs)
+        if self._together is not None:
+            self._together = self._together + other._together
+
+    @property
+    def pairs(self):
+        """Sums over pairs of a feature and a token."""
+        if self._pairs is None:
+            raise AttributeError("tokens were not counted; pass token_tables=True")
+        return self._pairs
+
+    @property
+    def together(self):
+        """Tokens on which each two features fire, shape (n_features, n_features)."""
+        if self._together is None:
+            raise AttributeError("pairs of features were not counted; pass cooccurrence=True")
+        return self._together
+
+    @property
+    def density(self):
+        """Share of tokens on which each feature fires."""
+        return self.counts / max(self.n_tokens, 1)
+
+    @property
+    def mean_active(self):
+        """Mean of the positive codes; 0 for a feature that never fires."""
+        return self.totals / np.maximum(self.counts, 1)
+
+    @property
+    def token_entropy(self):
+        """Entropy of the shares of tokens over its maximum; nan for a feature that never fires."""
+        feature, share = self.pairs.shares(self.n_features)
+        # Of no pair at all, bincount gives whole numbers.
+        terms = scipy.special.entr(share)
+        entropy = np.bincount(feature, terms, minlength=self.n_features).astype(np.float64)
+        entropy /= max(np.log(max(np.count_nonzero(self.token_counts), 1)), np.finfo(float).tiny)
+        return np.where(self.counts > 0, entropy, np.nan)
+
+    @property
+    def single_token_share(self):
+        """Largest share of a token; nan for a feature that never fires."""
+        feature, share = self.pairs.shares(self.n_features)
+        largest = np.zeros(self.n_features)
+        np.maximum.at(largest, feature, share)
+        return np.where(self.counts > 0, largest, np.nan)
+
+    def token_columns(self, feature):
+        """Return the tokens that a feature fires on, as the columns of a `TokenTable`."""
+        ids, firings, totals = self.pairs.of_feature(feature)
+        occurrences = self.token_counts[ids]
+        probability = firings / occurrences
+        return {
+            "token_ids": ids,
+            "firings": firings,
+            "occurrences": occurrences,
+            "probability": probability,
+            "lift": probability / max(self.density[feature], np.finfo(float).tiny),
+            "share": totals / totals.sum() if len(totals) else totals,
+        }
 
     def _add_tokens(self, counts):
         longer, shorter = sorted((self.token_counts, counts), key=len, reverse=True)
@@ -87,4 +154,4 @@ class FeatureSums:
         active = (codes > 0).astype(np.int64)
         pairs = (active.T @ active).tocoo()
         # Each pair stands in the product once, so that no addition is lost.
-        self.together[pairs.coords] += pairs.data
+        self._together[pairs.coords] += pairs.data

@@ -1,29 +1,31 @@
 """Statistics of every feature, from one pass over codes and tokens."""
 
+from operator import attrgetter
+
 import numpy as np
-import scipy.special
 from sklearn.exceptions import NotFittedError
 
-from skdict._validation import check_choice, check_flag, check_number
+from skdict._validation import check_choice, check_number
 from skdict.decomposition import check_is_dictionary
 from skdict.inspection._checks import check_activations, check_codes
 from skdict.inspection._feature_sums import HISTOGRAM_EDGES, FeatureSums
-from skdict.inspection._token_tables import TokenTable, readable_token
-from skdict.inspection.evidence import RecordCollector, in_document_order, iter_documents
-
-MOST_COOCCURRING = 8192
-ORDERS = ("share", "probability", "lift", "firings")
-COLUMNS = (
-    "counts",
-    "density",
-    "mean",
-    "variance",
-    "skewness",
-    "kurtosis",
-    "mean_active",
-    "max",
+from skdict.inspection._token_tables import TokenTable
+from skdict.inspection.evidence import (
+    RecordCollector,
+    in_document_order,
+    iter_coded_documents,
+    iter_documents,
+    readable_token,
 )
+
+ORDERS = ("share", "probability", "lift", "firings")
+COLUMNS = ("counts", "density", "mean", "variance", "skewness", "kurtosis", "mean_active", "max")
 TOKEN_COLUMNS = ("token_entropy", "single_token_share")
+
+
+def _counted(name):
+    """Return a read-only attribute of what was counted."""
+    return property(lambda self: attrgetter(name)(self._counted()))
 
 
 class FeatureStatistics:
@@ -102,6 +104,23 @@ class FeatureStatistics:
     (['a', 'c'], [1.0, 1.0], [0.5, 0.5])
     """
 
+    n_tokens_ = _counted("n_tokens")
+    n_documents_ = _counted("n_documents")
+    counts_ = _counted("counts")
+    density_ = _counted("density")
+    mean_ = _counted("moments.mean")
+    variance_ = _counted("moments.variance")
+    skewness_ = _counted("moments.skewness")
+    kurtosis_ = _counted("moments.kurtosis")
+    mean_active_ = _counted("mean_active")
+    max_ = _counted("max")
+    histogram_ = _counted("histogram")
+    token_counts_ = _counted("token_counts")
+    token_entropy_ = _counted("token_entropy")
+    single_token_share_ = _counted("single_token_share")
+    cooccurrence_ = _counted("together")
+    histogram_edges_ = HISTOGRAM_EDGES
+
     def __init__(
         self,
         *,
@@ -148,9 +167,8 @@ class FeatureStatistics:
             If `dictionary` is none, or `activations` carry no tokens.
         """
         check_is_dictionary(dictionary)
-        check_activations(activations)
         statistics = cls(**options)
-        for block in iter_documents(activations):
+        for block in iter_documents(check_activations(activations)):
             statistics.partial_fit(dictionary.transform(block), block)
         return statistics
 
@@ -176,12 +194,10 @@ class FeatureStatistics:
         ValueError
             If codes and activations differ in rows, a code is not finite, or a row is repeated.
         """
-        activations, codes = in_document_order(activations, check_codes(codes, activations))
+        blocks = iter_coded_documents(check_codes(codes, activations), activations)
         self._forget()
-        start = 0
-        for block in iter_documents(activations):
-            self.partial_fit(codes[start : start + len(block)], block)
-            start += len(block)
+        for part, block in blocks:
+            self.partial_fit(part, block)
         return self
 
     def partial_fit(self, codes, activations):
@@ -222,8 +238,6 @@ class FeatureStatistics:
                 f"earlier one; pass whole documents, as iter_documents cuts them, each number once"
             )
         self._documents |= documents
-        if self._vocabulary is None:
-            self._vocabulary = activations.vocabulary
         self._records.update(codes, activations)
         self._sums.update(codes, activations.token_ids, len(documents))
         return self
@@ -257,8 +271,6 @@ class FeatureStatistics:
         if self._sums is None:
             self._begin(other._sums.n_features)
         self._check_width(other._sums.n_features)
-        if self._vocabulary is None:
-            self._vocabulary = other._vocabulary
         self._records.merge(other._records)
         self._sums.merge(other._sums)
         self._documents |= other._documents
@@ -302,28 +314,18 @@ class FeatureStatistics:
         AttributeError
             If tokens were not counted.
         """
-        sums, pairs = self._counted(), self._pairs()
+        sums = self._counted()
         check_number("feature", feature, low=0, high=sums.n_features - 1, integer=True)
         check_number("min_count", min_count, low=0, integer=True)
         check_choice("by", by, ORDERS)
         if n_tokens is not None:
             check_number("n_tokens", n_tokens, low=0, integer=True)
-        ids, firings, totals = pairs.of_feature(feature)
-        occurrences = sums.token_counts[ids]
-        probability = firings / occurrences
-        columns = {
-            "token_ids": ids,
-            "firings": firings,
-            "occurrences": occurrences,
-            "probability": probability,
-            "lift": probability / max(self.density_[feature], np.finfo(float).tiny),
-            "share": totals / totals.sum() if len(totals) else totals,
-        }
+        columns = sums.token_columns(feature)
         # Sums that differ in the order of adding only must not change places.
         order = np.argsort(-columns[by].astype(np.float32), kind="stable")
-        order = order[occurrences[order] >= min_count][:n_tokens]
+        order = order[columns["occurrences"][order] >= min_count][:n_tokens]
         columns = {name: values[order] for name, values in columns.items()}
-        tokens = [readable_token(self._vocabulary, i) for i in columns["token_ids"]]
+        tokens = [readable_token(self._records.vocabulary, i) for i in columns["token_ids"]]
         return TokenTable(tokens=tokens, **columns)
 
     def to_dict(self):
@@ -350,81 +352,6 @@ class FeatureStatistics:
 
         return pd.DataFrame(self.to_dict()).set_index("feature")
 
-    @property
-    def n_tokens_(self):
-        return self._counted().n_tokens
-
-    @property
-    def n_documents_(self):
-        return self._counted().n_documents
-
-    @property
-    def counts_(self):
-        return self._counted().counts
-
-    @property
-    def density_(self):
-        return self.counts_ / max(self.n_tokens_, 1)
-
-    @property
-    def mean_(self):
-        return self._counted().moments.mean
-
-    @property
-    def variance_(self):
-        return self._counted().moments.variance
-
-    @property
-    def skewness_(self):
-        return self._counted().moments.skewness
-
-    @property
-    def kurtosis_(self):
-        return self._counted().moments.kurtosis
-
-    @property
-    def mean_active_(self):
-        return self._counted().totals / np.maximum(self.counts_, 1)
-
-    @property
-    def max_(self):
-        return self._counted().max
-
-    @property
-    def histogram_(self):
-        return self._counted().histogram
-
-    @property
-    def histogram_edges_(self):
-        return HISTOGRAM_EDGES
-
-    @property
-    def token_counts_(self):
-        return self._counted().token_counts
-
-    @property
-    def token_entropy_(self):
-        feature, share = self._token_shares()
-        # Of no pair at all, bincount gives whole numbers.
-        terms = scipy.special.entr(share)
-        entropy = np.bincount(feature, terms, minlength=len(self.counts_)).astype(np.float64)
-        entropy /= max(np.log(max(np.count_nonzero(self.token_counts_), 1)), np.finfo(float).tiny)
-        return np.where(self.counts_ > 0, entropy, np.nan)
-
-    @property
-    def single_token_share_(self):
-        feature, share = self._token_shares()
-        largest = np.zeros(len(self.counts_))
-        np.maximum.at(largest, feature, share)
-        return np.where(self.counts_ > 0, largest, np.nan)
-
-    @property
-    def cooccurrence_(self):
-        together = self._counted().together
-        if together is None:
-            raise AttributeError("pairs of features were not counted; pass cooccurrence=True")
-        return together
-
     def __repr__(self):
         if self._sums is None:
             return "FeatureStatistics()"
@@ -432,23 +359,14 @@ class FeatureStatistics:
         return f"FeatureStatistics({sums.n_features} features, {sums.n_tokens} tokens)"
 
     def _forget(self):
-        self._sums = self._records = self._vocabulary = None
+        self._sums = self._records = None
         self._documents = set()
 
     def _begin(self, n_features):
-        check_flag("token_tables", self.token_tables)
-        check_flag("cooccurrence", self.cooccurrence)
-        if self.cooccurrence and n_features > MOST_COOCCURRING:
-            raise ValueError(
-                f"cooccurrence=True with {n_features} features would hold {n_features}**2 "
-                f"numbers; pass the codes of at most {MOST_COOCCURRING} of them"
-            )
-        kinds = ("window", "n_top", "n_random", "n_importance", "n_silent", "seed")
-        records = RecordCollector(n_features, **{kind: getattr(self, kind) for kind in kinds})
-        self._records = records
-        self._sums = FeatureSums(
-            n_features, token_tables=self.token_tables, cooccurrence=self.cooccurrence
-        )
+        options = self._parameters()
+        counted = {name: options.pop(name) for name in ("token_tables", "cooccurrence")}
+        sums = FeatureSums(n_features, **counted)
+        self._records, self._sums = RecordCollector(n_features, **options), sums
 
     def _parameters(self):
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -459,15 +377,6 @@ class FeatureStatistics:
                 f"codes have {n_features} columns, and {self._sums.n_features} before; pass codes "
                 f"of one dictionary"
             )
-
-    def _pairs(self):
-        pairs = self._counted().pairs
-        if pairs is None:
-            raise AttributeError("tokens were not counted; pass token_tables=True")
-        return pairs
-
-    def _token_shares(self):
-        return self._pairs().shares(len(self.counts_))
 
     def _counted(self):
         """Return the sums, if there are any."""

@@ -56,12 +56,6 @@ class TokenTable:
         return pd.DataFrame({f.name: getattr(self, f.name) for f in fields(self)})
 
 
-def readable_token(vocabulary, token_id):
-    """Return the readable piece of a token; ``<id>`` without a vocabulary."""
-    piece = f"<{token_id}>" if vocabulary is None else vocabulary[token_id]
-    return piece.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
-
-
 class PairSums:
     """Number and sum of the codes of each pair of a feature and a token.
 

@@ -47,7 +47,9 @@ from skdict.interpretation.ratings._agreement import (
     weighted_kappa,
 )
 from skdict.interpretation.ratings._page import write_rating_page
-from skdict.interpretation.ratings._ratings import Ratings, read_ratings, write_rating_sheet
+from skdict.interpretation.ratings._ratings import Ratings
+from skdict.interpretation.ratings._read_ratings import read_ratings
+from skdict.interpretation.ratings._write_rating_sheet import write_rating_sheet
 from skdict.interpretation.simulators import LLMSimulator, Simulation
 from skdict.models import reinitialize_model
 

@@ -160,7 +160,7 @@ class Study:
 
 
 def explainers_of(explainer):
-    """Return a list of explainers, checked: those given, or the three that need no language model."""
+    """Return the explainers given as a list, checked, or the three that need no language model."""
     if explainer is None:
         return [LexiconExplainer(), NGramExplainer(), ContextExplainer()]
     explainers = list(explainer) if isinstance(explainer, (list, tuple)) else [explainer]

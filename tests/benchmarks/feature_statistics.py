@@ -56,7 +56,7 @@ def main():
                 start = time.perf_counter()
                 statistics.partial_fit(codes, acts)
                 seconds += time.perf_counter() - start
-        pairs = len(statistics._pairs().pairs()[0])
+        pairs = len(statistics._sums.pairs.pairs()[0])
         print(
             f"{statistics.n_tokens_:>9,} tokens, {args.features} features: "
             f"{peak.peak - peak.before:.0f} MB, {statistics.n_tokens_ / seconds:,.0f} tokens/s, "

@@ -1,4 +1,7 @@
-"""Pictures, in scikit-learn's convention: from_* gathers what is shown, plot draws it."""
+"""Pictures, in scikit-learn's convention: from_* gathers what is shown, plot draws it.
+
+Floor 5, as all of `inspection`.
+"""
 
 from skdict.inspection.displays._alpha_path import AlphaPathDisplay
 from skdict.inspection.displays._feature_density import FeatureDensityDisplay

@@ -114,16 +114,8 @@ class AlphaPathDisplay:
             options["label"] = plain(self.name)
         shown = self.l0 > 0 if xscale == "log" else np.ones(len(self.l0), dtype=bool)
         (line,) = ax.plot(self.l0[shown], self.fvu[shown], **(options | line_options))
-        labelled = np.linspace(0, shown.sum() - 1, MOST_LABELS) if self.alpha.any() else []
-        for i in np.unique(np.round(labelled).astype(int)):
-            ax.annotate(
-                f"{self.alpha[shown][i]:.2g}",
-                (self.l0[shown][i], self.fvu[shown][i]),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize="small",
-                color=line.get_color(),
-            )
+        if self.alpha.any():
+            self._label_points(ax, shown, line.get_color())
         ax.set_xscale(xscale)
         if xscale == "log":
             # Plain numbers at 1, 2, 5, 10, ...: powers of ten in between run into each other.
@@ -134,10 +126,22 @@ class AlphaPathDisplay:
         ax.set_ylim(bottom=0, auto=True)
         ax.set_xlabel("L0: active codes a row")
         ax.set_ylabel("Fraction of variance unexplained")
-        if self.alpha.any():
-            ax.set_title("Points are labelled by alpha", fontsize="medium")
         ax.grid(alpha=0.3, which="both")
         if self.name is not None:
             ax.legend(frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _label_points(self, ax, shown, color):
+        """Write alpha beside some points, and say so."""
+        labelled = np.linspace(0, shown.sum() - 1, MOST_LABELS)
+        for i in np.unique(np.round(labelled).astype(int)):
+            ax.annotate(
+                f"{self.alpha[shown][i]:.2g}",
+                (self.l0[shown][i], self.fvu[shown][i]),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize="small",
+                color=color,
+            )
+        ax.set_title("Points are labelled by alpha", fontsize="medium")

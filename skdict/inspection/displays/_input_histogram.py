@@ -84,8 +84,7 @@ class InputHistogramDisplay:
             If matplotlib is missing.
         """
         check_is_dictionary(dictionary)
-        check_activations(activations)
-        codes = dictionary.transform(activations)
+        codes = dictionary.transform(check_activations(activations))
         display = cls.from_codes(codes, activations, feature, n_bins=n_bins, n_tokens=n_tokens)
         return display.plot(ax, **plot_options)
 

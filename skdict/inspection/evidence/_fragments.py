@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from skdict.inspection.evidence._documents import document_bounds
+from skdict.inspection.evidence._readable import readable
 from skdict.inspection.evidence._records import collect
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
@@ -96,5 +97,4 @@ def _is_broken(token_ids, vocabulary):
     """Whether a fragment has a replacement character, as in text of unknown encoding."""
     if vocabulary is None:
         return False
-    raw = "".join(vocabulary[v] for v in token_ids).encode("utf-8", errors="surrogateescape")
-    return "\ufffd" in raw.decode("utf-8", errors="replace")
+    return "\ufffd" in readable("".join(vocabulary[v] for v in token_ids))

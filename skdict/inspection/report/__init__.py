@@ -1,4 +1,9 @@
-"""The HTML report on a dictionary."""
+"""The HTML report on a dictionary, and the page that rating sheets share with it.
 
-from skdict.inspection.report._page import page_html as page_html
-from skdict.inspection.report._page import visible as visible
+Floor 5, as all of `inspection`.
+"""
+
+from skdict.inspection.report._page import page_html, visible
+from skdict.inspection.report._write_report import write_report
+
+__all__ = ["page_html", "visible", "write_report"]

@@ -44,17 +44,8 @@ class Sheets:
         self._nearest, self._effects = nearest, effects
         self._histogram, self._records = statistics.histogram_, statistics.records()
         self._counts, self._max = statistics.counts_, statistics.max_
-        self._tokens, self._windows = Pool(), Pool()
-
-    @property
-    def tokens(self):
-        """Texts of the tokens."""
-        return self._tokens.items
-
-    @property
-    def windows(self):
-        """For each window its document, first position and tokens."""
-        return self._windows.items
+        # Texts of tokens; for each window its document, first position and tokens.
+        self.tokens, self.windows = Pool(), Pool()
 
     def sheet(self, feature):
         """Return what is known of one feature.
@@ -117,13 +108,13 @@ class Sheets:
             tokens = [self._token(i) for i in record.token_ids.tolist()]
             return [record.document, record.position, tokens]
 
-        return self._windows.number_of((record.document, record.position), make)
+        return self.windows.number_of((record.document, record.position), make)
 
     def _token(self, token_id):
         token_id = int(token_id)
         known = self._vocabulary is not None
         text = self._vocabulary[token_id] if known else f"<{token_id}>"
-        return self._tokens.number_of(token_id, lambda: visible(text))
+        return self.tokens.number_of(token_id, lambda: visible(text))
 
 
 def _output(effects):

@@ -135,8 +135,8 @@ def write_report(
         "edges": [number(edge) for edge in statistics.histogram_edges_],
         "table": _table(statistics, features, by_score),
         "details": [sheets.sheet(j) for j in bar],
-        "tokens": sheets.tokens,
-        "windows": sheets.windows,
+        "tokens": sheets.tokens.items,
+        "windows": sheets.windows.items,
     }
     replace_file(Path(path), page_html(data, SCRIPTS, title).encode("utf-8"))
 
@@ -171,7 +171,7 @@ def _table(statistics, features, by_score):
         "entropy": statistics.token_entropy_,
     }
     return {
-        "feature": list(features),
+        "feature": features,
         **{name: [number(values[j], 4) for j in features] for name, values in of.items()},
         "score": list(score),
         "status": list(status),

@@ -1,1 +1,4 @@
-"""Ratings of features by people."""
+"""Ratings of features by people: blinded sheets and pages, reading them, and agreement.
+
+Floor 6, as all of `interpretation`.
+"""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skdict.inspection.evidence import readable
+
 # Fewest windows that show a pattern, or the lack of one.
 FEWEST_WINDOWS = 3
 
@@ -110,11 +112,6 @@ def marked_text(pieces, marked):
         out.append(piece)
         inside = mark
     return "".join(out) + (">>" if inside else "")
-
-
-def readable(piece):
-    """Return a piece with lone bytes of split characters replaced by U+FFFD."""
-    return piece.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
 def _windows_of(found, n_windows):

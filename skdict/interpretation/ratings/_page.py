@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from skdict._files import read_table, replace_file
+from skdict._files import replace_file
 from skdict._outputs import check_output_file
-from skdict._text import cell_text
 from skdict.inspection.report import page_html, visible
+from skdict.interpretation.ratings._sheets import read_sheet
 
 SCRIPTS = ("common.js", "rating.js")
 NEEDED = ("sheet", "rater", "item", "windows")
@@ -55,15 +55,12 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
     True
     """
     check_output_file("path", path)
-    lines = _read_sheet(Path(sheet))
-    people = {(line["sheet"], line["rater"]) for line in lines}
-    if len(people) > 1:
-        raise ValueError(f"{str(sheet)!r} is of several people; pass the sheet of one person")
+    lines = read_sheet(sheet, NEEDED, lambda cells, where: cells)
     data = {
         "mode": "rating",
         "title": visible(title),
         "sheet": lines[0]["sheet"],
-        "rater": cell_text(lines[0]["rater"]),
+        "rater": lines[0]["rater"],
         "items": [
             {
                 "item": line["item"],
@@ -73,13 +70,3 @@ def write_rating_page(path, sheet, *, title="Rating sheet"):
         ],
     }
     replace_file(Path(path), page_html(data, SCRIPTS, title).encode("utf-8"))
-
-
-def _read_sheet(sheet):
-    """Return the lines of a sheet as dicts."""
-    lines = [line for _, line in read_table(sheet, NEEDED)]
-    if not lines:
-        raise ValueError(
-            f"{str(sheet)!r} holds no item; pass a sheet that write_rating_sheet wrote"
-        )
-    return lines
