@@ -11,14 +11,9 @@ from skdict.inspection.evidence._documents import (
     iter_coded_documents,
     iter_documents,
 )
-<<<<<<< HEAD
 from skdict.inspection.evidence._drawn_codes import FeatureDraw, join_blocks
 from skdict.inspection.evidence._quantile_windows import N_QUANTILES
-=======
-from skdict.inspection.evidence._fragments import cunningham_evidence
-from skdict.inspection.evidence._quantile_windows import N_QUANTILES, quantile_windows
 from skdict.inspection.evidence._readable import readable, readable_token
->>>>>>> wt-insp
 from skdict.inspection.evidence._records import FeatureRecords, Record, RecordCollector
 from skdict.inspection.evidence._sampled_windows import sampled_windows, windows_of
 from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence
@@ -47,12 +42,8 @@ __all__ = [
     "iter_documents",
     "join_blocks",
     "mix",
-<<<<<<< HEAD
-=======
-    "quantile_windows",
     "readable",
     "readable_token",
->>>>>>> wt-insp
     "sampled_windows",
     "split_documents",
     "uniform",
