@@ -26,30 +26,3 @@ from skdict._llm._replies import (
 )
 from skdict._llm._requests import Completion, Request
 from skdict._llm._transformers_client import TransformersClient
-
-__all__ = [
-    "AskingError",
-    "BudgetSpentError",
-    "ClientError",
-    "Completion",
-    "ManagedClient",
-    "OpenAIClient",
-    "ReplyError",
-    "Request",
-    "ShownWindow",
-    "TransformersClient",
-    "ask",
-    "check_vocabulary",
-    "expected_level",
-    "explain_request",
-    "judge_request",
-    "managed",
-    "read_answers",
-    "read_explanation",
-    "read_intruder",
-    "read_levels",
-    "readable_tokens",
-    "simulate_json_request",
-    "simulate_request",
-    "simulate_token_request",
-]

@@ -10,7 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 from skdict._validation import check_choice, check_rows, is_fitted
 from skdict.decomposition import width_restored_on_error
 from skdict.inspection import FeatureColumns
-from skdict.inspection.evidence import DocumentParts, FeatureDraw, Fragments
+from skdict.inspection.evidence import (
+    DocumentParts,
+    FeatureDraw,
+    fragments_to_test,
+    split_fragments,
+)
 from skdict.interpretation._scores import Scores, Status
 from skdict.interpretation._strategies import check_strategy, writes_free_words
 from skdict.interpretation._study import (
@@ -237,7 +242,7 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         columns = FeatureColumns(self.dictionary_, self.sign)
         if self.sampling == PAPER:
             seed = self._study.test.seed
-            evidence = Fragments.to_test(columns, X, self.features_, seed)
+            evidence = fragments_to_test(columns, X, self.features_, seed)
         else:
             evidence = DocumentParts.to_test(columns, X, self.features_)
         found = self._study.test_again(evidence, self._found)
@@ -296,9 +301,8 @@ def make_study(params):
     test = RuleTest(params.sampling, params.window, seed)
     if params.simulator is not None:
         test = SimulatorTest(params.simulator, params.sampling, params.window, seed)
-    parts = Fragments if params.sampling == PAPER else DocumentParts
-    split = partial(parts.split, draw=draw)
-    return Study(split, explainers, test, min_firings=params.min_firings)
+    split = split_fragments if params.sampling == PAPER else DocumentParts.split
+    return Study(partial(split, draw=draw), explainers, test, min_firings=params.min_firings)
 
 
 def scores_of(params, study, found):

@@ -434,11 +434,11 @@ def test_paper_deals_fragments_in_turn():
     records = FeatureRecords(0, [f"t{i}" for i in range(1, 21)], [f"r{i}" for i in range(1, 21)],
                              [], [])  # fmt: skip
     evidence = _dealt(records)
-    assert evidence.explain == ["t1", "t5", "t9", "t13", "t17"]
-    assert evidence.test == [f"t{i}" for i in (3, 7, 11, 15, 19)] + [
+    assert evidence["explain"] == ["t1", "t5", "t9", "t13", "t17"]
+    assert evidence["test"] == [f"t{i}" for i in (3, 7, 11, 15, 19)] + [
         f"r{i}" for i in (2, 5, 8, 11, 14)
     ]
-    assert not set(evidence.explain + evidence.test) & set(evidence.calibrate)
+    assert not set(evidence["explain"] + evidence["test"]) & set(evidence["select"])
 
 
 def test_offline_explanations_may_be_simulated(planted):

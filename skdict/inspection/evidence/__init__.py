@@ -19,34 +19,10 @@ from skdict.inspection.evidence._sampled_windows import sampled_windows, windows
 from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence
 from skdict.inspection.evidence._split_documents import split_documents
 from skdict.inspection.evidence._streams import Stream, mix, uniform
-from skdict.inspection.evidence._study_parts import DocumentParts, Fragments, Quantiles
+from skdict.inspection.evidence._study_parts import (
+    DocumentParts,
+    fragments_to_test,
+    split_fragments,
+    split_quantiles,
+)
 from skdict.inspection.evidence._token_blocks import TokenBlock
-
-__all__ = [
-    "N_QUANTILES",
-    "DocumentParts",
-    "FeatureDraw",
-    "FeatureRecords",
-    "Fragments",
-    "Quantiles",
-    "Record",
-    "RecordCollector",
-    "Stream",
-    "TokenBlock",
-    "collect_records",
-    "document_bounds",
-    "document_order",
-    "hardest",
-    "in_document_order",
-    "iter_coded_documents",
-    "iter_documents",
-    "join_blocks",
-    "mix",
-    "readable",
-    "readable_token",
-    "sampled_windows",
-    "split_documents",
-    "uniform",
-    "windows_and_prevalence",
-    "windows_of",
-]

@@ -1,6 +1,5 @@
 """Fragments that explain, calibrate and test, as Cunningham et al. (2023) dealt them out."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from skdict.inspection.evidence._documents import document_bounds
 from skdict.inspection.evidence._readable import readable
 from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._split_documents import PARTS
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
@@ -17,22 +17,7 @@ N_LISTED = 20
 N_TAKEN = 5
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """The windows of one feature; none in a list stands for too few.
-
-    Parameters
-    ----------
-    explain, calibrate, test : list of Record
-        Windows to write an explanation from, to calibrate on, and to score on.
-    """
-
-    explain: list
-    calibrate: list
-    test: list
-
-
-def cunningham_evidence(blocks, n_features, seed):
+def deal_fragments(blocks, n_features, seed):
     """Return the fragments of each feature as Cunningham et al. (2023) dealt them out.
 
     One fragment of 64 tokens is cut at random from each document; documents that are shorter,
@@ -52,11 +37,13 @@ def cunningham_evidence(blocks, n_features, seed):
 
     Returns
     -------
-    list of Evidence
+    dict of str to list of (list of Record)
+        For "explain", "select" (to calibrate on) and "test", the fragments of each feature.
     """
     wanted = {"n_top": N_LISTED, "n_random": N_LISTED, "n_silent": 0}
     collector = collect(_fragments(blocks, seed), n_features, window=FRAGMENT, seed=seed, **wanted)
-    return [_dealt(records) for records in collector.records()]
+    dealt = [_dealt(records) for records in collector.records()]
+    return {part: [own[part] for own in dealt] for part in PARTS}
 
 
 def _fragments(blocks, seed):
@@ -68,14 +55,15 @@ def _fragments(blocks, seed):
 
 
 def _dealt(records):
+    """Return the fragments of one feature in each part."""
     if len(records.random) < N_LISTED:
-        return Evidence([], [], [])
+        return {part: [] for part in PARTS}
     top, random = records.top, records.random
-    return Evidence(
-        explain=top[0::4][:N_TAKEN],
-        calibrate=top[1::4][:N_TAKEN] + random[0::3][:N_TAKEN],
-        test=top[2::4][:N_TAKEN] + random[1::3][:N_TAKEN],
-    )
+    return {
+        "explain": top[0::4][:N_TAKEN],
+        "select": top[1::4][:N_TAKEN] + random[0::3][:N_TAKEN],
+        "test": top[2::4][:N_TAKEN] + random[1::3][:N_TAKEN],
+    }
 
 
 def fragment_rows(block, seed):

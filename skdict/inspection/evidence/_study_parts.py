@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdict.inspection.evidence._drawn_codes import DrawnCodes
-from skdict.inspection.evidence._fragments import cunningham_evidence, fragment_rows
+from skdict.inspection.evidence._fragments import deal_fragments, fragment_rows
 from skdict.inspection.evidence._quantile_windows import quantile_windows
 from skdict.inspection.evidence._split_documents import split_documents
-
-PARTS_OF_FRAGMENTS = {"explain": "explain", "select": "calibrate", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +76,8 @@ class DocumentParts:
 
 
 @dataclass(frozen=True, eq=False)
-class Fragments:
-    """One fragment of each document, dealt out as Cunningham et al. (2023) did.
+class WindowParts:
+    """Windows of each feature, dealt out to explain from, to calibrate on and to test on.
 
     Parameters
     ----------
@@ -87,32 +85,16 @@ class Fragments:
         The features drawn.
     vocabulary : sequence of str or None
         The readable piece of each token.
-    dealt : list of Evidence
-        Their fragments.
+    dealt : dict of str to object
+        For each part what a sampler would give.
     counts : ndarray of int or None, default=None
         Tokens on which each feature fires, drawn or not.
     """
 
     features: np.ndarray
     vocabulary: object
-    dealt: list
+    dealt: dict
     counts: np.ndarray = None
-
-    @classmethod
-    def split(cls, columns, activations, draw):
-        """Draw features, and deal out their fragments."""
-        drawn = draw.codes(
-            columns, activations, rows_of=lambda block: fragment_rows(block, draw.seed)
-        )
-        dealt = cunningham_evidence(drawn.blocks, len(drawn.features), draw.seed)
-        return cls(drawn.features, activations.vocabulary, dealt, drawn.counts)
-
-    @classmethod
-    def to_test(cls, columns, activations, features, seed):
-        """Deal out the fragments of features drawn before."""
-        blocks = columns.blocks(activations, None, features)
-        dealt = cunningham_evidence(blocks, len(features), seed)
-        return cls(features, activations.vocabulary, dealt)
 
     calibrates = True
 
@@ -120,53 +102,32 @@ class Fragments:
         """Return None: windows alone explain."""
 
     def windows(self, part, sample=None):
-        """Return the fragments of each feature in a part."""
-        return [getattr(own, PARTS_OF_FRAGMENTS[part]) for own in self.dealt]
+        """Return the windows of each feature in a part."""
+        return self.dealt[part]
 
 
-@dataclass(frozen=True, eq=False)
-class Quantiles:
-    """Windows of every strength, as delphi draws them.
+def split_fragments(columns, activations, draw):
+    """Draw features, and deal out a fragment of each document as Cunningham et al. (2023) did."""
+    drawn = draw.codes(columns, activations, rows_of=lambda block: fragment_rows(block, draw.seed))
+    dealt = deal_fragments(drawn.blocks, len(drawn.features), draw.seed)
+    return WindowParts(drawn.features, activations.vocabulary, dealt, drawn.counts)
 
-    Parameters
-    ----------
-    features : ndarray of int
-        The features drawn.
-    vocabulary : sequence of str or None
-        The readable piece of each token.
-    counts : ndarray of int
-        Tokens on which each feature fires, drawn or not.
-    explain : list of (list of Record)
-        Windows to explain from.
-    test : list of FeatureRecords
-        Windows to test on.
-    prevalence : ndarray of float
-        Share of all windows in which each feature fires.
-    """
 
-    features: np.ndarray
-    vocabulary: object
-    counts: np.ndarray
-    explain: list
-    test: list
-    prevalence: np.ndarray
+def fragments_to_test(columns, activations, features, seed):
+    """Deal out fragments of other documents, for features drawn before."""
+    dealt = deal_fragments(columns.blocks(activations, None, features), len(features), seed)
+    return WindowParts(features, activations.vocabulary, dealt)
 
-    @classmethod
-    def split(cls, columns, activations, draw, **options):
-        """Draw features, and their windows; options are those of `quantile_windows`."""
-        # Windows come from all documents, whose codes may not fit in memory: they are read again.
-        drawn = draw.codes(columns, activations, rows_of=lambda block: slice(0))
-        found = quantile_windows(
-            lambda: columns.blocks(activations, None, drawn.features),
-            len(drawn.features),
-            seed=draw.seed,
-            **options,
-        )
-        return cls(drawn.features, activations.vocabulary, drawn.counts, *found)
 
-    def codes(self):
-        """Return None: windows alone explain."""
-
-    def windows(self, part, sample=None):
-        """Return the windows of each feature to explain from."""
-        return self.explain
+def split_quantiles(columns, activations, draw, **options):
+    """Draw features, and windows of every strength as delphi does, by `quantile_windows`."""
+    # Windows come from all documents, whose codes may not fit in memory: they are read again.
+    drawn = draw.codes(columns, activations, rows_of=lambda block: slice(0))
+    explain, test, prevalence = quantile_windows(
+        lambda: columns.blocks(activations, None, drawn.features),
+        len(drawn.features),
+        seed=draw.seed,
+        **options,
+    )
+    dealt = {"explain": explain, "test": (test, prevalence)}
+    return WindowParts(drawn.features, activations.vocabulary, dealt, drawn.counts)

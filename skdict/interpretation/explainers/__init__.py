@@ -6,12 +6,3 @@ from skdict.interpretation.explainers._lexicon import LexiconExplainer
 from skdict.interpretation.explainers._llm_explainer import LLMExplainer
 from skdict.interpretation.explainers._ngram import NGramExplainer
 from skdict.interpretation.explainers._terms import Term
-
-__all__ = [
-    "ContextExplainer",
-    "Explanation",
-    "LLMExplainer",
-    "LexiconExplainer",
-    "NGramExplainer",
-    "Term",
-]

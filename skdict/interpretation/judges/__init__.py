@@ -8,16 +8,3 @@ from skdict.interpretation.judges._scorers import DetectionScorer, FuzzingScorer
 from skdict.interpretation.judges._simulator_judge import SimulatorJudge
 from skdict.interpretation.judges._verdicts import ask_judge
 from skdict.interpretation.judges._window import Window
-
-__all__ = [
-    "DetectionScorer",
-    "EmbeddingJudge",
-    "FuzzingScorer",
-    "IntruderScorer",
-    "LLMJudge",
-    "RecordedJudge",
-    "SimulatorJudge",
-    "Window",
-    "ask_judge",
-    "judgment_measures",
-]

@@ -12,9 +12,9 @@ from skdict.inspection.evidence import (
     N_QUANTILES,
     DocumentParts,
     FeatureDraw,
-    Quantiles,
     hardest,
     join_blocks,
+    split_quantiles,
 )
 from skdict.interpretation._scores import Status, bootstrap_interval, defined_mean
 from skdict.interpretation._strategies import check_strategy, writes_free_words
@@ -163,7 +163,7 @@ class JudgeScorer(BaseEstimator):
         if self.sampling != DELPHI:
             return partial(DocumentParts.split, draw=draw)
         options = self.silent_windows() | {"n_test": self.n_positive}
-        return partial(Quantiles.split, draw=draw, **options)
+        return partial(split_quantiles, draw=draw, **options)
 
     def silent_windows(self):
         """Return the options that say which windows to draw without a feature."""

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from skdict.inspection.evidence import Quantiles, Stream, mix, windows_and_prevalence
+from skdict.inspection.evidence import Stream, mix, windows_and_prevalence
 from skdict.interpretation._scores import defined_mean, shuffled_order
 from skdict.interpretation._strategies import Attempts
 from skdict.interpretation.judges._verdicts import ask_judge
@@ -88,12 +88,8 @@ class JudgeTest:
     def collect(self, evidence):
         """Return the windows with each feature and without."""
         scorer = self.scorer
-        if isinstance(evidence, Quantiles):
-            found = evidence.test, evidence.prevalence
-        else:
-            options = scorer.silent_windows() | {"n_active": scorer.n_positive, "seed": self.seed}
-            sample = partial(windows_and_prevalence, **options)
-            found = evidence.windows("test", sample)
+        options = scorer.silent_windows() | {"n_active": scorer.n_positive, "seed": self.seed}
+        found = evidence.windows("test", partial(windows_and_prevalence, **options))
         return JudgeCases(*found, evidence.vocabulary, scorer.fewest)
 
     def run(self, cases, found, evidence):
