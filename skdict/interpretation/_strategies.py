@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sklearn.base import BaseEstimator
+
 from skdict._llm import AskingError, managed
 
 MOST_KEPT = 10_000
@@ -76,6 +78,27 @@ def writes_free_words(explainer):
     feature, from the windows that its ``records_of(codes, tokens)`` chooses.
     """
     return hasattr(explainer, "explain_records")
+
+
+class ClientStrategy(BaseEstimator):
+    """A strategy that asks a language model by its `client`."""
+
+    def __sklearn_clone__(self):
+        # Copies share the client: its budget, its cache, its connection.
+        return type(self)(**self.get_params(deep=False))
+
+    def check(self):
+        """Check parameters and client, before any work begins.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is of the wrong kind or out of bounds.
+        ImportError, ClientError
+            If the client lacks what it needs, such as a package or a key.
+        """
+        self._check_params()
+        managed(self.client).check()
 
 
 class Attempts:

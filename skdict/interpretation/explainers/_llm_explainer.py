@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skdict._llm import (
     ReplyError,
@@ -16,10 +15,11 @@ from skdict._llm import (
 )
 from skdict._validation import check_number
 from skdict.inspection.evidence import RecordCollector
+from skdict.interpretation._strategies import ClientStrategy
 from skdict.interpretation.explainers._explanation import Explanation
 
 
-class LLMExplainer(BaseEstimator):
+class LLMExplainer(ClientStrategy):
     r"""Let a language model explain each feature from the windows in which it is strongest.
 
     It is shown the tokens of `n_examples` windows, each with its code as a whole number
@@ -84,10 +84,6 @@ class LLMExplainer(BaseEstimator):
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.n_attempts = n_attempts
-
-    def __sklearn_clone__(self):
-        # Copies share the client: its budget, its cache, its connection.
-        return type(self)(**self.get_params(deep=False))
 
     def explain(self, codes, tokens):
         """Explain features from the documents set aside for it.
@@ -182,21 +178,11 @@ class LLMExplainer(BaseEstimator):
         )
         return Explanation(0, self.name, 0, 0, said, ())
 
-    def check(self):
-        """Check parameters and client, before any work begins.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds.
-        ImportError, ClientError
-            If the client lacks what it needs, such as a package or a key.
-        """
+    def _check_params(self):
         for name in ("n_examples", "window", "max_tokens", "n_attempts"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
         check_number("temperature", self.temperature, low=0)
-        managed(self.client).check()
 
 
 def quantize(windows):

@@ -150,7 +150,7 @@ class JudgeScorer(BaseEstimator):
         self._check()
         test = JudgeTest(self, draw_seed(self.random_state))
         explainers = explainers_of(self.explainer) if self.explains else []
-        study = Study(self._split(test.seed), explainers, test, min_firings=self.fewest_firings())
+        study = Study(self._split(test.seed), explainers, test, min_firings=self._fewest_firings())
         dictionary, rows = split_rows(estimator, X)
         found = study.run(FeatureColumns(dictionary, self.sign), check_tokens(rows))
         self._keep_failures(found)
@@ -162,15 +162,15 @@ class JudgeScorer(BaseEstimator):
         draw = FeatureDraw(self.n_features, self.order, seed)
         if self.sampling != DELPHI:
             return partial(DocumentParts.split, draw=draw)
-        options = self.silent_windows() | {"n_test": self.n_positive}
+        options = self._silent_windows() | {"n_test": self.n_positive}
         return partial(split_quantiles, draw=draw, **options)
 
-    def silent_windows(self):
+    def _silent_windows(self):
         """Return the options that say which windows to draw without a feature."""
         pool = HARD_POOL if self.negatives == "hard" else 1
         return {"n_silent": pool * self.n_negative, "window": self.window}
 
-    def fewest_firings(self):
+    def _fewest_firings(self):
         """Return the tokens to explain from that a feature must fire on."""
         return 1 if self.sampling == DELPHI else self.min_firings
 
@@ -210,7 +210,7 @@ class JudgeScorer(BaseEstimator):
     def _prefix(self):
         return f"{DELPHI}_{self.task}" if self.sampling == DELPHI else self.task
 
-    def default_judge(self, evidence, explanations, asked):
+    def _default_judge(self, evidence, explanations, asked):
         """Return the judge where none is given, fitted on documents that are not tested on."""
         return SimulatorJudge().fit(explanations, *join_blocks(evidence.blocks("select", asked)))
 

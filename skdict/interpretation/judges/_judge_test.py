@@ -88,7 +88,7 @@ class JudgeTest:
     def collect(self, evidence):
         """Return the windows with each feature and without."""
         scorer = self.scorer
-        options = scorer.silent_windows() | {"n_active": scorer.n_positive, "seed": self.seed}
+        options = scorer._silent_windows() | {"n_active": scorer.n_positive, "seed": self.seed}
         found = evidence.windows("test", partial(windows_and_prevalence, **options))
         return JudgeCases(*found, evidence.vocabulary, scorer.fewest)
 
@@ -98,7 +98,7 @@ class JudgeTest:
         judge = self.scorer.judge
         if judge is None and len(asked):
             explanations = [found.explanations[j] for j in asked]
-            judge = self.scorer.default_judge(evidence, explanations, asked)
+            judge = self.scorer._default_judge(evidence, explanations, asked)
         n_features = len(found.features)
         verdicts = Verdicts([None] * n_features, np.full(n_features, np.nan), cases, judge)
         for j in asked:
@@ -122,7 +122,7 @@ class JudgeTest:
 
     def _asked(self, cases, found):
         """Return the features that are judged."""
-        ready = (found.n_firings >= max(1, self.scorer.fewest_firings())) & cases.testable
+        ready = (found.n_firings >= max(1, self.scorer._fewest_firings())) & cases.testable
         if self.scorer.explains:
             ready &= [explanation is not None for explanation in found.explanations]
         return np.flatnonzero(ready)
@@ -140,6 +140,6 @@ class JudgeTest:
             attempts=verdicts.attempts,
             feature=j,
         )
-        measures = scorer.judge_feature(verdicts.cases, j, rng, ask)
+        measures = scorer._judge_feature(verdicts.cases, j, rng, ask)
         failures = verdicts.attempts.failures.get(j, [])[before:]
         return None if any(failure.stopped for failure in failures) else measures

@@ -1,12 +1,11 @@
 """A language model judges windows of text."""
 
-from sklearn.base import BaseEstimator
-
 from skdict._llm import ask, judge_request, managed, read_answers, read_intruder
 from skdict._validation import check_number
+from skdict.interpretation._strategies import ClientStrategy
 
 
-class LLMJudge(BaseEstimator):
+class LLMJudge(ClientStrategy):
     """Let a language model judge windows.
 
     Without marks it is asked whether the feature fires in each window (detection); with marks,
@@ -34,22 +33,8 @@ class LLMJudge(BaseEstimator):
         self.client = client
         self.n_attempts = n_attempts
 
-    def __sklearn_clone__(self):
-        # Copies share the client: its budget, its cache, its connection.
-        return type(self)(**self.get_params(deep=False))
-
-    def check(self):
-        """Check parameters and client, before any work begins.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds.
-        ImportError, ClientError
-            If the client lacks what it needs, such as a package or a key.
-        """
+    def _check_params(self):
         check_number("n_attempts", self.n_attempts, low=1, integer=True)
-        managed(self.client).check()
 
     def judge(self, explanation, windows):
         """Ask about windows.

@@ -108,7 +108,7 @@ class DetectionScorer(JudgeScorer):
     def _names(self):
         return MEASURES + (CORPUS if self.negatives == "random" else ())
 
-    def judge_feature(self, cases, j, rng, ask):
+    def _judge_feature(self, cases, j, rng, ask):
         """Return what the verdicts on a feature's windows are worth."""
         records, vocabulary = cases.records[j], cases.vocabulary
         silent = self._negatives(records)
@@ -207,7 +207,7 @@ class FuzzingScorer(JudgeScorer):
     def _names(self):
         return MEASURES
 
-    def judge_feature(self, cases, j, rng, ask):
+    def _judge_feature(self, cases, j, rng, ask):
         """Return what the verdicts on a feature's marks are worth."""
         records, vocabulary = cases.records[j], cases.vocabulary
         right = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
@@ -307,11 +307,11 @@ class IntruderScorer(JudgeScorer):
         super()._check()
         check_number("n_shown", self.n_shown, low=2, integer=True)
 
-    def default_judge(self, evidence, explanations, asked):
+    def _default_judge(self, evidence, explanations, asked):
         """Return the judge where none is given: it compares spellings."""
         return EmbeddingJudge(part="marked")
 
-    def judge_feature(self, cases, j, rng, ask):
+    def _judge_feature(self, cases, j, rng, ask):
         """Return how often the judge finds the window that does not belong."""
         records, vocabulary = cases.records[j], cases.vocabulary
         active = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]

@@ -1,7 +1,6 @@
 """A language model predicts codes from what a feature is said to fire on."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skdict._llm import (
     ReplyError,
@@ -15,12 +14,13 @@ from skdict._llm import (
     simulate_token_request,
 )
 from skdict._validation import check_choice, check_flag, check_number
+from skdict.interpretation._strategies import ClientStrategy
 from skdict.interpretation.simulators._calibration import CALIBRATIONS
 
 METHODS = ("all_at_once", "token_by_token", "json")
 
 
-class LLMSimulator(BaseEstimator):
+class LLMSimulator(ClientStrategy):
     r"""Let a language model predict, token by token, how strongly a feature fires.
 
     It is told the explanation and shown a window. Each prediction is on the scale from 0 to 10
@@ -78,26 +78,12 @@ class LLMSimulator(BaseEstimator):
         self.control = control
         self.calibration = calibration
 
-    def __sklearn_clone__(self):
-        # Copies share the client: its budget, its cache, its connection.
-        return type(self)(**self.get_params(deep=False))
-
-    def check(self):
-        """Check parameters and client, before any work begins.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds.
-        ImportError, ClientError
-            If the client lacks what it needs, such as a package or a key.
-        """
+    def _check_params(self):
         check_choice("method", self.method, METHODS)
         check_number("n_shots", self.n_shots, low=0, high=3, integer=True)
         check_number("n_attempts", self.n_attempts, low=1, integer=True)
         check_flag("control", self.control)
         check_choice("calibration", self.calibration, (*CALIBRATIONS, None))
-        managed(self.client).check()
 
     def simulate(self, explanation, records, vocabulary):
         """Predict the codes of a feature in some windows.
