@@ -5,7 +5,7 @@ import pytest
 
 from skdict import compare_dictionaries
 from skdict.inspection import FeatureColumns
-from skdict.inspection.evidence import quantile_windows
+from skdict.inspection.evidence._quantile_windows import quantile_windows
 from skdict.interpretation import DetectionScorer, delphi
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import explain_and_judge
