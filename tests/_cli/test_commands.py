@@ -14,7 +14,7 @@ from skdict.activations import Activations, store_digest
 from skdict.inspection import summarize_features
 from skdict.io import load_dictionary
 from skdict.metrics import compare_dictionaries
-from tests.inspection.planted_pages import page_data
+from tests.inspection.report.planted_pages import page_data
 
 SMALL = ("--batch-size", 64)
 POINTS = ("resid_post.0", "mlp_act.1")

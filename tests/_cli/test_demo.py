@@ -6,7 +6,7 @@ import pytest
 
 from skdict import load_stories
 from skdict.__main__ import main
-from tests.inspection.planted_pages import page_data
+from tests.inspection.report.planted_pages import page_data
 
 
 @pytest.fixture

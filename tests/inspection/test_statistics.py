@@ -17,8 +17,6 @@ from skdict.inspection import (
     collect_records,
     write_report,
 )
-from skdict.inspection._moments import CodeMoments
-from skdict.inspection._token_tables import PairSums
 from skdict.interpretation import FeatureInterpreter
 
 N_DOCUMENTS, N_FEATURES = 60, 8
@@ -174,30 +172,6 @@ def test_any_dictionary_is_encoded_block_by_block(data):
     assert np.allclose(statistics.variance_, pca.explained_variance_ * (len(acts) - 1) / len(acts))
     with pytest.raises(TypeError, match="pass Activations"):
         FeatureStatistics.from_estimator(pca, np.asarray(acts))
-
-
-def test_moments_of_a_large_constant_keep_their_digits():
-    rng = np.random.default_rng(0)
-    values = 1e6 + rng.standard_normal(5000)
-    moments = CodeMoments(1)
-    for part in np.array_split(values, 13):
-        moments.update(np.zeros(len(part), dtype=int), part, len(part))
-    assert moments.variance[0] == pytest.approx(values.var(), rel=1e-8)
-    assert moments.kurtosis[0] == pytest.approx(scipy.stats.kurtosis(values), abs=1e-6)
-
-
-def test_pair_sums_past_what_is_set_aside():
-    rng = np.random.default_rng(0)
-    features, tokens = rng.integers(0, 300, 400_000), rng.integers(0, 400, 400_000)
-    sums = PairSums()
-    for part in np.array_split(np.arange(400_000), 9):
-        sums.add(features[part], tokens[part], np.ones(len(part)))
-    expected = np.bincount(features * 400 + tokens, minlength=300 * 400).reshape(300, 400)
-    for feature in (0, 17, 299):
-        ids, numbers, totals = sums.of_feature(feature)
-        assert np.array_equal(ids, np.flatnonzero(expected[feature]))
-        assert np.array_equal(numbers, expected[feature][ids])
-        assert np.array_equal(totals, numbers)
 
 
 def test_frames_and_pickles(data, whole):

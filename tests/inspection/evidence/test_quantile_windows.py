@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdict import compare_dictionaries
-from skdict.inspection._encoding import FeatureColumns
+from skdict.inspection import FeatureColumns
 from skdict.inspection.evidence._quantile_windows import quantile_windows
 from skdict.interpretation import DetectionScorer, delphi
 from tests.interpretation.planted import as_activations, text

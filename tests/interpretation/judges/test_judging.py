@@ -8,7 +8,6 @@ import scipy.sparse
 from sklearn.exceptions import NotFittedError
 
 from skdict.inspection import Record, TokenBlock
-from skdict.inspection.evidence import hardest
 from skdict.interpretation import (
     EmbeddingJudge,
     LexiconExplainer,
@@ -119,15 +118,6 @@ def test_right_and_wrong_marks():
         wrong = wrong_marks(codes, n, rng)
         assert wrong.sum() == min(n, 3)
         assert not wrong[1:4].any()
-
-
-def test_hard_windows_are_those_of_like_tokens():
-    def record(ids):
-        return Record(0, 0, np.array(ids), np.zeros(len(ids)))
-
-    silent = [record([5, 6, 7]), record([1, 2, 9]), record([1, 8, 9])]
-    chosen = hardest(silent, [record([1, 2, 3]), record([2, 1, 4])], 2)
-    assert [r.token_ids.tolist() for r in chosen] == [[1, 2, 9], [1, 8, 9]]
 
 
 @pytest.fixture(scope="module")

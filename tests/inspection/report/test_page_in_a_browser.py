@@ -7,8 +7,8 @@ import pytest
 from skdict.inspection import write_report
 from skdict.inspection.report._page import page_html, visible
 from skdict.inspection.report._write_report import SCRIPTS
-from tests.inspection.browser import open_browser, requested, settled
-from tests.inspection.planted_pages import VOCABULARY, page_data, planted
+from tests.inspection.report.browser import open_browser, requested, settled
+from tests.inspection.report.planted_pages import VOCABULARY, page_data, planted
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 
 from skdict.inspection import collect_records
 from skdict.interpretation import read_ratings, write_rating_page, write_rating_sheet
-from tests.inspection.browser import open_browser, requested, settled
-from tests.inspection.planted_pages import VOCABULARY, page_data, planted
+from tests.inspection.report.browser import open_browser, requested, settled
+from tests.inspection.report.planted_pages import VOCABULARY, page_data, planted
 
 
 @pytest.fixture(scope="module")
