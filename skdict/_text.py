@@ -79,3 +79,13 @@ def _is_unsafe(character):
     if character.isascii():
         return not character.isprintable()
     return unicodedata.category(character) in UNSAFE and character not in JOINERS
+
+
+def readable(text):
+    """Return text with the lone bytes of split characters put together, or replaced by U+FFFD."""
+    return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
+def readable_token(vocabulary, token_id):
+    """Return the readable piece of a token; ``<id>`` without a vocabulary."""
+    return f"<{token_id}>" if vocabulary is None else readable(vocabulary[token_id])

@@ -17,6 +17,7 @@ from skdict._store import (
     store_digest,
     write_whole,
 )
+from skdict._text import readable
 
 __all__ = ["Activations", "ActivationsWriter", "Context", "store_digest"]
 
@@ -210,7 +211,7 @@ class Activations:
         IndexError
             If there is no such row.
         """
-        return _readable(self._piece(self._base_row(row)))
+        return readable(self._piece(self._base_row(row)))
 
     def context(self, row, *, before=8, after=4):
         """Return the text around a row, within its document.
@@ -242,7 +243,7 @@ class Activations:
         lead = range(max(first, here - before), here)
         trail = range(here + 1, min(end, here + 1 + after))
         parts = ("".join(map(self._piece, part)) for part in (lead, [here], trail))
-        return Context(*map(_readable, parts))
+        return Context(*map(readable, parts))
 
     def _piece(self, base_row):
         token_id = int(self._base["token_ids"][base_row])
@@ -315,11 +316,6 @@ class Activations:
         rows, columns, manifest = open_store(folder, verify=verify)
         table = {"vocabulary": manifest["vocabulary"], "metadata": manifest["metadata"]}
         return cls(rows, **columns, **table)
-
-
-def _readable(text):
-    """Return text with the bytes of split characters put together, or marked as unreadable."""
-    return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
 def _as_array(rows):

@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 
 from skdict._llm._requests import Request
+from skdict._text import readable
 
 LEVELS = tuple(str(level) for level in range(11))
 # Below this share of tokens that are not silent, they are shown again by themselves.
@@ -45,8 +46,7 @@ def check_vocabulary(vocabulary):
 def readable_tokens(token_ids, vocabulary):
     """Return tokens as text that keeps to its line and column."""
     check_vocabulary(vocabulary)
-    pieces = (vocabulary[v].encode("utf-8", errors="surrogateescape") for v in token_ids)
-    return tuple(p.decode("utf-8", errors="replace").translate(ESCAPES) for p in pieces)
+    return tuple(readable(vocabulary[v]).translate(ESCAPES) for v in token_ids)
 
 
 def explain_request(windows, *, n_shots, max_tokens, temperature):

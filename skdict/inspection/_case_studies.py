@@ -6,9 +6,10 @@ import re
 import numpy as np
 from sklearn.utils import Bunch
 
+from skdict._text import readable_token
 from skdict._validation import check_number
 from skdict.inspection._checks import check_codes
-from skdict.inspection.evidence import document_bounds, document_order, readable_token
+from skdict.inspection.evidence import document_bounds, document_order
 
 
 def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):

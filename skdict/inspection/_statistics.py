@@ -5,6 +5,7 @@ from operator import attrgetter
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
+from skdict._text import readable_token
 from skdict._validation import check_choice, check_number
 from skdict.decomposition import check_is_dictionary
 from skdict.inspection._checks import check_activations, check_codes
@@ -15,7 +16,6 @@ from skdict.inspection.evidence import (
     in_document_order,
     iter_coded_documents,
     iter_documents,
-    readable_token,
 )
 
 ORDERS = ("share", "probability", "lift", "firings")

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_choice, check_rows, is_fitted
 from skdict.decomposition import width_restored_on_error
-from skdict.inspection import FeatureColumns
+from skdict.inspection import FeatureColumns, check_activations
 from skdict.inspection.evidence import (
     DocumentParts,
     FeatureDraw,
@@ -21,7 +21,6 @@ from skdict.interpretation._strategies import check_strategy, writes_free_words
 from skdict.interpretation._study import (
     Study,
     check_features,
-    check_tokens,
     draw_seed,
     explainers_of,
 )
@@ -180,7 +179,7 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         study = make_study(self)
         check_choice("prefit", self.prefit, ("auto", True, False))
         with width_restored_on_error(self):
-            X = check_rows(self, check_tokens(X), reset=True)
+            X = check_rows(self, check_activations(X, "X"), reset=True)
             dictionary = self._fitted_dictionary(X)
             found = study.run(FeatureColumns(dictionary, self.sign), X)
         self.dictionary_, self._study, self._found = dictionary, study, found
@@ -238,7 +237,7 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
             If X is no `Activations`.
         """
         check_is_fitted(self)
-        X = check_rows(self, check_tokens(X), reset=False)
+        X = check_rows(self, check_activations(X, "X"), reset=False)
         columns = FeatureColumns(self.dictionary_, self.sign)
         if self.sampling == PAPER:
             seed = self._study.test.seed

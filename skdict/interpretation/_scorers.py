@@ -2,9 +2,8 @@
 
 from sklearn.base import BaseEstimator
 
-from skdict.inspection import FeatureColumns
+from skdict.inspection import FeatureColumns, check_activations
 from skdict.interpretation._feature_interpreter import make_study, scores_of
-from skdict.interpretation._study import check_tokens
 from skdict.metrics import split_rows
 
 
@@ -118,5 +117,5 @@ class InterpretabilityScorer(BaseEstimator):
         """
         study = make_study(self)
         dictionary, rows = split_rows(estimator, X)
-        found = study.run(FeatureColumns(dictionary, self.sign), check_tokens(rows))
+        found = study.run(FeatureColumns(dictionary, self.sign), check_activations(rows, "X"))
         return scores_of(self, study, found).summary()

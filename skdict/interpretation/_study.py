@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skdict._validation import check_choice, check_number, check_random_state
-from skdict.activations import Activations
 from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation._scores import decide_status, n_dead_components
 from skdict.interpretation._strategies import (
@@ -167,16 +166,6 @@ def explainers_of(explainer):
     for one in explainers or [explainer]:
         check_strategy("explainer", one)
     return explainers
-
-
-def check_tokens(X):
-    """Refuse rows that do not know their tokens (`TypeError`)."""
-    if not isinstance(X, Activations):
-        raise TypeError(
-            f"X is {type(X).__name__}; pass Activations, which know the token of each row, as "
-            f"ActivationExtractor gives them"
-        )
-    return X
 
 
 def check_features(params):

@@ -13,7 +13,6 @@ from skdict.inspection.evidence._documents import (
 )
 from skdict.inspection.evidence._drawn_codes import FeatureDraw, join_blocks
 from skdict.inspection.evidence._quantile_windows import N_QUANTILES
-from skdict.inspection.evidence._readable import readable, readable_token
 from skdict.inspection.evidence._records import FeatureRecords, Record, RecordCollector
 from skdict.inspection.evidence._sampled_windows import sampled_windows, windows_of
 from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence

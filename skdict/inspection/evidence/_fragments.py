@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from skdict._text import readable
 from skdict.inspection.evidence._documents import document_bounds
-from skdict.inspection.evidence._readable import readable
 from skdict.inspection.evidence._records import collect
 from skdict.inspection.evidence._split_documents import PARTS
 from skdict.inspection.evidence._streams import Stream, uniform

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict._text import printable
+from skdict._text import printable, readable
 from skdict.inspection.evidence import TokenBlock, document_order
 from skdict.interpretation.explainers._rules import RulePredictor
 
@@ -80,6 +80,5 @@ def piece(vocabulary, token_id):
     """Return how a token reads in a sentence."""
     if vocabulary is None:
         return f"<{token_id}>"
-    text = vocabulary[token_id].encode("utf-8", errors="surrogateescape")
-    quoted = text.decode("utf-8", errors="replace").replace("\n", "\\n")
+    quoted = readable(vocabulary[token_id]).replace("\n", "\\n")
     return f'"{quoted}"'

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdict._validation import check_choice, check_number
-from skdict.inspection import FeatureColumns
+from skdict.inspection import FeatureColumns, check_activations
 from skdict.inspection.evidence import (
     N_QUANTILES,
     DocumentParts,
@@ -21,7 +21,6 @@ from skdict.interpretation._strategies import check_strategy, writes_free_words
 from skdict.interpretation._study import (
     Study,
     check_features,
-    check_tokens,
     draw_seed,
     explainers_of,
 )
@@ -152,7 +151,7 @@ class JudgeScorer(BaseEstimator):
         explainers = explainers_of(self.explainer) if self.explains else []
         study = Study(self._split(test.seed), explainers, test, min_firings=self._fewest_firings())
         dictionary, rows = split_rows(estimator, X)
-        found = study.run(FeatureColumns(dictionary, self.sign), check_tokens(rows))
+        found = study.run(FeatureColumns(dictionary, self.sign), check_activations(rows, "X"))
         self._keep_failures(found)
         self._warn(found)
         return test, found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict.inspection.evidence import readable
+from skdict._text import readable
 
 # Fewest windows that show a pattern, or the lack of one.
 FEWEST_WINDOWS = 3
