@@ -13,6 +13,7 @@ from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.outputs._effects_table import OutputEffects
 from skdict.interventions.outputs._final_norm import FinalNorm, writes_to_the_residual_stream
+from skdict.metrics import pearson
 from skdict.models import (
     ForwardFrom,
     as_rows,
@@ -295,7 +296,4 @@ def _log_probabilities(logits):
 def _spearman(one, other):
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         return np.nan
-    one, other = rankdata(one), rankdata(other)
-    if one.std() == 0 or other.std() == 0:
-        return np.nan
-    return float(np.corrcoef(one, other)[0, 1])
+    return pearson(rankdata(one), rankdata(other))
