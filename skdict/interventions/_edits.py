@@ -5,9 +5,9 @@ import torch
 
 from skdict._validation import as_rows, check_choice, check_number
 from skdict.decomposition import finite_blocks
-from skdict.interventions._features import check_features
+from skdict.interventions._codes_to_activations import through_codes
+from skdict.interventions._frozen_dictionary import check_features
 from skdict.interventions._patch import Patch
-from skdict.interventions.patching._code_changes import through_codes
 
 
 class Ablate:
@@ -217,6 +217,24 @@ class Project:
                 f"each dimension"
             )
         return center
+
+
+class Replace:
+    """Put one row in place of all, whatever the dictionary says.
+
+    Parameters
+    ----------
+    row : torch.Tensor of shape (width,)
+        The row.
+    """
+
+    _needs_codes = False
+
+    def __init__(self, row):
+        self.row = row
+
+    def _bind(self, dictionary, error):
+        return lambda x, edited, start: torch.where(edited[..., None], self.row.to(x), x)
 
 
 def bind_edit(edit, dictionary, error):

@@ -10,11 +10,10 @@ from sklearn.utils import check_consistent_length
 
 from skdict._validation import check_number
 from skdict.decomposition import fit_or_use
-from skdict.interventions._loaded import loaded_pair
+from skdict.interventions._measure_edits import measure_edits
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.erasure._erase import Erase
-from skdict.interventions.outputs._output_measures import measure_edits
-from skdict.models import find_hook_point
+from skdict.models import find_hook_point, loaded_pair
 
 N_NEIGHBORS = 15
 

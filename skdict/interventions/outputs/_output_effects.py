@@ -7,12 +7,11 @@ import torch
 from scipy.stats import rankdata
 
 from skdict._validation import check_number, check_random_state
-from skdict.interventions._features import check_features
+from skdict.interventions._frozen_dictionary import check_features, check_width, frozen_dictionary
 from skdict.interventions._intervene import intervene
-from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.outputs._effects_table import OutputEffects
-from skdict.interventions.outputs._final_norm import FinalNorm, writes_to_the_residual_stream
+from skdict.interventions.outputs._final_norm import FinalNorm
 from skdict.metrics import pearson
 from skdict.models import (
     ForwardFrom,
@@ -21,7 +20,9 @@ from skdict.models import (
     capture,
     evaluation_mode,
     find_hook_point,
+    loaded_pair,
     readable_pieces,
+    writes_to_the_residual_stream,
 )
 
 # Setting up a run from the hook point upward costs three passes of a batch.

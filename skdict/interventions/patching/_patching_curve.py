@@ -4,11 +4,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdict._validation import check_choice, check_number
-from skdict.interventions._features import check_features
-from skdict.interventions._loaded import frozen_dictionary, loaded_model
+from skdict.interventions._frozen_dictionary import check_features, frozen_dictionary
 from skdict.interventions.patching._orderings import ORDERS, Ordering, order_features
 from skdict.interventions.patching._paired_runs import METRICS, PairedRuns, needs_answers
-from skdict.models import evaluation_mode
+from skdict.models import evaluation_mode, loaded_model
 
 THRESHOLDS = tuple(float(t) for t in np.logspace(-6, -1, 30))
 
