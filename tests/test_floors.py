@@ -14,7 +14,7 @@ ROOT = Path(skdict.__file__).parent
 FLOORS = [
     [("_core",), ("_files",), ("_outputs",), ("_text",), ("exceptions",)],
     [("models", "_validation", "activations", "_store")],
-    [("decomposition",), ("feature_extraction",), ("datasets",)],
+    [("feature_extraction", "decomposition"), ("datasets",)],
     [("metrics",)],
     [("io",), ("_llm",)],
     [("inspection",), ("interventions",)],

@@ -69,13 +69,9 @@ def run(options):
     """Read, learn, compare, explain, and print what came out."""
     _check(options)
     clock = Clock(silent=options.json)
-    found = given_texts(options, clock, fewest=FEWEST_TEXTS)
-    extractor = make_extractor(options, options.hook_point)
-    lengths = report_tokens(found, extractor, clock)
-    train, test = _extract(extractor, found.texts, clock)
+    extractor, lengths, train, test = _read(options, clock)
     sae = _learn(options, train, clock)
-    whole, cut, n_active = _compare(sae, train, test)
-    clock.say("compared it with PCA and random directions")
+    whole, cut, n_active = _compare(sae, train, test, clock)
     interpreter, features = _explain(options.out, sae, test, clock)
     results = {
         "model": str(options.model or "bundled"),
@@ -89,21 +85,17 @@ def run(options):
         "n_active": n_active,
         "comparison_at_n_active": cut.records,
         "interpretation": _in_json(interpreter.report_),
-        "features": [
-            asdict(summary) | {"explanation": explanation.text, "score": score}
-            for summary, explanation, score in features
-        ],
+        "features": [_as_record(*found) for found in features],
         "seconds": clock.seconds(),
     }
     paragraphs = "\n\n".join(map(_paragraph, features))
     _write(options.out, results, paragraphs)
     if options.json:
         show_json(results)
-        return
-    show(f"\nOn held-out texts, each method as it is:\n\n{whole}")
-    show(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
-    _print_features(len(features), paragraphs)
-    _print_next_steps(options, extractor, sae)
+    else:
+        _print_tables(whole, cut, n_active)
+        _print_features(len(features), paragraphs)
+        _print_next_steps(options, extractor, sae)
 
 
 def _check(options):
@@ -114,6 +106,14 @@ def _check(options):
     check_output_folder("--out", options.out)
     for name in ("results.json", "features.txt", "report.html"):
         check_output_file("--out", options.out / name)
+
+
+def _read(options, clock):
+    """Return the extractor, the lengths of texts, and the activations to train and test on."""
+    found = given_texts(options, clock, fewest=FEWEST_TEXTS)
+    extractor = make_extractor(options, options.hook_point)
+    lengths = report_tokens(found, extractor, clock)
+    return extractor, lengths, *_extract(extractor, found.texts, clock)
 
 
 def _extract(extractor, texts, clock):
@@ -153,7 +153,7 @@ def _explain(out, sae, test, clock):
     return interpreter, _explained_summaries(sae, interpreter, test)
 
 
-def _compare(sae, train, test):
+def _compare(sae, train, test, clock):
     """Return the table of all methods as they are, one at equal L0, and that L0."""
     methods = {
         "sparse dictionary": sae,
@@ -166,6 +166,7 @@ def _compare(sae, train, test):
     cut = compare_dictionaries(methods, None, test, n_active=n_active, scorers=scorers)
     for table in (whole, cut):
         table.records[:] = map(_in_json, table.records)
+    clock.say("compared it with PCA and random directions")
     return whole, cut, n_active
 
 
@@ -206,6 +207,16 @@ def _paragraph(found):
     head, *contexts = str(summary).split("\n")
     told = printable(textwrap.shorten(explanation.text, 150, placeholder=" ..."))
     return "\n".join([head, f"  score {score:.2f}: {told}", *contexts])
+
+
+def _as_record(summary, explanation, score):
+    """Return what is written of a feature to results.json."""
+    return asdict(summary) | {"explanation": explanation.text, "score": score}
+
+
+def _print_tables(whole, cut, n_active):
+    show(f"\nOn held-out texts, each method as it is:\n\n{whole}")
+    show(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
 
 
 def _print_features(n_features, paragraphs):

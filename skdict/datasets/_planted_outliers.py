@@ -5,37 +5,41 @@ import numpy as np
 from skdict._validation import check_number
 
 
-def check_outliers(shape, *, n_rows, scale, n_dimensions, share):
+def check_outliers(
+    shape, *, n_outlier_rows, outlier_scale, n_outlier_dimensions, outlier_dimension_share
+):
     """Refuse numbers of outliers that rows of this shape cannot have."""
-    hint = "outlier rows are at most half of n_samples"
-    check_number("n_outlier_rows", n_rows, low=0, high=shape[0] // 2, integer=True, hint=hint)
-    check_number("outlier_scale", scale, above=1)
-    hint = "at least one of the n_features must stay as it is"
+    most, hint = shape[0] // 2, "outlier rows are at most half of n_samples"
+    check_number("n_outlier_rows", n_outlier_rows, low=0, high=most, integer=True, hint=hint)
+    check_number("outlier_scale", outlier_scale, above=1)
+    most, hint = shape[1] - 1, "at least one of the n_features must stay as it is"
     check_number(
-        "n_outlier_dimensions", n_dimensions, low=0, high=shape[1] - 1, integer=True, hint=hint
+        "n_outlier_dimensions", n_outlier_dimensions, low=0, high=most, integer=True, hint=hint
     )
-    check_number("outlier_dimension_share", share, above=0)
-    if share >= 1:
+    check_number("outlier_dimension_share", outlier_dimension_share, above=0)
+    if outlier_dimension_share >= 1:
         raise ValueError(
-            f"outlier_dimension_share={share} is not accepted: pass a share of the variance "
-            f"between 0 and 1"
+            f"outlier_dimension_share={outlier_dimension_share} is not accepted: pass a share of "
+            f"the variance between 0 and 1"
         )
 
 
-def add_outliers(X, *, n_rows, scale, n_dimensions, share, rng):
+def add_outliers(
+    X, *, n_outlier_rows, outlier_scale, n_outlier_dimensions, outlier_dimension_share, rng
+):
     """Add outlier dimensions, then outlier rows, to X in place.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), dtype float32
         Rows.
-    n_rows : int
+    n_outlier_rows : int
         Number of outlier rows.
-    scale : float
+    outlier_scale : float
         Norm of the outlier rows, as a multiple of the median norm of the ordinary rows.
-    n_dimensions : int
+    n_outlier_dimensions : int
         Number of outlier dimensions.
-    share : float
+    outlier_dimension_share : float
         Share of the total variance of the ordinary rows that the outlier dimensions hold.
     rng : Generator
         Source of all draws.
@@ -47,15 +51,17 @@ def add_outliers(X, *, n_rows, scale, n_dimensions, share, rng):
     """
     rows, dimensions = (
         np.sort(rng.choice(n, size, replace=False))
-        for n, size in zip(X.shape, (n_rows, n_dimensions), strict=True)
+        for n, size in zip(X.shape, (n_outlier_rows, n_outlier_dimensions), strict=True)
     )
     ordinary = np.ones(len(X), dtype=bool)
     ordinary[rows] = False
     return {
         "outlier_rows": rows,
         "outlier_dimensions": dimensions,
-        "outlier_dimension_values": _add_to_dimensions(X, dimensions, share, ordinary, rng),
-        "outlier_row_values": _add_to_rows(X, rows, scale, ordinary, rng),
+        "outlier_dimension_values": _add_to_dimensions(
+            X, dimensions, outlier_dimension_share, ordinary, rng
+        ),
+        "outlier_row_values": _add_to_rows(X, rows, outlier_scale, ordinary, rng),
     }
 
 

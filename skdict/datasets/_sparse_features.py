@@ -4,16 +4,16 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdict._validation import check_flag, check_number, check_random_state
-from skdict.datasets._firing import (
-    draw_codes,
-    firing_probabilities,
-    plan_firing,
-    plan_structure,
-)
-from skdict.datasets._planted_outliers import (
-    add_outliers,
-    check_outliers,
-)
+from skdict.datasets._firing import draw_codes, firing_probabilities, plan_firing, plan_structure
+from skdict.datasets._planted_outliers import add_outliers, check_outliers
+
+# Options that have no effect while the one before them is zero.
+DETAILS = {
+    "n_parents": ["children_per_parent", "child_probability", "exclusive_children"],
+    "n_groups": ["group_size"],
+    "n_outlier_rows": ["outlier_scale"],
+    "n_outlier_dimensions": ["outlier_dimension_share"],
+}
 
 
 def make_sparse_features(
@@ -204,75 +204,43 @@ def make_sparse_features(
     check_number("n_active", n_active, above=0)
     check_flag("correlated", correlated)
     check_number("noise", noise, low=0)
-    structure = plan_structure(
-        n_components,
-        n_parents=n_parents,
-        children_per_parent=children_per_parent,
-        child_probability=child_probability,
-        exclusive_children=exclusive_children,
-        n_groups=n_groups,
-        group_size=group_size,
-    )
-    probabilities = firing_probabilities(
-        structure, n_active, decay=decay, zipf_exponent=zipf_exponent, zipf_shift=zipf_shift
-    )
-    rule = plan_firing(structure, probabilities)
-    check_outliers(
-        (n_samples, n_features),
-        n_rows=n_outlier_rows,
-        scale=outlier_scale,
-        n_dimensions=n_outlier_dimensions,
-        share=outlier_dimension_share,
-    )
-    if zipf_exponent is None:
-        _refuse_unused("zipf_exponent=None", zipf_shift=zipf_shift)
-    else:
-        _refuse_unused(f"zipf_exponent={zipf_exponent}", decay=decay)
-    if not n_parents:
-        _refuse_unused(
-            "n_parents=0",
-            children_per_parent=children_per_parent,
-            child_probability=child_probability,
-            exclusive_children=exclusive_children,
-        )
-    if not n_groups:
-        _refuse_unused("n_groups=0", group_size=group_size)
-    if not n_outlier_rows:
-        _refuse_unused("n_outlier_rows=0", outlier_scale=outlier_scale)
-    if not n_outlier_dimensions:
-        _refuse_unused("n_outlier_dimensions=0", outlier_dimension_share=outlier_dimension_share)
-
-    rng = check_random_state(random_state)
-    rng = np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
-    X, components, codes = _draw_rows(n_samples, n_features, rule, correlated, noise, rng)
-    outliers = add_outliers(
-        X,
-        n_rows=n_outlier_rows,
-        scale=outlier_scale,
-        n_dimensions=n_outlier_dimensions,
-        share=outlier_dimension_share,
-        rng=rng,
-    )
-    return Bunch(
-        X=X,
-        components=components,
-        codes=codes,
-        firing_probabilities=probabilities,
-        parents=structure.parents,
-        groups=structure.groups,
-        **outliers,
-    )
+    frequencies = {"decay": decay, "zipf_exponent": zipf_exponent, "zipf_shift": zipf_shift}
+    groups = {
+        "n_parents": n_parents,
+        "children_per_parent": children_per_parent,
+        "child_probability": child_probability,
+        "exclusive_children": exclusive_children,
+        "n_groups": n_groups,
+        "group_size": group_size,
+    }
+    outliers = {
+        "n_outlier_rows": n_outlier_rows,
+        "outlier_scale": outlier_scale,
+        "n_outlier_dimensions": n_outlier_dimensions,
+        "outlier_dimension_share": outlier_dimension_share,
+    }
+    structure = plan_structure(n_components, **groups)
+    probabilities = firing_probabilities(structure, n_active, **frequencies)
+    rule, shape = plan_firing(structure, probabilities), (n_samples, n_features)
+    check_outliers(shape, **outliers)
+    _refuse_unused(frequencies | groups | outliers)
+    drawn = _draw(shape, rule, correlated, noise, outliers, random_state)
+    planted = {"parents": structure.parents, "groups": structure.groups}
+    return Bunch(**drawn, firing_probabilities=probabilities, **planted)
 
 
-def _draw_rows(n_samples, n_features, rule, correlated, noise, rng):
-    """Return rows without outliers, their components and their codes."""
-    components = rng.standard_normal((len(rule.high), n_features)).astype(np.float32)
+def _draw(shape, rule, correlated, noise, outliers, random_state):
+    """Return rows, their components, their codes, and what outliers were added."""
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    rng = np.random.default_rng(seed)
+    components = rng.standard_normal((len(rule.high), shape[1])).astype(np.float32)
     components /= np.linalg.norm(components, axis=1, keepdims=True)
-    codes = draw_codes(n_samples, rule, correlated, rng)
+    codes = draw_codes(shape[0], rule, correlated, rng)
     X = codes @ components
     if noise:
         X += noise * rng.standard_normal(X.shape, dtype=np.float32)
-    return X, components, codes
+    added = add_outliers(X, **outliers, rng=rng)
+    return {"X": X, "components": components, "codes": codes, **added}
 
 
 def _check_sizes(n_samples, n_features, n_components):
@@ -284,11 +252,14 @@ def _check_sizes(n_samples, n_features, n_components):
         check_number(name, value, low=1, integer=True)
 
 
-def _refuse_unused(setting, **details):
-    """Refuse details that differ from their defaults, where a setting leaves them unused."""
-    for name, value in details.items():
-        if value != make_sparse_features.__kwdefaults__[name]:
-            raise ValueError(
-                f"{name}={value!r} has no effect with {setting}: leave {name} out, or change "
-                f"{setting.partition('=')[0]}"
-            )
+def _refuse_unused(options):
+    """Refuse options that differ from their defaults, where another leaves them without effect."""
+    unused = {"zipf_exponent": ["zipf_shift" if options["zipf_exponent"] is None else "decay"]}
+    unused |= {name: details for name, details in DETAILS.items() if not options[name]}
+    for setting, details in unused.items():
+        for name in details:
+            if options[name] != make_sparse_features.__kwdefaults__[name]:
+                raise ValueError(
+                    f"{name}={options[name]!r} has no effect with {setting}={options[setting]}: "
+                    f"leave {name} out, or change {setting}"
+                )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdict._core import Weights, iter_blocks
+from skdict._core import Weights
 from skdict._validation import (
     check_finite,
     check_number,
@@ -11,7 +11,13 @@ from skdict._validation import (
     compute_dtype,
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._codes import check_finite_rows, decode_rows, encode_rows, moments_of
+from skdict.decomposition._blocks import (
+    check_finite_rows,
+    finite_blocks,
+    least_squares_gain,
+    moments_of,
+)
+from skdict.decomposition._codes import decode_rows, encode_rows
 from skdict.decomposition._frozen import encoding_arrays, freeze
 
 
@@ -151,18 +157,14 @@ class RandomDictionary(BaseDictionary):
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         self.components_ = directions.astype(dtype)
         self.mean_ = moments.mean.astype(dtype)
-        self.gain_ = self._least_squares_gain(X, dtype)
+        self.gain_ = least_squares_gain(self._reconstructions(X))
         return self
 
-    def _least_squares_gain(self, X, dtype):
-        """Return the g that minimises the squared error of the decoded rows."""
-        product = norm = 0.0
-        for _, block in iter_blocks(X):
-            centred = block.astype(dtype, copy=False) - self.mean_
-            rebuilt = np.maximum(centred @ self.components_.T, 0) @ self.components_
-            product += float(np.vdot(rebuilt, centred))
-            norm += float(np.vdot(rebuilt, rebuilt))
-        return product / norm if norm else 1.0
+    def _reconstructions(self, X):
+        """Yield blocks of centred rows, and what they are rebuilt to without the gain."""
+        for _, block in finite_blocks(X):
+            centred = block - self.mean_
+            yield centred, np.maximum(centred @ self.components_.T, 0) @ self.components_
 
     def _encode(self, X):
         dictionary = freeze(self._weights(), compute_dtype(X), "cpu")

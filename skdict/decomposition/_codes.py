@@ -3,29 +3,9 @@
 import numpy as np
 import scipy.sparse
 
-from skdict._core import (
-    RunningMoments,
-    active_codes,
-    iter_active_codes,
-    iter_blocks,
-    iter_codes,
-    to_csr,
-)
+from skdict._core import RunningMoments, active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._validation import as_numbers, check_finite, compute_dtype
-
-
-def moments_of(X):
-    """Return the `RunningMoments` of rows, all of them checked to be finite."""
-    moments = RunningMoments(X.shape[1])
-    for start, block in iter_blocks(X):
-        moments.update(check_finite(block, start))
-    return moments
-
-
-def check_finite_rows(X):
-    """Refuse rows that hold NaN or infinity (`ValueError`, which names the first row)."""
-    for start, block in iter_blocks(X):
-        check_finite(block, start)
+from skdict.decomposition._blocks import finite_blocks
 
 
 def encode_rows(dictionary, X, *, sparse_output, few_active=False):
@@ -49,9 +29,7 @@ def encode_rows(dictionary, X, *, sparse_output, few_active=False):
     csr_array or ndarray of shape (n, m)
     """
     dtype = compute_dtype(X)
-    blocks = (
-        check_finite(block, start).astype(dtype, copy=False) for start, block in iter_blocks(X)
-    )
+    blocks = (block for _, block in finite_blocks(X))
     n_components = len(dictionary.components)
     on_cpu = dictionary.components.device.type == "cpu"
     if few_active and on_cpu and dictionary.nonlinearity.is_searched:
@@ -120,9 +98,7 @@ def explained_variance(X, encode, decode):
     """
     moments = RunningMoments(X.shape[1])
     squared_error = 0.0
-    dtype = compute_dtype(X)
-    for start, block in iter_blocks(X):
-        block = check_finite(block, start).astype(dtype, copy=False)
+    for _, block in finite_blocks(X):
         moments.update(block)
         residual = block - decode(encode(block))
         squared_error += float(np.square(residual, dtype=np.float64).sum())

@@ -1,7 +1,9 @@
-"""A warning of many dead features, with cause and remedy."""
+"""Which features are dead, and the warning of many dead ones, with cause and remedy."""
 
 import numpy as np
+import scipy.sparse
 
+from skdict._validation import as_numbers
 from skdict.decomposition._activation import is_penalised
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._user_warning import warn_user
@@ -12,9 +14,29 @@ MANY_DEAD = 1 / 3
 USUAL_LEARNING_RATE = 0.03
 
 
+def firing_counts(codes):
+    """Return the rows on which each feature fires, shape (n_components,), and all rows."""
+    if not scipy.sparse.issparse(codes):
+        codes = np.asarray(as_numbers("codes", codes))
+    if codes.ndim != 2 or codes.shape[0] == 0:
+        raise ValueError(
+            f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"
+        )
+    if scipy.sparse.issparse(codes):
+        codes = scipy.sparse.csr_array(codes)
+        fired = codes.indices[codes.data != 0]
+        return np.bincount(fired, minlength=codes.shape[1]), codes.shape[0]
+    return np.count_nonzero(codes, axis=0), codes.shape[0]
+
+
+def are_dead(firing_counts, min_count=1):
+    """Return flags: a feature is dead if it fires on fewer than `min_count` rows."""
+    return firing_counts < min_count
+
+
 def warn_of_dead_features(sae):
     """Warn if more than a third of the features of a fit fired on no row of its last epoch."""
-    dead, total = np.count_nonzero(sae.firing_counts_ == 0), len(sae.firing_counts_)
+    dead, total = int(are_dead(sae.firing_counts_).sum()), len(sae.firing_counts_)
     if dead <= MANY_DEAD * total:
         return
     if setting(sae, "learning_rate") > USUAL_LEARNING_RATE:

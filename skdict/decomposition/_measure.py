@@ -1,11 +1,12 @@
 """The measures of one dictionary, in one pass over the rows."""
 
 import numpy as np
-import scipy.sparse
 
-from skdict._core import InlierMoments, find_outlier_rule, iter_blocks
-from skdict._validation import as_numbers, as_rows, check_finite, compute_dtype
+from skdict._core import InlierMoments, find_outlier_rule
+from skdict._validation import as_rows
+from skdict.decomposition._blocks import encode_blocks
 from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
+from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._topk_dictionary import keep_strongest
 
 
@@ -53,11 +54,8 @@ def measure_at_cuts(dictionary, X, cuts):
         lengths = np.linalg.norm(dictionary_atoms(dictionary), axis=1)
     moments = InlierMoments(find_outlier_rule(X))
     squared_errors, counts = np.zeros((len(cuts), 2)), [0] * len(cuts)
-    for start, block in iter_blocks(X):
-        block = check_finite(block, start).astype(compute_dtype(X), copy=False)
+    for _, block, codes in encode_blocks(dictionary, X):
         inlier = ~moments.update(block)
-        codes = dictionary.transform(block)
-        codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
         for i, cut in enumerate(cuts):
             kept = codes if cut is None else keep_strongest(codes, cut, lengths)
             counts[i] = counts[i] + firing_counts(kept)[0]
@@ -80,21 +78,6 @@ def _record(squared_errors, counts, moments):
         "fvu": of_all / moments.total.squared_deviations,
         "fvu_inliers": of_inliers / moments.inliers.squared_deviations,
         "l0": float(counts.sum() / n_rows),
-        "n_dead": int((counts == 0).sum()),
+        "n_dead": int(are_dead(counts).sum()),
         "density": float(np.median(counts) / n_rows),
     }
-
-
-def firing_counts(codes):
-    """Return the rows on which each feature fires, shape (n_components,), and all rows."""
-    if not scipy.sparse.issparse(codes):
-        codes = np.asarray(as_numbers("codes", codes))
-    if codes.ndim != 2 or codes.shape[0] == 0:
-        raise ValueError(
-            f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"
-        )
-    if scipy.sparse.issparse(codes):
-        codes = scipy.sparse.csr_array(codes)
-        fired = codes.indices[codes.data != 0]
-        return np.bincount(fired, minlength=codes.shape[1]), codes.shape[0]
-    return np.count_nonzero(codes, axis=0), codes.shape[0]

@@ -2,25 +2,16 @@
 
 import numpy as np
 import scipy.sparse
-from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
-from skdict._core import iter_blocks
-from skdict._validation import (
-    check_choice,
-    check_flag,
-    check_number,
-    check_rows,
-    compute_dtype,
-    is_fitted,
-    told,
-)
+from skdict._validation import check_flag, check_number, check_rows, compute_dtype, told
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
-from skdict.decomposition._codes import check_finite_rows, decode_rows
+from skdict.decomposition._blocks import check_finite_rows, encode_blocks, least_squares_gain
+from skdict.decomposition._codes import decode_rows
 from skdict.decomposition._contract import dictionary_atoms, dictionary_offset
+from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit_or_use
 
 
-class TopKDictionary(BaseDictionary):
+class TopKDictionary(KeepFittedDictionary, BaseDictionary):
     r"""Any dictionary, cut to the k strongest codes of each row.
 
     Codes are ranked by :math:`|c_j| \, \|a_j\|`, what each adds to the row, with :math:`a_j` the
@@ -105,13 +96,13 @@ class TopKDictionary(BaseDictionary):
         """
         _check_dictionary(self.dictionary)
         check_number("k", self.k, low=1, integer=True, hint="the codes of a row to keep")
-        check_choice("prefit", self.prefit, ("auto", True, False))
+        check_prefit(self.prefit)
         for name in ("split_sign", "gain"):
             check_flag(name, getattr(self, name))
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True)
             check_finite_rows(X)
-            dictionary = self._fitted_dictionary(X)
+            dictionary = fit_or_use(self.dictionary, X, prefit=self.prefit)
             atoms, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
             if atoms.shape[1] != X.shape[1]:
                 raise ValueError(
@@ -123,46 +114,26 @@ class TopKDictionary(BaseDictionary):
         self.components_ = np.concatenate([atoms, -atoms]) if self.split_sign else atoms
         self.components_ = self.components_.astype(dtype)
         self._lengths = np.linalg.norm(self.components_, axis=1)
-        self.gain_ = self._least_squares_gain(X) if self.gain else 1.0
+        self.gain_ = least_squares_gain(self._reconstructions(X)) if self.gain else 1.0
         self.components_ *= self.components_.dtype.type(self.gain_)
         return self
 
     def _encode(self, X):
-        parts = []
-        for _, block in iter_blocks(X):
-            block = block.astype(compute_dtype(X), copy=False)
-            codes = self.dictionary_.transform(block)
-            codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
-            if self.split_sign:
-                codes = _split_signs(codes)
-            parts.append(scipy.sparse.csr_array(keep_strongest(codes, self.k, self._lengths)))
-        return scipy.sparse.vstack(parts, format="csr")
+        return scipy.sparse.vstack([codes for _, codes in self._strongest(X)], format="csr")
+
+    def _strongest(self, X):
+        """Yield blocks of rows and the codes that are kept of them, in CSR."""
+        for _, block, codes in encode_blocks(self.dictionary_, X):
+            codes = _split_signs(codes) if self.split_sign else codes
+            yield block, scipy.sparse.csr_array(keep_strongest(codes, self.k, self._lengths))
+
+    def _reconstructions(self, X):
+        """Yield blocks of centred rows, and what they are rebuilt to without the gain."""
+        for block, codes in self._strongest(X):
+            yield block - self.offset_, codes @ self.components_
 
     def _decode(self, codes):
         return decode_rows(codes, self.components_, self.offset_)
-
-    def __sklearn_clone__(self):
-        # A plain clone would unfit a fitted dictionary, and a search would fit it again.
-        params = self.get_params(deep=False)
-        if self.prefit is False or not is_fitted(self.dictionary):
-            params["dictionary"] = clone(self.dictionary)
-        return type(self)(**params)
-
-    def _fitted_dictionary(self, X):
-        if self.prefit is True:
-            check_is_fitted(self.dictionary)
-        if self.prefit is not False and is_fitted(self.dictionary):
-            return self.dictionary
-        return clone(self.dictionary).fit(X)
-
-    def _least_squares_gain(self, X):
-        """Return the factor that minimises the squared error of the decoded rows."""
-        product = norm = 0.0
-        for _, block in iter_blocks(X):
-            rebuilt = self._encode(block) @ self.components_
-            product += float(np.vdot(rebuilt, block - self.offset_))
-            norm += float(np.vdot(rebuilt, rebuilt))
-        return product / norm if norm else 1.0
 
 
 def _check_dictionary(dictionary):

@@ -7,7 +7,7 @@ from skdict._validation import check_rows
 from skdict.decomposition._activation import is_steered, penalty_kind
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
 from skdict.decomposition._base import width_restored_on_error
-from skdict.decomposition._codes import check_finite_rows
+from skdict.decomposition._blocks import check_finite_rows
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._debias import refit_weights
 from skdict.decomposition._defaults import setting, settings_used

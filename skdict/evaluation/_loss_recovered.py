@@ -2,12 +2,19 @@
 
 import warnings
 
+import numpy as np
 import torch
 from sklearn.utils import Bunch
 
-from skdict.interventions import Reconstruct, frozen_dictionary, loaded_pair, text_batches
-from skdict.interventions.outputs import Replace, mean_row, measure_edits, perplexity
-from skdict.models import find_hook_point
+from skdict.interventions import (
+    Reconstruct,
+    Replace,
+    frozen_dictionary,
+    mean_row,
+    measure_edits,
+    text_batches,
+)
+from skdict.models import find_hook_point, loaded_pair
 
 SMALLEST_DAMAGE = 1e-6
 
@@ -140,8 +147,8 @@ def loss_recovered(
         kl_divergence=divergence["reconstructed"],
         kl_zero=divergence["zero"],
         kl_mean=divergence["mean"],
-        perplexity=perplexity(loss[""]),
-        perplexity_reconstructed=perplexity(loss["reconstructed"]),
+        perplexity=float(np.exp(loss[""])),
+        perplexity_reconstructed=float(np.exp(loss["reconstructed"])),
         n_tokens=n_tokens,
     )
 

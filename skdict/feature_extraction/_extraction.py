@@ -104,22 +104,20 @@ class Reading:
                 f"no text has a {kind} after the first skip_first={self.skip_first}; pass longer "
                 f"texts or lower skip_first"
             )
-        cache = None
-        if self.cache_dir is not None:
-            cache = open_row_cache(self.cache_dir, model, self.dtype)
-        if cache is None:
-            rows = self._gather(model, points, windows)
-        else:
-            rows = self._gather_cached(cache, model, points, windows)
+        rows = self._read(model, points, windows)
         documents = np.repeat(np.arange(len(texts)), lengths)
         if self.pooling is not None:
             return {
                 name: pool_rows(part, documents, len(texts), self.pooling, first=first_document)
                 for name, part in rows.items()
             }
+        return self._as_activations(rows, windows, documents + first_document, tokenizer)
+
+    def _as_activations(self, rows, windows, documents, tokenizer):
+        """Return the rows of each place as `Activations`, and warn of outliers among them."""
         every = [window for part in windows for window in part]
         table = {
-            "documents": documents + first_document,
+            "documents": documents,
             "positions": np.concatenate([w.positions for w in every]),
             "token_ids": np.concatenate([w.ids[w.kept] for w in every]).astype(np.int32),
             "vocabulary": readable_pieces(tokenizer),
@@ -147,6 +145,15 @@ class Reading:
         ]
         check_token_ids(model, tokenizer, ((w.text, w.ids) for part in windows for w in part))
         return windows
+
+    def _read(self, model, points, windows):
+        """Return the rows of all texts, for each place, from the cache where there is one."""
+        cache = None
+        if self.cache_dir is not None:
+            cache = open_row_cache(self.cache_dir, model, self.dtype)
+        if cache is None:
+            return self._gather(model, points, windows)
+        return self._gather_cached(cache, model, points, windows)
 
     def _gather_cached(self, cache, model, points, windows):
         """Return the rows of all texts, run the model on new ones alone and keep theirs."""

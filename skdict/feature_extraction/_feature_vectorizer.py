@@ -5,12 +5,13 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._validation import check_choice, check_texts, is_fitted
+from skdict._validation import check_choice, check_texts
+from skdict.decomposition import KeepFittedDictionary, fit_or_use
 from skdict.feature_extraction._activation_extractor import ActivationExtractor
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 
 
-class FeatureVectorizer(TransformerMixin, BaseEstimator):
+class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     """Turn each text into one row of pooled codes: its sparse features.
 
     The step to put before a classifier with one label for each text, as a `TfidfVectorizer`
@@ -161,25 +162,14 @@ class FeatureVectorizer(TransformerMixin, BaseEstimator):
                 f"encode; pass an extractor with pooling=None, and pooling to FeatureVectorizer"
             )
         activations = extractor.fit_transform(texts)
-        if is_fitted(self.dictionary):
-            dictionary = self.dictionary
-        else:
-            dictionary = clone(self.dictionary).fit(activations)
-        self.extractor_, self.dictionary_ = extractor, dictionary
+        self.extractor_ = extractor
+        self.dictionary_ = fit_or_use(self.dictionary, activations)
         return activations
 
     def _pool(self, activations, n_texts):
         codes = self.dictionary_.transform(activations)
         codes = scipy.sparse.csr_array(codes) if scipy.sparse.issparse(codes) else np.asarray(codes)
         return pool_rows(codes, activations.documents, n_texts, self.pooling)
-
-    def __sklearn_clone__(self):
-        # A plain clone would unfit a fitted dictionary, and a search would fit it again.
-        params = self.get_params(deep=False)
-        params["extractor"] = clone(self.extractor)
-        if not is_fitted(self.dictionary):
-            params["dictionary"] = clone(self.dictionary)
-        return type(self)(**params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -4,11 +4,16 @@ import warnings
 from functools import partial
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._validation import check_choice, check_rows, is_fitted
-from skdict.decomposition import width_restored_on_error
+from skdict._validation import check_choice, check_rows
+from skdict.decomposition import (
+    KeepFittedDictionary,
+    check_prefit,
+    fit_or_use,
+    width_restored_on_error,
+)
 from skdict.inspection import FeatureColumns, check_activations
 from skdict.inspection.evidence import (
     DocumentParts,
@@ -30,7 +35,7 @@ PAPER = "cunningham2023"
 SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)
 
 
-class FeatureInterpreter(TransformerMixin, BaseEstimator):
+class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     """Explain the features of a dictionary in words, and score the explanations.
 
     Documents are dealt out to three parts first. Explanations are written from the first,
@@ -177,10 +182,10 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
             If a parameter is out of bounds, or there are fewer than three documents.
         """
         study = make_study(self)
-        check_choice("prefit", self.prefit, ("auto", True, False))
+        check_prefit(self.prefit)
         with width_restored_on_error(self):
             X = check_rows(self, check_activations(X, "X"), reset=True)
-            dictionary = self._fitted_dictionary(X)
+            dictionary = fit_or_use(self.dictionary, X, prefit=self.prefit)
             found = study.run(FeatureColumns(dictionary, self.sign), X)
         self.dictionary_, self._study, self._found = dictionary, study, found
         scores = scores_of(self, study, found)
@@ -263,29 +268,12 @@ class FeatureInterpreter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.dictionary_.get_feature_names_out()
 
-    def __sklearn_clone__(self):
-        # A plain clone would unfit a fitted dictionary, and a search would fit it again.
-        params = {
-            name: clone(value, safe=False)
-            for name, value in self.get_params(deep=False).items()
-            if name != "dictionary"
-        }
-        keep = self.prefit is not False and is_fitted(self.dictionary)
-        return type(self)(self.dictionary if keep else clone(self.dictionary), **params)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Rows alone do not tell which tokens they are.
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    def _fitted_dictionary(self, X):
-        if self.prefit is True:
-            check_is_fitted(self.dictionary)
-        if self.prefit is not False and is_fitted(self.dictionary):
-            return self.dictionary
-        return clone(self.dictionary).fit(X)
 
 
 def make_study(params):

@@ -1,13 +1,16 @@
 """Edits inside a running model, and what they do to its output.
 
-Floor 4: imports `feature_extraction`, `decomposition`, `models` and what is below them.
+Floor 5: imports `metrics`, `feature_extraction`, `decomposition`, `models` and what is below
+them. Names outside `__all__` serve other parts of skdict.
 """
 
 from skdict.interventions._circuits import find_circuit
 from skdict.interventions._edits import Ablate, Project, Reconstruct, Steer
+from skdict.interventions._edits import Replace as Replace
+from skdict.interventions._frozen_dictionary import frozen_dictionary as frozen_dictionary
 from skdict.interventions._intervene import intervene
-from skdict.interventions._loaded import frozen_dictionary as frozen_dictionary
-from skdict.interventions._loaded import loaded_pair as loaded_pair
+from skdict.interventions._measure_edits import mean_row as mean_row
+from skdict.interventions._measure_edits import measure_edits as measure_edits
 from skdict.interventions._patch import Patch
 from skdict.interventions._text_batches import text_batches as text_batches
 from skdict.interventions.erasure._erase import Erase

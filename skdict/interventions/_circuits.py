@@ -5,8 +5,7 @@ import torch
 from sklearn.utils import Bunch
 
 from skdict._validation import check_number, check_random_state, check_texts
-from skdict.interventions._features import check_features
-from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
+from skdict.interventions._frozen_dictionary import check_features, check_width, frozen_dictionary
 from skdict.models import (
     ForwardFrom,
     as_rows,
@@ -17,6 +16,7 @@ from skdict.models import (
     evaluation_mode,
     find_hook_point,
     input_device,
+    loaded_pair,
     pad,
 )
 

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from skdict._core import iter_blocks
-from skdict._validation import as_rows, check_choice, check_finite, check_number
-from skdict.interventions._features import check_features
+from skdict._validation import as_rows, check_choice, check_number
+from skdict.decomposition import finite_blocks
+from skdict.interventions._codes_to_activations import through_codes
+from skdict.interventions._frozen_dictionary import check_features
 from skdict.interventions._patch import Patch
-from skdict.interventions.patching._code_changes import through_codes
 
 
 class Ablate:
@@ -219,6 +219,24 @@ class Project:
         return center
 
 
+class Replace:
+    """Put one row in place of all, whatever the dictionary says.
+
+    Parameters
+    ----------
+    row : torch.Tensor of shape (width,)
+        The row.
+    """
+
+    _needs_codes = False
+
+    def __init__(self, row):
+        self.row = row
+
+    def _bind(self, dictionary, error):
+        return lambda x, edited, start: torch.where(edited[..., None], self.row.to(x), x)
+
+
 def bind_edit(edit, dictionary, error):
     """Return the function that rewrites activations by an edit, or refuse what is none."""
     if dictionary is None and getattr(edit, "_needs_codes", True):
@@ -247,8 +265,8 @@ def mean_codes(dictionary, rows):
     """Return the mean code of each feature over rows, (m,); sums in float64."""
     rows = as_rows(rows)
     total = torch.zeros(len(dictionary.components), dtype=torch.float64)
-    for start, block in iter_blocks(rows):
-        block = torch.from_numpy(np.ascontiguousarray(check_finite(block, start, "rows")))
-        codes = dictionary.encode(block.to(dictionary.offset))
+    for _, block in finite_blocks(rows, name="rows"):
+        block = torch.from_numpy(np.ascontiguousarray(block)).to(dictionary.offset)
+        codes = dictionary.encode(block)
         total += codes.double().sum(dim=0).cpu()
     return (total / len(rows)).to(dictionary.offset)

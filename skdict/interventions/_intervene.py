@@ -2,13 +2,11 @@
 
 from contextlib import contextmanager
 
-import numpy as np
-import torch
-
 from skdict._validation import check_choice
+from skdict.interventions._edited_positions import EditedPositions
 from skdict.interventions._edits import bind_edit
-from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_model
-from skdict.models import PassTracker, as_rows, find_hook_point, verify_found
+from skdict.interventions._frozen_dictionary import check_width, frozen_dictionary
+from skdict.models import PassTracker, as_rows, find_hook_point, loaded_model, verify_found
 
 ERRORS = ("keep", "target", "drop")
 
@@ -97,7 +95,7 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     torch.Size([1, 5, 2048])
     """
     check_choice("error", error, ERRORS)
-    chosen = _Chosen(positions)
+    chosen = EditedPositions(positions)
     module = loaded_model(model)
     point = find_hook_point(module, hook_point)
     frozen = None if dictionary is None else frozen_dictionary(dictionary, module)
@@ -123,68 +121,3 @@ def _edit(rows, chosen, start, dictionary, rewrite, hook_point, value):
     beside = rows if dictionary is None else rows.to(dictionary.offset)
     new = rewrite(beside, chosen.to(beside.device), start)
     return new.to(value).reshape(value.shape)
-
-
-class _Chosen:
-    """Which tokens of each pass are to be edited.
-
-    Parameters
-    ----------
-    positions : None, sequence of int or array of bool
-        As of `intervene`.
-    """
-
-    def __init__(self, positions):
-        self.positions = _check_positions(positions)
-        self._n_columns, self._met = 0, torch.empty(0, dtype=torch.long)
-
-    def of(self, standing):
-        """Return flags of shape (n_texts, n_tokens) for a pass."""
-        at, start = standing.positions, standing.start
-        self._n_columns = max(self._n_columns, start + at.shape[1])
-        if self.positions is None:
-            return at > 0
-        if self.positions.dtype != torch.bool:
-            chosen = torch.isin(at, self.positions.to(at.device))
-            self._met = torch.cat([self._met, at[chosen].unique().cpu()]).unique()
-            return chosen
-        if len(self.positions) not in (1, len(at)):
-            raise ValueError(
-                f"positions has flags for {len(self.positions)} texts, and the model runs on "
-                f"{len(at)}; pass a row for each"
-            )
-        part = self.positions[:, start : start + at.shape[1]].to(at.device)
-        flags = torch.zeros_like(at, dtype=torch.bool)
-        flags[:, : part.shape[1]] = part
-        return flags & (at >= 0)
-
-    def check_all_met(self):
-        """Refuse positions that no text had while the block ran."""
-        if self.positions is None or not self._n_columns:
-            return
-        if self.positions.dtype == torch.bool:
-            outside = self.positions.any(dim=0).nonzero()[:, 0]
-            outside = outside[outside >= self._n_columns]
-        else:
-            outside = self.positions[~torch.isin(self.positions, self._met)]
-        if len(outside):
-            raise ValueError(
-                f"positions names {outside[:5].tolist()}, and no text that was run inside the "
-                f"block has a token there, so nothing was edited; leave out what lies outside"
-            )
-
-
-def _check_positions(positions):
-    """Return positions as None, a tensor of whole numbers or a 2-d tensor of flags."""
-    if positions is None:
-        return None
-    array = np.asarray(positions.cpu() if torch.is_tensor(positions) else positions)
-    if array.dtype == bool and array.ndim == 2:
-        return torch.from_numpy(array)
-    array = np.atleast_1d(array)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or (array < 0).any():
-        raise ValueError(
-            f"positions={positions!r} is not accepted: pass None, whole numbers from 0, or flags "
-            f"of shape (n_texts, n_columns)"
-        )
-    return torch.from_numpy(array.astype(np.int64))

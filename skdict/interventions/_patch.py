@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from skdict.interventions._features import check_features
-from skdict.interventions.patching._code_changes import through_codes
+from skdict.interventions._codes_to_activations import through_codes
+from skdict.interventions._frozen_dictionary import check_features
 
 
 class Patch:

@@ -1,31 +1,13 @@
-"""Dictionaries in safetensors and JSON."""
+"""Saving and loading dictionaries, in our own format and in those of other libraries."""
 
-import hashlib
-import platform
 from pathlib import Path
 
-import numpy as np
-import sklearn
-import torch
-from safetensors.numpy import save
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._files import restore_interrupted, sealed, whole_folder
+from skdict._files import restore_interrupted
 from skdict._validation import check_choice, check_json
-from skdict.decomposition import (
-    Nonlinearity,
-)
-from skdict.io._manifest import (
-    CLASSES,
-    FORMAT,
-    MANIFEST,
-    TENSORS,
-    VERSION,
-    check_state,
-    read_arrays,
-    read_manifest,
-)
-from skdict.io.formats import saelens
+from skdict.io.formats import FORMATS
+from skdict.io.formats.native import CLASSES
 
 
 def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
@@ -76,7 +58,7 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     >>> bool((again.transform(X) != sae.transform(X)).nnz == 0)
     True
     """
-    check_choice("format", format, ("skdict", "saelens"))
+    check_choice("format", format, tuple(FORMATS))
     name = type(dictionary).__name__
     if CLASSES.get(name) is not type(dictionary):
         raise TypeError(
@@ -84,34 +66,11 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
             f"joblib.dump, or save the tensors of to_torch"
         )
     check_is_fitted(dictionary)
-    if metadata is not None:
+    if metadata is None:
+        metadata = getattr(dictionary, "metadata_", {})
+    else:
         metadata = check_json("metadata", metadata)
-    if format == "saelens":
-        metadata = getattr(dictionary, "metadata_", {}) if metadata is None else metadata
-        saelens.write(dictionary, folder, metadata)
-        return
-    arrays, plain = _split_state(dictionary)
-    tensors = save(arrays)
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "class": name,
-        "params": plain_params(dictionary),
-        "fitted": plain,
-        "metadata": dict(getattr(dictionary, "metadata_", {}) if metadata is None else metadata),
-        "sha256": hashlib.sha256(tensors).hexdigest(),
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "torch": str(torch.__version__),
-        },
-    }
-    check_state(name, plain, arrays, "a dictionary that is to be saved")
-    text = sealed(manifest, indent=1, finite=False)
-    with whole_folder(folder, MANIFEST, "a saved dictionary") as beside:
-        (beside / TENSORS).write_bytes(tensors)
-        (beside / MANIFEST).write_bytes(text)
+    FORMATS[format].write(dictionary, folder, metadata)
 
 
 def load_dictionary(folder):
@@ -140,58 +99,10 @@ def load_dictionary(folder):
     """
     folder = Path(folder)
     restore_interrupted(folder)
-    if (folder / saelens.CONFIG).is_file():
-        return saelens.read(folder)
-    if not (folder / MANIFEST).is_file():
-        raise FileNotFoundError(
-            f"{str(folder)!r} holds neither {MANIFEST} nor {saelens.CONFIG}; pass a folder "
-            f"written by save_dictionary or by SAELens"
-        )
-    manifest = read_manifest(folder)
-    arrays = read_arrays(folder, manifest["sha256"])
-    fitted = manifest["fitted"]
-    check_state(manifest["class"], fitted, arrays, repr(str(folder)))
-    dictionary = CLASSES[manifest["class"]]().set_params(**manifest["params"])
-    if "feature_names_in_" in fitted:
-        fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
-    vars(dictionary).update(fitted, **arrays, metadata_=manifest["metadata"])
-    return dictionary
-
-
-def _split_state(dictionary):
-    """Return fitted arrays, and other fitted attributes as plain Python values."""
-    arrays, plain = {}, {}
-    for name, value in vars(dictionary).items():
-        if not (name.endswith("_") or name.startswith("_error_unit")) or name == "metadata_":
-            continue
-        if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-            arrays[name] = np.ascontiguousarray(value)
-        else:
-            plain[name] = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-    return arrays, plain
-
-
-def plain_params(dictionary):
-    """Return parameters that fit in JSON, an activation object as the name of its class.
-
-    Sequences of numbers become lists. Random generators and `dict_init` are left out.
-    """
-    params = dictionary.get_params(deep=False)
-    if isinstance(params.get("activation"), Nonlinearity):
-        params["activation"] = type(params["activation"]).__name__
-    params.pop("dict_init", None)
-    plain = {name: _as_plain(value) for name, value in params.items()}
-    return {name: value for name, value in plain.items() if _fits_in_json(value)}
-
-
-def _as_plain(value):
-    """Return numpy numbers and arrays, and tuples, as Python's own numbers and lists."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    return list(map(_as_plain, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _fits_in_json(value):
-    if isinstance(value, list):
-        return all(map(_fits_in_json, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+    for format in FORMATS.values():
+        if format.matches(folder):
+            return format.read(folder)
+    raise FileNotFoundError(
+        f"{str(folder)!r} holds neither {' nor '.join(f.MARKER for f in FORMATS.values())}; pass "
+        f"a folder written by save_dictionary or by SAELens"
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from skdict._core import Weights, iter_blocks
 from skdict._validation import as_host_array
 from skdict.decomposition import Nonlinearity
-from skdict.io._dictionary import plain_params
+from skdict.io.formats.native import plain_params
 
 # Parameters that do not change which dictionary is learned.
 FREE = ("device", "sparse_output", "verbose")

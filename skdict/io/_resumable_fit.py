@@ -21,8 +21,9 @@ from skdict.decomposition import (
     check_autoencoder_params,
     fit_autoencoder,
 )
-from skdict.io._dictionary import MANIFEST, save_dictionary
+from skdict.io._dictionary import save_dictionary
 from skdict.io._fit_identity import fit_identity, sha256_of
+from skdict.io.formats.native import MARKER
 
 FORMAT, VERSION = "skdict.checkpoint", "2"
 
@@ -92,7 +93,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     folder = Path(folder)
     metadata = json.loads(json.dumps(metadata or {}))
     with locked(folder) as lock:
-        check_replaceable(folder, MANIFEST, "a saved dictionary")
+        check_replaceable(folder, MARKER, "a saved dictionary")
         path = checkpoint_path(folder)
         clear_leftovers(path.parent, path.name, holds_lock=lock.by_kernel)
         checkpoint = Checkpoint(path, fit_identity(estimator, as_rows(X)))

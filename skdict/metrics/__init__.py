@@ -4,9 +4,9 @@ Floor 2, beside `decomposition`, whose dictionaries it judges and whom it may im
 """
 
 from skdict.decomposition import knee, nearest_l0, one_standard_error, sparsest_within
-from skdict.metrics._codes import dead_features, firing_density, l0
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._correlation import CorrelationSums as CorrelationSums
+from skdict.metrics._correlation import pearson as pearson
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer
 from skdict.metrics._scorer import split_rows as split_rows
@@ -17,6 +17,7 @@ from skdict.metrics._similarity import (
     mean_max_cosine_similarity,
 )
 from skdict.metrics._similarity import unit_rows as unit_rows
+from skdict.metrics._sparsity import dead_features, firing_density, l0
 from skdict.metrics._stability import (
     capacity,
     code_correlation,

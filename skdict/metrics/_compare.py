@@ -6,11 +6,9 @@ import math
 import numpy as np
 from scipy.special import stdtrit
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
-from skdict._validation import check_number
-from skdict.decomposition import TopKDictionary, measure_at_cuts
+from skdict._validation import check_number, is_fitted
+from skdict.decomposition import TopKDictionary, fit_or_use, measure_at_cuts
 
 
 class ComparisonTable:
@@ -295,21 +293,17 @@ def _check_cuts(cuts):
 
 def _fitted(name, dictionary, train, n_seeds):
     """Yield the fitted dictionary, or one for each seed where there is anything random."""
-    try:
-        check_is_fitted(dictionary)
-    except NotFittedError:
+    if not is_fitted(dictionary):
         if train is None:
             raise ValueError(
                 f"{name!r} is not fitted; pass rows to fit it on as train, or a fitted one"
-            ) from None
+            )
         named = [key for key in dictionary.get_params() if key.split("__")[-1] == "random_state"]
-        if n_seeds == 1 or not named:
-            yield clone(dictionary).fit(train)
+        if n_seeds > 1 and named:
+            for seed in range(n_seeds):
+                yield clone(dictionary).set_params(**dict.fromkeys(named, seed)).fit(train)
             return
-        for seed in range(n_seeds):
-            yield clone(dictionary).set_params(**dict.fromkeys(named, seed)).fit(train)
-    else:
-        yield dictionary
+    yield fit_or_use(dictionary, train)
 
 
 def mean_interval(values):

@@ -1,9 +1,43 @@
-"""Pearson correlation of predictions and codes, feature by feature, from running sums."""
+"""Pearson's correlation: of two arrays, and of many sparse columns from running sums."""
 
 import numpy as np
 
 # Variance below this share of the mean square is none: sums in float64 are no more exact.
 NO_VARIANCE = 1e-11
+
+
+def pearson(a, b, weights=None):
+    """Return Pearson's correlation of two sequences, in float64.
+
+    Parameters
+    ----------
+    a, b : array-like of shape (n,)
+        Paired values.
+    weights : array-like of shape (n,) or None, default=None
+        Weight of each pair, at least 0; None weights all alike.
+
+    Returns
+    -------
+    float
+        Between -1 and 1; nan if the variance of either side is at most 1e-11 of its mean square.
+    """
+    sides = [np.asarray(side, dtype=np.float64) for side in (a, b)]
+    if weights is None:
+        centred = [side - side.mean() for side in sides]
+        product = np.matmul
+    else:
+        shares = np.asarray(weights, dtype=np.float64)
+        shares = shares / shares.sum()
+        centred = [side - shares @ side for side in sides]
+
+        def product(left, right):
+            return shares @ (left * right)
+
+    variances = [product(side, side) for side in centred]
+    squares = [product(side, side) for side in sides]
+    if any(v <= NO_VARIANCE * s for v, s in zip(variances, squares, strict=True)):
+        return np.nan
+    return float(product(*centred) / np.sqrt(variances[0] * variances[1]))
 
 
 class CorrelationSums:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from skdict._core import RunningMoments, iter_blocks
+from skdict._core import iter_blocks
 from skdict._validation import as_rows, check_finite
+from skdict.decomposition import moments_of
 
 
 def reconstruction_bias(X, X_hat):
@@ -101,9 +102,7 @@ def _measured(X, X_hat):
             f"X has shape {tuple(X.shape)} and X_hat {tuple(X_hat.shape)}; pass two arrays of "
             f"one shape (n_rows, width)"
         )
-    moments = RunningMoments(X.shape[1])
-    for start, block in iter_blocks(X):
-        moments.update(check_finite(block, start))
+    moments = moments_of(X)
     if moments.squared_deviations == 0:
         raise ValueError(
             f"the {moments.n_rows} rows of X do not vary, so FVU is not defined; pass at "

@@ -1,6 +1,6 @@
 """Hugging Face models: loading them, naming places in them, reading and editing there.
 
-Floor 1: imports torch and transformers, no scikit-learn and no other part of skdict.
+Floor 1: imports torch, transformers and `_core`, no scikit-learn and no other part of skdict.
 transformers itself is imported when a model is loaded, not before.
 """
 
@@ -9,9 +9,14 @@ from skdict.models._encoders import text_reader as text_reader
 from skdict.models._fingerprint import fingerprint as fingerprint  # for use within skdict
 from skdict.models._hook_points import HookPoint, find_hook_point, hook_points
 from skdict.models._hook_points import find_blocks as find_blocks  # for use within skdict
+from skdict.models._hook_points import (
+    writes_to_the_residual_stream as writes_to_the_residual_stream,
+)
 from skdict.models._hooks import capture
 from skdict.models._loading import describe_model, load_model
 from skdict.models._loading import file_stamp as file_stamp  # for use within skdict
+from skdict.models._loading import loaded_model as loaded_model
+from skdict.models._loading import loaded_pair as loaded_pair
 from skdict.models._loading import read_model as read_model
 from skdict.models._padding import as_rows as as_rows
 from skdict.models._padding import batches_of_like_length as batches_of_like_length

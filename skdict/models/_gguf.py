@@ -68,14 +68,7 @@ def read_gguf(name, *, dtype, trust_remote_code=False, **options):
     ValueError
         If weights of the model are not in the file.
     """
-    from transformers import (
-        MODEL_FOR_CAUSAL_LM_MAPPING,
-        AutoConfig,
-        AutoModel,
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        GgufConfig,
-    )
+    import transformers
 
     with _alone(name) as folder:
         source = {
@@ -83,18 +76,19 @@ def read_gguf(name, *, dtype, trust_remote_code=False, **options):
             "gguf_file": Path(name).name,
             "trust_remote_code": trust_remote_code,
         }
-        config = AutoConfig.from_pretrained(**source)
-        writes = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-        model, found = (AutoModelForCausalLM if writes else AutoModel).from_pretrained(
+        config = transformers.AutoConfig.from_pretrained(**source)
+        writes = type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+        auto = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
+        model, found = auto.from_pretrained(
             **source,
             config=config,
             dtype=_stored_dtype(name) if dtype == "auto" else dtype,
             # Without it some architectures keep their weights packed, behind kernels of their own.
-            quantization_config=GgufConfig(dequantize=True),
+            quantization_config=transformers.GgufConfig(dequantize=True),
             output_loading_info=True,
             **options,
         )
-        tokenizer = AutoTokenizer.from_pretrained(**source)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**source)
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])
         raise ValueError(

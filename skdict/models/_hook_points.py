@@ -9,10 +9,10 @@ from torch import nn
 
 from skdict.models._encoders import encoder_of
 
-NAMED = re.compile(r"(resid_pre|resid_post|attn_out|attn_heads|mlp_out|mlp_act)\.(\d+)")
 # A decoder may have another number of blocks than its encoder, under one configuration.
 N_LAYERS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
 KINDS = ("resid_pre", "resid_post", "attn_out", "attn_heads", "mlp_out", "mlp_act")
+RESIDUAL_KINDS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
 
 
 class HookPoint(NamedTuple):
@@ -65,7 +65,7 @@ def find_hook_point(model, name):
         raise ValueError(
             "model is a TorchScript module, which runs no hooks; pass the model it was made from"
         )
-    match = NAMED.fullmatch(name)
+    match = re.fullmatch(rf"({'|'.join(KINDS)})\.(\d+)", name)
     if match is None:
         return HookPoint(_by_path(model, name), "output")
     kind, index = match[1], int(match[2])
@@ -97,6 +97,11 @@ def hook_points(model):
         If no list of blocks is found.
     """
     return [f"{kind}.{block}" for block in range(len(find_blocks(model))) for kind in KINDS]
+
+
+def writes_to_the_residual_stream(name):
+    """Return True for names of places whose value is the residual stream or is added to it."""
+    return name.partition(".")[0] in RESIDUAL_KINDS
 
 
 def place_in_block(model, block, kind):

@@ -4,8 +4,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from torch import nn
+
+from skdict._core import resolve_device
 from skdict.models._gguf import check_gguf, read_gguf
 from skdict.models._placement import check_placement, check_used_as_loaded
+from skdict.models._token_checks import check_tokenizer
 
 ACCEPTED = (
     "pass the name of a model on the Hugging Face hub, a folder that save_pretrained wrote, a "
@@ -79,6 +83,36 @@ def load_model(
         raise TypeError(f"model is {type(model).__name__}; {ACCEPTED}")
     check_used_as_loaded(model[0], model_dtype, device_map, trust_remote_code)
     return model
+
+
+def loaded_model(model):
+    """Return a model as a module: itself, or loaded as by `load_model` on the best device."""
+    if isinstance(model, nn.Module):
+        return model
+    return load_model(model, device=resolve_device("auto"))[0]
+
+
+def loaded_pair(model, *, device="auto", revision=None, trust_remote_code=False):
+    """Return a model and its tokenizer, loaded as by `load_model`.
+
+    Raises
+    ------
+    TypeError
+        If the model comes without its tokenizer.
+    """
+    if isinstance(model, nn.Module):
+        raise TypeError(
+            f"model is a {type(model).__name__} without its tokenizer, and texts are to be read; "
+            f"pass the pair (model, tokenizer), a name or a folder"
+        )
+    loaded, tokenizer = load_model(
+        model,
+        device=resolve_device(device),
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )
+    check_tokenizer(tokenizer)
+    return loaded, tokenizer
 
 
 def describe_model(model):

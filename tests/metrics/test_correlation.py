@@ -1,10 +1,11 @@
-"""Running sums give the correlation over pooled tokens."""
+"""Correlations equal those of numpy and scipy, and are nan where a side does not vary."""
 
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.stats
 
-from skdict.metrics._correlation import CorrelationSums
+from skdict.metrics import CorrelationSums, pearson
 
 
 def of(predictions, codes, where=None, n_parts=1):
@@ -56,3 +57,41 @@ def test_independent_predictions_score_about_zero(data):
     _, codes = data
     noise = np.random.default_rng(5).random(codes.shape)
     assert np.abs(of(noise, codes)).max() < 4 / np.sqrt(len(codes))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_two_sequences_correlate_as_scipy_says(dtype):
+    rng = np.random.default_rng(2)
+    a, b = (rng.normal(10, 5, size=(2, 300)) + rng.normal(size=300)).astype(dtype)
+    expected = scipy.stats.pearsonr(a.astype(float), b.astype(float)).statistic
+    assert pearson(a, b) == pytest.approx(expected, abs=1e-12)
+    assert pearson(a, 3 - 2 * a) == pytest.approx(-1)
+
+
+def test_weights_are_those_of_a_plain_loop_and_count_as_repeats():
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(3, 1, size=(2, 50))
+    times = rng.integers(0, 4, size=50)
+    total = float(times.sum())
+    mean_a = sum(w * x for w, x in zip(times, a, strict=True)) / total
+    mean_b = sum(w * y for w, y in zip(times, b, strict=True)) / total
+    cross = square_a = square_b = 0.0
+    for w, x, y in zip(times, a, b, strict=True):
+        cross += w * (x - mean_a) * (y - mean_b)
+        square_a += w * (x - mean_a) ** 2
+        square_b += w * (y - mean_b) ** 2
+    found = pearson(a, b, times)
+    assert found == pytest.approx(cross / np.sqrt(square_a * square_b), abs=1e-12)
+    repeated = (np.repeat(side, times) for side in (a, b))
+    assert found == pytest.approx(pearson(*repeated), abs=1e-12)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(1, 2, 40)])
+def test_a_sequence_without_variance_correlates_with_nothing(weights):
+    a = np.random.default_rng(4).normal(size=40)
+    # Equal but for rounding: 0.1 has no exact mean.
+    for constant in (0.0, 0.1, 1e6, 0.1 + 1e-9 * a):
+        side = np.broadcast_to(constant, 40)
+        assert np.isnan(pearson(a, side, weights))
+        assert np.isnan(pearson(side, a, weights))
+    assert np.isfinite(pearson(a, 0.1 + 1e-3 * a, weights))

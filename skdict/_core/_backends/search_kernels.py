@@ -30,8 +30,9 @@ def _compact(flags, m, found):
 
 
 @njit(fastmath=LOOSE, inline="always")
-def _candidates(products, scales, bounds, errors, per_scale, length, least, flags, found):
+def _candidates(products, column_bounds, per_scale, length, least, flags, found):
     """Write the columns whose bound exceeds `least` to `found`; return how many they are."""
+    scales, bounds, errors = column_bounds
     m = len(products)
     for j in range(m):
         bound = products[j] * scales[j] + (bounds[j] * per_scale + length * errors[j])
@@ -61,43 +62,51 @@ def find_above(products, x, row_bounds, encoder, bias, cutoff, column_bounds, fo
     filled : ndarray of shape (threads,)
         How far each stretch is filled; -1 where there was no room.
     """
-    n, m = products.shape
-    row_scales, lengths, margins = row_bounds
-    scales, bounds, errors = column_bounds
-    starts, counts, columns, pre = found
-    threads = len(filled)
-    share, room = (n + threads - 1) // threads, len(columns) // threads
+    encoding = encoder, bias, cutoff
+    n, threads = len(products), len(filled)
+    share, room = (n + threads - 1) // threads, len(found[2]) // threads
     for thread in prange(threads):
-        first = thread * room
-        flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
-        candidates = np.empty(m + 8, dtype=np.int32)
-        end = filled[thread]
-        for i in range(thread * share, min(n, (thread + 1) * share)):
-            per_scale = 1 / row_scales[i]
-            count = _candidates(
-                products[i],
-                scales,
-                bounds,
-                errors,
-                per_scale,
-                lengths[i] * per_scale,
-                -margins[i] * per_scale,
-                flags,
-                candidates,
-            )
-            if end < 0 or end + count > room:
-                end = -1
-                break
-            starts[i] = first + end
-            for candidate in range(count):
-                j = candidates[candidate]
-                projection = dot(x[i], encoder[j]) + bias[j]
-                if projection > cutoff[j]:
-                    columns[first + end] = j
-                    pre[first + end] = projection
-                    end += 1
-            counts[i] = first + end - starts[i]
-        filled[thread] = end
+        rows = thread * share, min(n, (thread + 1) * share)
+        stretch = thread * room, room, filled[thread]
+        filled[thread] = _above_in_rows(
+            rows, stretch, products, x, row_bounds, encoding, column_bounds, found
+        )
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _above_in_rows(rows, stretch, products, x, row_bounds, encoding, column_bounds, found):
+    """Find the entries of some rows; return how far their stretch is filled, -1 if it is short.
+
+    Parameters
+    ----------
+    rows : (int, int)
+        The first row, and the one after the last.
+    stretch : (int, int, int)
+        Where it starts in `found`, its room, and how far it is filled.
+    """
+    encoder, bias, cutoff = encoding
+    row_scales, lengths, margins = row_bounds
+    starts, counts, columns, pre = found
+    first, room, end = stretch
+    m = len(bias)
+    flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
+    candidates = np.empty(m + 8, dtype=np.int32)
+    for i in range(rows[0], rows[1]):
+        per_scale = 1 / row_scales[i]
+        length, least = lengths[i] * per_scale, -margins[i] * per_scale
+        count = _candidates(products[i], column_bounds, per_scale, length, least, flags, candidates)
+        if end < 0 or end + count > room:
+            return -1
+        starts[i] = first + end
+        for candidate in range(count):
+            j = candidates[candidate]
+            projection = dot(x[i], encoder[j]) + bias[j]
+            if projection > cutoff[j]:
+                columns[first + end] = j
+                pre[first + end] = projection
+                end += 1
+        counts[i] = first + end - starts[i]
+    return end
 
 
 @njit(fastmath=LOOSE, cache=True)
@@ -198,6 +207,12 @@ def _keep_largest(columns, projections, k, out_columns, out_projections):
     return count
 
 
+@njit(fastmath=LOOSE, cache=True)
+def _estimate(products, scales, bias, per_scale, estimates):
+    for j in range(len(estimates)):
+        estimates[j] = products[j] * scales[j] + bias[j] * per_scale
+
+
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def find_largest(products, x, row_bounds, encoder, bias, k, rounding, column_bounds, found, filled):
     """Find the k largest positive entries of each row, exactly; see `find_above`.
@@ -212,48 +227,67 @@ def find_largest(products, x, row_bounds, encoder, bias, k, rounding, column_bou
     rounding : float
         Share of a cutoff by which rounding can lower the bound of what reaches it.
     """
-    n, m = products.shape
-    row_scales, lengths, margins = row_bounds
     scales, bounds, errors = column_bounds
     # By how much upper bounds exceed estimates, but for what depends on the row.
     raises = bounds - bias
     widest = raises.max(), errors.max()
-    starts, counts, columns, pre = found
-    threads = len(filled)
-    share, room = (n + threads - 1) // threads, len(columns) // threads
-    n_groups = min(m, max(GROUPS * k, 64))
+    column_bounds = scales, raises, errors
+    encoding = encoder, bias, k, rounding
+    n, threads = len(products), len(filled)
+    share, room = (n + threads - 1) // threads, len(found[2]) // threads
     for thread in prange(threads):
-        first = thread * room
-        flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
-        likely, reaching = np.empty((2, m + 8), dtype=np.int32)
-        estimates = np.empty(m, dtype=bias.dtype)
-        exact, projections = np.empty((2, m + 8), dtype=bias.dtype)
-        tops = np.empty(n_groups, dtype=bias.dtype)
-        end = filled[thread]
-        for i in range(thread * share, min(n, (thread + 1) * share)):
-            if end < 0 or end + k > room:
-                end = -1
-                break
-            per_scale = 1 / row_scales[i]
-            for j in range(m):
-                estimates[j] = products[i, j] * scales[j] + bias[j] * per_scale
-            count = _likely(k, estimates, tops, flags, likely)
-            known, of = exact[:count], likely[:count]
-            _project(x[i], encoder, bias, of, of[:0], known[:0], known)
-            cutoff = _separator(known, k)
-            least = (cutoff - rounding * cutoff - margins[i]) * per_scale
-            length = lengths[i] * per_scale
-            count = _reaching(
-                estimates, raises, errors, widest, per_scale, length, least, flags, reaching
-            )
-            _project(x[i], encoder, bias, reaching[:count], of, known, projections[:count])
-            here = first + end
-            starts[i] = here
-            counts[i] = _keep_largest(
-                reaching[:count], projections[:count], k, columns[here:], pre[here:]
-            )
-            end += counts[i]
-        filled[thread] = end
+        rows = thread * share, min(n, (thread + 1) * share)
+        stretch = thread * room, room, filled[thread]
+        filled[thread] = _largest_in_rows(
+            rows, stretch, products, x, row_bounds, encoding, column_bounds, widest, found
+        )
+
+
+@njit(cache=True)
+def _scratch(bias, k):
+    """Return what `_largest_in_rows` fills anew for each row."""
+    m = len(bias)
+    flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
+    likely, reaching = np.empty((2, m + 8), dtype=np.int32)
+    exact, projections = np.empty((2, m + 8), dtype=bias.dtype)
+    estimates = np.empty(m, dtype=bias.dtype)
+    tops = np.empty(min(m, max(GROUPS * k, 64)), dtype=bias.dtype)
+    return flags, likely, reaching, exact, projections, estimates, tops
+
+
+@njit(fastmath=LOOSE, cache=True)
+def _largest_in_rows(
+    rows, stretch, products, x, row_bounds, encoding, column_bounds, widest, found
+):
+    """Find the largest entries of some rows; see `_above_in_rows`."""
+    encoder, bias, k, rounding = encoding
+    row_scales, lengths, margins = row_bounds
+    scales, raises, errors = column_bounds
+    starts, counts, columns, pre = found
+    first, room, end = stretch
+    flags, likely, reaching, exact, projections, estimates, tops = _scratch(bias, k)
+    for i in range(rows[0], rows[1]):
+        if end < 0 or end + k > room:
+            return -1
+        per_scale = 1 / row_scales[i]
+        length = lengths[i] * per_scale
+        _estimate(products[i], scales, bias, per_scale, estimates)
+        count = _likely(k, estimates, tops, flags, likely)
+        known, of = exact[:count], likely[:count]
+        _project(x[i], encoder, bias, of, of[:0], known[:0], known)
+        cutoff = _separator(known, k)
+        least = (cutoff - rounding * cutoff - margins[i]) * per_scale
+        count = _reaching(
+            estimates, raises, errors, widest, per_scale, length, least, flags, reaching
+        )
+        _project(x[i], encoder, bias, reaching[:count], of, known, projections[:count])
+        here = first + end
+        starts[i] = here
+        counts[i] = _keep_largest(
+            reaching[:count], projections[:count], k, columns[here:], pre[here:]
+        )
+        end += counts[i]
+    return end
 
 
 @njit(parallel=True, cache=True)

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from skdict.metrics import pearson
+
 
 def judgment_measures(labels, said, *, prevalence=None):
     r"""Return how good the verdicts on some windows are.
@@ -66,7 +68,8 @@ def judgment_measures(labels, said, *, prevalence=None):
         values += [
             _f1(labels, yes, weight),
             average_precision_score(labels, said, sample_weight=weight),
-            _correlation(labels.astype(float), said, weight),
+            # A judge that says the same of all windows correlates with nothing.
+            np.nan_to_num(pearson(labels, said, weight)),
         ]
     return {k: float(v) for k, v in zip(names, values, strict=True)} | {"n_failed": n_failed}
 
@@ -80,11 +83,3 @@ def _balanced_accuracy(labels, yes):
 
 def _f1(labels, yes, weight):
     return 2 * weight[labels & yes].sum() / (weight[labels].sum() + weight[yes].sum())
-
-
-def _correlation(a, b, weight):
-    weight = weight / weight.sum()
-    a, b = a - weight @ a, b - weight @ b
-    spread = np.sqrt((weight @ a**2) * (weight @ b**2))
-    # A judge that says the same of all windows correlates with nothing.
-    return weight @ (a * b) / spread if spread > 0 else 0.0

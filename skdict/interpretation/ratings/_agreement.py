@@ -5,6 +5,7 @@ from scipy.stats import kendalltau, rankdata
 from sklearn.metrics import cohen_kappa_score
 
 from skdict._validation import check_choice, check_number
+from skdict.metrics import pearson
 
 LEVELS = ("nominal", "ordinal", "interval")
 
@@ -202,10 +203,10 @@ def _correlations(ratings, scores, groups):
     kept = rated.any(axis=0)
     totals = np.where(rated, ratings, 0).sum(axis=0)[kept]
     means, scores = totals / rated.sum(axis=0)[kept], scores[kept]
-    found = {"spearman": _pearson(rankdata(means), rankdata(scores))}
+    found = {"spearman": pearson(rankdata(means), rankdata(scores))}
     found["kendall"] = float(kendalltau(means, scores).statistic) if len(means) > 1 else np.nan
     if groups is not None:
-        found["within_spearman"] = _pearson(*(_ranks(v, groups[kept]) for v in (means, scores)))
+        found["within_spearman"] = pearson(*(_ranks(v, groups[kept]) for v in (means, scores)))
     return found
 
 
@@ -216,12 +217,6 @@ def _ranks(values, groups):
         own = groups == group
         ranks[own] = (rankdata(values[own]) - (own.sum() + 1) / 2) / own.sum()
     return ranks
-
-
-def _pearson(a, b):
-    a, b = a - a.mean(), b - b.mean()
-    spread = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / spread) if spread > 0 else np.nan
 
 
 def _matrix(ratings):

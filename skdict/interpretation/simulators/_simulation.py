@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Variance below this share of the mean square is none.
-NO_VARIANCE = 1e-11
+from skdict.metrics import pearson
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +39,10 @@ class Simulation:
         predictions = np.concatenate(self.predictions).astype(np.float64)
         off = codes - predictions
         return {
-            "correlation": correlation(codes, predictions),
+            "correlation": pearson(codes, predictions),
             "explained_square": _explained(np.square(off), np.square(codes)),
             "explained_deviation": _explained(np.abs(off), np.abs(codes)),
         }
-
-
-def correlation(codes, predictions):
-    """Return Pearson's correlation, nan where either side is constant."""
-    sides = [np.asarray(side, dtype=np.float64) for side in (codes, predictions)]
-    centred = [side - side.mean() for side in sides]
-    variances = [side @ side for side in centred]
-    if any(v <= NO_VARIANCE * (s @ s) for v, s in zip(variances, sides, strict=True)):
-        return np.nan
-    return float(centred[0] @ centred[1] / np.sqrt(variances[0] * variances[1]))
 
 
 def _explained(lost, total):

@@ -13,7 +13,8 @@ from skdict.interpretation.explainers import LexiconExplainer
 from skdict.interpretation.explainers._rules import RulePredictor
 from skdict.interpretation.simulators._calibration import calibration_map
 from skdict.interpretation.simulators._correlations import Correlations
-from skdict.interpretation.simulators._simulation import Simulation, correlation
+from skdict.interpretation.simulators._simulation import Simulation
+from skdict.metrics import pearson
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ def _codes(records):
 
 def _correlation(records, predictions):
     """Return the correlation over the tokens of all windows together."""
-    return correlation(_codes(records), np.concatenate(predictions))
+    return pearson(_codes(records), np.concatenate(predictions))
 
 
 def _by_rules(explanation, records):

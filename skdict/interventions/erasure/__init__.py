@@ -1,1 +1,1 @@
-"""Erasing a concept from activations."""
+"""Concept erasure: edit activations so that probes no longer find a concept."""

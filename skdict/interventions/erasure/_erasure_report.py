@@ -1,7 +1,6 @@
 """What an eraser takes from probes, and what else it takes."""
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
@@ -9,12 +8,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length
 
-from skdict._validation import check_number, is_fitted
-from skdict.interventions._loaded import loaded_pair
+from skdict._validation import check_number
+from skdict.decomposition import fit_or_use
+from skdict.interventions._measure_edits import measure_edits
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.erasure._erase import Erase
-from skdict.interventions.outputs._output_measures import measure_edits
-from skdict.models import find_hook_point
+from skdict.models import find_hook_point, loaded_pair
 
 N_NEIGHBORS = 15
 
@@ -109,8 +108,7 @@ def erasure_report(
     for name, values in labels.items():
         _check_classes(name or "z", values[train], values[test])
     fitted = {"none": None} | {
-        name: eraser if is_fitted(eraser) else clone(eraser).fit(X[train], z[train])
-        for name, eraser in erasers.items()
+        name: fit_or_use(eraser, X[train], z[train]) for name, eraser in erasers.items()
     }
     records = []
     for name, eraser in fitted.items():

@@ -2,14 +2,19 @@
 
 import numpy as np
 import scipy.sparse
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdict._validation import check_choice, check_number, is_fitted
-from skdict.decomposition import check_is_dictionary, dictionary_atoms
+from skdict._validation import check_choice, check_number
+from skdict.decomposition import (
+    KeepFittedDictionary,
+    check_is_dictionary,
+    dictionary_atoms,
+    fit_or_use,
+)
 from skdict.interventions.erasure._feature_scores import auroc_scores, t_scores
 
 METHODS = ("project", "zero", "mean")
@@ -17,7 +22,7 @@ SELECTIONS = ("auroc", "t", "probe")
 N_PROBED = 32
 
 
-class FeatureEraser(TransformerMixin, BaseEstimator):
+class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     r"""Erase a concept by one or a few features of a dictionary.
 
     The features that tell the concept best are chosen; then, with F their atoms, c their codes
@@ -128,8 +133,7 @@ class FeatureEraser(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"y holds one class, {z[0]!r}, so no feature can tell it; pass rows of two or more"
             )
-        fitted = is_fitted(self.dictionary)
-        self.dictionary_ = self.dictionary if fitted else clone(self.dictionary).fit(X)
+        self.dictionary_ = fit_or_use(self.dictionary, X)
         check_is_dictionary(self.dictionary_)
         self._atoms = dictionary_atoms(self.dictionary_).astype(np.float64)
         check_number("n_features", self.n_features, high=len(self._atoms))

@@ -4,13 +4,6 @@ import torch
 
 from skdict.models import HookPoint, capture, evaluation_mode, find_blocks, input_device, run
 
-WRITING = ("resid_pre", "resid_post", "attn_out", "mlp_out")
-
-
-def writes_to_the_residual_stream(hook_point):
-    """Whether what stands at a hook point is a summand of the residual stream."""
-    return hook_point.partition(".")[0] in WRITING
-
 
 class FinalNorm:
     """The final norm of a language model, and its unembedding.

@@ -7,12 +7,12 @@ import torch
 from scipy.stats import rankdata
 
 from skdict._validation import check_number, check_random_state
-from skdict.interventions._features import check_features
+from skdict.interventions._frozen_dictionary import check_features, check_width, frozen_dictionary
 from skdict.interventions._intervene import intervene
-from skdict.interventions._loaded import check_width, frozen_dictionary, loaded_pair
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.outputs._effects_table import OutputEffects
-from skdict.interventions.outputs._final_norm import FinalNorm, writes_to_the_residual_stream
+from skdict.interventions.outputs._final_norm import FinalNorm
+from skdict.metrics import pearson
 from skdict.models import (
     ForwardFrom,
     as_rows,
@@ -20,7 +20,9 @@ from skdict.models import (
     capture,
     evaluation_mode,
     find_hook_point,
+    loaded_pair,
     readable_pieces,
+    writes_to_the_residual_stream,
 )
 
 # Setting up a run from the hook point upward costs three passes of a batch.
@@ -295,7 +297,4 @@ def _log_probabilities(logits):
 def _spearman(one, other):
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         return np.nan
-    one, other = rankdata(one), rankdata(other)
-    if one.std() == 0 or other.std() == 0:
-        return np.nan
-    return float(np.corrcoef(one, other)[0, 1])
+    return pearson(rankdata(one), rankdata(other))

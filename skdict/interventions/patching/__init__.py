@@ -1,1 +1,1 @@
-"""Activation patching: which features carry a task."""
+"""Activation patching: find which features carry a behaviour."""

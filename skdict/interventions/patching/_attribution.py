@@ -5,10 +5,9 @@ import torch
 from sklearn.utils import Bunch
 
 from skdict._validation import check_choice, check_number
-from skdict.interventions._loaded import loaded_model
 from skdict.interventions.patching._paired_runs import METRICS, PairedRuns, needs_answers
 from skdict.interventions.patching._patch_state import PatchState
-from skdict.models import evaluation_mode
+from skdict.models import evaluation_mode, loaded_model
 
 METHODS = ("exact", "attribution", "integrated_gradients")
 

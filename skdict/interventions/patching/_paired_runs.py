@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skdict.interventions._loaded import check_width, frozen_dictionary
+from skdict.interventions._frozen_dictionary import check_width, frozen_dictionary
 from skdict.models import ForwardFrom, input_device, pad, verify_found
 
 METRICS = ("kl", "reverse_kl", "logit_diff")

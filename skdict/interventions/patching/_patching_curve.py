@@ -4,11 +4,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skdict._validation import check_choice, check_number
-from skdict.interventions._features import check_features
-from skdict.interventions._loaded import frozen_dictionary, loaded_model
-from skdict.interventions.patching._orderings import ORDERS, Ordering, order_features
+from skdict.interventions._frozen_dictionary import check_features, frozen_dictionary
+from skdict.interventions.patching._orderings import ORDERS, order_features
 from skdict.interventions.patching._paired_runs import METRICS, PairedRuns, needs_answers
-from skdict.models import evaluation_mode
+from skdict.models import evaluation_mode, loaded_model
 
 THRESHOLDS = tuple(float(t) for t in np.logspace(-6, -1, 30))
 
@@ -172,45 +171,39 @@ def patching_curve(
     frozen = frozen_dictionary(dictionary, module)
     given = None if isinstance(order, str) else check_features(order, frozen)
     with evaluation_mode(module):
-        several = needs_answers(task) if hasattr(task, "answer_ids") else False
-
-        def pair_runs(with_answers):
-            return PairedRuns(
-                module,
-                hook_point,
-                frozen,
-                task,
-                with_answers=with_answers,
-                batch_size=batch_size,
-            )
-
-        runs = pair_runs(False)
-        # Answers of several tokens need rows that hold them.
-        scored = pair_runs(True) if several else runs
-        if given is None:
-            found = order_features(
-                scored if metric == "logit_diff" else runs,
-                order,
-                metric=metric,
-                n_steps=n_steps,
-                thresholds=thresholds,
-                min_activity=min_activity,
-                max_features=max_features,
-                seed=random_state,
-            )
-            features = (scored if metric == "logit_diff" else runs).features[found.columns]
-        else:
-            found, features = Ordering(None), np.array(given, dtype=int)
+        runs, scored = _pair_runs(module, hook_point, frozen, task, batch_size=batch_size)
+        features, drop_thresholds = _ordered(
+            scored if metric == "logit_diff" else runs,
+            order if given is None else given,
+            metric=metric,
+            n_steps=n_steps,
+            thresholds=thresholds,
+            min_activity=min_activity,
+            max_features=max_features,
+            seed=random_state,
+        )
         counts = _counts(n_patched, len(features), max_features)
         curve = _measure(runs, scored, features, counts, error)
-    return Bunch(
-        **curve,
-        order=features,
-        drop_thresholds=found.thresholds,
-        n_forward_rows=runs.n_forward_rows + (scored.n_forward_rows if several else 0),
-        n_pairs=runs.n_pairs,
-        hook_point=hook_point,
-    )
+    return Bunch(**curve, order=features, drop_thresholds=drop_thresholds, hook_point=hook_point)
+
+
+def _pair_runs(*pair, batch_size):
+    """Return the runs to patch, and those that answers are scored by.
+
+    They are the same unless an answer has several tokens, which need rows that hold them.
+    """
+    runs = PairedRuns(*pair, batch_size=batch_size)
+    if not needs_answers(pair[-1]):
+        return runs, runs
+    return runs, PairedRuns(*pair, with_answers=True, batch_size=batch_size)
+
+
+def _ordered(runs, order, **options):
+    """Return features in the order they are patched, and the thresholds of ACDC or None."""
+    if not isinstance(order, str):
+        return np.array(order, dtype=int), None
+    found = order_features(runs, order, **options)
+    return runs.features[found.columns], found.thresholds
 
 
 def _check(order, metric, error, n_steps, batch_size, max_features, min_activity):
@@ -280,6 +273,8 @@ def _measure(runs, scored, features, counts, error):
         "logit_diff_target": _mean(scored, "logit_diff", scored.target),
         "kl_error": _mean(runs, "kl", runs.base + runs.error),
         "kl_all_and_error": _mean(runs, "kl", whole),
+        "n_forward_rows": sum(r.n_forward_rows for r in {runs, scored}),
+        "n_pairs": runs.n_pairs,
     }
 
 

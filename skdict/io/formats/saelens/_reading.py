@@ -25,6 +25,11 @@ METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
 ROUNDING = 1e-6
 
 
+def matches(folder):
+    """Return True if a folder is a SAELens directory."""
+    return (folder / CONFIG).is_file()
+
+
 def read(folder):
     """Return an estimator with the codes and reconstructions of a SAELens directory.
 

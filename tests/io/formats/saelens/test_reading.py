@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from skdict import SparseDictionaryAutoencoder
 from skdict.io import load_dictionary
-from tests.io.saelens.formulas import decode, encode, norms, write
+from tests.io.formats.saelens.formulas import decode, encode, norms, write
 
 D, M = 6, 10
 KINDS = {

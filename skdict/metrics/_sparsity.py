@@ -1,7 +1,7 @@
 """How sparse codes are, and which features fire."""
 
 from skdict._validation import check_number
-from skdict.decomposition import firing_counts
+from skdict.decomposition import are_dead, firing_counts
 
 
 def l0(codes):
@@ -90,4 +90,4 @@ def dead_features(codes, *, min_count=1):
     [True, False]
     """
     check_number("min_count", min_count, low=1, integer=True)
-    return firing_counts(codes)[0] < min_count
+    return are_dead(firing_counts(codes)[0], min_count)

@@ -1,28 +1,9 @@
 """How an edited model's predictions differ from its own, over texts."""
 
-import numpy as np
 import torch
 
 from skdict.interventions._intervene import intervene
 from skdict.models import at_least_float32, evaluation_mode
-
-
-class Replace:
-    """Put one row in place of all, whatever the dictionary says.
-
-    Parameters
-    ----------
-    row : torch.Tensor of shape (width,)
-        The row.
-    """
-
-    _needs_codes = False
-
-    def __init__(self, row):
-        self.row = row
-
-    def _bind(self, dictionary, error):
-        return lambda x, edited, start: torch.where(edited[..., None], self.row.to(x), x)
 
 
 @torch.no_grad()
@@ -84,8 +65,3 @@ def _log_probabilities(model, batch):
 
 def _loss(log_probabilities, targets):
     return -float(log_probabilities.gather(1, targets[:, None]).double().sum())
-
-
-def perplexity(cross_entropy):
-    """Return exp of a cross-entropy in nats."""
-    return float(np.exp(cross_entropy))

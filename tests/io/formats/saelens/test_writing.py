@@ -6,7 +6,7 @@ import torch
 
 from skdict import RandomDictionary, SparseDictionaryAutoencoder
 from skdict.io import load_dictionary, save_dictionary
-from tests.io.saelens.formulas import decode, encode, written
+from tests.io.formats.saelens.formulas import decode, encode, written
 from tests.signed_topk import SignedTopK
 
 METADATA = {"model": "stories", "hook_point": "resid_post.2", "l0": 3.5}

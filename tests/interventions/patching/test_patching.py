@@ -13,7 +13,7 @@ from skdict.interventions import Patch, intervene, patching_curve, patching_effe
 from skdict.interventions.patching._orderings import ORDERS
 from skdict.models import capture, find_hook_point
 from tests.conftest import build
-from tests.interventions.planted_patching import PlainModel, plain_task, random_task
+from tests.interventions.patching.planted_patching import PlainModel, plain_task, random_task
 
 POINT = "resid_post.1"
 

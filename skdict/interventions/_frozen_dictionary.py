@@ -1,0 +1,53 @@
+"""A dictionary frozen beside a model, and what must fit between the two."""
+
+import numbers
+from itertools import chain
+
+import torch
+
+from skdict._core import AffineDictionary, HostDictionary
+from skdict._validation import check_features as check_listed
+from skdict.decomposition import to_torch
+from skdict.models import input_device
+
+
+def frozen_dictionary(dictionary, model):
+    """Return a dictionary as tensors beside a model: float64 for a float64 model, else float32.
+
+    What is frozen already is moved, so that many interventions with one dictionary can share
+    the work of freezing it.
+    """
+    weights = chain(model.parameters(), model.buffers())
+    weight = next((w for w in weights if w.is_floating_point()), None)
+    dtype = torch.float64 if weight is not None and weight.dtype == torch.float64 else torch.float32
+    if not isinstance(dictionary, (AffineDictionary, HostDictionary)):
+        name = str(dtype).removeprefix("torch.")
+        dictionary = to_torch(dictionary, device="cpu", dtype=name)
+    return dictionary.to(device=input_device(model), dtype=dtype)
+
+
+def check_width(hook_point, width, dictionary):
+    """Refuse a frozen dictionary of another width than what goes through a hook point."""
+    if width != len(dictionary.offset):
+        raise ValueError(
+            f"hook_point={hook_point!r} is {width} wide, and the dictionary was fitted on rows of "
+            f"width {len(dictionary.offset)}; fit one on activations of this hook point"
+        )
+
+
+def check_features(features, dictionary):
+    """Return features of a frozen dictionary as a list; None means all, a number that one.
+
+    Raises
+    ------
+    TypeError
+        If they are not whole numbers.
+    ValueError
+        If one does not exist or is named twice.
+    """
+    n_features = len(dictionary.components)
+    if features is None:
+        return list(range(n_features))
+    if isinstance(features, numbers.Integral) and not isinstance(features, bool):
+        features = [features]
+    return check_listed(features, n_features)

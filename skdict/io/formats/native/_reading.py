@@ -1,0 +1,45 @@
+"""A folder in our own format as a fitted estimator."""
+
+import numpy as np
+
+from skdict.io.formats.native._manifest import (
+    CLASSES,
+    MANIFEST,
+    check_state,
+    read_arrays,
+    read_manifest,
+)
+
+
+def matches(folder):
+    """Return True if a folder holds a dictionary in our own format."""
+    return (folder / MANIFEST).is_file()
+
+
+def read(folder):
+    """Return the dictionary in a folder; no code from it is run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Written by `write`.
+
+    Returns
+    -------
+    estimator
+        Fitted, with `metadata_`.
+
+    Raises
+    ------
+    ValueError
+        If the version is unknown, or files are damaged or do not belong together.
+    """
+    manifest = read_manifest(folder)
+    arrays = read_arrays(folder, manifest["sha256"])
+    fitted = manifest["fitted"]
+    check_state(manifest["class"], fitted, arrays, repr(str(folder)))
+    dictionary = CLASSES[manifest["class"]]().set_params(**manifest["params"])
+    if "feature_names_in_" in fitted:
+        fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
+    vars(dictionary).update(fitted, **arrays, metadata_=manifest["metadata"])
+    return dictionary

@@ -1,0 +1,50 @@
+"""Every format has the same names, and loading finds the one that a folder is in."""
+
+import numpy as np
+import pytest
+
+from skdict import SparseDictionaryAutoencoder
+from skdict.io import load_dictionary, save_dictionary
+from skdict.io.formats import FORMATS
+
+
+@pytest.fixture(scope="module")
+def sae():
+    rows = np.random.default_rng(0).standard_normal((100, 6))
+    return SparseDictionaryAutoencoder(8, max_iter=1, random_state=0).fit(rows)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_folder_matches_the_format_it_was_written_in_and_no_other(sae, name, tmp_path):
+    save_dictionary(sae, tmp_path / "sae", format=name)
+    assert [other for other, f in FORMATS.items() if f.matches(tmp_path / "sae")] == [name]
+    assert (tmp_path / "sae" / FORMATS[name].MARKER).is_file()
+    loaded = load_dictionary(tmp_path / "sae")
+    np.testing.assert_array_equal(loaded.components_, sae.components_)
+
+
+def test_a_folder_in_no_format_is_told_every_marker(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        load_dictionary(tmp_path)
+    assert all(f.MARKER in str(error.value) for f in FORMATS.values())
+
+
+def test_one_more_format_is_one_more_line(sae, tmp_path, monkeypatch):
+    class Weights:
+        MARKER = "components.npy"
+
+        @staticmethod
+        def matches(folder):
+            return (folder / "components.npy").is_file()
+
+        @staticmethod
+        def read(folder):
+            return np.load(folder / "components.npy")
+
+        @staticmethod
+        def write(dictionary, folder, metadata):
+            np.save(folder / "components.npy", dictionary.components_)
+
+    monkeypatch.setitem(FORMATS, "npy", Weights)
+    save_dictionary(sae, tmp_path, format="npy")
+    np.testing.assert_array_equal(load_dictionary(tmp_path), sae.components_)
