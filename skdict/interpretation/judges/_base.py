@@ -109,7 +109,8 @@ class JudgeScorer(BaseEstimator):
         headline = found.results.score
         headline = headline[np.isfinite(headline)]
         low, high = bootstrap_interval(headline, self.random_state)
-        means |= {f"{self.metric}_low": low, f"{self.metric}_high": high}
+        metric = self._metric()
+        means |= {f"{metric}_low": low, f"{metric}_high": high}
         means["median"] = float(np.median(headline)) if len(headline) else np.nan
         if self.control:
             means["shuffled"] = test.shuffled(found.results, found)
@@ -173,6 +174,10 @@ class JudgeScorer(BaseEstimator):
         """Return the tokens to explain from that a feature must fire on."""
         return 1 if self.sampling == DELPHI else self.min_firings
 
+    def _metric(self):
+        """Return the measure that a call returns."""
+        return self._default_metric if self.metric == "auto" else self.metric
+
     def _keep_failures(self, found):
         judging = found.results.attempts.failures
         self.failures_ = [
@@ -221,7 +226,7 @@ class JudgeScorer(BaseEstimator):
 
     def _check(self):
         check_choice("negatives", self.negatives, ("random", "hard"))
-        check_choice("metric", self.metric, self._names())
+        check_choice("metric", self.metric, ("auto", *self._names()))
         check_choice("sampling", self.sampling, ("random", DELPHI))
         for name in ("n_positive", "n_negative", "n_shown"):
             check_number(name, getattr(self, name), low=1, integer=True)

@@ -107,7 +107,7 @@ class JudgeTest:
                 found.attempts.add(j, verdicts.attempts.failures[j][-1])
             else:
                 verdicts.measures[j] = measures
-                verdicts.score[j] = measures[self.scorer.metric]
+                verdicts.score[j] = measures[self.scorer._metric()]
         return verdicts
 
     def shuffled(self, verdicts, found):
@@ -118,7 +118,7 @@ class JudgeTest:
         other = judged[shuffled_order(len(judged), self.scorer.random_state)]
         pairs = zip(judged, other, strict=True)
         measures = [self._measure(verdicts, j, found.explanations[o]) for j, o in pairs]
-        return defined_mean([m[self.scorer.metric] for m in measures if m is not None])
+        return defined_mean([m[self.scorer._metric()] for m in measures if m is not None])
 
     def _asked(self, cases, found):
         """Return the features that are judged."""

@@ -16,7 +16,46 @@ CORPUS = ("corpus_f1", "corpus_average_precision", "corpus_correlation")
 POOL_PER_SHOWN = 5
 
 
-class DetectionScorer(JudgeScorer):
+class ExplanationScorer(JudgeScorer):
+    """The parameters of scorers whose judge is given an explanation."""
+
+    def __init__(
+        self,
+        judge=None,
+        *,
+        metric="auto",
+        negatives="random",
+        n_positive=50,
+        n_negative=50,
+        window=32,
+        n_shown=5,
+        sampling="random",
+        control=True,
+        explainer=None,
+        sign="split",
+        n_features=150,
+        order="random",
+        min_firings=10,
+        random_state=0,
+    ):
+        self.judge = judge
+        self.metric = metric
+        self.negatives = negatives
+        self.n_positive = n_positive
+        self.n_negative = n_negative
+        self.window = window
+        self.n_shown = n_shown
+        self.sampling = sampling
+        self.control = control
+        self.explainer = explainer
+        self.sign = sign
+        self.n_features = n_features
+        self.order = order
+        self.min_firings = min_firings
+        self.random_state = random_state
+
+
+class DetectionScorer(ExplanationScorer):
     """Score explanations by whether a judge can tell the windows in which the feature fires.
 
     Explanations are made as in `FeatureInterpreter`. On the documents kept apart, the judge is
@@ -28,11 +67,11 @@ class DetectionScorer(JudgeScorer):
     judge : object or None, default=None
         With ``judge(explanation, windows)``. None is a `SimulatorJudge`, which needs no language
         model and explanations of an offline explainer.
-    metric : str, default="corpus_f1"
+    metric : str, default="auto"
         What a call returns: "corpus_f1", "corpus_average_precision" or "corpus_correlation",
         in which windows are weighted to occur as often as in the text; or "balanced_accuracy",
         "f1" or "auroc", which take as many silent windows as were drawn and so hardly notice
-        an explanation that says too much.
+        an explanation that says too much. "auto" is "corpus_f1", or "auroc" for hard negatives.
     negatives : {"random", "hard"}, default="random"
         Silent windows drawn uniformly, or the ones whose tokens are most like those of windows
         with the feature. Hard ones have no `corpus` measures.
@@ -70,40 +109,9 @@ class DetectionScorer(JudgeScorer):
 
     task = "detection"
 
-    def __init__(
-        self,
-        judge=None,
-        *,
-        metric="corpus_f1",
-        negatives="random",
-        n_positive=50,
-        n_negative=50,
-        window=32,
-        n_shown=5,
-        sampling="random",
-        control=True,
-        explainer=None,
-        sign="split",
-        n_features=150,
-        order="random",
-        min_firings=10,
-        random_state=0,
-    ):
-        self.judge = judge
-        self.metric = metric
-        self.negatives = negatives
-        self.n_positive = n_positive
-        self.n_negative = n_negative
-        self.window = window
-        self.n_shown = n_shown
-        self.sampling = sampling
-        self.control = control
-        self.explainer = explainer
-        self.sign = sign
-        self.n_features = n_features
-        self.order = order
-        self.min_firings = min_firings
-        self.random_state = random_state
+    @property
+    def _default_metric(self):
+        return "corpus_f1" if self.negatives == "random" else "auroc"
 
     def _names(self):
         return MEASURES + (CORPUS if self.negatives == "random" else ())
@@ -119,7 +127,7 @@ class DetectionScorer(JudgeScorer):
         return judgment_measures(labels, said, prevalence=prevalence)
 
 
-class FuzzingScorer(JudgeScorer):
+class FuzzingScorer(ExplanationScorer):
     """Score explanations by whether a judge can tell right marks from wrong ones.
 
     As `DetectionScorer`, but tokens are marked: where the feature fires, all of at least 0.3
@@ -130,8 +138,8 @@ class FuzzingScorer(JudgeScorer):
     ----------
     judge : object or None, default=None
         With ``judge(explanation, windows)``; None is a `SimulatorJudge`.
-    metric : {"balanced_accuracy", "f1", "auroc"}, default="balanced_accuracy"
-        What a call returns. None of them can notice an explanation that says too much of a rare
+    metric : {"auto", "balanced_accuracy", "f1", "auroc"}, default="auto"
+        What a call returns; "auto" is "balanced_accuracy". None of them can notice an explanation that says too much of a rare
         feature: a random token is hardly ever one of those named wrongly.
     negatives : {"random", "hard"}, default="random"
         Wrong marks in silent windows, or in windows in which the feature fires, on other tokens.
@@ -168,41 +176,7 @@ class FuzzingScorer(JudgeScorer):
     """
 
     task = "fuzzing"
-
-    def __init__(
-        self,
-        judge=None,
-        *,
-        metric="balanced_accuracy",
-        negatives="random",
-        n_positive=50,
-        n_negative=50,
-        window=32,
-        n_shown=5,
-        sampling="random",
-        control=True,
-        explainer=None,
-        sign="split",
-        n_features=150,
-        order="random",
-        min_firings=10,
-        random_state=0,
-    ):
-        self.judge = judge
-        self.metric = metric
-        self.negatives = negatives
-        self.n_positive = n_positive
-        self.n_negative = n_negative
-        self.window = window
-        self.n_shown = n_shown
-        self.sampling = sampling
-        self.control = control
-        self.explainer = explainer
-        self.sign = sign
-        self.n_features = n_features
-        self.order = order
-        self.min_firings = min_firings
-        self.random_state = random_state
+    _default_metric = "balanced_accuracy"
 
     def _names(self):
         return MEASURES
@@ -265,7 +239,7 @@ class IntruderScorer(JudgeScorer):
     """
 
     task = "intruder"
-    metric = "accuracy"
+    metric = _default_metric = "accuracy"
     explainer = None
     explains = control = False
 

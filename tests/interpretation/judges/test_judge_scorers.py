@@ -169,7 +169,7 @@ def test_the_control_is_the_score_of_explanations_exchanged(words, scorer):
         scorer(Reads(), explainer=Said([[j] for j in said]), **SMALL).measure(dictionary, acts)
         for said in (range(6), other)
     )
-    name = f"{scorer.task}_{scorer().metric}"
+    name = f"{scorer.task}_{scorer()._metric()}"
     assert sorted(other) == list(range(6)) and (other != np.arange(6)).all()
     assert own[name] == 1
     assert own[f"{scorer.task}_shuffled"] == exchanged[name] < 0.7
@@ -215,7 +215,7 @@ def test_all_three_in_one_comparison(words):
     ("scorer", "error", "message"),
     [
         (DetectionScorer(metric="accuracy"), ValueError, "metric='accuracy'"),
-        (DetectionScorer(negatives="hard"), ValueError, "metric='corpus_f1'"),
+        (DetectionScorer(metric="corpus_f1", negatives="hard"), ValueError, "metric='corpus_f1'"),
         (FuzzingScorer(negatives="near"), ValueError, "negatives='near'"),
         (DetectionScorer(lambda: 1), TypeError, "it has no judge"),
         (DetectionScorer(n_positive=0), ValueError, "n_positive=0"),

@@ -123,7 +123,7 @@ def test_explanations_that_cannot_be_read_are_counted_with_the_reply(words, scor
     made = scorer(judge, explainer=explainer, **SMALL)
     with pytest.warns(UserWarning, match=r"none of 3 features.*'It is hard to say\.'"):
         measures = made.measure(dictionary, acts)
-    assert np.isnan(measures[f"{made.task}_{made.metric}"])
+    assert np.isnan(measures[f"{made.task}_{made._metric()}"])
     assert measures[f"{made.task}_n_judged"] == 0
     assert measures[f"{made.task}_n_unexplained"] == 3
     assert [failure.raw for (failure,) in made.failures_] == ["It is hard to say."] * 3
@@ -161,7 +161,7 @@ def test_nothing_is_paid_for_features_that_cannot_be_judged(words, scorer):
     explains = [request for request in client.requests if "Say what" in request.text]
     assert len(explains) == 3 and len(client.requests) == 3 + 3 * 4
     found = without_prefix(made, found)
-    assert found[made.metric] == found["median"] == 1
+    assert found[made._metric()] == found["median"] == 1
     counts = [found[f"n_{name}"] for name in ("judged", "insufficient", "unexplained", "dead")]
     assert counts == [3, 2, 0, 1]
 
@@ -258,7 +258,7 @@ def test_replies_of_a_server_that_cannot_be_read_are_no_verdicts(words, address_
         made = scorer(LLMJudge(client, n_attempts=1), **FOUR_QUESTIONS[scorer])
         with pytest.warns(UserWarning, match="none of 3 features could be judged"):
             found = without_prefix(made, made.measure(dictionary, acts))
-    assert np.isnan(found[made.metric]) and found["n_judged"] == 0
+    assert np.isnan(found[made._metric()]) and found["n_judged"] == 0
     assert found["n_failed"] == 3 * (4 if scorer is IntruderScorer else 20)
     assert [{failure.raw for failure in own} for own in made.failures_] == [
         {reply} for reply in FAULTS.values()
@@ -272,7 +272,7 @@ def test_what_a_server_failed_to_say_is_left_out_and_not_wrong(words, address_of
         client = ManagedClient(OpenAIClient("m", base_url=address), max_retries=0, n_threads=1)
         made = scorer(LLMJudge(client, n_attempts=1), **FOUR_QUESTIONS[scorer])
         found = without_prefix(made, made.measure(dictionary, acts))
-    assert found[made.metric] == 1 and found["n_judged"] == 2
+    assert found[made._metric()] == 1 and found["n_judged"] == 2
     assert found["n_failed"] == (4 if scorer is IntruderScorer else 20)
     assert [len(own) for own in made.failures_] == [4, 0, 0]
 
