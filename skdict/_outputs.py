@@ -1,6 +1,6 @@
 """Outputs tried before the work whose results they are to hold.
 
-Floor 1: imports the standard library only.
+Floor 0: imports the standard library only.
 """
 
 import errno

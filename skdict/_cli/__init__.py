@@ -1,4 +1,4 @@
 """The commands of `python -m skdict`, one module each.
 
-Floor 5: imports anything.
+Floor 7: imports anything.
 """

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skdict._cli._clock import Clock
-from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
+from skdict._cli._options import REQUIRED, STORE, add_command, as_settings, save_settings
 from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
 from skdict._cli._terminal import show, show_json
 from skdict._core import resolve_device
@@ -31,13 +31,7 @@ A checkpoint is written after each epoch: run the same command again to resume a
 interruption; it ends with the same dictionary.
 """
 ARGUMENTS = {
-    "store": {
-        "metavar": "STORE",
-        "nargs": "?",
-        "type": Path,
-        "default": REQUIRED,
-        "help": "folder of activations",
-    },
+    **STORE,
     "--out": {
         "metavar": "FOLDER",
         "type": Path,

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from skdict._cli._options import REQUIRED, add_command, as_settings
+from skdict._cli._options import DICTIONARY, STORE, add_command, as_settings
 from skdict._cli._terminal import show, show_json
 from skdict._cli.show import note_other_source
 from skdict._outputs import check_output_file
@@ -19,20 +19,8 @@ on, its tokens and an explanation with a score. It opens in any browser, without
 For honest figures pass activations of texts that the dictionary was not fitted on.
 """
 ARGUMENTS = {
-    "dictionary": {
-        "metavar": "FOLDER",
-        "nargs": "?",
-        "type": Path,
-        "default": REQUIRED,
-        "help": "folder of a saved dictionary",
-    },
-    "store": {
-        "metavar": "STORE",
-        "nargs": "?",
-        "type": Path,
-        "default": REQUIRED,
-        "help": "folder of activations",
-    },
+    **DICTIONARY,
+    **STORE,
     "--out": {
         "metavar": "FILE",
         "type": Path,

@@ -3,12 +3,11 @@
 import argparse
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 
-from skdict._cli._options import REQUIRED, add_command, as_settings
+from skdict._cli._options import DICTIONARY, STORE, add_command, as_settings
 from skdict._cli._terminal import show, show_json
 from skdict._core import iter_blocks
 from skdict._text import printable
@@ -35,20 +34,8 @@ def _features(text):
 
 
 ARGUMENTS = {
-    "dictionary": {
-        "metavar": "FOLDER",
-        "nargs": "?",
-        "type": Path,
-        "default": REQUIRED,
-        "help": "folder of a saved dictionary",
-    },
-    "store": {
-        "metavar": "STORE",
-        "nargs": "?",
-        "type": Path,
-        "default": REQUIRED,
-        "help": "folder of activations",
-    },
+    **DICTIONARY,
+    **STORE,
     "--features": {
         "metavar": "I,J,...",
         "type": _features,

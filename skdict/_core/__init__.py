@@ -1,6 +1,6 @@
 """The torch core: training and codes on tensors alone.
 
-Floor 1: imports torch, numpy and scipy, and no other part of skdict.
+Floor 0: imports torch, numpy and scipy, and no other part of skdict.
 
 Shape letters, here and nowhere else: `n` rows, `d` model width, `m` components.
 A tilde in formulas marks rows after centring and scaling.

@@ -1,6 +1,6 @@
 """Judging dictionaries: arrays in, numbers out; and any dictionaries side by side.
 
-Floor 2, beside `decomposition`, whose dictionaries it judges and whom it may import.
+Floor 3: imports `decomposition`, whose dictionaries it measures.
 """
 
 from skdict.decomposition import knee, nearest_l0, one_standard_error, sparsest_within
