@@ -30,7 +30,7 @@ OUTSIDE = {
     "models": {"torch", "numpy", "transformers", "gguf"},
     "datasets": {"sklearn", "numpy", "scipy", "huggingface_hub"},
 }
-MOST_LINES, MOST_BODY_LINES, MOST_AT_THE_TOP = 480, 62, 9
+MOST_LINES, MOST_BODY_LINES, MOST_AT_THE_TOP = 400, 30, 7
 
 
 def parts_below():

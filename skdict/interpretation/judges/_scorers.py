@@ -139,8 +139,9 @@ class FuzzingScorer(ExplanationScorer):
     judge : object or None, default=None
         With ``judge(explanation, windows)``; None is a `SimulatorJudge`.
     metric : {"auto", "balanced_accuracy", "f1", "auroc"}, default="auto"
-        What a call returns; "auto" is "balanced_accuracy". None of them can notice an explanation that says too much of a rare
-        feature: a random token is hardly ever one of those named wrongly.
+        What a call returns; "auto" is "balanced_accuracy". None of them can notice an explanation
+        that says too much of a rare feature: a random token is hardly ever one of those named
+        wrongly.
     negatives : {"random", "hard"}, default="random"
         Wrong marks in silent windows, or in windows in which the feature fires, on other tokens.
     n_positive, n_negative : int, default=50
