@@ -17,7 +17,7 @@ from skdict._llm._prompts import (
     simulate_request,
     simulate_token_request,
 )
-from skdict._llm._replies import (
+from skdict._llm._read_replies import (
     expected_level,
     read_answers,
     read_explanation,

@@ -1,4 +1,4 @@
-"""Which features are dead, and the warning of many dead ones, with cause and remedy."""
+"""When a feature is dead, in training and after it, and the warning of many dead ones."""
 
 import numpy as np
 import scipy.sparse
@@ -9,6 +9,8 @@ from skdict.decomposition._defaults import setting
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import DeadFeaturesWarning
 
+# In training, a feature is dead after so many rows without firing, or an epoch if that is less.
+MOST_SILENT_ROWS = 10_000_000
 MANY_DEAD = 1 / 3
 # Ten times the default.
 USUAL_LEARNING_RATE = 0.03
@@ -32,6 +34,11 @@ def firing_counts(codes):
 def are_dead(firing_counts, min_count=1):
     """Return flags: a feature is dead if it fires on fewer than `min_count` rows."""
     return firing_counts < min_count
+
+
+def silent_steps(schedule):
+    """Return the steps of training without firing after which a feature is dead."""
+    return min(schedule.steps, -(-MOST_SILENT_ROWS // schedule.batch_size))
 
 
 def warn_of_dead_features(sae):

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 import numpy as np
 import torch
 
+from skdict.decomposition._dead_features import silent_steps
+
 
 class Fit:
     """Trains one dictionary on one source of rows, and tells observers how it goes.
@@ -95,7 +97,7 @@ class Fit:
             observer.restore(plain["observers"].get(type(observer).__name__, {}))
 
     def _read(self):
-        entry = self.trainer.read(silent_steps=self.schedule.steps)
+        entry = self.trainer.read(silent_steps=silent_steps(self.schedule))
         scaling = self.rows.scaling
         entry["fvu"] = entry.pop("squared_error") * scaling.error_unit
         entry["fvu_inliers"] = entry.pop("inlier_error") * scaling.inlier_error_unit

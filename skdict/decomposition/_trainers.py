@@ -11,10 +11,9 @@ from skdict.decomposition._activation import (
     penalty_of,
 )
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
+from skdict.decomposition._dead_features import silent_steps
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import levels_of
-
-MOST_SILENT_ROWS = 10_000_000
 
 
 def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=None):
@@ -56,13 +55,8 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
         moments=moments,
         group=group,
         n_steps=n_steps,
-        silent_steps=silent_steps(sae, schedule) if has_auxk else None,
+        silent_steps=silent_steps(schedule) if has_auxk else None,
     )
-
-
-def silent_steps(sae, schedule):
-    """Return after how many steps without firing a feature is dead: an epoch, or 10M rows."""
-    return min(schedule.steps, -(-MOST_SILENT_ROWS // sae.batch_size))
 
 
 def weights_of(trainer, rows):

@@ -5,7 +5,7 @@ from sklearn.utils import Bunch
 
 from skdict._core import iter_blocks
 from skdict._validation import as_rows, check_number
-from skdict.decomposition import dictionary_atoms
+from skdict.decomposition import are_dead, dictionary_atoms
 
 
 def flag_features(dictionary, X, statistics, *, dense=0.1, ratio=5.0, share=0.5):
@@ -79,7 +79,7 @@ def flag_features(dictionary, X, statistics, *, dense=0.1, ratio=5.0, share=0.5)
     within = np.square(atoms[:, outlier]).sum(axis=1)
     found = np.divide(within, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     return Bunch(
-        dead=statistics.counts_ == 0,
+        dead=are_dead(statistics.counts_),
         dense=statistics.density_ > dense,
         outlier_dimension=found >= share,
         outlier_share=found,

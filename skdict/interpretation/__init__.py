@@ -17,10 +17,10 @@ from skdict._llm import (
     Request,
     TransformersClient,
 )
+from skdict.interpretation._attempts import Failure
 from skdict.interpretation._feature_interpreter import FeatureInterpreter
 from skdict.interpretation._protocols import cunningham2023, delphi
 from skdict.interpretation._scorers import InterpretabilityScorer
-from skdict.interpretation._strategies import Failure
 from skdict.interpretation.explainers import (
     ContextExplainer,
     Explanation,

@@ -22,7 +22,6 @@ from skdict.inspection.evidence import (
     split_fragments,
 )
 from skdict.interpretation._scores import Scores, Status
-from skdict.interpretation._strategies import check_strategy, writes_free_words
 from skdict.interpretation._study import (
     Study,
     check_features,
@@ -30,6 +29,7 @@ from skdict.interpretation._study import (
     explainers_of,
 )
 from skdict.interpretation.simulators import RuleTest, SimulatorTest
+from skdict.interpretation.strategies import check_strategy, writes_free_words
 
 PAPER = "cunningham2023"
 SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)

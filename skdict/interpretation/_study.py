@@ -6,15 +6,11 @@ import numpy as np
 
 from skdict._validation import check_choice, check_number, check_random_state
 from skdict.inspection.evidence import TokenBlock
+from skdict.interpretation._attempts import Attempts, Failure
 from skdict.interpretation._scores import decide_status, n_dead_components
-from skdict.interpretation._strategies import (
-    Attempts,
-    Failure,
-    check_strategy,
-    writes_free_words,
-)
 from skdict.interpretation.explainers import ContextExplainer, LexiconExplainer, NGramExplainer
 from skdict.interpretation.explainers._rules import RulePredictor
+from skdict.interpretation.strategies import check_strategy, writes_free_words
 from skdict.metrics import CorrelationSums
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from skdict._llm import AskingError
 from skdict._llm._asking import ask
-from skdict._llm._replies import expected_level, read_levels
+from skdict._llm._read_replies import expected_level, read_levels
 from skdict.interpretation import (
     Completion,
     FeatureInterpreter,

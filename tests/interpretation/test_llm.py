@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from skdict._llm._errors import BudgetSpentError, ReplyError
 from skdict._llm._prompts import simulate_request
-from skdict._llm._replies import expected_level, read_explanation, read_levels
+from skdict._llm._read_replies import expected_level, read_explanation, read_levels
 from skdict._llm._requests import Request
 from skdict.interpretation import (
     ClientError,

@@ -15,7 +15,8 @@ from skdict.interpretation import (
     LLMSimulator,
     NGramExplainer,
 )
-from skdict.interpretation._strategies import Attempts, check_strategy
+from skdict.interpretation._attempts import Attempts
+from skdict.interpretation.strategies import check_strategy
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import Reader, explain_and_judge
 

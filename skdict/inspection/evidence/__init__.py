@@ -1,6 +1,9 @@
 """Windows of text with the codes of features: which ones are drawn, and how.
 
-Floor 5, as all of `inspection`. The rest of `inspection` and `interpretation` draw windows here.
+Floor 5, as all of `inspection`. `_cut_windows` cuts documents into windows; `_drawn_windows` draws
+the strongest, random and silent ones of each feature, `_quantile_windows` equally many of each
+strength, and `_fragments` cuts one from each document. `_scoring_windows` says which of them are
+scored on. `_feature_draw` draws features, and `_streams` names what is random.
 """
 
 from skdict.inspection.evidence._collect_records import collect_records
@@ -11,10 +14,10 @@ from skdict.inspection.evidence._documents import (
     iter_coded_documents,
     iter_documents,
 )
-from skdict.inspection.evidence._drawn_codes import FeatureDraw, join_blocks
+from skdict.inspection.evidence._drawn_windows import FeatureRecords, Record, RecordCollector
+from skdict.inspection.evidence._feature_draw import FeatureDraw, join_blocks
 from skdict.inspection.evidence._quantile_windows import N_QUANTILES
-from skdict.inspection.evidence._records import FeatureRecords, Record, RecordCollector
-from skdict.inspection.evidence._sampled_windows import sampled_windows, windows_of
+from skdict.inspection.evidence._scoring_windows import sampled_windows, windows_of
 from skdict.inspection.evidence._silent_windows import hardest, windows_and_prevalence
 from skdict.inspection.evidence._split_documents import split_documents
 from skdict.inspection.evidence._streams import Stream, mix, uniform

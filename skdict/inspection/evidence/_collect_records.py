@@ -2,7 +2,7 @@
 
 from skdict.inspection._checks import check_codes
 from skdict.inspection.evidence._documents import iter_coded_documents
-from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._drawn_windows import collect
 
 
 def collect_records(codes, activations, *, chosen=None, **options):

@@ -6,7 +6,7 @@ import numpy as np
 
 from skdict._text import readable
 from skdict.inspection.evidence._documents import document_bounds
-from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._drawn_windows import collect
 from skdict.inspection.evidence._split_documents import PARTS
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock

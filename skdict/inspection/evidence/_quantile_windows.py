@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from skdict.inspection.evidence._records import FeatureRecords, Record
+from skdict.inspection.evidence._cut_windows import BlockWindows, Firings
+from skdict.inspection.evidence._drawn_windows import FeatureRecords, Record
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
-from skdict.inspection.evidence._windows import BlockWindows, Firings
 
 # Of delphi: windows that a feature must fire in, slices of them, and windows to explain from.
 FEWEST = 200

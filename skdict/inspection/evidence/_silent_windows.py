@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.preprocessing import normalize
 
-from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._drawn_windows import collect
 
 
 def windows_and_prevalence(blocks, n_features, *, window, n_active, n_silent, seed):

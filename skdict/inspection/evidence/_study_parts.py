@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict.inspection.evidence._drawn_codes import DrawnCodes
+from skdict.inspection.evidence._feature_draw import DrawnCodes
 from skdict.inspection.evidence._fragments import deal_fragments, fragment_rows
 from skdict.inspection.evidence._quantile_windows import quantile_windows
 from skdict.inspection.evidence._split_documents import split_documents

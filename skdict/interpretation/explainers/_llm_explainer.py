@@ -15,8 +15,8 @@ from skdict._llm import (
 )
 from skdict._validation import check_number
 from skdict.inspection.evidence import RecordCollector
-from skdict.interpretation._strategies import ClientStrategy
 from skdict.interpretation.explainers._explanation import Explanation
+from skdict.interpretation.strategies import ClientStrategy
 
 
 class LLMExplainer(ClientStrategy):

@@ -17,7 +17,6 @@ from skdict.inspection.evidence import (
     split_quantiles,
 )
 from skdict.interpretation._scores import Status, bootstrap_interval, defined_mean
-from skdict.interpretation._strategies import check_strategy, writes_free_words
 from skdict.interpretation._study import (
     Study,
     check_features,
@@ -26,6 +25,7 @@ from skdict.interpretation._study import (
 )
 from skdict.interpretation.judges._judge_test import JudgeTest
 from skdict.interpretation.judges._simulator_judge import SimulatorJudge
+from skdict.interpretation.strategies import check_strategy, writes_free_words
 from skdict.metrics import split_rows
 
 DELPHI = "delphi"

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 
 from skdict.inspection.evidence import Stream, mix, windows_and_prevalence
+from skdict.interpretation._attempts import Attempts
 from skdict.interpretation._scores import defined_mean, shuffled_order
-from skdict.interpretation._strategies import Attempts
 from skdict.interpretation.judges._verdicts import ask_judge
 
 

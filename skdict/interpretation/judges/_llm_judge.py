@@ -2,7 +2,7 @@
 
 from skdict._llm import ask, judge_request, managed, read_answers, read_intruder
 from skdict._validation import check_number
-from skdict.interpretation._strategies import ClientStrategy
+from skdict.interpretation.strategies import ClientStrategy
 
 
 class LLMJudge(ClientStrategy):

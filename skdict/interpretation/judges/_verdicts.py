@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdict.interpretation._strategies import Attempts
+from skdict.interpretation._attempts import Attempts
 
 
 def ask_judge(judge, explanation, windows, *, n_shown=5, seed=0, attempts=None, feature=0):

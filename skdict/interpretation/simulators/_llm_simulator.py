@@ -14,8 +14,8 @@ from skdict._llm import (
     simulate_token_request,
 )
 from skdict._validation import check_choice, check_flag, check_number
-from skdict.interpretation._strategies import ClientStrategy
 from skdict.interpretation.simulators._calibration import CALIBRATIONS
+from skdict.interpretation.strategies import ClientStrategy
 
 METHODS = ("all_at_once", "token_by_token", "json")
 

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse
 
 from skdict.inspection.evidence import TokenBlock, windows_of
+from skdict.interpretation._attempts import Attempts, Failure
 from skdict.interpretation._scores import shuffled_order
-from skdict.interpretation._strategies import Attempts, Failure
 from skdict.interpretation.explainers import LexiconExplainer
 from skdict.interpretation.explainers._rules import RulePredictor
 from skdict.interpretation.simulators._calibration import calibration_map

@@ -25,7 +25,7 @@ from skdict.interpretation import (
     Window,
     ask_judge,
 )
-from skdict.interpretation._strategies import Attempts
+from skdict.interpretation._attempts import Attempts
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import explain_and_judge, openai_server
 

@@ -6,11 +6,11 @@ import numpy as np
 import scipy.sparse
 
 from skdict._validation import as_host_array, check_number
+from skdict.inspection.evidence._cut_windows import BlockWindows, Firings
 from skdict.inspection.evidence._documents import in_document_order
 from skdict.inspection.evidence._keyed_topk import KeyedTopK
 from skdict.inspection.evidence._streams import Stream, mix, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
-from skdict.inspection.evidence._windows import BlockWindows, Firings
 
 # Windows that silent ones are drawn from, for each silent window wanted.
 POOL = 16

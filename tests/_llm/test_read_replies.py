@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdict._llm._errors import ReplyError
-from skdict._llm._replies import (
+from skdict._llm._read_replies import (
     read_answers,
     read_explanation,
     read_intruder,

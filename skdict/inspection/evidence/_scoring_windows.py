@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse
 
 from skdict.inspection.evidence._documents import document_bounds
-from skdict.inspection.evidence._records import collect
+from skdict.inspection.evidence._drawn_windows import collect
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
 N_WINDOWS = 5
