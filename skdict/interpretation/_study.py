@@ -117,7 +117,7 @@ class Study:
         material = evidence.codes()
         if material is not None:
             codes, tokens = material
-            material = codes[:, asked], tokens
+            material = codes if len(asked) == codes.shape[1] else codes[:, asked], tokens
         if writes_free_words(self.explainers[0]):
             candidates = [self._in_words(evidence, found, asked, material, vocabulary)]
         else:

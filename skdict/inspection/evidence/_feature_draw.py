@@ -83,10 +83,13 @@ class FeatureDraw:
             if rows_of is not None:
                 rows = rows_of(block)
                 codes, tokens = codes[rows], tokens[rows]
-            parts.append((kept, codes if len(kept) == codes.shape[1] else codes[:, kept], tokens))
+            parts.append((kept, _taken(codes, kept), tokens))
         exist = self._exist(counts, columns.n_components)
         features = np.flatnonzero(exist & (rank <= self._last(rank, exist)))
-        blocks = [(c[:, np.searchsorted(kept, features)], tokens) for kept, c, tokens in parts]
+        blocks = [
+            (_taken(codes, np.searchsorted(kept, features)), tokens)
+            for kept, codes, tokens in parts
+        ]
         return DrawnCodes(features, counts, blocks)
 
     def _exist(self, counts, n_components):
@@ -112,6 +115,11 @@ class FeatureDraw:
 
     def _candidates(self, rank, exist):
         return np.flatnonzero(rank <= self._last(rank, exist))
+
+
+def _taken(codes, columns):
+    """Return some columns of codes, ascending; all of them without a copy."""
+    return codes if len(columns) == codes.shape[1] else codes[:, columns]
 
 
 def join_blocks(blocks):
