@@ -17,12 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skdict import ActivationExtractor, SparseDictionaryAutoencoder, load_stories
-from skdict.interpretation import (
-    FeatureInterpreter,
-    LLMExplainer,
-    LLMSimulator,
-    TransformersClient,
-)
+from skdict.interpretation import FeatureInterpreter, LLMExplainer, LLMSimulator
+from skdict.interpretation.llm import TransformersClient
 
 FAST = os.environ.get("SKDICT_EXAMPLES_FAST") == "1"
 n_texts, n_components, max_iter = (12, 16, 1) if FAST else (400, 512, 10)

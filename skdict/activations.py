@@ -14,12 +14,11 @@ from skdict._store import (
     ShardedRows,
     check_order,
     open_store,
-    store_digest,
     write_whole,
 )
 from skdict._text import readable
 
-__all__ = ["Activations", "ActivationsWriter", "Context", "store_digest"]
+__all__ = ["Activations", "ActivationsWriter"]
 
 
 class Context(NamedTuple):

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from skdict.interpretation import Completion, Request
+from skdict.interpretation.llm import Completion, Request
 
 UNKNOWN = "unknown"
 

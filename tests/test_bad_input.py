@@ -19,15 +19,9 @@ from skdict import (
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import TopKDictionary
 from skdict.inspection import input_histogram, summarize_features
-from skdict.interpretation import (
-    DetectionScorer,
-    LLMExplainer,
-    LLMJudge,
-    LLMSimulator,
-    ManagedClient,
-    OpenAIClient,
-    write_rating_sheet,
-)
+from skdict.interpretation import DetectionScorer, LLMExplainer, LLMJudge, LLMSimulator
+from skdict.interpretation.llm import ManagedClient, OpenAIClient
+from skdict.interpretation.ratings import write_rating_sheet
 from skdict.io import save_dictionary
 from skdict.metrics import firing_density
 

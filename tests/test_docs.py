@@ -66,6 +66,8 @@ from sklearn.decomposition import PCA
 from skdict import *
 from skdict.inspection import *
 from skdict.interpretation import *
+from skdict.interpretation.llm import *
+from skdict.interpretation.ratings import *
 from skdict.metrics import *
 extractor = ActivationExtractor(stories.model, "resid_post.2")
 acts = extractor.fit_transform(texts)
@@ -106,6 +108,8 @@ def public_packages():
         for module in found
         if not module.name.startswith("_")
     ]
+    for part in ("llm", "ratings"):
+        modules.append(importlib.import_module(f"skdict.interpretation.{part}"))
     return [module for module in modules if getattr(module, "__all__", None)]
 
 

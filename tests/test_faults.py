@@ -19,7 +19,8 @@ import pytest
 
 from skdict import SparseDictionaryAutoencoder, load_stories
 from skdict.__main__ import main
-from skdict.activations import Activations, store_digest
+from skdict._store import store_digest
+from skdict.activations import Activations
 from skdict.io import load_dictionary, save_dictionary
 
 SIGNALS = (signal.SIGINT, signal.SIGKILL)

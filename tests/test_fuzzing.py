@@ -13,10 +13,12 @@ import pytest
 
 from skdict import Activations, SparseDictionaryAutoencoder
 from skdict._files import sealed
-from skdict.activations import ActivationsWriter, store_digest
+from skdict._store import store_digest
+from skdict.activations import ActivationsWriter
 from skdict.decomposition import Observer
 from skdict.inspection import collect_records
-from skdict.interpretation import read_ratings, write_rating_page, write_rating_sheet
+from skdict.interpretation.ratings import read_ratings, write_rating_sheet
+from skdict.interpretation.ratings._page import page_content
 from skdict.io import _resumable_fit, fit_resumable, load_dictionary, save_dictionary
 from tests.fuzzing import campaign
 
@@ -152,7 +154,7 @@ def content_of_ratings(folder):
 
 
 def content_of_page(folder):
-    write_rating_page(folder / "page.html", folder / "sheet.csv")
+    (folder / "page.html").write_bytes(page_content(folder / "sheet.csv"))
     return (folder / "page.html").read_bytes()
 
 

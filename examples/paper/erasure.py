@@ -43,7 +43,7 @@ from common import (
 
 from skdict import ActivationExtractor, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.datasets import make_agreement, make_pronouns
-from skdict.interventions import LEACE, Erase, FeatureEraser, erasure_report, intervene
+from skdict.interventions import LEACE, FeatureEraser, erasure_report, intervene
 from skdict.models import capture, find_hook_point
 
 N_TRIED = 8
@@ -102,7 +102,7 @@ class Prompts:
         model, edited = self.pair[0], nullcontext()
         if eraser is not None:
             options = {"positions": self.flags}
-            edited = intervene(model, self.hook_point, None, Erase(eraser), **options)
+            edited = intervene(model, self.hook_point, None, eraser, **options)
         with torch.no_grad(), edited:
             logits = model(self.ids, attention_mask=self.mask).logits
         difference = self.task.metric(logits)

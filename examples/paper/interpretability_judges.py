@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from skdict.inspection import TokenBlock
+from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation import (
     ContextExplainer,
     EmbeddingJudge,
@@ -28,10 +28,9 @@ from skdict.interpretation import (
     RecordedJudge,
     SimulatorJudge,
     Window,
-    agreement_with_scores,
-    ask_judge,
-    judgment_measures,
 )
+from skdict.interpretation.judges import ask_judge, judgment_measures
+from skdict.interpretation.ratings import agreement_with_scores
 
 WORDS = re.compile(r"\s?\w+|\s?[^\w\s]+|\s+")
 MARKS = re.compile(r"<<(.*?)>>", re.DOTALL)

@@ -18,8 +18,9 @@ from skdict._cli._terminal import show, show_json
 from skdict._cli._text_lengths import report_tokens
 from skdict._files import locked
 from skdict._outputs import check_output_folder
+from skdict._store import store_digest
 from skdict._validation import check_number
-from skdict.activations import Activations, ActivationsWriter, store_digest
+from skdict.activations import Activations, ActivationsWriter
 from skdict.exceptions import OutlierWarning
 from skdict.feature_extraction import NoRowsError
 from skdict.models import fingerprint

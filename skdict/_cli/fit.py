@@ -13,8 +13,9 @@ from skdict._cli._terminal import show, show_json
 from skdict._core import resolve_device
 from skdict._files import locked, restore_interrupted
 from skdict._outputs import check_disk_space, check_output_folder
+from skdict._store import store_digest
 from skdict._validation import check_number
-from skdict.activations import Activations, store_digest
+from skdict.activations import Activations
 from skdict.decomposition import (
     SparseDictionaryAutoencoder,
     check_autoencoder_params,

@@ -57,7 +57,7 @@ class ManagedClient:
 
     Examples
     --------
-    >>> from skdict.interpretation import ManagedClient, Request
+    >>> from skdict.interpretation.llm import ManagedClient, Request
     >>> client = ManagedClient(lambda request: "yes", max_calls=1)
     >>> client.complete(Request((("user", "Is it?"),))).text
     'yes'

@@ -52,7 +52,7 @@ class OpenAIClient:
 
     Examples
     --------
-    >>> from skdict.interpretation import OpenAIClient
+    >>> from skdict.interpretation.llm import OpenAIClient
     >>> OpenAIClient("llama-3", base_url="http://localhost:8000/v1")
     OpenAIClient('llama-3', base_url='http://localhost:8000/v1', api_key_env='OPENAI_API_KEY')
     """

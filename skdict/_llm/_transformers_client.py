@@ -33,7 +33,7 @@ class TransformersClient:
     Examples
     --------
     >>> from skdict import load_stories
-    >>> from skdict.interpretation import Request, TransformersClient
+    >>> from skdict.interpretation.llm import Request, TransformersClient
     >>> client = TransformersClient(load_stories().model)
     >>> client.complete(Request((("user", "Once upon a"),), max_tokens=1)).text
     ' time'

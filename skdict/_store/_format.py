@@ -112,7 +112,8 @@ def store_digest(folder):
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>> from skdict.activations import Activations, store_digest
+    >>> from skdict.activations import Activations
+    >>> from skdict._store import store_digest
     >>> acts = Activations(np.eye(2), documents=[0, 0], positions=[0, 1], token_ids=[7, 9])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     acts.save(folder + "/a")

@@ -4,8 +4,8 @@ Floor 2: imports `decomposition`, `models`, `activations`, `_core`, scikit-learn
 """
 
 from skdict.feature_extraction._activation_extractor import ActivationExtractor, extract_activations
-from skdict.feature_extraction._extraction import NoRowsError as NoRowsError
+from skdict.feature_extraction._extraction import NoRowsError
 from skdict.feature_extraction._feature_vectorizer import FeatureVectorizer
-from skdict.feature_extraction._windows import read_in_windows as read_in_windows
+from skdict.feature_extraction._windows import read_in_windows
 
 __all__ = ["ActivationExtractor", "FeatureVectorizer", "extract_activations"]

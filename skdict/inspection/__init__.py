@@ -4,8 +4,8 @@ Floor 5: imports packages of lower floors only.
 """
 
 from skdict.inspection._case_studies import input_histogram, predicate_scores
-from skdict.inspection._checks import check_activations as check_activations
-from skdict.inspection._encoding import FeatureColumns as FeatureColumns
+from skdict.inspection._checks import check_activations
+from skdict.inspection._encoding import FeatureColumns
 from skdict.inspection._features import FeatureSummary, summarize_features
 from skdict.inspection._flags import flag_features
 from skdict.inspection._neighbours import feature_splitting, nearest_features
@@ -24,11 +24,7 @@ from skdict.inspection.displays import (
 from skdict.inspection.evidence import (
     FeatureRecords,
     Record,
-    RecordCollector,
-    TokenBlock,
     collect_records,
-    iter_documents,
-    split_documents,
 )
 from skdict.inspection.report import write_report
 
@@ -37,25 +33,17 @@ __all__ = [
     "DictionarySimilarityDisplay",
     "FeatureDensityDisplay",
     "FeatureMapDisplay",
-    "FeatureRecords",
     "FeatureStatistics",
-    "FeatureSummary",
     "InputHistogramDisplay",
     "InterpretabilityDisplay",
     "PatchingCurveDisplay",
-    "Record",
-    "RecordCollector",
-    "TokenBlock",
-    "TokenTable",
     "TrainingHistoryDisplay",
     "collect_records",
     "feature_splitting",
     "flag_features",
     "input_histogram",
-    "iter_documents",
     "nearest_features",
     "predicate_scores",
-    "split_documents",
     "summarize_features",
     "write_report",
 ]

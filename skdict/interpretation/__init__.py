@@ -9,14 +9,6 @@ no terms; then a simulator, ``simulate(explanation, records, vocabulary)``, pred
 them together.
 """
 
-from skdict._llm import (
-    ClientError,
-    Completion,
-    ManagedClient,
-    OpenAIClient,
-    Request,
-    TransformersClient,
-)
 from skdict.interpretation._attempts import Failure
 from skdict.interpretation._feature_interpreter import FeatureInterpreter
 from skdict.interpretation._protocols import cunningham2023, delphi
@@ -27,7 +19,6 @@ from skdict.interpretation.explainers import (
     LexiconExplainer,
     LLMExplainer,
     NGramExplainer,
-    Term,
 )
 from skdict.interpretation.judges import (
     DetectionScorer,
@@ -38,29 +29,15 @@ from skdict.interpretation.judges import (
     RecordedJudge,
     SimulatorJudge,
     Window,
-    ask_judge,
-    judgment_measures,
 )
-from skdict.interpretation.ratings._agreement import (
-    agreement_with_scores,
-    krippendorff_alpha,
-    weighted_kappa,
-)
-from skdict.interpretation.ratings._page import write_rating_page
-from skdict.interpretation.ratings._ratings import Ratings
-from skdict.interpretation.ratings._read_ratings import read_ratings
-from skdict.interpretation.ratings._write_rating_sheet import write_rating_sheet
 from skdict.interpretation.simulators import LLMSimulator, Simulation
 from skdict.models import reinitialize_model
 
 __all__ = [
-    "ClientError",
-    "Completion",
     "ContextExplainer",
     "DetectionScorer",
     "EmbeddingJudge",
     "Explanation",
-    "Failure",
     "FeatureInterpreter",
     "FuzzingScorer",
     "InterpretabilityScorer",
@@ -69,26 +46,11 @@ __all__ = [
     "LLMJudge",
     "LLMSimulator",
     "LexiconExplainer",
-    "ManagedClient",
     "NGramExplainer",
-    "OpenAIClient",
-    "Ratings",
     "RecordedJudge",
-    "Request",
-    "Simulation",
     "SimulatorJudge",
-    "Term",
-    "TransformersClient",
     "Window",
-    "agreement_with_scores",
-    "ask_judge",
     "cunningham2023",
     "delphi",
-    "judgment_measures",
-    "krippendorff_alpha",
-    "read_ratings",
     "reinitialize_model",
-    "weighted_kappa",
-    "write_rating_page",
-    "write_rating_sheet",
 ]

@@ -5,15 +5,12 @@ them. Names outside `__all__` serve other parts of skdict.
 """
 
 from skdict.interventions._circuits import find_circuit
-from skdict.interventions._edits import Ablate, Project, Reconstruct, Steer
-from skdict.interventions._edits import Replace as Replace
-from skdict.interventions._frozen_dictionary import frozen_dictionary as frozen_dictionary
+from skdict.interventions._edits import Ablate, Project, Reconstruct, Replace, Steer
+from skdict.interventions._frozen_dictionary import frozen_dictionary
 from skdict.interventions._intervene import intervene
-from skdict.interventions._measure_edits import mean_row as mean_row
-from skdict.interventions._measure_edits import measure_edits as measure_edits
+from skdict.interventions._measure_edits import mean_row, measure_edits
 from skdict.interventions._patch import Patch
-from skdict.interventions._text_batches import text_batches as text_batches
-from skdict.interventions.erasure._erase import Erase
+from skdict.interventions._text_batches import text_batches
 from skdict.interventions.erasure._erasure_report import erasure_report
 from skdict.interventions.erasure._feature_eraser import FeatureEraser
 from skdict.interventions.erasure._leace import LEACE
@@ -25,9 +22,7 @@ from skdict.interventions.patching._patching_curve import patching_curve
 __all__ = [
     "LEACE",
     "Ablate",
-    "Erase",
     "FeatureEraser",
-    "OutputEffects",
     "Patch",
     "Project",
     "Reconstruct",

@@ -8,6 +8,7 @@ from skdict.decomposition import finite_blocks
 from skdict.interventions._codes_to_activations import through_codes
 from skdict.interventions._frozen_dictionary import check_features
 from skdict.interventions._patch import Patch
+from skdict.interventions.erasure._erase import Erase
 
 
 class Ablate:
@@ -239,6 +240,8 @@ class Replace:
 
 def bind_edit(edit, dictionary, error):
     """Return the function that rewrites activations by an edit, or refuse what is none."""
+    if hasattr(edit, "transform") and not isinstance(edit, type):
+        edit = Erase(edit)
     if dictionary is None and getattr(edit, "_needs_codes", True):
         raise TypeError(f"dictionary is None, and {edit!r} edits codes; pass a fitted dictionary")
     if not isinstance(edit, Patch):
@@ -247,8 +250,9 @@ def bind_edit(edit, dictionary, error):
         return edit._bind(dictionary, error)
     if not callable(edit) or isinstance(edit, type):
         raise TypeError(
-            f"edit={edit!r} is not accepted: pass Ablate, Steer, Patch, Project, Reconstruct or "
-            f"a function of codes (texts, tokens, features) that returns new ones"
+            f"edit={edit!r} is not accepted: pass Ablate, Steer, Patch, Project, Reconstruct, a "
+            f"fitted eraser such as LEACE, or a function of codes (texts, tokens, features) that "
+            f"returns new ones"
         )
     return through_codes(dictionary, lambda codes, start: edit(codes), error=error)
 

@@ -35,10 +35,11 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     dictionary : estimator or None
         Fitted: anything with `components_`, `transform` and `inverse_transform`; or what
         `to_torch` made of it, which saves the conversion where it is used often. None for
-        edits of activations that need no codes, such as `Erase`.
-    edit : Ablate, Steer, Patch, Project, Reconstruct or callable
+        erasers, which need no codes.
+    edit : Ablate, Steer, Patch, Project, Reconstruct, fitted eraser or callable
         What to do to the codes. A callable is given codes as a tensor of shape (n_texts,
-        n_tokens, n_components), zero where nothing is edited, and returns new ones.
+        n_tokens, n_components), zero where nothing is edited, and returns new ones. An eraser, such
+        as `LEACE`, rewrites the activations themselves.
     positions : None, sequence of int or array of bool, default=None
         Which tokens to edit. None means all but the first of each text, which the extractor
         leaves out, too; whole numbers are positions in the text, from 0; flags of shape

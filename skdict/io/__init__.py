@@ -4,8 +4,7 @@ Floor 4: imports `decomposition`. Loading never runs code.
 """
 
 from skdict.io._dictionary import load_dictionary, save_dictionary
-from skdict.io._resumable_fit import checkpoint_path as checkpoint_path
-from skdict.io._resumable_fit import fit_resumable
-from skdict.io.formats.native._manifest import MANIFEST as MANIFEST
+from skdict.io._resumable_fit import checkpoint_path, fit_resumable
+from skdict.io.formats.native._manifest import MANIFEST
 
 __all__ = ["fit_resumable", "load_dictionary", "save_dictionary"]

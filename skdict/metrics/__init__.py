@@ -5,18 +5,16 @@ Floor 3: imports `decomposition`, whose dictionaries it measures.
 
 from skdict.decomposition import knee, nearest_l0, one_standard_error, sparsest_within
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
-from skdict.metrics._correlation import CorrelationSums as CorrelationSums
-from skdict.metrics._correlation import pearson as pearson
+from skdict.metrics._correlation import CorrelationSums, pearson
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
-from skdict.metrics._scorer import DictionaryScorer
-from skdict.metrics._scorer import split_rows as split_rows
+from skdict.metrics._scorer import DictionaryScorer, split_rows
 from skdict.metrics._similarity import (
     feature_recovery,
     matched_cosine_similarity,
     max_cosine_similarity,
     mean_max_cosine_similarity,
+    unit_rows,
 )
-from skdict.metrics._similarity import unit_rows as unit_rows
 from skdict.metrics._sparsity import dead_features, firing_density, l0
 from skdict.metrics._stability import (
     capacity,

@@ -10,7 +10,8 @@ import pytest
 
 from skdict import ActivationExtractor, SparseDictionaryAutoencoder, load_stories
 from skdict.__main__ import main
-from skdict.activations import Activations, store_digest
+from skdict._store import store_digest
+from skdict.activations import Activations
 from skdict.inspection import summarize_features
 from skdict.io import load_dictionary
 from skdict.metrics import compare_dictionaries

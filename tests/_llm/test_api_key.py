@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from skdict._llm._api_key import strike_out
-from skdict.interpretation import ClientError, ManagedClient, OpenAIClient, Request
+from skdict.interpretation.llm import ClientError, ManagedClient, OpenAIClient, Request
 from tests.scripted import Reader, openai_server
 
 KEY = "sk-secret/+0123456789"

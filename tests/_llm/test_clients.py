@@ -15,11 +15,9 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from skdict._llm._openai_client import seconds_to_wait
-from skdict.interpretation import (
+from skdict.interpretation import FeatureInterpreter, LLMExplainer, LLMSimulator
+from skdict.interpretation.llm import (
     ClientError,
-    FeatureInterpreter,
-    LLMExplainer,
-    LLMSimulator,
     ManagedClient,
     OpenAIClient,
     Request,
@@ -191,7 +189,7 @@ def test_options_replace_what_is_sent(openai):
 
 
 def _completion(said):
-    from skdict.interpretation import Completion
+    from skdict.interpretation.llm import Completion
 
     return Completion(said, None, 1, 1)
 

@@ -11,15 +11,8 @@ import pytest
 from skdict._llm import AskingError
 from skdict._llm._asking import ask
 from skdict._llm._read_replies import expected_level, read_levels
-from skdict.interpretation import (
-    Completion,
-    FeatureInterpreter,
-    LLMExplainer,
-    LLMSimulator,
-    ManagedClient,
-    OpenAIClient,
-    Request,
-)
+from skdict.interpretation import FeatureInterpreter, LLMExplainer, LLMSimulator
+from skdict.interpretation.llm import Completion, ManagedClient, OpenAIClient, Request
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import Reader, openai_server
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skdict._llm._reply_cache import MOST_MEMORY_BYTES, ReplyCache, ReplyMemory
-from skdict.interpretation import Completion, ManagedClient, Request
+from skdict.interpretation.llm import Completion, ManagedClient, Request
 
 QUESTION = Request((("user", "Is it?"),))
 REPLY = Completion("yes", ({"yes": -0.5, "no": -np.inf}, None), 30, 1)

@@ -14,8 +14,8 @@ import pytest
 
 from skdict import SparseDictionaryAutoencoder
 from skdict._files._owners import Owner
-from skdict._store import _writing
-from skdict.activations import Activations, ActivationsWriter, store_digest
+from skdict._store import _writing, store_digest
+from skdict.activations import Activations, ActivationsWriter
 from tests.manifests import content_of, forge
 
 VOCABULARY = ["a", " b", "\udce2"]

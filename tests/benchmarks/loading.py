@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from skdict import Activations, SparseDictionaryAutoencoder
-from skdict.activations import store_digest
+from skdict._store import store_digest
 from skdict.io import load_dictionary, save_dictionary
 
 ROWS, WIDTH = 1_000_000, 64

@@ -9,15 +9,13 @@ from skdict import Activations, FeatureInterpreter, RandomDictionary
 from skdict.decomposition import SparseDictionaryAutoencoderCV
 from skdict.inspection import (
     FeatureStatistics,
-    RecordCollector,
     collect_records,
     input_histogram,
-    iter_documents,
     predicate_scores,
-    split_documents,
     summarize_features,
     write_report,
 )
+from skdict.inspection.evidence import RecordCollector, iter_documents, split_documents
 
 N_DOCUMENTS, LENGTH = 12, 9
 VOCABULARY = [f" w{i}" for i in range(20)]

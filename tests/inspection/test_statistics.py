@@ -11,12 +11,8 @@ from sklearn.exceptions import NotFittedError
 
 from skdict import Activations
 from skdict.decomposition import IdentityDictionary
-from skdict.inspection import (
-    FeatureStatistics,
-    RecordCollector,
-    collect_records,
-    write_report,
-)
+from skdict.inspection import FeatureStatistics, collect_records, write_report
+from skdict.inspection.evidence import RecordCollector
 from skdict.interpretation import FeatureInterpreter
 
 N_DOCUMENTS, N_FEATURES = 60, 8

@@ -11,15 +11,15 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
 
 from skdict import ActivationExtractor, Activations, SparseDictionaryAutoencoder, load_stories
-from skdict.inspection import split_documents
+from skdict.inspection.evidence import split_documents
 from skdict.interpretation import (
     Explanation,
     FeatureInterpreter,
     InterpretabilityScorer,
     LexiconExplainer,
     NGramExplainer,
-    Term,
 )
+from skdict.interpretation.explainers import Term
 from tests.interpretation.planted import as_activations, bigram, text
 
 POSITIVE = {"sign": "positive", "random_state": 0}

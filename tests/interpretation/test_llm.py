@@ -13,18 +13,16 @@ from skdict._llm._prompts import simulate_request
 from skdict._llm._read_replies import expected_level, read_explanation, read_levels
 from skdict._llm._requests import Request
 from skdict.interpretation import (
-    ClientError,
-    Completion,
     FeatureInterpreter,
     InterpretabilityScorer,
     LexiconExplainer,
     LLMExplainer,
     LLMSimulator,
-    ManagedClient,
     NGramExplainer,
     cunningham2023,
 )
 from skdict.interpretation.explainers._llm_explainer import quantize
+from skdict.interpretation.llm import ClientError, Completion, ManagedClient
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import Reader, expecting
 

@@ -13,7 +13,8 @@ from skdict import ActivationExtractor, IdentityDictionary, load_stories
 from skdict._cli._reading import _middle_hook_point
 from skdict.evaluation import loss_recovered
 from skdict.feature_extraction import FeatureVectorizer, extract_activations
-from skdict.interpretation import Request, TransformersClient, reinitialize_model
+from skdict.interpretation import reinitialize_model
+from skdict.interpretation.llm import Request, TransformersClient
 from skdict.interventions import Ablate, intervene
 from skdict.models import describe_model, hook_points, load_model
 from tests.tiny_gguf import tiny_llama, write_gguf

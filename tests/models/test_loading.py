@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models
 from skdict import ActivationExtractor, load_stories
 from skdict.__main__ import main
 from skdict.evaluation import loss_recovered
-from skdict.interpretation import TransformersClient, reinitialize_model
+from skdict.interpretation import reinitialize_model
+from skdict.interpretation.llm import TransformersClient
 from skdict.models import evaluation_mode, load_model
 
 CPU = torch.device("cpu")

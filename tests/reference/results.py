@@ -29,7 +29,6 @@ from skdict import (
 )
 from skdict.inspection import collect_records
 from skdict.interpretation import (
-    Completion,
     DetectionScorer,
     FuzzingScorer,
     IntruderScorer,
@@ -38,8 +37,9 @@ from skdict.interpretation import (
     LLMSimulator,
     cunningham2023,
     delphi,
-    write_rating_sheet,
 )
+from skdict.interpretation.llm import Completion
+from skdict.interpretation.ratings import write_rating_sheet
 from skdict.metrics import compare_dictionaries
 
 FOLDER = Path(__file__).parent

@@ -90,7 +90,7 @@ class RecordCollector:
     --------
     >>> import numpy as np
     >>> from skdict import Activations
-    >>> from skdict.inspection import RecordCollector
+    >>> from skdict.inspection.evidence import RecordCollector
     >>> acts = Activations(
     ...     np.zeros((4, 2), "f"), documents=[0, 0, 1, 1], positions=[0, 1, 0, 1],
     ...     token_ids=[0, 1, 0, 2],

@@ -90,7 +90,7 @@ def write_report(
 
     See Also
     --------
-    skdict.interpretation.write_rating_page : Features for people to rate, blinded.
+    skdict.interpretation.ratings.write_rating_sheet : Features for people to rate, blinded.
     FeatureStatistics : The numbers behind it.
 
     Notes

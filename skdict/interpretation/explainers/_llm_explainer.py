@@ -55,7 +55,7 @@ class LLMExplainer(ClientStrategy):
 
     Examples
     --------
-    >>> from skdict.inspection import TokenBlock
+    >>> from skdict.inspection.evidence import TokenBlock
     >>> from skdict.interpretation import LLMExplainer
     >>> from scipy.sparse import csc_array
     >>> tokens = TokenBlock([0, 0], [0, 1], [0, 1], vocabulary=[" a", " b"])

@@ -37,7 +37,7 @@ def judgment_measures(labels, said, *, prevalence=None):
 
     Examples
     --------
-    >>> from skdict.interpretation import judgment_measures
+    >>> from skdict.interpretation.judges import judgment_measures
     >>> measures = judgment_measures([True, True, False, False], [1, 0, 0, 0])
     >>> measures["balanced_accuracy"], measures["auroc"]
     (0.75, 0.75)

@@ -30,7 +30,7 @@ class SimulatorJudge(BaseEstimator):
     Examples
     --------
     >>> import numpy as np, scipy.sparse
-    >>> from skdict.inspection import TokenBlock
+    >>> from skdict.inspection.evidence import TokenBlock
     >>> from skdict.interpretation import LexiconExplainer, SimulatorJudge, Window
     >>> tokens = TokenBlock([0, 0, 0, 0], [0, 1, 2, 3], [0, 1, 0, 1], ["a", " cat"])
     >>> codes = scipy.sparse.csc_array([[0.0], [2.0], [0.0], [2.0]])

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
-from sklearn.metrics import cohen_kappa_score
 
 from skdict._validation import check_choice, check_number
 from skdict.metrics import pearson
@@ -46,7 +45,7 @@ def krippendorff_alpha(ratings, *, level="ordinal"):
 
     Examples
     --------
-    >>> from skdict.interpretation import krippendorff_alpha
+    >>> from skdict.interpretation.ratings import krippendorff_alpha
     >>> krippendorff_alpha([[0, 1, 3, 2], [0, 1, 3, 2]])
     1.0
     """
@@ -64,52 +63,6 @@ def krippendorff_alpha(ratings, *, level="ordinal"):
     if expected == 0:
         return np.nan
     return float(1 - (n.sum() - 1) * (coincidences * distance).sum() / expected)
-
-
-def weighted_kappa(first, second, *, weights="quadratic"):
-    """Return Cohen's kappa of two people, or of one at two times.
-
-    Parameters
-    ----------
-    first, second : array-like of shape (n_units,)
-        Whole numbers; nan where there is no rating. Units without both are left out.
-    weights : {"quadratic", "linear"} or None, default="quadratic"
-        How a difference counts; with None every one counts the same.
-
-    Returns
-    -------
-    float
-        1 for equal ratings, about 0 by chance; nan where it is not defined.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or ratings are no whole numbers.
-
-    Examples
-    --------
-    >>> from skdict.interpretation import weighted_kappa
-    >>> weighted_kappa([0, 1, 2, 3], [0, 1, 2, 3])
-    1.0
-    """
-    check_choice("weights", weights, ("quadratic", "linear", None))
-    first, second = (np.asarray(side, dtype=float) for side in (first, second))
-    if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(
-            f"ratings have shapes {first.shape} and {second.shape}; pass two lists of equal length"
-        )
-    both = np.isfinite(first) & np.isfinite(second)
-    first, second = first[both], second[both]
-    if (first % 1 != 0).any() or (second % 1 != 0).any():
-        raise ValueError("ratings are not whole; pass those of a scale such as 0, 1, 2, 3")
-    values = np.union1d(first, second).astype(int)
-    if len(values) < 2:
-        return np.nan
-    # Values that nobody chose lie between others all the same.
-    labels = np.arange(values[0], values[-1] + 1)
-    return float(
-        cohen_kappa_score(first.astype(int), second.astype(int), labels=labels, weights=weights)
-    )
 
 
 def agreement_with_scores(ratings, scores, *, groups=None, n_resamples=1000, random_state=0):
@@ -149,7 +102,7 @@ def agreement_with_scores(ratings, scores, *, groups=None, n_resamples=1000, ran
 
     Examples
     --------
-    >>> from skdict.interpretation import agreement_with_scores
+    >>> from skdict.interpretation.ratings import agreement_with_scores
     >>> ratings = [[0, 1, 2, 3], [0, 1, 3, 3]]
     >>> agreement_with_scores(ratings, [0.1, 0.3, 0.5, 0.9])["spearman"]
     1.0

@@ -10,6 +10,7 @@ from skdict._outputs import check_output_file
 from skdict._validation import check_number
 from skdict.interpretation.ratings._items import make_items
 from skdict.interpretation.ratings._keys import MOST_BYTES, key_content, sheet_number
+from skdict.interpretation.ratings._page import page_content
 from skdict.interpretation.ratings._sheets import sheet_content
 
 
@@ -20,6 +21,7 @@ def write_rating_sheet(
     vocabulary,
     rater,
     key,
+    page=None,
     n_windows=10,
     duplicates=0.15,
     n_checks=2,
@@ -47,6 +49,10 @@ def write_rating_sheet(
         Name of the person.
     key : str or path
         JSON file to write: which item is which feature. One that exists must be equal.
+    page : str, path or None, default=None
+        HTML file to write, too: the items one after another, with buttons and keys for ratings, in
+        the look of `write_report`. It keeps ratings in the browser, counts the time spent on each
+        item, and saves a CSV file that `read_ratings` takes. It needs no network.
     n_windows : int, default=10
         Most windows of an item.
     duplicates : float, default=0.15
@@ -69,7 +75,7 @@ def write_rating_sheet(
     >>> import numpy as np, pathlib, tempfile
     >>> from skdict import Activations
     >>> from skdict.inspection import collect_records
-    >>> from skdict.interpretation import read_ratings, write_rating_sheet
+    >>> from skdict.interpretation.ratings import read_ratings, write_rating_sheet
     >>> acts = Activations(
     ...     np.zeros((4, 2), "f"), documents=[0, 0, 1, 1], positions=[0, 1, 0, 1],
     ...     token_ids=[0, 1, 0, 1], vocabulary=["a", " cat"],
@@ -95,6 +101,8 @@ def write_rating_sheet(
     check_number("random_state", random_state, low=0, integer=True)
     check_output_file("key", key)
     check_output_file("path", path)
+    if page is not None:
+        check_output_file("page", page)
     counts = {"n_windows": n_windows, "duplicates": duplicates, "n_checks": n_checks}
     items = make_items(records, vocabulary, seed=random_state, **counts)
     content = key_content(items)
@@ -108,3 +116,5 @@ def write_rating_sheet(
     sheet = sheet_content(sheet_number(content), rater, [items[i] for i in order])
     replace_file(Path(key), content)
     replace_file(Path(path), sheet)
+    if page is not None:
+        replace_file(Path(page), page_content(path))

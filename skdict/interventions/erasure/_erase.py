@@ -6,33 +6,19 @@ import torch
 class Erase:
     """Rewrite activations by a fitted eraser, on the host.
 
-    For `intervene`, with ``dictionary=None``.
-
     Parameters
     ----------
-    eraser : estimator
-        Fitted: `LEACE`, `FeatureEraser`, or any transformer whose rows are as wide as those it is
-        given.
-
-    Examples
-    --------
-    >>> from skdict.interventions import LEACE, Erase
-    >>> Erase(LEACE())
-    Erase(LEACE())
+    eraser : transformer
+        Fitted; its rows are as wide as those it is given.
     """
 
     _needs_codes = False
 
     def __init__(self, eraser):
-        if not hasattr(eraser, "transform"):
-            raise TypeError(
-                f"eraser={eraser!r} has no transform; pass LEACE, FeatureEraser or another "
-                f"transformer of rows"
-            )
         self.eraser = eraser
 
     def __repr__(self):
-        return f"Erase({self.eraser!r})"
+        return repr(self.eraser)
 
     def _bind(self, dictionary, error):
         if error != "keep":

@@ -68,7 +68,7 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     See Also
     --------
     LEACE : The least edit that leaves no linear trace.
-    Erase : Erases inside a running model.
+    intervene : Takes a fitted eraser as an edit of a running model.
 
     Notes
     -----

@@ -53,7 +53,7 @@ class LEACE(TransformerMixin, BaseEstimator):
     See Also
     --------
     FeatureEraser : Erases by features of a dictionary.
-    Erase : Does it inside a running model.
+    intervene : Takes a fitted eraser as an edit of a running model.
 
     Notes
     -----

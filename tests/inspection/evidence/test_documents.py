@@ -3,8 +3,7 @@
 import numpy as np
 import scipy.sparse
 
-from skdict.inspection import iter_documents
-from skdict.inspection.evidence import iter_coded_documents
+from skdict.inspection.evidence import iter_coded_documents, iter_documents
 from tests.inspection.evidence.planted_documents import activations
 
 

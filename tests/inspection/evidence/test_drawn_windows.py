@@ -6,7 +6,8 @@ import scipy.sparse
 import scipy.stats
 
 from skdict import Activations
-from skdict.inspection import RecordCollector, collect_records
+from skdict.inspection import collect_records
+from skdict.inspection.evidence import RecordCollector
 
 WINDOW = 5
 

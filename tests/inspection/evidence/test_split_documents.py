@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdict import Activations
-from skdict.inspection import split_documents
+from skdict.inspection.evidence import split_documents
 from tests.inspection.evidence.planted_documents import activations
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skdict.inspection import Record, TokenBlock
+from skdict.inspection import Record
+from skdict.inspection.evidence import TokenBlock
 
 
 def test_tokens_before_stay_in_the_document_and_next_to_one_another():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from skdict.inspection import TokenBlock
+from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation import (
     ContextExplainer,
     FeatureInterpreter,

@@ -11,9 +11,9 @@ from skdict.interpretation import (
     FuzzingScorer,
     IntruderScorer,
     SimulatorJudge,
-    Term,
 )
 from skdict.interpretation._scores import shuffled_order
+from skdict.interpretation.explainers import Term
 from tests.interpretation.planted import as_activations, text
 
 SMALL = {"sign": "positive", "n_positive": 20, "n_negative": 40, "window": 8}

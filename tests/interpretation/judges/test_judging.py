@@ -7,16 +7,16 @@ import pytest
 import scipy.sparse
 from sklearn.exceptions import NotFittedError
 
-from skdict.inspection import Record, TokenBlock
+from skdict.inspection import Record
+from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation import (
     EmbeddingJudge,
     LexiconExplainer,
     RecordedJudge,
     SimulatorJudge,
     Window,
-    ask_judge,
-    judgment_measures,
 )
+from skdict.interpretation.judges import ask_judge, judgment_measures
 from skdict.interpretation.judges._marks import right_marks, wrong_marks
 
 

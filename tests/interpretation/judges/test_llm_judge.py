@@ -8,7 +8,6 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from skdict._llm import ReplyError
 from skdict.interpretation import (
-    Completion,
     ContextExplainer,
     DetectionScorer,
     Explanation,
@@ -17,15 +16,18 @@ from skdict.interpretation import (
     LexiconExplainer,
     LLMExplainer,
     LLMJudge,
-    ManagedClient,
     NGramExplainer,
+    Window,
+)
+from skdict.interpretation._attempts import Attempts
+from skdict.interpretation.judges import ask_judge
+from skdict.interpretation.llm import (
+    Completion,
+    ManagedClient,
     OpenAIClient,
     Request,
     TransformersClient,
-    Window,
-    ask_judge,
 )
-from skdict.interpretation._attempts import Attempts
 from tests.interpretation.planted import as_activations, text
 from tests.scripted import explain_and_judge, openai_server
 

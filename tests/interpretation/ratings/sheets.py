@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from skdict.interpretation import write_rating_sheet
+from skdict.interpretation.ratings import write_rating_sheet
 
 N_FEATURES = 12
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from skdict.interpretation import agreement_with_scores, krippendorff_alpha, weighted_kappa
+from skdict.interpretation.ratings import agreement_with_scores, krippendorff_alpha
 
 # Four observers and twelve units: Krippendorff (2011), example C.
 PUBLISHED = [
@@ -41,18 +41,6 @@ def test_alpha_does_not_change_with_order_of_raters_or_units_of_measure():
     assert krippendorff_alpha(3 - 2 * TABLE, level="interval") == pytest.approx(expected)
     stretched = np.where(TABLE > 3, TABLE * 7, TABLE)
     assert krippendorff_alpha(stretched) == pytest.approx(krippendorff_alpha(TABLE))
-
-
-def test_weighted_kappa_by_hand():
-    """Quadratic kappa is 1 - sum o d / sum e d; here with one value that nobody chose."""
-    first, second = np.array([0, 0, 1, 3, 3]), np.array([0, 1, 1, 3, 0])
-    observed = np.square(first - second).mean()
-    expected = np.square(first[:, None] - second).mean()
-    assert weighted_kappa(first, second) == pytest.approx(1 - observed / expected)
-    linear = np.abs(first - second).mean() / np.abs(first[:, None] - second).mean()
-    assert weighted_kappa(first, second, weights="linear") == pytest.approx(1 - linear)
-    assert weighted_kappa([0, 1, np.nan, 2], [0, 1, 2, np.nan]) == 1
-    assert np.isnan(weighted_kappa([1, 1], [1, 1]))
 
 
 def test_correlations_are_those_of_scipy():
@@ -110,9 +98,6 @@ def test_noise_of_people_is_allowed_for():
     [
         (lambda: krippendorff_alpha([1, 2]), r"shape \(2,\)"),
         (lambda: krippendorff_alpha([[1, 2]], level="ratio"), "level='ratio'"),
-        (lambda: weighted_kappa([1], [1, 2]), "equal length"),
-        (lambda: weighted_kappa([0.5, 1], [1, 2]), "not whole"),
-        (lambda: weighted_kappa([1], [1], weights="cubic"), "weights='cubic'"),
         (lambda: agreement_with_scores([[1, 2]], [1]), "scores have shape"),
         (lambda: agreement_with_scores([[1, 2]], [1, 2]), "at least 3"),
         (lambda: agreement_with_scores([[1, 2, 3]], [1, 2, 3], groups=["a"]), "groups have shape"),

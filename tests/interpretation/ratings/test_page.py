@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from skdict.inspection import collect_records
-from skdict.interpretation import read_ratings, write_rating_page, write_rating_sheet
+from skdict.interpretation.ratings import read_ratings, write_rating_sheet
+from skdict.interpretation.ratings._page import page_content
 from tests.inspection.report.browser import open_browser, requested, settled
 from tests.inspection.report.planted_pages import VOCABULARY, page_data, planted
 
@@ -17,10 +18,8 @@ def sheet(tmp_path_factory):
     dictionary, acts = planted()
     records = {"sae": collect_records(np.asarray(dictionary.transform(acts)), acts, window=20)}
     options = {"vocabulary": VOCABULARY, "n_checks": 1, "duplicates": 0.2, "n_windows": 4}
-    write_rating_sheet(
-        folder / "a.csv", records, rater="Anna B", key=folder / "key.json", **options
-    )
-    write_rating_page(folder / "a.html", folder / "a.csv")
+    names = {"key": folder / "key.json", "page": folder / "a.html"}
+    write_rating_sheet(folder / "a.csv", records, rater="Anna B", **names, **options)
     return folder
 
 
@@ -90,5 +89,13 @@ def test_what_is_filled_in_comes_back(sheet):
 def test_other_files_are_refused(content, message, tmp_path):
     (tmp_path / "sheet.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        write_rating_page(tmp_path / "page.html", tmp_path / "sheet.csv")
-    assert not (tmp_path / "page.html").exists()
+        page_content(tmp_path / "sheet.csv")
+
+
+def test_a_page_that_cannot_be_written_is_refused_first(tmp_path):
+    dictionary, acts = planted()
+    records = {"sae": collect_records(np.asarray(dictionary.transform(acts)), acts, window=20)}
+    options = {"vocabulary": VOCABULARY, "rater": "Anna", "key": tmp_path / "key.json"}
+    with pytest.raises(ValueError, match="page="):
+        write_rating_sheet(tmp_path / "a.csv", records, page=tmp_path, **options)
+    assert list(tmp_path.iterdir()) == []

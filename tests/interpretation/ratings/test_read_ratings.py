@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from skdict.interpretation import read_ratings, write_rating_sheet
+from skdict.interpretation.ratings import read_ratings, write_rating_sheet
 from tests.interpretation.ratings.sheets import N_FEATURES, fill, key_items, write
 
 

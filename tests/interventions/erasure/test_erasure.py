@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from skdict import ActivationExtractor, IdentityDictionary, RandomDictionary
 from skdict.decomposition import dictionary_atoms
-from skdict.interventions import LEACE, Erase, FeatureEraser, erasure_report, intervene
+from skdict.interventions import LEACE, FeatureEraser, erasure_report, intervene
 from skdict.models import capture, find_hook_point
 from tests.conftest import build
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -99,7 +99,7 @@ def test_erasing_in_a_model_is_erasing_rows():
     rows = x[:, 1:].reshape(-1, 16).numpy()
     z = np.array([0, 1] * 5)
     for eraser in (LEACE().fit(rows, z), FeatureEraser(PCA(3)).fit(rows, z)):
-        with intervene(model, "resid_post.1", None, Erase(eraser)):
+        with intervene(model, "resid_post.1", None, eraser):
             got = read()
         np.testing.assert_allclose(got[:, 1:].reshape(-1, 16), eraser.transform(rows), atol=1e-6)
         assert torch.equal(got[:, 0], x[:, 0])
@@ -107,7 +107,7 @@ def test_erasing_in_a_model_is_erasing_rows():
         with intervene(model, "resid_post.1", None, lambda codes: codes):
             pass
     with pytest.raises(ValueError, match="features"):
-        with intervene(model, "mlp_act.1", None, Erase(eraser)):
+        with intervene(model, "mlp_act.1", None, eraser):
             model(ids)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
@@ -182,8 +182,9 @@ def test_bad_input():
             eraser.fit(X, z)
     with pytest.raises(ValueError, match="one class"):
         FeatureEraser(IdentityDictionary()).fit(X, np.zeros(60))
-    with pytest.raises(TypeError, match="no transform"):
-        Erase("leace")
+    with pytest.raises(TypeError, match="fitted eraser such as LEACE"):
+        with intervene(build("llama"), "resid_post.1", RandomDictionary(4).fit(X), "leace"):
+            pass
     with pytest.raises(TypeError, match="dict of names"):
         erasure_report([LEACE()], X, z)
     with pytest.raises(ValueError, match="hook_point and texts"):
