@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 # Loaded when first used, so that the command line can be interrupted while it loads.
 _HOMES = {
     "ActivationExtractor": "feature_extraction",

@@ -128,6 +128,14 @@ def test_every_public_name_has_its_place(package):
     assert sorted(listed(package.__name__)) == sorted(package.__all__)
 
 
+@pytest.mark.parametrize("package", public_packages(), ids=lambda module: module.__name__)
+def test_every_public_name_is_used_by_a_test_or_an_example(package):
+    folders = [Path(__file__).parent, DOCS.parent / "examples"]
+    files = [path for folder in folders for path in folder.rglob("*.py") if path != Path(__file__)]
+    words = set(re.findall(r"\w+", "\n".join(p.read_text(encoding="utf-8") for p in files)))
+    assert set(package.__all__) <= words
+
+
 def test_names_of_the_top_level_are_said_to_be_there():
     opening = (DOCS / "api.rst").read_text(encoding="utf-8").split("currentmodule")[0]
     assert sorted(re.findall(r"\.(\w+)`", opening)) == sorted(skdict.__all__)
