@@ -1,4 +1,4 @@
-"""Data to try things on: planted features, language models, stories and tasks.
+"""Datasets: planted sparse features, language models with texts, and prompts for known tasks.
 
 Floor 2: imports `models`, `_files`, scikit-learn, numpy and scipy; huggingface_hub when it
 downloads.

@@ -1,10 +1,10 @@
-"""Prompts that go on with a verb of the right number."""
+"""Prompts for subject-verb agreement in number."""
 
 from skdict._validation import check_flag, check_random_state
 from skdict.datasets._paired_prompts import Draw, PromptTokenizer, by_length, make_pairs
 from skdict.datasets._task_words import NOUNS
 
-# {noun} is the subject, {between} what stands between it and the verb.
+# {noun} is the subject, {between} the words between the subject and the verb.
 TEMPLATES = (
     "Mom said that the {noun}{between}",
     "After lunch, the {noun}{between}",
@@ -20,21 +20,22 @@ ANSWERS = {"singular": (" was", " were"), "plural": (" were", " was")}
 def make_agreement(n_prompts, tokenizer, *, distractor=False, random_state=None):
     """Make prompts whose next word is *was* or *were*.
 
-    "Mom said that the lions" goes on with *were*; with a distractor, "Mom said that the lions
-    beside the lamp" does, too. The counterfactual has a subject of the other number and of
-    equal token length, the same noun where the tokenizer allows. None of these nouns is the
-    subject of a generated sentence that the bundled model was trained on.
+    The next word after "Mom said that the lions" is *were*. With a distractor, it is still
+    *were*: "Mom said that the lions beside the lamp". The subject of the counterfactual has the
+    other number and the same number of tokens, and is the same noun where the tokenizer allows
+    it. No noun used here is the subject of a generated sentence in the training data of the
+    bundled model.
 
     Parameters
     ----------
     n_prompts : int
-        Pairs of prompts.
-    tokenizer : tokenizer of transformers
-        Of the model that will read the prompts.
+        Number of pairs of prompts.
+    tokenizer : PreTrainedTokenizerBase
+        Tokenizer of the model that will read the prompts.
     distractor : bool, default=False
-        Whether a noun of the other number stands between the subject and the verb.
+        If True, put a noun of the other number between the subject and the verb.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything.
+        Seed for sampling. Pass an int for reproducible prompts across calls.
 
     Returns
     -------
@@ -46,24 +47,24 @@ def make_agreement(n_prompts, tokenizer, *, distractor=False, random_state=None)
         counterfactual_answers : list of str
             The right verb after the counterfactual.
         numbers : ndarray of str, shape (n_prompts,)
-            "singular" or "plural", of the prompt's subject; they take turns.
+            Number of the prompt's subject, alternating between "singular" and "plural".
         templates : ndarray of int, shape (n_prompts,)
-            Which template was filled.
+            Index of the template.
         prompt_ids, counterfactual_ids, answer_ids, differing_positions, input_ids, \
-counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
-            Token ids, and the metric on logits.
+counterfactual_input_ids, attention_mask, metric, DESCR : see `make_ioi`
+            Token ids, the metric on logits, and a description.
 
     Raises
     ------
     TypeError
-        If `tokenizer` is none or a parameter is of the wrong kind.
+        If `tokenizer` is not a tokenizer, or a parameter has the wrong type.
     ValueError
         If a parameter is out of range, or the tokenizer gives no pairs of equal length.
 
     See Also
     --------
-    make_ioi : Prompts that go on with a name.
-    make_pronouns : Prompts that go on with a pronoun.
+    make_ioi : Make prompts whose next word is a name.
+    make_pronouns : Make prompts whose next word is a pronoun.
 
     Examples
     --------
@@ -82,7 +83,7 @@ counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
         here = ("singular", "plural")[number % 2]
         subject = pairs[rng.choice(len(pairs))]
         near = NOUNS[rng.choice(len(NOUNS))]
-        # The distractor has the number that the subject of the prompt has not.
+        # The number of the distractor is the opposite of the subject's.
         other = near[1] if here == "singular" else near[0]
         between = " " + str(rng.choice(BETWEEN)).format(near=other) if distractor else ""
         template = number // 2 % len(TEMPLATES)
@@ -101,7 +102,7 @@ counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
 
 
 def _noun_pairs(tokenizer):
-    """Return (singular, plural) pairs of equal token length, of one noun where that can be."""
+    """Return (singular, plural) pairs of equal token length, of the same noun if possible."""
     same = [pair for pair in NOUNS if tokenizer.length(pair[0]) == tokenizer.length(pair[1])]
     if len(same) >= 8:
         return same
@@ -112,5 +113,5 @@ def _noun_pairs(tokenizer):
         for many in plurals.get(tokenizer.length(one), [])
         if many != own
     ]
-    # Where no two nouns fit, any will do: `make_pairs` says what is wrong.
+    # If no two nouns match in length, return any: `make_pairs` then raises the error.
     return pairs or NOUNS

@@ -1,4 +1,4 @@
-"""Which planted features fire on which rows: frequencies, hierarchies, exclusive groups."""
+"""Draw which planted features fire on which rows: frequencies, hierarchies, exclusive groups."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,16 @@ from scipy.special import ndtr
 from skdict._validation import check_flag, check_number
 
 BLOCK_VALUES = 4_000_000
-# Sums of probabilities may exceed one by rounding.
+# Sums of probabilities may exceed 1 by rounding error.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Parent and exclusive group of each feature, -1 where it has none.
+    """Parent and exclusive group of each feature, -1 if it has none.
 
-    Children are the last features and have `child_probability` of firing with their parent.
+    Children are the last features. On a row where its parent fires, each fires with probability
+    `child_probability`.
     """
 
     parents: np.ndarray
@@ -34,7 +35,7 @@ class Structure:
 class FiringRule:
     """Feature j fires where ``low[j] <= u[source[j]] < high[j]`` and its parent, if any, fires.
 
-    The u are uniform in [0, 1), one for each row and feature.
+    The values u are uniform in [0, 1), drawn for each row and feature.
     """
 
     structure: Structure
@@ -44,7 +45,7 @@ class FiringRule:
 
 
 def firing_probabilities(structure, n_active, *, decay, zipf_exponent, zipf_shift):
-    """Return the probability of each feature; they sum to `n_active`."""
+    """Return the firing probability of each feature; they sum to `n_active`."""
     ranks = np.arange(structure.n_roots, dtype=np.float64)
     if zipf_exponent is None:
         check_number("decay", decay, above=0, high=1)
@@ -75,7 +76,7 @@ def plan_structure(
     n_groups,
     group_size,
 ):
-    """Return the `Structure`: parents first, then groups, children last."""
+    """Return a `Structure` with parents first, then groups, and children last."""
     check_number("n_parents", n_parents, low=0, integer=True)
     check_number("children_per_parent", children_per_parent, low=1, integer=True)
     check_number("child_probability", child_probability, above=0, high=1)
@@ -105,7 +106,7 @@ def plan_structure(
 
 
 def plan_firing(structure, probabilities):
-    """Return the `FiringRule` that gives each feature its probability."""
+    """Return a `FiringRule` that gives each feature its probability."""
     n_components, n_roots = len(probabilities), structure.n_roots
     source = np.arange(n_components)
     low, high = np.zeros(n_components), probabilities.copy()
@@ -116,7 +117,7 @@ def plan_firing(structure, probabilities):
         if edges[-1] > 1 + ROUNDING:
             raise ValueError(
                 f"the {len(members)} features of exclusive group {group} have firing probabilities "
-                f"that sum to {edges[-1]:.2f}, and at most 1 is possible; lower n_active or "
+                f"that sum to {edges[-1]:.2f}, but the sum can be at most 1; lower n_active or "
                 f"group_size, or raise n_components"
             )
         source[members] = members[0]
@@ -133,13 +134,13 @@ def draw_codes(n_samples, rule, correlated, rng):
 
 
 def _correlation_root(n_features, rng):
-    """Return a matrix that turns white noise into unit normals with random correlations."""
+    """Return a matrix that maps white noise to unit normals with random correlations."""
     uniform = rng.random((n_features, n_features))
     symmetric = (uniform + uniform.T) / 2
     smallest = np.linalg.eigvalsh(symmetric)[0]
     if smallest < 0:
         symmetric -= 1.001 * smallest * np.eye(n_features)
-    # Unit variances: without them the copula would not keep the firing probabilities.
+    # Without unit variances the copula would change the firing probabilities.
     spread = np.sqrt(np.diag(symmetric))
     return np.linalg.cholesky(symmetric / np.outer(spread, spread))
 
@@ -159,11 +160,11 @@ def _draw_block(n_rows, rule, root, rng):
 
 
 def _draw_uniform(n_rows, structure, root, rng):
-    """Return uniform draws, correlated among features without a parent if a root is given."""
+    """Return uniform draws; with a root, those of features without a parent are correlated."""
     n_components = len(structure.parents)
     if root is None:
         return rng.random((n_rows, n_components))
     correlated = ndtr(rng.standard_normal((n_rows, len(root))) @ root.T)
-    # Children draw on their own: only then do they fire with the same probability on every
-    # row of their parent.
+    # Children are drawn independently; otherwise their firing probability would differ between
+    # the rows of their parent.
     return np.hstack([correlated, rng.random((n_rows, n_components - len(root)))])

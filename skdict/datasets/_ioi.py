@@ -4,7 +4,7 @@ from skdict._validation import check_choice, check_random_state
 from skdict.datasets._paired_prompts import Draw, PromptTokenizer, by_length, make_pairs
 from skdict.datasets._task_words import BOYS, GIRLS, OBJECTS, PLACES
 
-# {A} and {B} are the two people in the order of the sentence, {S} the one who acts.
+# {A} and {B} are the two people in sentence order, {S} is the one who acts.
 TEMPLATES = (
     "Then, {A} and {B} went to the {place}. {S} gave a {object} to",
     "When {A} and {B} got a {object} at the {place}, {S} decided to give it to",
@@ -17,7 +17,7 @@ TEMPLATES = (
 )
 KINDS = {
     "name": "the indirect object is a third name",
-    "roles": "subject and indirect object change places",
+    "roles": "subject and indirect object are swapped",
 }
 
 
@@ -32,30 +32,31 @@ def make_ioi(
 ):
     """Make prompts whose next word is the indirect object.
 
-    "Then, Ruth and Adam went to the museum. Adam gave a drum to" goes on with Ruth: the one
-    who does not act. Each prompt has a counterfactual of equal token length, as in [1]_: the
-    indirect object is a third name, all else stays. Names, places, objects and templates are
-    none that the bundled model was trained on in such a sentence, and no name of these
-    stands in its training text at all. Names may have several tokens and are scored whole.
+    The next word after "Then, Ruth and Adam went to the museum. Adam gave a drum to" is Ruth,
+    the person who does not act. Each prompt has a counterfactual with the same number of tokens,
+    as in [1]_: a third name replaces the indirect object and everything else is unchanged. The
+    bundled model was not trained on these names, places, objects and templates in sentences of
+    this kind, and none of the default names occurs anywhere in its training text. Names may
+    have several tokens and are scored as a whole.
 
     Parameters
     ----------
     n_prompts : int
-        Pairs of prompts.
-    tokenizer : tokenizer of transformers
-        Of the model that will read the prompts. Names are drawn so that both prompts of a
-        pair have equal length in its tokens.
+        Number of pairs of prompts.
+    tokenizer : PreTrainedTokenizerBase
+        Tokenizer of the model that will read the prompts. Names are chosen so that both prompts
+        of a pair have the same number of tokens.
     names : list of str, optional
-        First names to draw from, at least three of equal token length; by default 80 that
-        the bundled model has never seen.
+        First names to sample from, at least three of equal token length. The default is 80 names
+        that the bundled model has never seen.
     order : {"both", "ABBA", "BABA"}, default="both"
-        Which name comes first: the indirect object's (ABBA: Ruth and Adam, Adam to Ruth) or
-        the subject's (BABA: Adam and Ruth, Adam to Ruth); "both" takes turns.
+        Order of the names: indirect object first (ABBA: Ruth and Adam, Adam to Ruth) or subject
+        first (BABA: Adam and Ruth, Adam to Ruth). "both" alternates between the two.
     counterfactual : {"name", "roles"}, default="name"
-        "name" puts a third name in place of the indirect object, the pair of [1]_; "roles"
-        has the other person act, so that the two answers change places.
+        Difference between the prompts of a pair. "name" replaces the indirect object by a third
+        name, as in [1]_; "roles" makes the other person act, which swaps the two answers.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything.
+        Seed for sampling. Pass an int for reproducible prompts across calls.
 
     Returns
     -------
@@ -69,36 +70,36 @@ def make_ioi(
         orders : ndarray of str, shape (n_prompts,)
             "ABBA" or "BABA".
         templates : ndarray of int, shape (n_prompts,)
-            Which template was filled.
+            Index of the template.
         prompt_ids, counterfactual_ids : list of ndarray of shape (n_tokens,)
-            Token ids with the tokenizer's special tokens, equally many in a pair.
+            Token ids, including the tokenizer's special tokens; equally many in a pair.
         answer_ids : list of (ndarray, ndarray)
             Token ids of the right and the wrong answer.
         differing_positions : list of ndarray
-            Where the token ids of a pair differ.
+            Positions at which the token ids of a pair differ.
         input_ids, counterfactual_input_ids : ndarray of shape (2 * n_prompts, n_positions)
             Each prompt followed by its right answer (row 2 i) and its wrong answer (row
             2 i + 1), padded with 0 on the right.
         attention_mask : ndarray of shape (2 * n_prompts, n_positions)
-            1 where those rows hold a token, for both.
+            1 for tokens and 0 for padding; it applies to both arrays of input ids.
         metric : callable
-            ``metric(logits, pairs=None)``: from a model's logits for `input_ids` or
-            `counterfactual_input_ids`, the log probability of the right answer less that of
-            the wrong one, in nats, shape (n_prompts,).
+            Function ``metric(logits, pairs=None)`` from the logits of a model for `input_ids` or
+            `counterfactual_input_ids` to the log probability of the right answer minus that of
+            the wrong answer, in nats, shape (n_prompts,).
         DESCR : str
-            What the prompts are.
+            Description of the prompts.
 
     Raises
     ------
     TypeError
-        If `tokenizer` is none or a parameter is of the wrong kind.
+        If `tokenizer` is not a tokenizer, or a parameter has the wrong type.
     ValueError
         If a parameter is out of range, or the tokenizer gives no pairs of equal length.
 
     See Also
     --------
-    make_pronouns : Prompts that go on with a pronoun.
-    make_agreement : Prompts that go on with a verb.
+    make_pronouns : Make prompts whose next word is a pronoun.
+    make_agreement : Make prompts whose next word is a verb.
 
     References
     ----------
@@ -129,10 +130,10 @@ def make_ioi(
     weights = [len(group) / sum(map(len, groups)) for group in groups]
 
     def draw(number, rng):
-        # All three names are equally long, so the orders and the roles may be exchanged.
+        # All three names have the same length, so order and roles can be swapped freely.
         names = rng.permutation(groups[rng.choice(len(groups), p=weights)])[:3]
         here = ("ABBA", "BABA")[number % 2] if order == "both" else order
-        # A template serves both orders before the next has its turn.
+        # Each template is used with both orders before the next one is used.
         return _draw(number // 2 % len(TEMPLATES), here, counterfactual, *map(str, names), rng)
 
     return make_pairs(

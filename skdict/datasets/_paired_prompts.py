@@ -1,4 +1,4 @@
-"""Prompts in pairs: what the makers of `make_ioi` and its like have in common."""
+"""Pairs of prompts: the common part of `make_ioi`, `make_pronouns` and `make_agreement`."""
 
 import numpy as np
 from scipy.special import log_softmax
@@ -10,7 +10,7 @@ TRIES = 200
 
 
 class Draw:
-    """One pair in words, before any tokenizer has seen it.
+    """One pair of prompts as text, not yet tokenized.
 
     Parameters
     ----------
@@ -20,8 +20,8 @@ class Draw:
         The two answers after the prompt, each with a leading space.
     counterfactual_right : str
         The right answer after the counterfactual.
-    labels : dict
-        Name to value, one column of the table each.
+    **labels : dict
+        Values of the label columns for this pair, by column name.
     """
 
     def __init__(self, prompt, counterfactual, right, wrong, counterfactual_right, **labels):
@@ -31,12 +31,12 @@ class Draw:
 
 
 class PromptTokenizer:
-    """A tokenizer that answers for a prompt and what follows it.
+    """Tokenizer for prompts and for the answers that follow them.
 
     Parameters
     ----------
-    tokenizer : callable
-        A tokenizer of transformers.
+    tokenizer : PreTrainedTokenizerBase
+        Tokenizer to wrap.
     """
 
     def __init__(self, tokenizer):
@@ -52,14 +52,14 @@ class PromptTokenizer:
         return list(self.tokenizer(text)["input_ids"])
 
     def length(self, word):
-        """Return how many tokens a word has after another one."""
+        """Return the number of tokens of a word that follows another word."""
         return len(self.ids(f"a {word}")) - len(self.ids("a"))
 
     def encode(self, draw):
-        """Return the token ids of a draw as a dict, or None where they make no pair.
+        """Return the token ids of a draw as a dict, or None if it does not make a valid pair.
 
-        A pair needs prompts of equal length, and answers that follow the prompts without
-        changing their tokens.
+        In a valid pair, both prompts have the same number of tokens, and appending an answer
+        does not change the tokens of the prompt.
         """
         prompt, counterfactual = self.ids(draw.prompt), self.ids(draw.counterfactual)
         if len(prompt) != len(counterfactual) or prompt == counterfactual:
@@ -81,7 +81,7 @@ class PromptTokenizer:
 
 
 def by_length(words, tokenizer):
-    """Return the words as a dict: number of tokens to list of words."""
+    """Return a dict from number of tokens to the list of words with that length."""
     groups = {}
     for word in words:
         groups.setdefault(tokenizer.length(word), []).append(word)
@@ -89,30 +89,30 @@ def by_length(words, tokenizer):
 
 
 def make_pairs(n_prompts, tokenizer, draw, rng, description):
-    """Return the Bunch of `n_prompts` pairs.
+    """Return a Bunch of `n_prompts` pairs.
 
     Parameters
     ----------
     n_prompts : int
-        How many pairs.
+        Number of pairs.
     tokenizer : PromptTokenizer
-        Of the model that will read them.
+        Tokenizer of the model that will read the prompts.
     draw : callable
-        ``draw(number, rng)`` gives a `Draw` for the pair of that number.
+        Function ``draw(number, rng)`` that returns a `Draw` for the pair with this number.
     rng : RandomState
-        Source of the draws.
+        Random number generator.
     description : str
-        What the prompts are.
+        Description of the prompts.
 
     Returns
     -------
     Bunch
-        The fields that the public makers describe.
+        The fields documented in the public functions.
 
     Raises
     ------
     ValueError
-        If the tokenizer gives no pair of equal length in many tries.
+        If no valid pair is found in `TRIES` attempts.
     """
     check_number("n_prompts", n_prompts, low=1, integer=True)
     draws, encoded = [], []
@@ -124,8 +124,8 @@ def make_pairs(n_prompts, tokenizer, draw, rng, description):
                 break
         else:
             raise ValueError(
-                f"this tokenizer gave no pair of equal token length in {TRIES} tries, the last "
-                f"one {candidate.prompt!r} and {candidate.counterfactual!r} with the answers "
+                f"this tokenizer gave no pair of equal token length in {TRIES} attempts; the last "
+                f"was {candidate.prompt!r} and {candidate.counterfactual!r} with the answers "
                 f"{candidate.right!r} and {candidate.wrong!r}; pass a tokenizer that keeps the "
                 f"tokens of a prompt when words follow it and adds no token at the end"
             )
@@ -161,7 +161,7 @@ def _bunch(draws, encoded, description):
 
 
 def _followed(prompts, answers):
-    """Return padded rows of prompt and answer, right and wrong in turn, and their mask."""
+    """Return padded rows of prompt and answer, alternating right and wrong, and their mask."""
     rows = [
         np.concatenate([prompt, answer])
         for prompt, pair in zip(prompts, answers, strict=True)
@@ -175,7 +175,7 @@ def _followed(prompts, answers):
 
 
 class AnswerMetric:
-    """How much likelier the right answer is than the wrong one, all their tokens counted.
+    """Log probability of the right answer minus that of the wrong one, summed over tokens.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class AnswerMetric:
         self.weights = np.zeros(shape, dtype=np.float32)
         for row in range(len(self.tokens)):
             start, answer = len(prompt_ids[row // 2]) - 1, answer_ids[row // 2][row % 2]
-            # A shorter answer repeats its first token, with no weight.
+            # Shorter answers are padded with their first token, at zero weight.
             self.positions[row], self.tokens[row] = start, answer[0]
             self.positions[row, : len(answer)] = start + np.arange(len(answer))
             self.tokens[row, : len(answer)] = answer
@@ -204,21 +204,21 @@ class AnswerMetric:
         Parameters
         ----------
         logits : ndarray or torch.Tensor of shape (2 * n_pairs, n_positions, n_vocabulary)
-            The model's output for the rows of `input_ids` or `counterfactual_input_ids`.
+            Output of the model for the rows of `input_ids` or `counterfactual_input_ids`.
         pairs : sequence of int, optional
-            Which pairs the rows belong to, in order; all by default. Pair i has the rows
-            2 i and 2 i + 1.
+            Indices of the pairs that the rows belong to, in order; all pairs by default. Pair i
+            has the rows 2 i and 2 i + 1.
 
         Returns
         -------
         ndarray or torch.Tensor of shape (n_pairs,)
-            Positive where the right answer is the likelier one. A tensor gives a tensor, on
-            its device and with its gradient.
+            Difference for each pair, positive where the right answer is more likely. For tensor
+            input, a tensor on the same device, with gradient.
 
         Raises
         ------
         ValueError
-            If the shape of `logits` does not fit the pairs.
+            If the shape of `logits` does not match the pairs.
         """
         pairs = np.arange(len(self.tokens) // 2) if pairs is None else np.asarray(pairs, dtype=int)
         rows = (2 * pairs[:, None] + [0, 1]).ravel()
@@ -227,8 +227,8 @@ class AnswerMetric:
         if logits.ndim != 3 or len(logits) != len(rows) or logits.shape[1] < needed:
             raise ValueError(
                 f"logits of shape {tuple(logits.shape)} are not accepted: pass ({len(rows)}, "
-                f"at least {needed}, n_vocabulary), two whole rows of input_ids a pair; with a "
-                f"part of the pairs, name them in pairs="
+                f"at least {needed}, n_vocabulary), two whole rows of input_ids for each pair; for "
+                f"a subset of the pairs, pass their indices as pairs="
             )
         places = np.arange(len(rows))[:, None]
         scores = logits[places, positions]

@@ -1,4 +1,4 @@
-"""Outlier rows and outlier dimensions, added to rows whose truth stays as it is."""
+"""Add outlier rows and outlier dimensions to rows, keeping the planted codes unchanged."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from skdict._validation import check_number
 def check_outliers(
     shape, *, n_outlier_rows, outlier_scale, n_outlier_dimensions, outlier_dimension_share
 ):
-    """Refuse numbers of outliers that rows of this shape cannot have."""
+    """Check that rows of this shape can have so many outliers."""
     most, hint = shape[0] // 2, "outlier rows are at most half of n_samples"
     check_number("n_outlier_rows", n_outlier_rows, low=0, high=most, integer=True, hint=hint)
     check_number("outlier_scale", outlier_scale, above=1)
-    most, hint = shape[1] - 1, "at least one of the n_features must stay as it is"
+    most, hint = shape[1] - 1, "at least one of the n_features must be left unchanged"
     check_number(
         "n_outlier_dimensions", n_outlier_dimensions, low=0, high=most, integer=True, hint=hint
     )
@@ -42,12 +42,12 @@ def add_outliers(
     outlier_dimension_share : float
         Share of the total variance of the ordinary rows that the outlier dimensions hold.
     rng : Generator
-        Source of all draws.
+        Random number generator.
 
     Returns
     -------
     dict of str to ndarray
-        Sorted indices of rows and dimensions, and what was added to each.
+        Sorted indices of the outlier rows and dimensions, and the values added to each.
     """
     rows, dimensions = (
         np.sort(rng.choice(n, size, replace=False))
@@ -70,8 +70,8 @@ def _add_to_dimensions(X, dimensions, share, ordinary, rng):
     values = rng.standard_normal((len(X), len(dimensions)), dtype=np.float32)
     if not len(dimensions):
         return values
-    # The columns become x + b v, whose variance var(x) + 2 b cov(x, v) + b^2 var(v) is to be
-    # share / (1 - share) times that of the other columns.
+    # The columns become x + b v, with variance var(x) + 2 b cov(x, v) + b^2 var(v). It must be
+    # share / (1 - share) times the variance of the other columns.
     x, v = (part[ordinary].astype(np.float64) for part in (X[:, dimensions], values))
     x -= x.mean(axis=0)
     v -= v.mean(axis=0)
@@ -81,7 +81,7 @@ def _add_to_dimensions(X, dimensions, share, ordinary, rng):
     if not min(missing, drawn) > 0:
         raise ValueError(
             f"outlier_dimension_share={share} cannot be reached: before anything is added, the "
-            f"dimensions drawn have variance {present:.3g} of {total:.3g} in total; raise "
+            f"chosen dimensions have variance {present:.3g} of {total:.3g} in total; raise "
             f"outlier_dimension_share, or n_samples, n_active or noise where X does not vary"
         )
     values *= np.float32((np.sqrt(cross**2 + drawn * missing) - cross) / drawn)
@@ -100,8 +100,8 @@ def _add_to_rows(X, rows, scale, ordinary, rng):
     if not target > norms[rows].max():
         raise ValueError(
             f"outlier_scale={scale} is too small: {scale} times the median norm is {target:.3g}, "
-            f"and a row drawn has norm {norms[rows].max():.3g} already; raise outlier_scale, or "
-            f"n_active or noise where most rows are zero"
+            f"but a chosen row already has norm {norms[rows].max():.3g}; raise outlier_scale, or "
+            f"n_active or noise if most rows are zero"
         )
     along = X[rows] @ direction
     lengths = np.sqrt(along**2 + target**2 - norms[rows] ** 2) - along
@@ -111,7 +111,7 @@ def _add_to_rows(X, rows, scale, ordinary, rng):
 
 
 def _square_norms(X):
-    # In float64 without a copy of X.
+    # Accumulates in float64 without a float64 copy of X.
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 

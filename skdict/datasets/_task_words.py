@@ -1,7 +1,7 @@
-"""The words of the task generators, none of which the bundled model's generated text has.
+"""Words for the task generators, none of which occurs in the bundled model's generated text.
 
-The training script refuses these names wherever they stand, and has other places, objects,
-nouns and templates in its generated sentences.
+The training script excludes these names everywhere, and its generated sentences use other
+places, objects, nouns and templates.
 """
 
 GIRLS = """
@@ -17,7 +17,7 @@ BOYS = """
     William
 """.split()
 
-# Children of the stories the bundled model was trained on: their names alone say which pronoun.
+# Children in the training stories of the bundled model, whose names alone determine the pronoun.
 KNOWN_GIRLS = "Lily Sue Lucy Mia Amy Jane Sally Sarah Daisy Anna Mary Emma".split()
 KNOWN_BOYS = "Tim Timmy Tom Jack John Joe Bob Ben Billy Andy Tommy Peter".split()
 

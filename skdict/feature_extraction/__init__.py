@@ -1,6 +1,6 @@
-"""Texts become rows of activations.
+"""Turn texts into rows of activations.
 
-Floor 2: imports `decomposition`, `models`, `activations`, `_core`, scikit-learn.
+Floor 2: imports `decomposition`, `models`, `activations`, `_core` and scikit-learn.
 """
 
 from skdict.feature_extraction._activation_extractor import ActivationExtractor, extract_activations

@@ -1,4 +1,4 @@
-"""Texts to the activations of a language model, one row for each token."""
+"""Read the activations of a language model on texts, one row for each token."""
 
 from itertools import islice
 
@@ -11,75 +11,79 @@ from skdict.feature_extraction._row_cache import model_state
 
 
 class ActivationExtractor(TransformerMixin, BaseEstimator):
-    """Read the activations of a transformer at one place, one row for each token.
+    """Activations of a language model at one hook point, one row for each token.
 
-    A stateless transformer, the first step of a Pipeline on texts. Rows come in the order of
-    the texts and their tokens, each with its document, position and token id, so a search
-    over texts splits by document, and ``acts.documents`` is what ``groups=`` wants in a
-    search over rows. Texts are padded on the right, and padding never becomes a row; the
-    forward pass ends at the hook point.
+    A stateless scikit-learn transformer, meant as the first step of a Pipeline on texts. Rows
+    follow the order of the texts and of their tokens, and keep the document, position and token
+    id of each. A search over texts therefore splits by document; for a search over rows, pass
+    ``acts.documents`` as ``groups=``. Texts are padded on the right and padding never yields a
+    row. The forward pass stops at the hook point.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Name on the Hugging Face hub, folder, GGUF file (``pip install skdict[gguf]``), or a
-        loaded model with its tokenizer. The first three are loaded once per process; loaded
-        models are used as they are, shared by clones and dropped by pickles. Any torch module
-        that takes token ids will do as the model, with hook points by module path.
+        loaded model with its tokenizer. A model given by name, folder or file is loaded once per
+        process. A loaded model is used as is; clones share it and pickles leave it out. Any
+        torch module that takes token ids can serve as the model, with module paths as hook
+        points.
     hook_point : str
-        "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
-        counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
-        "attn_heads.2" the attention heads joined, before the output projection; "mlp_act.2" the
-        hidden activations of the MLP. Or the path of a module, as in
-        ``model.named_modules()``. Parts of a block are found by structure and verified on
-        first use: they must add up to what the block does.
+        Hook point to read. "resid_pre.2" and "resid_post.2" are the residual stream before and
+        after block 2 (counted from 0); "attn_out.2" and "mlp_out.2" are what its attention
+        and its MLP add to that stream; "attn_heads.2" is the concatenated attention heads before
+        the output projection; "mlp_act.2" is the hidden activations of the MLP. A module path
+        from ``model.named_modules()`` is also accepted. The parts of a block are found by
+        structure and verified on first use: they must add up to what the block does.
     pooling : {"max", "mean", "last"} or None, default=None
-        If given, the rows of a text become one: what a classifier with one label for each
-        text needs. The result is then a plain array.
+        If given, pool the rows of each text into one, for example for a classifier with one
+        label per text. The result is then a plain array.
     max_length : int, default=256
-        Tokens that the model reads together, special ones included, or as many as its context
-        holds if that is less.
+        Maximum number of tokens that the model reads at once, special tokens included; limited
+        by the context length of the model.
     batch_size : int, default=32
-        Texts in a forward pass.
+        Number of texts in a forward pass.
     skip_first : int, default=1
-        Positions left out at the start of each text, or of each window of a text that is read
-        in several. The first is an attention sink in most models: its huge norm would set mean
-        and scale of all rows.
+        Number of positions to skip at the start of each text, or of each window of a text that
+        is split. In most models the first position is an attention sink, whose huge norm would
+        dominate the mean and the scale of the rows.
     skip_special_tokens : bool, default=False
-        Whether special tokens give no row: those that the tokenizer adds, and those of
-        ``tokenizer.all_special_ids`` wherever they stand. The model reads them all the same.
+        If True, special tokens yield no row, both those that the tokenizer adds and those of
+        ``tokenizer.all_special_ids`` anywhere in the text. The model still reads them.
     long_texts : {"truncate", "split", "raise"}, default="truncate"
-        What becomes of a text of more than `max_length` tokens. "truncate" cuts it and keeps
-        the tokenizer's special tokens around what is left, as the tokenizer itself would.
-        "split" reads it in several windows, with the special tokens around each; every token of
-        the text is read once, positions are those in the whole text, and the special tokens
-        between windows give no row. "raise" refuses it, with its number of tokens.
+        Treatment of texts with more than `max_length` tokens. "truncate" cuts them and keeps the
+        special tokens around the remainder, as the tokenizer itself would. "split" reads them in
+        several windows, each with the special tokens around it: every token of the text is read
+        once, positions refer to the whole text, and special tokens between windows yield no
+        row. "raise" raises ValueError with the number of tokens.
     dtype : {"float32", "float16"}, default="float32"
-        Of the rows. float16 is refused where a value does not fit.
+        Precision of the rows. With "float16", values that overflow raise ValueError.
     device : str, default="auto"
-        Where a model given by name, folder or file runs: "auto" (a CUDA GPU where there is
-        one), "cpu", "cuda", "cuda:0". A loaded model stays where it is.
+        Device for a model given by name, folder or file: "auto" (a CUDA GPU if available),
+        "cpu", "cuda" or "cuda:0". A loaded model stays on its device.
     model_dtype : {"auto", "float32", "bfloat16"}, default="float32"
         Precision of the weights of a model given by name, folder or file. "bfloat16" halves
-        the memory they take; "auto" keeps the precision that the files are stored in, and
-        makes float32 of quantized weights. Rows come out as `dtype` all the same.
+        their memory; "auto" keeps the precision of the files, with quantized weights in float32.
+        It does not affect the precision of the rows, which is `dtype`.
     device_map : dict, "auto" or None, default=None
-        Devices of the modules of a model given by name, folder or file, in place of `device`,
-        as in `from_pretrained` of transformers: "auto" spreads a model over all GPUs, and over
-        memory and disk where they do not hold it. Needs the package accelerate.
+        Device of each module of a model given by name, folder or file, in place of `device`, as
+        for `from_pretrained` in transformers. "auto" spreads the model over all GPUs, and over
+        memory and disk if they are too small. Requires the package accelerate.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
     cache_dir : str, path or None, default=None
-        Folder that keeps the rows of each text, named by a hash of the model as it runs now, the
-        hook point, `dtype` and the tokens read. The folds and candidates of a search, and later
-        runs, read them from there, so no text goes through the model twice. A model with state
-        that cannot be hashed, such as hooks that others have set, is run anyway, with a warning.
+        Folder in which to cache the rows of each text, under a hash of the model in its current
+        state, the hook point, `dtype` and the tokens read. Folds and candidates of a search, and
+        later runs, read them from there, so that no text goes through the model twice. If the
+        model has state that cannot be hashed, such as hooks set by other code, it runs without
+        the cache and a warning is issued.
     trust_remote_code : bool, default=False
-        Run the Python code that a model given by name or folder brings with it. Read that code
-        first: it can do whatever you can.
+        If True, run the Python code that comes with a model given by name or folder. Read that
+        code first: it runs with your permissions.
 
     See Also
     --------
+    extract_activations : Read several hook points in one pass.
+    FeatureVectorizer : Turn each text into one row of pooled codes.
     skdict.SparseDictionaryAutoencoder : The step that usually follows.
 
     Examples
@@ -148,20 +152,20 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or hook point does not exist, or a text is empty.
+            If a parameter is invalid, the hook point does not exist, or a text is empty.
         TypeError
-            If X is no list of strings, or a parameter is of the wrong kind.
+            If X is not a list of strings, or a parameter has the wrong type.
         FileNotFoundError
-            If the model's folder or file does not exist.
+            If the folder or file of the model does not exist.
         ImportError
-            If the packages that read a GGUF file or serve `device_map` are not installed.
+            If the packages needed for a GGUF file or for `device_map` are not installed.
         """
         check_texts(X)
         self._reading().check()
         return self
 
     def transform(self, X):
-        """Run the model on texts and gather one row for each token.
+        """Run the model on texts and return one row for each token.
 
         Parameters
         ----------
@@ -171,47 +175,53 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         Returns
         -------
         Activations of shape (n_tokens, width) or ndarray of shape (n_texts, width)
-            A text whose tokens are all left out gives no row, and cannot be pooled. An
-            `OutlierWarning` tells of positions with more than 5 times the median norm, of other
-            tokens more than 8 times the median distance from the mean, and of a dimension with
-            more than half of the variance of the remaining tokens.
+            Activations, pooled if `pooling` is set. A text whose tokens are all skipped yields
+            no row and cannot be pooled.
 
         Raises
         ------
         ValueError
-            As in `fit`; if no text gives a row; if float16 overflows; if a text is too long
-            and `long_texts` is "raise", or `max_length` has no room beside the special tokens.
+            If `fit` would raise it; if no text yields a row; if float16 overflows; if a text is
+            too long and `long_texts` is "raise", or if `max_length` leaves no room next to the
+            special tokens.
         TypeError
-            As in `fit`.
+            If X is not a list of strings, or a parameter has the wrong type.
         FileNotFoundError, ImportError
-            As in `fit`.
+            See `fit`.
+
+        Warns
+        -----
+        OutlierWarning
+            If positions have more than 5 times the median norm, other tokens are more than 8
+            times the median distance from the mean, or one dimension holds more than half of the
+            variance of the remaining tokens.
         """
         return in_container(self, self._reading().run(X)[self.hook_point])
 
     def iter_transform(self, X, *, chunk_size=256):
-        """Run the model on texts some at a time, for more rows than memory holds.
+        """Run the model on texts in chunks, for more rows than fit in memory.
 
         Parameters
         ----------
         X : iterable of str
-            Texts; a generator is read as needed.
+            Texts; a generator is consumed as needed.
         chunk_size : int, default=256
-            Texts in a chunk.
+            Number of texts in a chunk.
 
         Yields
         ------
         Activations of shape (n_tokens, width)
-            The rows of the next texts; documents count on from chunk to chunk. A chunk whose
-            texts are all too short to give a row is passed over.
+            Rows of the next chunk, with document numbers that continue from the chunk before. A
+            chunk that yields no rows, because all its texts are too short, is skipped.
 
         Raises
         ------
         ValueError
-            As in `transform`, and if `chunk_size` is below 1.
+            If `transform` would raise it, or if `chunk_size` is less than 1.
         TypeError
-            As in `transform`.
+            If a text is not a string, or a parameter has the wrong type.
         FileNotFoundError, ImportError
-            As in `fit`.
+            See `fit`.
         """
         check_number("chunk_size", chunk_size, low=1, integer=True)
         if isinstance(X, str):
@@ -232,9 +242,10 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None, default=None
-            "default" gives `Activations`. The others give a data frame with a column for each
-            dimension: for pandas indexed by document and position, which is all that it keeps of
-            where rows come from. None leaves the setting as it is.
+            "default" returns `Activations`. "pandas" and "polars" return a data frame with one
+            column for each dimension; the pandas frame is indexed by document and position, and
+            neither frame keeps anything else about the origin of its rows. None leaves the
+            setting unchanged.
 
         Returns
         -------
@@ -244,7 +255,7 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such container.
+            If the container is not supported.
         """
         check_choice("transform", transform, (None, *CONTAINERS))
         if transform is not None:
@@ -263,8 +274,8 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
         return copied
 
     def __getstate__(self):
-        # joblib names what it caches by this state, so it tells models apart, and a loaded model as
-        # it runs now from what it was before.
+        # joblib builds its cache keys from this state, so it must tell models apart, including a
+        # loaded model before and after a change.
         state = {**super().__getstate__(), "_model_state": model_state(self.model)}
         if isinstance(self.model, tuple):
             state["model"] = None
@@ -284,14 +295,14 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
 
 
 def extract_activations(model, hook_points, texts, **options):
-    """Read several places of a model in one pass over texts.
+    """Read activations at several hook points in one pass over the texts.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        As in `ActivationExtractor`.
+        Language model; see `ActivationExtractor`.
     hook_points : list of str
-        As `hook_point` of `ActivationExtractor`.
+        Names of the hook points; see `hook_point` of `ActivationExtractor`.
     texts : list of str
         Texts.
     **options : dict
@@ -300,14 +311,20 @@ def extract_activations(model, hook_points, texts, **options):
     Returns
     -------
     dict of str to Activations
-        For each hook point what `ActivationExtractor` would give.
+        The result of `ActivationExtractor` for each hook point.
 
     Raises
     ------
     ValueError
-        As `ActivationExtractor`, and if there is no hook point or one is named twice.
+        If `ActivationExtractor` would raise it, if `hook_points` is empty, or if a hook point
+        is repeated.
     TypeError
-        As `ActivationExtractor`, and if `hook_points` is one string.
+        If `ActivationExtractor` would raise it, if `hook_points` is a single string, or if an
+        option is unknown.
+
+    See Also
+    --------
+    ActivationExtractor : The same for one hook point, as a scikit-learn transformer.
 
     Examples
     --------
@@ -326,7 +343,7 @@ def extract_activations(model, hook_points, texts, **options):
     unknown = set(options) - (set(defaults) - {"model", "hook_point"})
     if unknown:
         raise TypeError(
-            f"{sorted(unknown)} are no options; there are "
+            f"{sorted(unknown)} are not options of ActivationExtractor; pass some of "
             f"{sorted(set(defaults) - {'model', 'hook_point'})}"
         )
     del defaults["hook_point"]

@@ -1,4 +1,4 @@
-"""Activations in the container that `set_output` asks for."""
+"""Convert activations to the container chosen with `set_output`."""
 
 import numpy as np
 
@@ -13,13 +13,14 @@ def in_container(extractor, rows):
     Parameters
     ----------
     extractor : ActivationExtractor
-        Its `set_output` may have been called.
+        Extractor, on which `set_output` may have been called.
     rows : Activations of shape (n_tokens, width) or ndarray of shape (n_texts, width)
-        What it read.
+        Rows that the extractor read.
 
     Returns
     -------
     Activations, ndarray, pandas.DataFrame or polars.DataFrame
+        The rows in that container.
     """
     container = getattr(extractor, "_sklearn_output_config", {}).get("transform", "default")
     if container == "default":

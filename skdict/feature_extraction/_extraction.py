@@ -1,4 +1,4 @@
-"""Running a model on texts and gathering what is read at some of its places."""
+"""Run a model on texts and collect the activations at one or several hook points."""
 
 from dataclasses import dataclass, field
 
@@ -36,15 +36,15 @@ DTYPES = ("float32", "float16")
 
 
 class NoRowsError(ValueError):
-    """No text gives a row."""
+    """No text yields a row."""
 
 
 @dataclass
 class Reading:
-    """What is read, of which model, and how: the parameters of `ActivationExtractor`.
+    """Parameters of `ActivationExtractor`, and how to read texts with them.
 
-    `token_counts` counts the tokens that the readings of this object, all together, have sent
-    through the model, padding apart; rows from a cache send none.
+    `token_counts` counts the tokens sent through the model by all calls on this object, with
+    padding counted separately. Rows read from the cache do not count.
     """
 
     model: object
@@ -65,7 +65,7 @@ class Reading:
     token_counts: TokenCounts = field(default_factory=TokenCounts, init=False, compare=False)
 
     def check(self):
-        """Refuse parameters that are out of range; load the model and find the places."""
+        """Check all parameters; return the model, its tokenizer and the hook points."""
         for name in ("max_length", "batch_size"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("skip_first", self.skip_first, low=0, integer=True)
@@ -75,8 +75,8 @@ class Reading:
         check_choice("pooling", self.pooling, (None, *POOLINGS))
         if self.model is None:
             raise ValueError(
-                "model is None: a pickle does not keep a loaded model; "
-                "set_params(model=...) to give it back, or pass a name, folder or GGUF file"
+                "model is None, because a loaded model is not pickled; restore it with "
+                "set_params(model=...), or pass a name, folder or GGUF file"
             )
         placed = self.device_map is not None and self.device == "auto"
         model, tokenizer = load_model(
@@ -93,7 +93,7 @@ class Reading:
         return model, tokenizer, points
 
     def run(self, texts, *, first_document=0):
-        """Return the rows of texts, for each place; documents count from `first_document`."""
+        """Return the rows of texts by hook point, numbering documents from `first_document`."""
         texts = check_texts(texts, first=first_document)
         model, tokenizer, points = self.check()
         windows = self._windows(model, tokenizer, texts, first_document)
@@ -114,7 +114,7 @@ class Reading:
         return self._as_activations(rows, windows, documents + first_document, tokenizer)
 
     def _as_activations(self, rows, windows, documents, tokenizer):
-        """Return the rows of each place as `Activations`, and warn of outliers among them."""
+        """Return the rows by hook point as `Activations`, and warn about outliers in them."""
         every = [window for part in windows for window in part]
         table = {
             "documents": documents,
@@ -147,7 +147,7 @@ class Reading:
         return windows
 
     def _read(self, model, points, windows):
-        """Return the rows of all texts, for each place, from the cache where there is one."""
+        """Return the rows of all texts by hook point, from the cache where possible."""
         cache = None
         if self.cache_dir is not None:
             cache = open_row_cache(self.cache_dir, model, self.dtype)
@@ -156,7 +156,7 @@ class Reading:
         return self._gather_cached(cache, model, points, windows)
 
     def _gather_cached(self, cache, model, points, windows):
-        """Return the rows of all texts, run the model on new ones alone and keep theirs."""
+        """Return the rows of all texts, running the model only on new ones and caching those."""
         lengths = [sum(len(window.kept) for window in part) for part in windows]
         known = {
             name: [
@@ -184,7 +184,7 @@ class Reading:
         }
 
     def _gather(self, model, points, windows):
-        """Return the rows of all texts; windows of like length share a forward pass."""
+        """Return the rows of all texts; windows of similar length share a forward pass."""
         reading = [window for part in windows for window in part if len(window.kept)]
         ends = np.cumsum([len(window.kept) for window in reading])
         lengths = np.array([len(window.ids) for window in reading])

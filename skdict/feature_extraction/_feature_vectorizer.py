@@ -1,4 +1,4 @@
-"""Texts to the features of a dictionary, one row for each text."""
+"""Turn texts into pooled codes of a dictionary, one row for each text."""
 
 import numpy as np
 import scipy.sparse
@@ -12,31 +12,30 @@ from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 
 
 class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
-    """Turn each text into one row of pooled codes: its sparse features.
+    """Vectorizer that turns each text into one row of pooled codes.
 
-    The step to put before a classifier with one label for each text, as a `TfidfVectorizer`
-    would be.
+    Use it before a classifier with one label per text, in place of a `TfidfVectorizer`.
 
     Parameters
     ----------
     extractor : ActivationExtractor
-        Texts to activations, one row for each token.
+        Extractor of activations, one row for each token.
     dictionary : estimator
-        Activations to codes. A fitted one is used as it is; of an unfitted one a clone is
-        fitted on the activations of the texts.
+        Dictionary that encodes the activations. A fitted dictionary is used as is; for an
+        unfitted one, a clone is fitted on the activations of the training texts.
     pooling : {"max", "mean", "last"}, default="max"
-        How the codes of a text's tokens become one row.
+        Method to pool the codes of the tokens of a text into one row.
 
     Attributes
     ----------
     extractor_ : ActivationExtractor
-        The extractor used.
+        Clone of the extractor.
     dictionary_ : estimator
-        The fitted dictionary.
+        Fitted dictionary.
 
     See Also
     --------
-    ActivationExtractor : With ``pooling=``, one row of activations for each text.
+    ActivationExtractor : Return one row of activations for each text with ``pooling=``.
 
     Examples
     --------
@@ -61,7 +60,7 @@ class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         self.pooling = pooling
 
     def fit(self, X, y=None):
-        """Fit the dictionary on the activations of texts, unless it is fitted.
+        """Fit the dictionary on the activations of texts, unless it is already fitted.
 
         Parameters
         ----------
@@ -78,15 +77,16 @@ class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `pooling` is none of those named, or a text is empty.
+            If `pooling` is not one of the accepted values, the extractor pools, or a text is
+            empty.
         TypeError
-            If X is no list of strings.
+            If X is not a list of strings.
         """
         self._fit(check_texts(X))
         return self
 
     def fit_transform(self, X, y=None):
-        """Fit on texts and return their features; the model runs once.
+        """Fit on texts and return their pooled codes, running the model only once.
 
         Parameters
         ----------
@@ -98,14 +98,14 @@ class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Returns
         -------
         csr_array or ndarray of shape (n_texts, n_components)
-            As `transform`.
+            Pooled codes; see `transform`.
 
         Raises
         ------
         ValueError
-            As in `fit`, or if a text has no token left to pool.
+            If `fit` would raise it, or a text has no token left to pool.
         TypeError
-            As in `fit`.
+            If X is not a list of strings.
         """
         texts = check_texts(X)
         return self._pool(self._fit(texts), len(texts))
@@ -121,14 +121,14 @@ class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Returns
         -------
         csr_array or ndarray of shape (n_texts, n_components)
-            One row for each text, sparse where the dictionary's codes are.
+            One row for each text, sparse if the codes of the dictionary are.
 
         Raises
         ------
         ValueError
             If a text is empty or has no token left to pool.
         TypeError
-            If X is no list of strings.
+            If X is not a list of strings.
         """
         check_is_fitted(self)
         texts = check_texts(X)
@@ -145,7 +145,7 @@ class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str of shape (n_components,)
-            The dictionary's own names.
+            Feature names of the dictionary.
         """
         check_is_fitted(self)
         return self.dictionary_.get_feature_names_out()
@@ -154,12 +154,12 @@ class FeatureVectorizer(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         check_choice("pooling", self.pooling, POOLINGS)
         extractor = clone(self.extractor)
         if isinstance(extractor, ActivationExtractor):
-            # Codes are pooled by document, which a data frame would not keep.
+            # Pooling needs the document of each row, which a data frame would not keep.
             extractor.set_output(transform="default")
         if extractor.pooling is not None:
             raise ValueError(
                 f"the extractor has pooling={extractor.pooling!r}, which leaves no tokens to "
-                f"encode; pass an extractor with pooling=None, and pooling to FeatureVectorizer"
+                f"encode; set pooling=None on the extractor and pass pooling to FeatureVectorizer"
             )
         activations = extractor.fit_transform(texts)
         self.extractor_ = extractor

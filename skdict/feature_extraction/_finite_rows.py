@@ -1,4 +1,4 @@
-"""Rows are finite, or an error says which text gives others, where, and why."""
+"""Check that rows are finite, and otherwise report the text, the token and the likely cause."""
 
 from itertools import chain
 
@@ -9,25 +9,25 @@ LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def to_rows(values, window, hook_point, model, dtype):
-    """Return what was read on the tokens of a window as rows.
+    """Return the activations read on the tokens of a window as rows.
 
     Parameters
     ----------
     values : torch.Tensor of shape (n_rows, width)
-        What was read on the tokens that give rows.
+        Activations at the tokens that yield rows.
     window : Window
-        Where they come from.
+        Window that they were read in.
     hook_point : str
-        Where they were read.
+        Hook point that they were read at.
     model : Module
-        The model, to look for the cause in.
+        Model, searched for the cause of values that are not finite.
     dtype : {"float32", "float16"}
         Dtype of the rows.
 
     Returns
     -------
     ndarray of shape (n_rows, width)
-        In float32, for assignment to rows of `dtype`.
+        Rows in float32, safe to assign to an array of `dtype`.
 
     Raises
     ------
@@ -58,8 +58,8 @@ def _cause(model, dtype):
     for name, weight in named:
         if weight.is_floating_point() and not weight.is_meta and not _is_finite(weight):
             return (
-                f"{name} of the model holds NaN or infinity; load the model again, or repair what "
-                f"changed its weights"
+                f"{name} of the model contains NaN or infinity; reload the model, or repair "
+                f"whatever changed its weights"
             )
     if dtype == torch.float16:
         return (
@@ -67,12 +67,12 @@ def _cause(model, dtype):
         )
     return (
         "all weights are finite, so a product overflows or a module divides by zero; read earlier "
-        "hook points to find which, or run the model in float32"
+        "hook points to find out which, or run the model in float32"
     )
 
 
 def _is_finite(weight):
-    # Masks hold -inf on purpose, in buffers and nowhere else.
+    # Attention masks contain -inf on purpose, but only in buffers.
     if not isinstance(weight, torch.nn.Parameter):
         return not bool(weight.isnan().any())
     return bool(torch.isfinite(weight).all())

@@ -1,4 +1,4 @@
-"""Running a model on token ids, some texts at a time."""
+"""Run a model on batches of token ids."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ from skdict.models import (
 
 @dataclass
 class TokenCounts:
-    """Count the tokens that have gone through a model.
+    """Number of tokens that have gone through a model.
 
     Parameters
     ----------
     n_tokens : int, default=0
-        Tokens of texts.
+        Number of tokens of texts.
     n_padding : int, default=0
-        Padding beside them, which costs as much time and gives no row.
+        Number of padding tokens, which take as much time and yield no rows.
     """
 
     n_tokens: int = 0
@@ -35,11 +35,11 @@ class TokenCounts:
 
     @property
     def padding_share(self):
-        """Share of padding among all tokens, from 0 to 1; 0 before the first forward pass."""
+        """Share of padding in all tokens, from 0 to 1; 0 before the first forward pass."""
         return self.n_padding / max(self.n_tokens + self.n_padding, 1)
 
     def add(self, lengths):
-        """Count one forward pass over right-padded texts, given their numbers of tokens."""
+        """Add one forward pass over right-padded texts, given their numbers of tokens."""
         n_tokens = int(lengths.sum())
         self.n_tokens += n_tokens
         self.n_padding += len(lengths) * int(lengths.max()) - n_tokens
@@ -47,7 +47,7 @@ class TokenCounts:
 
 @torch.inference_mode()
 def forward(model, points, token_lists, *, stop=True):
-    """Return what is read on right-padded texts, (texts, tokens, width) for each place."""
+    """Return the activations of texts by hook point, each of shape (texts, tokens, width)."""
     reader = text_reader(model, points)
     ids, mask = pad(token_lists, input_device(model))
     with one_pass_at_a_time(model), evaluation_mode(model), capture(points, stop=stop) as values:
@@ -56,11 +56,12 @@ def forward(model, points, token_lists, *, stop=True):
 
 
 def check_places(model, points, tokens):
-    """Refuse places that do not give one row for each token of each text.
+    """Check that each hook point gives one row for each token of each text.
 
-    Two equal texts are run: one alone would not tell a batch axis from any axis of length 1.
+    Two equal texts are run, because with a single one a batch axis could not be distinguished
+    from any other axis of length 1.
     """
     with hooks_at_rest():
-        # To the end of the pass, so that a module that runs again is seen to.
+        # Run the pass to its end, so that a module that runs twice is noticed.
         forward(model, points, [tokens, tokens], stop=False)
     verify_found(model, points, tokens)

@@ -1,4 +1,4 @@
-"""Dimensions, positions and tokens that would swamp all others."""
+"""Warn about dimensions, positions and tokens that would dominate all others."""
 
 import warnings
 from collections import Counter
@@ -14,16 +14,16 @@ SHOWN_TOKENS = 5
 
 
 def warn_of_outliers(activations, hook_point):
-    """Warn of what would set the scale of all rows alone, and say what to do.
+    """Warn about outliers that would set the scale of all rows, and say what to do.
 
-    Outlier tokens are left out when the variance of dimensions is measured.
+    The variance of the dimensions is measured without outlier tokens.
 
     Parameters
     ----------
     activations : Activations
-        Rows of one hook point.
+        Rows read at one hook point.
     hook_point : str
-        Its name.
+        Name of the hook point.
     """
     width = activations.shape[1]
     squares, (norms, apart) = np.zeros(width), np.empty((2, len(activations)))
@@ -50,14 +50,14 @@ def _warn_of_dimension(squares, moments, hook_point):
         others = np.delete(deviations, top).mean()
         factor = np.sqrt(deviations[top] / max(others, np.finfo(float).tiny))
         _warn(
-            f"dimension {top} holds {shares[top]:.0%} of the variance of {hook_point!r}, and the "
-            f"dictionary will explain little else; divide that column by {factor:.3g} first (a "
+            f"dimension {top} holds {shares[top]:.0%} of the variance of {hook_point!r}, so a "
+            f"dictionary would explain little else; divide that column by {factor:.3g} first (a "
             f"StandardScaler on all columns reconstructs worse in the original units)"
         )
 
 
 def _warn_of_positions(activations, norms, hook_point):
-    """Return the positions that were warned of."""
+    """Warn about outlier positions, and return them."""
     positions, group = np.unique(activations.positions, return_inverse=True)
     means = np.bincount(group, weights=norms) / np.bincount(group)
     ratio = means / max(np.median(norms), np.finfo(float).tiny)
@@ -66,14 +66,14 @@ def _warn_of_positions(activations, norms, hook_point):
         return []
     _warn(
         f"positions {', '.join(map(str, outliers[:5]))} of {hook_point!r} have a mean norm of "
-        f"up to {ratio.max():.0f} times the median; leave them out (skip_first="
-        f"{int(outliers.max()) + 1} where they come first), or they will set mean and scale"
+        f"up to {ratio.max():.0f} times the median and would dominate the mean and the scale of "
+        f"the rows; leave them out (skip_first={int(outliers.max()) + 1} if they come first)"
     )
     return outliers
 
 
 def _warn_of_tokens(activations, apart, rows, hook_point):
-    """Warn of outlier tokens, which may stand at any position."""
+    """Warn about outlier tokens, which can occur at any position."""
     if not len(rows):
         return
     share = np.square(apart[rows]).sum() / np.square(apart).sum()

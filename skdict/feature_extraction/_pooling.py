@@ -1,4 +1,4 @@
-"""Rows of tokens become one row for each text."""
+"""Pool the rows of the tokens of a text into one row."""
 
 import numpy as np
 import scipy.sparse
@@ -7,25 +7,25 @@ POOLINGS = ("max", "mean", "last")
 
 
 def pool_rows(rows, documents, n_documents, pooling, *, first=0):
-    """Return one row for each document, from the rows of its tokens.
+    """Return one row for each document, pooled from the rows of its tokens.
 
     Parameters
     ----------
     rows : ndarray or csr_array of shape (n_tokens, width)
-        Rows of a document stand together.
+        Rows, sorted by document.
     documents : ndarray of shape (n_tokens,)
-        The document of each row, not decreasing.
+        Document of each row, in non-decreasing order.
     n_documents : int
-        Documents there are.
+        Number of documents.
     pooling : {"max", "mean", "last"}
-        How the rows of a document become one.
+        Pooling method.
     first : int, default=0
-        Index of the first document, for the message.
+        Index of the first document, for the error message.
 
     Returns
     -------
     ndarray or csr_array of shape (n_documents, width)
-        Sparse for sparse rows.
+        Pooled rows, sparse if `rows` is sparse.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def pool_rows(rows, documents, n_documents, pooling, *, first=0):
         return _pool_sparse(rows, documents, counts, pooling)
     if pooling == "max":
         return np.maximum.reduceat(rows, ends - counts, axis=0)
-    # float16 sums would overflow, and lose what they add long before.
+    # Sums in float16 would overflow, and lose precision long before that.
     sums = np.add.reduceat(rows, ends - counts, axis=0, dtype=np.float64)
     return (sums / counts[:, None]).astype(rows.dtype)
 
@@ -62,7 +62,7 @@ def _pool_sparse(rows, documents, counts, pooling):
     order = np.argsort(group, kind="stable")
     sizes = np.bincount(group, minlength=len(cells))
     values = np.maximum.reduceat(rows.data[order], np.cumsum(sizes) - sizes) if len(cells) else []
-    # A code that is absent from some row is zero there.
+    # A code that is not stored for some row of the document is zero there.
     absent = sizes < counts[cells // width]
     values = np.where(absent, np.maximum(values, 0), values).astype(rows.dtype)
     place = cells // width, cells % width
@@ -71,7 +71,7 @@ def _pool_sparse(rows, documents, counts, pooling):
 
 
 def _with_short_indices(rows):
-    """Return rows with 32-bit indices where they fit: solvers of scikit-learn refuse others."""
+    """Return rows with 32-bit indices where they fit: some scikit-learn solvers require them."""
     index = scipy.sparse.get_index_dtype(maxval=max(rows.nnz, *rows.shape))
     arrays = rows.data, rows.indices.astype(index), rows.indptr.astype(index)
     return scipy.sparse.csr_array(arrays, shape=rows.shape)

@@ -1,4 +1,4 @@
-"""Rows of texts on disk, so that no text goes through the model twice."""
+"""Cache the rows of texts on disk, so that no text goes through the model twice."""
 
 import hashlib
 import io
@@ -17,33 +17,33 @@ MOST_WIDE = 2**20
 
 
 def open_row_cache(folder, model, dtype):
-    """Return the row cache of a model as it runs now.
+    """Return the row cache for a model in its current state.
 
     Parameters
     ----------
     folder : str or path
-        Where files are kept; made if need be.
+        Folder for the files; created if necessary.
     model : Module
-        The model that rows come from.
+        Model that produces the rows.
     dtype : str
         Dtype of the rows.
 
     Returns
     -------
     RowCache or None
-        None, with a warning, where something that rows may follow from cannot be hashed.
+        The cache; None, with a warning, if part of the model's state cannot be hashed.
 
     Raises
     ------
     OSError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     try:
         source = fingerprint(model)
     except NotHashedError as reason:
         warnings.warn(
-            f"cache_dir={str(folder)!r} is not used: {reason}, so rows kept there may not be those "
-            f"of the model as it runs now",
+            f"cache_dir={str(folder)!r} is not used: {reason}, so cached rows may not match the "
+            f"model in its current state",
             stacklevel=5,
         )
         return None
@@ -51,19 +51,19 @@ def open_row_cache(folder, model, dtype):
 
 
 def model_state(model):
-    """Return what tells the model of an extractor from others, for caches that pickle it.
+    """Return a value that identifies the model of an extractor, for caches keyed by its pickle.
 
     Parameters
     ----------
     model : str, path, (Module, tokenizer) or None
-        The parameter `model` of an extractor.
+        Parameter `model` of an extractor.
 
     Returns
     -------
     object
-        A hash of a loaded pair; names, times and sizes of the files of a path; None for a name
-        on the hub. A pair that cannot be hashed gives a new value on every call, so that nothing
-        cached under it is found again.
+        Hash of a loaded pair; names, times and sizes of the files of a path; None for a name on
+        the hub. A pair that cannot be hashed gets a new value on every call, so that nothing
+        cached under it is ever found.
     """
     if isinstance(model, tuple) and len(model) == 2 and hasattr(model[0], "named_modules"):
         try:
@@ -74,18 +74,19 @@ def model_state(model):
 
 
 class RowCache:
-    """One file of rows for each text and hook point.
+    """Folder with one file of rows for each text and hook point.
 
-    Files are named by the hash of everything that their rows follow from, so none is ever stale:
-    model, hook point, dtype, and the tokens that the model reads with those of them that give a
-    row. They are written beside and renamed, so none is ever half, and several processes may
-    share a folder. Each holds an array as `np.save` writes it and then a checksum, and counts as
-    absent unless checksum, shape, dtype and values are as they should be.
+    Each file is named by a hash of everything that determines its rows: model, hook point,
+    dtype, the tokens that the model reads, and which of them yield a row. A file is therefore
+    never stale. Files are written under a temporary name and renamed, so none is ever
+    incomplete and several processes can share the folder. A file holds an array in `np.save`
+    format followed by a checksum; it is treated as missing unless checksum, shape, dtype and
+    values are valid.
 
     Parameters
     ----------
     folder : str or path
-        Where files are kept; made if need be.
+        Folder for the files; created if necessary.
     source : str
         `skdict.models.fingerprint` of the model.
     dtype : str
@@ -94,7 +95,7 @@ class RowCache:
     Raises
     ------
     OSError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
 
     def __init__(self, folder, source, dtype):
@@ -105,18 +106,19 @@ class RowCache:
             raise self._explained(error) from error
 
     def load(self, windows, hook_point):
-        """Return the rows of a text at a hook point, or None if there is no sound file.
+        """Return the rows of a text at a hook point, or None if there is no valid file.
 
         Parameters
         ----------
         windows : list of Window
-            The windows of the text.
+            Windows of the text.
         hook_point : str
-            Where the rows are read.
+            Name of the hook point.
 
         Returns
         -------
         ndarray of shape (n_rows, width) or None
+            Rows of the text.
         """
         key = self._key(windows, hook_point)
         n_rows = sum(len(window.kept) for window in windows)
@@ -127,21 +129,21 @@ class RowCache:
             return None
 
     def store(self, windows, hook_point, rows):
-        """Keep the rows of a text.
+        """Write the rows of a text.
 
         Parameters
         ----------
         windows : list of Window
-            The windows of the text.
+            Windows of the text.
         hook_point : str
-            Where the rows were read.
+            Name of the hook point.
         rows : ndarray of shape (n_rows, width)
-            Its rows.
+            Rows of the text.
 
         Raises
         ------
         OSError
-            If they cannot be written; the error names the folder.
+            If they cannot be written; the message names the folder.
         """
         key = self._key(windows, hook_point)
         path, content = self._path(key), io.BytesIO()
@@ -157,7 +159,7 @@ class RowCache:
             _remove(beside)
 
     def check_writable(self):
-        """Refuse a folder that cannot be written to (`OSError`), before the model runs."""
+        """Raise OSError if the folder cannot be written to, before the model runs."""
         probe = self._folder / f".{uuid.uuid4().hex}.part"
         try:
             probe.write_bytes(bytes(CHECKSUM_BYTES))
@@ -167,7 +169,7 @@ class RowCache:
             _remove(probe)
 
     def _sound(self, content, key, n_rows):
-        """Return the rows in a file, or None; nothing is believed before it is checked."""
+        """Return the rows in a file, or None if any check of its content fails."""
         content, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
         if checksum != _checksum(key, content):
             return None
@@ -193,7 +195,7 @@ class RowCache:
 
 
 def _checksum(key, content):
-    # With the key, so that a file of another name is not taken for this one.
+    # The key is part of the checksum, so that a renamed file is not accepted.
     return hashlib.sha256(key.encode() + content).digest()
 
 
@@ -201,5 +203,5 @@ def _remove(path):
     try:
         path.unlink(missing_ok=True)
     except OSError:
-        # The folder cannot be written to, or is none: then nothing was written either.
+        # If the folder is not writable or not a folder, there is no file to remove.
         pass

@@ -1,4 +1,4 @@
-"""A text becomes what the model reads at a time, and the rows that come of it."""
+"""Split a text into the windows that the model reads, and decide which tokens yield rows."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ LONG_TEXTS = ("truncate", "split", "raise")
 
 
 class Window(NamedTuple):
-    """Tokens that the model reads together, and those of them that give rows.
+    """Tokens that the model reads together, and the tokens among them that yield rows.
 
     Parameters
     ----------
     ids : ndarray of int64, shape (n_tokens,)
-        What the model reads.
+        Token ids that the model reads.
     kept : ndarray of int64, shape (n_rows,)
-        Where in the window the tokens stand that give a row.
+        Indices in the window of the tokens that yield a row.
     positions : ndarray of int64, shape (n_rows,)
-        Where in the whole text they stand.
+        Positions of these tokens in the whole text.
     text : int
-        Index of the text, for messages.
+        Index of the text, for error messages.
     """
 
     ids: np.ndarray
@@ -31,34 +31,35 @@ class Window(NamedTuple):
 def read_in_windows(text, index, *, max_length, long_texts, skip_first, left_out=None):
     """Return the windows in which the model reads a text.
 
-    One window holds at most `max_length` tokens. Where a text needs several, each has the
-    special tokens around it, and the text's own tokens are shared out among them, in order.
+    A window holds at most `max_length` tokens. If a text needs several windows, its own tokens
+    are divided among them in order, and each window has the special tokens around it.
 
     Parameters
     ----------
     text : TokenizedText
-        Its tokens.
+        Tokens of the text.
     index : int
-        Which text it is, for the message.
+        Index of the text, for the error message.
     max_length : int
-        Most tokens of a window, special ones included.
+        Maximum number of tokens in a window, special tokens included.
     long_texts : {"truncate", "split", "raise"}
-        Whether a text of more tokens is cut to its first window, read in several, or refused.
+        Treatment of longer texts: keep only the first window, use several windows, or raise
+        ValueError.
     skip_first : int
-        Positions at the start of each window that give no row.
+        Number of positions at the start of each window that yield no row.
     left_out : collection of int, optional
-        Special tokens, if they are to give no row, wherever they stand.
+        Special tokens that yield no row anywhere in the text.
 
     Returns
     -------
     list of Window
-        At least one.
+        At least one window.
 
     Raises
     ------
     ValueError
-        If the text is too long and `long_texts` is "raise", or no token of it fits into a
-        window beside the special ones.
+        If the text is too long and `long_texts` is "raise", or if a window has no room for a
+        token of the text next to the special tokens.
     """
     room = max_length - len(text.prefix) - len(text.suffix)
     if len(text.body) > room:
@@ -74,13 +75,13 @@ def read_in_windows(text, index, *, max_length, long_texts, skip_first, left_out
 
 
 def _rows_of(text, part, start, n_windows, skip_first, left_out):
-    """Return ids, kept and positions of the part of a text's own tokens that starts at `start`."""
+    """Return ids, kept and positions for the part of the text's tokens that begins at `start`."""
     ids = np.array([*text.prefix, *part, *text.suffix], dtype=np.int64)
     first, end = len(text.prefix), len(text.prefix) + len(part)
     kept = np.ones(len(ids), dtype=bool)
     kept[:skip_first] = False
-    # Special tokens stand around the whole text once: what is in front belongs to the first
-    # window, and what is behind would take the place of the next window's tokens.
+    # Special tokens count once per text: those in front yield rows in the first window only, and
+    # those behind would take the positions of the next window's tokens.
     if start or left_out is not None:
         kept[:first] = False
     if n_windows > 1 or left_out is not None:
@@ -92,12 +93,12 @@ def _rows_of(text, part, start, n_windows, skip_first, left_out):
 
 
 def _check_length(text, index, max_length, long_texts):
-    """Refuse a text of more than `max_length` tokens, if it is to be or cannot be cut."""
+    """Raise ValueError if a text is too long and must not or cannot be cut."""
     n_special = len(text.prefix) + len(text.suffix)
     if long_texts == "raise":
         raise ValueError(
             f"texts[{index}] has {n_special + len(text.body)} tokens, more than the {max_length} "
-            f"that are read of a text; shorten it, raise max_length if the model's context "
+            f"that the model reads at once; shorten it, raise max_length if the model's context "
             f"allows it, or pass long_texts='split' or 'truncate'"
         )
     if max_length <= n_special:

@@ -1,7 +1,7 @@
-"""Hugging Face models: loading them, naming places in them, reading and editing there.
+"""Load Hugging Face models, find hook points in them, and read or edit activations there.
 
-Floor 1: imports torch, transformers and `_core`, no scikit-learn and no other part of skdict.
-transformers itself is imported when a model is loaded, not before.
+Floor 1: imports torch, transformers and `_core`, but neither scikit-learn nor any other part of
+skdict. transformers is imported only when a model is loaded.
 """
 
 from skdict.models._encoders import check_continues_texts, text_reader

@@ -1,4 +1,4 @@
-"""A hash of all that the activations of a model follow from."""
+"""A hash of everything that determines the activations of a model."""
 
 import functools
 from types import FunctionType
@@ -9,37 +9,37 @@ from torch.nn.modules import module as torch_module
 
 from skdict.models._state_hash import TORCH_OWN, NotHashedError, StateHash, tensor_digests
 
-# Hooks that read alone, or whose effect follows from parameters and buffers.
+# Hooks that only read, or whose effect is determined by parameters and buffers.
 KNOWN_HOOKS = ("accelerate.", "transformers.", "torch.nn.utils.")
-# How accelerate moves weights and inputs between devices: it changes no value.
+# Set by accelerate to move weights and inputs between devices, which changes no values.
 PLACING = ("_hf_hook", "_old_forward", "forward")
 TOKENIZER_IGNORED = ("_tokenizer", "sp_model", "chat_template", "vocab_file", "vocab_files")
 
 
 def fingerprint(model, tokenizer=None):
-    """Return a hash of a model as it runs now, and of its tokenizer.
+    """Return a hash of a model in its current state, and of its tokenizer.
 
-    It covers parameters and buffers (quantized ones too), the kind and the settings of every
-    module, adapters with what is active of them, and the precision of matrix products. All
-    weights are read on every call, so that a change by any means is seen.
+    The hash covers parameters and buffers (including quantized ones), the class and settings of
+    every module, adapters and which of them are active, and the precision of matrix products.
+    Every call reads all weights, so that no change goes unnoticed.
 
     Parameters
     ----------
     model : Module
-        On any device.
+        Model on any device.
     tokenizer : PreTrainedTokenizerBase, optional
-        Its tokenizer.
+        Tokenizer of the model.
 
     Returns
     -------
     str
-        The same in every process for the same content.
+        Hash that is the same in every process for the same content.
 
     Raises
     ------
     NotHashedError
-        If something has no content that could be hashed: hooks that others have set, a replaced
-        forward method, weights that are nowhere in reach.
+        If something cannot be hashed by content: hooks set by other code, a replaced forward
+        method, or weights that cannot be accessed.
     """
     model = getattr(model, "_orig_mod", model)
     modules = dict(model.named_modules())
@@ -55,7 +55,7 @@ def fingerprint(model, tokenizer=None):
 
 
 def _precision():
-    """Return what decides the precision of products for the whole process."""
+    """Return the process-wide settings that determine the precision of matrix products."""
     devices = [
         (device, str(torch.get_autocast_dtype(device)))
         for device in ("cpu", "cuda")
@@ -68,7 +68,7 @@ def _add_module(state, module, name):
     _refuse_hooks(name, vars(module))
     own = {key: value for key, value in vars(module).items() if key not in TORCH_OWN}
     if "_orig_mod" in module._modules:
-        # The wrapper that torch.compile makes; the module in it is hashed on its own.
+        # The wrapper made by torch.compile; the module inside it is hashed separately.
         own = {}
     if type(own.get("_hf_hook")).__module__.startswith("accelerate."):
         own = {key: value for key, value in own.items() if key not in PLACING}
@@ -79,7 +79,7 @@ def _add_module(state, module, name):
     for values in (module._parameters, module._buffers):
         state.add(_in_memory(values, vars(module).get("_hf_hook")), name)
     if kind._save_to_state_dict is not nn.Module._save_to_state_dict:
-        # Packed weights are no parameters, and only the module itself can unpack them.
+        # Packed weights are not parameters, and only the module itself can unpack them.
         packed = {}
         module._save_to_state_dict(packed, "", False)
         state.add(packed, name)
@@ -88,7 +88,7 @@ def _add_module(state, module, name):
 
 
 def _in_memory(weights, hook):
-    """Return weights by name, those that accelerate has offloaded read from where it keeps them."""
+    """Return weights by name, reading those that accelerate has offloaded from its store."""
     maps = [getattr(h, "weights_map", None) for h in (hook, *getattr(hook, "hooks", ()))]
     kept = next((m for m in maps if m is not None), None)
     return {
@@ -98,7 +98,7 @@ def _in_memory(weights, hook):
 
 
 def _code_of(forward):
-    """Return the code of a class's forward method, without what decorators put around it."""
+    """Return the code of a class's forward method without the decorators around it."""
     while hasattr(forward, "__wrapped__"):
         forward = forward.__wrapped__
     return forward.__code__ if isinstance(forward, FunctionType) else forward

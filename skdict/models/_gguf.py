@@ -1,4 +1,4 @@
-"""Models in GGUF files, read by transformers as plain models."""
+"""Models in GGUF files, loaded by transformers as ordinary models."""
 
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ UNQUANTIZED = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def check_gguf(name):
-    """Refuse a file that is not GGUF, and GGUF where the packages that read it are missing.
+    """Check that a file is a GGUF file and that the packages to read it are installed.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def check_gguf(name):
     Raises
     ------
     ValueError
-        If the file does not begin as GGUF does.
+        If the file does not start with the GGUF magic bytes.
     ImportError
         If a package is missing or too old.
     """
@@ -31,42 +31,42 @@ def check_gguf(name):
     if begins != MAGIC:
         raise ValueError(
             f"model={name!r} is a file but not a GGUF file (it begins with {begins!r}, not "
-            f"{MAGIC!r}); pass a GGUF file, or the folder that save_pretrained wrote"
+            f"{MAGIC!r}); pass a GGUF file, or the folder written by save_pretrained"
         )
     installed = all(find_spec(package) is not None for package in ("gguf", "accelerate"))
     if not installed or not hasattr(transformers, "GgufConfig"):
         raise ImportError(
             f"model={name!r} is a GGUF file, which needs the packages gguf, accelerate and a "
-            f"recent transformers: install them with pip install 'skdict[gguf]'"
+            f"recent transformers; install them with pip install 'skdict[gguf]'"
         )
 
 
 def read_gguf(name, *, dtype, trust_remote_code=False, **options):
     """Return the model and the tokenizer of a GGUF file.
 
-    All weights are dequantized: the model is an ordinary one that can be saved and trained.
+    All weights are dequantized, so the result is an ordinary model that can be saved and trained.
 
     Parameters
     ----------
     name : str
         Path of the file.
     dtype : torch.dtype or "auto"
-        Precision of the weights. "auto" means that of the file, and float32 for a file with
-        quantized weights.
+        Precision of the weights. "auto" keeps the precision of the file, or uses float32 if its
+        weights are quantized.
     trust_remote_code : bool, default=False
-        Allow code that comes with the model to run.
+        If True, allow Python code that comes with the model to run.
     **options : dict
         Passed to `from_pretrained` of the model.
 
     Returns
     -------
     (PreTrainedModel, PreTrainedTokenizerBase)
-        Both named after the file.
+        The model and its tokenizer, both with the path of the file as their name.
 
     Raises
     ------
     ValueError
-        If weights of the model are not in the file.
+        If the file lacks weights of the model.
     """
     import transformers
 
@@ -83,7 +83,7 @@ def read_gguf(name, *, dtype, trust_remote_code=False, **options):
             **source,
             config=config,
             dtype=_stored_dtype(name) if dtype == "auto" else dtype,
-            # Without it some architectures keep their weights packed, behind kernels of their own.
+            # Otherwise some architectures keep their weights packed and use their own kernels.
             quantization_config=transformers.GgufConfig(dequantize=True),
             output_loading_info=True,
             **options,
@@ -92,8 +92,8 @@ def read_gguf(name, *, dtype, trust_remote_code=False, **options):
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])
         raise ValueError(
-            f"it lacks {len(missing)} weights of a {type(model).__name__}, such as {missing[0]}; "
-            f"merge a model that is split over several files first"
+            f"the file lacks {len(missing)} weights of a {type(model).__name__}, such as "
+            f"{missing[0]}; if the model is split over several files, merge them first"
         )
     model.config.name_or_path = tokenizer.name_or_path = name
     return model, tokenizer
@@ -101,10 +101,10 @@ def read_gguf(name, *, dtype, trust_remote_code=False, **options):
 
 @contextmanager
 def _alone(name):
-    """Give a folder that holds one file and nothing else.
+    """Yield a folder that contains one file and nothing else.
 
-    From the file's own folder transformers would also take the tokenizer or the adapter of
-    another model, if they are there.
+    In the file's own folder, transformers would also pick up the tokenizer or adapter of any
+    other model stored there.
     """
     with TemporaryDirectory() as folder:
         (Path(folder) / Path(name).name).symlink_to(Path(name).resolve())
@@ -116,7 +116,7 @@ def _stored_dtype(name):
     from gguf import GGUFReader
 
     types = {tensor.tensor_type.name for tensor in GGUFReader(name).tensors}
-    # Norms are float32 in any file, so the half-precision type is the model's.
+    # Norms are stored in float32 in any file, so a half-precision type is that of the model.
     halves = types - {"F32"}
     stored = halves.pop() if len(halves) == 1 else "F32"
     return getattr(torch, UNQUANTIZED.get(stored, "float32"))

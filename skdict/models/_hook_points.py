@@ -1,4 +1,4 @@
-"""Names of places in a model, and the modules whose input or output is read there."""
+"""Hook points: their names, and the module inputs and outputs that they stand for."""
 
 import re
 from collections import deque
@@ -9,21 +9,21 @@ from torch import nn
 
 from skdict.models._encoders import encoder_of
 
-# A decoder may have another number of blocks than its encoder, under one configuration.
+# One configuration may give the decoder and the encoder different numbers of blocks.
 N_LAYERS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
 KINDS = ("resid_pre", "resid_post", "attn_out", "attn_heads", "mlp_out", "mlp_act")
 RESIDUAL_KINDS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
 
 
 class HookPoint(NamedTuple):
-    """A place in a model.
+    """Module of a model, and the side of it where activations are read or edited.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The module there.
+        Module to hook.
     side : {"input", "output"}
-        What is read of it.
+        Side of the module: its first input, or its first output.
     """
 
     module: nn.Module
@@ -31,31 +31,31 @@ class HookPoint(NamedTuple):
 
 
 def find_hook_point(model, name):
-    """Return the place that a name means.
+    """Return the hook point with the given name.
 
     Parameters
     ----------
     model : PreTrainedModel
-        Any transformer with a list of blocks, or any model for module paths. The blocks of an
-        encoder-decoder are those of its encoder; ``model.get_decoder()`` has the others.
+        Transformer with a list of blocks, or any model if `name` is a module path. The blocks of
+        an encoder-decoder are those of its encoder; pass ``model.get_decoder()`` for the others.
     name : str
-        "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2,
-        counted from 0; "attn_out.2" and "mlp_out.2" what its attention and its MLP add;
-        "attn_heads.2" the attention heads joined, before the output projection; "mlp_act.2" the
-        hidden activations of the MLP. Anything else is the path of a module as in
-        ``model.named_modules()``, whose output is read.
+        "resid_pre.2" and "resid_post.2" are the residual stream before and after block 2
+        (counted from 0); "attn_out.2" and "mlp_out.2" are what its attention and its MLP add to
+        that stream; "attn_heads.2" is the concatenated attention heads before the output
+        projection; "mlp_act.2" is the hidden activations of the MLP. Any other name is a module
+        path from ``model.named_modules()`` and stands for the output of that module.
 
     Returns
     -------
     HookPoint
-        The module to hook, and whether its input or its output is meant.
+        The module to hook, and whether to read its input or its output.
 
     Raises
     ------
     TypeError
         If the name is not a string.
     ValueError
-        If there is no such place; the message lists what there is.
+        If the model has no such hook point; the message lists the names it has.
     """
     if not isinstance(name, str):
         raise TypeError(
@@ -79,7 +79,7 @@ def find_hook_point(model, name):
 
 
 def hook_points(model):
-    """Return the names of all places of a model that have one, block by block.
+    """Return the names of all standard hook points of a model, block by block.
 
     Parameters
     ----------
@@ -100,16 +100,16 @@ def hook_points(model):
 
 
 def writes_to_the_residual_stream(name):
-    """Return True for names of places whose value is the residual stream or is added to it."""
+    """Return True for hook points that are the residual stream or are added to it."""
     return name.partition(".")[0] in RESIDUAL_KINDS
 
 
 def place_in_block(model, block, kind):
-    """Return a place of a block.
+    """Return one of the hook points of a block.
 
-    Parts are found by structure, so that families need no table: attention is the first
-    child of that name that multiplies matrices; what it ends with writes to the residual
-    stream, and so does what ends the rest of the block.
+    The parts of a block are found by structure rather than from a table of model families. The
+    attention is the first child with a matching name that contains a matrix multiplication. Its
+    last matrix writes to the residual stream, and so does the last matrix outside it.
     """
     if kind in ("resid_pre", "resid_post"):
         return HookPoint(block, "input" if kind == "resid_pre" else "output")
@@ -119,12 +119,12 @@ def place_in_block(model, block, kind):
     last = [m for m in _matrices(block) if (m in inside) == (part == "attn")][-1:]
     if not last:
         raise ValueError(
-            f"hook_point={kind!r}: {type(block).__name__} has no linear module outside its "
-            f"attention; name the module to read by its path"
+            f"hook_point={kind!r} not found: {type(block).__name__} has no linear module outside "
+            f"its attention; pass the path of the module to read"
         )
     if kind in ("attn_heads", "mlp_act"):
         return HookPoint(last[0], "input")
-    # With a norm behind each part (Gemma 2 and 3), what it gives is what is added.
+    # In Gemma 2 and 3 a norm follows each part, and its output is what is added to the residual.
     if hasattr(block, "post_feedforward_layernorm"):
         norm = "post_attention_layernorm" if part == "attn" else "post_feedforward_layernorm"
         return HookPoint(getattr(block, norm), "output")
@@ -138,16 +138,16 @@ def _attention(model, block):
                 return child
     children = ", ".join(name for name, _ in block.named_children())
     raise ValueError(
-        f"{type(model).__name__} has no attention in its blocks that could be found (their parts "
-        f"are {children}); name the module to read by its path"
+        f"{type(model).__name__} has no attention in its blocks that can be recognised (their "
+        f"parts are {children}); pass the path of the module to read"
     )
 
 
 def _matrices(module):
-    """Return the modules inside a module that multiply by one matrix, in order.
+    """Return the submodules that multiply by one matrix, in order.
 
-    Quantized and adapted ones (LoRA) are known by their features, and what is inside of them,
-    such as the matrices of an adapter, is theirs. GPT-2 multiplies by a class of its own.
+    Quantized layers and layers with an adapter (LoRA) are recognised by their `in_features`; the
+    matrices inside them are not listed separately. GPT-2 has its own class, `Conv1D`.
     """
     if hasattr(module, "in_features") or type(module).__name__ == "Conv1D":
         return [module]
@@ -167,16 +167,16 @@ def _by_path(model, path):
 
 
 def find_blocks(model):
-    """Return the list of transformer blocks: the shallowest of as many modules as layers.
+    """Return the transformer blocks: the shallowest module list with one module per layer.
 
-    Structure in place of names, so that families need no table; breadth first, because
-    mixtures of experts hold lists of the same length further down.
+    The search goes by structure, so that no table of model families is needed, and breadth
+    first, because mixtures of experts contain deeper lists of the same length.
     """
     config = getattr(model, "config", None)
     if not hasattr(config, "get_text_config"):
         raise ValueError(
-            f"{type(model).__name__} has no configuration that says how many blocks it has; name "
-            f"the module to read by its path, one of "
+            f"{type(model).__name__} has no configuration that gives its number of blocks; pass "
+            f"the path of the module to read, one of "
             f"{', '.join(name for name, _ in model.named_children())}, ..."
         )
     text = config.get_text_config()
@@ -189,7 +189,7 @@ def find_blocks(model):
             return module
         queue.extend(module.children())
     raise ValueError(
-        f"{type(model).__name__} has no list of {' or '.join(map(str, n_layers))} blocks; name "
-        f"the module to read by its path, one of "
+        f"{type(model).__name__} has no list of {' or '.join(map(str, n_layers))} blocks; pass "
+        f"the path of the module to read, one of "
         f"{', '.join(name for name, _ in model.named_children())}, ..."
     )

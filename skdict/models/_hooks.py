@@ -1,4 +1,4 @@
-"""The hook that reads or rewrites what goes through a place, and reading while a model runs."""
+"""Hooks that read or replace the activations at a hook point while a model runs."""
 
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -9,37 +9,39 @@ from skdict.models._running import Scope, is_checkpointed, note_end_of_pass, unc
 
 
 class _EndOfForward(BaseException):
-    """Leaves a forward pass once everything wanted is read.
+    """Signal that a forward pass can stop because everything requested has been read.
 
-    Not an `Exception`, so that no handler inside a model takes it for an error.
+    Derived from `BaseException` so that no `except Exception` inside a model catches it.
     """
 
 
 class Captured(dict):
-    """What `capture` read, by name of the place."""
+    """Values read by `capture`, by hook point name."""
 
     def __missing__(self, name):
         raise ValueError(
-            f"hook_point={name!r} gave nothing: the forward pass did not run its module, or the "
-            f"module gave no tensor; run the model inside the block, and choose a module that "
-            f"is part of it and runs once for each token"
+            f"hook_point={name!r} gave no value: the forward pass did not run its module, or the "
+            f"module did not return a tensor; run the model inside the block, and choose a module "
+            f"that is part of it and runs once for each token"
         )
 
 
 def hook(point, visit):
-    """Hand what goes through a place to a function, which may replace it.
+    """Call a function on the activations at a hook point; it may replace them.
 
     Parameters
     ----------
     point : HookPoint
-        The place.
+        Hook point.
     visit : callable
-        ``visit(value)``: the module's first input or output; returns what takes its place, or
-        None to leave it. Passes in other threads are left alone.
+        Function called as ``visit(value)`` with the first input or output of the module. It
+        returns a replacement, or None to leave the value unchanged. Passes in other threads are
+        ignored.
 
     Returns
     -------
     torch.utils.hooks.RemovableHandle
+        Handle that removes the hook.
     """
     scope = Scope()
 
@@ -50,7 +52,7 @@ def hook(point, visit):
 
 
 def hook_everywhere(point, visit):
-    """Do what `hook` does, in all threads and passes."""
+    """Do the same as `hook`, but in all threads and passes."""
     if point.side == "output":
 
         def after(module, args, output):
@@ -71,7 +73,7 @@ def hook_everywhere(point, visit):
 
 
 def _first(output):
-    """Return the first value of what a module gave, and its key there."""
+    """Return the first value in the output of a module, and its key in that output."""
     if hasattr(output, "to_tuple"):
         key = next(iter(output), None)
         return output.get(key), key
@@ -81,7 +83,7 @@ def _first(output):
 
 
 def _with(output, key, new):
-    """Return what a module gave with its first value replaced."""
+    """Return the output of a module with its first value replaced."""
     if key is None:
         return new
     if key == 0:
@@ -97,30 +99,31 @@ def _input_name(kwargs):
 
 @contextmanager
 def capture(points, *, stop=True):
-    """Read places of a model while it runs.
+    """Read activations at hook points while a model runs.
 
-    Run the model inside the block; what was read is in the dict. The hooks are gone when the
-    block ends, however it ends. Compiled models run uncompiled inside the block, and passes in
-    other threads are not read.
+    Run the model inside the ``with`` block; the dict then holds the activations. The hooks are
+    removed when the block ends, also after an error. Compiled models run uncompiled inside the
+    block, and passes in other threads are ignored.
 
     Parameters
     ----------
     points : dict of str to HookPoint
-        Where to read.
+        Hook points to read, by name.
     stop : bool, default=True
-        If True, the forward pass ends once all places have been read.
+        If True, end the forward pass once all hook points have been read.
 
     Yields
     ------
     dict of str to torch.Tensor
-        Filled when the model has run, with copies, because some models go on to write into
-        their tensors. A place that gives no tensor is left out; asking for it is a
-        `ValueError`.
+        Activations by name, filled once the model has run. They are copies, because some models
+        modify their tensors in place. A hook point whose module does not return a tensor is
+        missing, and looking it up raises `ValueError`.
 
     Raises
     ------
     ValueError
-        If a place is passed more than once before all are read: which of its values is meant?
+        If a module runs more than once before all hook points have been read, which leaves it
+        open which value is meant.
     """
     values, waiting, end = Captured(), set(points), _EndOfForward()
 

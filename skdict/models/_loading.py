@@ -1,4 +1,4 @@
-"""A name, a folder, a GGUF file or a loaded pair becomes a model and its tokenizer."""
+"""Load a model and its tokenizer from a name, a folder, a GGUF file or a loaded pair."""
 
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,8 +12,8 @@ from skdict.models._placement import check_placement, check_used_as_loaded
 from skdict.models._token_checks import check_tokenizer
 
 ACCEPTED = (
-    "pass the name of a model on the Hugging Face hub, a folder that save_pretrained wrote, a "
-    "GGUF file, or a pair (model, tokenizer) of loaded ones"
+    "pass the name of a model on the Hugging Face hub, a folder written by save_pretrained, a "
+    "GGUF file, or a loaded pair (model, tokenizer)"
 )
 
 
@@ -28,8 +28,9 @@ def load_model(
 ):
     """Return a model and its tokenizer.
 
-    Models given by name, folder or GGUF file are loaded once per process, in evaluation mode,
-    and again when their files change. A loaded pair is returned as it is, where it is.
+    A model given by name, folder or GGUF file is put in evaluation mode and loaded once per
+    process, or again if its files have changed. A loaded pair is returned unchanged, on its
+    current device.
 
     Parameters
     ----------
@@ -37,36 +38,36 @@ def load_model(
         Name on the Hugging Face hub, folder, GGUF file (needs ``pip install skdict[gguf]``), or
         a loaded model with its tokenizer.
     device : torch.device, optional
-        Device of a model that is loaded here; the CPU by default.
+        Device to load the model on; the CPU by default.
     revision : str, optional
         Branch, tag or commit on the hub.
     model_dtype : {"auto", "float32", "bfloat16"}, default="float32"
-        Precision of the weights of a model that is loaded here. "auto" keeps the one its files
-        are stored in; quantized weights of a GGUF file then become float32.
+        Precision to load the weights in. "auto" keeps the precision of the files; quantized
+        weights of a GGUF file are then loaded in float32.
     device_map : dict, "auto" or None, default=None
-        Devices of the modules of a model that is loaded here, in place of `device`, as in
-        `from_pretrained` of transformers: "auto" fills the GPUs, then the CPU's memory, then
-        the disk. Needs the package accelerate.
+        Device of each module, in place of `device`, as for `from_pretrained` in transformers.
+        "auto" fills the GPUs first, then CPU memory, then the disk. Requires the package
+        accelerate.
     trust_remote_code : bool, default=False
-        Run the Python code that a model on the hub, or in a folder, brings with it. Read that code
-        first: it can do whatever you can.
+        If True, run the Python code that comes with the model on the hub or in the folder. Read
+        that code first: it runs with your permissions.
 
     Returns
     -------
     (PreTrainedModel, PreTrainedTokenizerBase)
-        The model, in evaluation mode where it was loaded here, and its tokenizer.
+        The model and its tokenizer. A newly loaded model is in evaluation mode.
 
     Raises
     ------
     FileNotFoundError
-        If a path leads nowhere, or to no model.
+        If a path does not exist or does not contain a model.
     ValueError
-        If a model cannot be loaded, an option is not accepted, or `model_dtype`, `device_map` or
+        If the model cannot be loaded, an option is invalid, or `model_dtype`, `device_map` or
         `trust_remote_code` is given for a loaded pair.
     TypeError
-        If `model` or an option is of another kind.
+        If `model` or an option has the wrong type.
     ImportError
-        If the packages that read a GGUF file or serve `device_map` are not installed.
+        If the packages needed for a GGUF file or for `device_map` are not installed.
     """
     check_placement(model_dtype, device, device_map)
     if not isinstance(trust_remote_code, bool):
@@ -86,24 +87,24 @@ def load_model(
 
 
 def loaded_model(model):
-    """Return a model as a module: itself, or loaded as by `load_model` on the best device."""
+    """Return a model as a module, loading it with `load_model` on the best device if needed."""
     if isinstance(model, nn.Module):
         return model
     return load_model(model, device=resolve_device("auto"))[0]
 
 
 def loaded_pair(model, *, device="auto", revision=None, trust_remote_code=False):
-    """Return a model and its tokenizer, loaded as by `load_model`.
+    """Return a model and its tokenizer, loaded by `load_model`.
 
     Raises
     ------
     TypeError
-        If the model comes without its tokenizer.
+        If the model is passed without its tokenizer.
     """
     if isinstance(model, nn.Module):
         raise TypeError(
-            f"model is a {type(model).__name__} without its tokenizer, and texts are to be read; "
-            f"pass the pair (model, tokenizer), a name or a folder"
+            f"model is a {type(model).__name__} without its tokenizer, which is needed to read "
+            f"texts; pass the pair (model, tokenizer), a name or a folder"
         )
     loaded, tokenizer = load_model(
         model,
@@ -116,23 +117,23 @@ def loaded_pair(model, *, device="auto", revision=None, trust_remote_code=False)
 
 
 def describe_model(model):
-    """Return what names a model in a record: its name or path, or its class.
+    """Return the name under which a model is recorded.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        Which model.
+        Model as passed by the user.
 
     Returns
     -------
     str
-        The name or path as given, or the name of the class of a loaded model.
+        The name or path as given, or the class name of a loaded model.
     """
     return str(model) if isinstance(model, (str, Path)) else type(model[0]).__name__
 
 
 def file_stamp(name):
-    """Return what changes when the file, or a file of the folder, does; None for a hub name."""
+    """Return names, times and sizes of the files of a model, or None for a name on the hub."""
     path = Path(name).expanduser()
     if not path.exists():
         return None
@@ -142,7 +143,7 @@ def file_stamp(name):
 
 @lru_cache(maxsize=4)
 def _load_once(name, device, revision, model_dtype, placement, trust_remote_code, stamp):
-    # The stamp is there for the cache alone: other files, another entry.
+    # The stamp is only part of the cache key: changed files get a new entry.
     device_map = dict(placement) if isinstance(placement, tuple) else placement
     return read_model(
         name,
@@ -163,14 +164,14 @@ def read_model(
     device_map=None,
     trust_remote_code=False,
 ):
-    """Return a model and its tokenizer from a name, a folder or a GGUF file, read anew.
+    """Load a model and its tokenizer from a name, a folder or a GGUF file, without caching.
 
     Parameters
     ----------
     name : str
         Name on the hub, or path.
     device, revision, model_dtype, device_map, trust_remote_code
-        The parameters of `load_model`.
+        Same as in `load_model`.
 
     Returns
     -------
@@ -189,7 +190,7 @@ def read_model(
                 loaded, tokenizer = read_gguf(name, **options)
             else:
                 loaded, tokenizer = _read_pretrained(name, revision, **options)
-        # What a damaged file or a wrong device map raises is up to the library that trips on it.
+        # A damaged file or a wrong device map can raise anything, depending on the library.
         except Exception as error:
             _refuse_code(name, error)
             reason = str(error).strip().split("\n")[0]
@@ -203,26 +204,26 @@ def read_model(
 
 
 def _refuse_code(name, error):
-    """Say in our own words that a model is code, where that is why it was not loaded."""
+    """Raise an explanatory ValueError if a model was not loaded because it needs remote code."""
     if "trust_remote_code" in str(error):
         raise ValueError(
-            f"model={name!r} can only be loaded by running Python code that it brings with it, "
-            f"which is not run; read that code, then pass trust_remote_code=True "
-            f"(--trust-remote-code), or load it yourself and pass (model, tokenizer)"
+            f"model={name!r} can only be loaded by running Python code that comes with it, and "
+            f"that code was not run; read it, then pass trust_remote_code=True "
+            f"(--trust-remote-code), or load the model yourself and pass (model, tokenizer)"
         ) from error
 
 
 def _check_source(name):
-    """Refuse a path that leads to no model; any other name may be on the hub."""
+    """Raise for a path that does not lead to a model; any other name may be on the hub."""
     path = Path(name)
     if path.is_file():
         check_gguf(name)
     elif path.suffix == ".gguf" and not path.exists():
-        raise FileNotFoundError(f"model={name!r}: there is no such file; {ACCEPTED}")
+        raise FileNotFoundError(f"model={name!r}: no such file; {ACCEPTED}")
     elif not path.exists() and (path.is_absolute() or name.startswith(".")):
-        raise FileNotFoundError(f"model={name!r}: there is no such folder; {ACCEPTED}")
+        raise FileNotFoundError(f"model={name!r}: no such folder; {ACCEPTED}")
     elif path.exists() and not (path / "config.json").is_file():
-        raise FileNotFoundError(f"model={name!r} holds no config.json; {ACCEPTED}")
+        raise FileNotFoundError(f"model={name!r} contains no config.json; {ACCEPTED}")
 
 
 def _read_pretrained(name, revision, *, trust_remote_code, **options):
@@ -241,7 +242,7 @@ def _read_pretrained(name, revision, *, trust_remote_code, **options):
 
 @contextmanager
 def _no_loading_bar():
-    """Silence the bar that transformers shows for every weight file."""
+    """Hide the progress bar that transformers shows for every weight file."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

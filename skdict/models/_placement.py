@@ -1,4 +1,4 @@
-"""The precision of a model's weights, and the devices they are on."""
+"""The precision of a model's weights and the devices that hold them."""
 
 from importlib.util import find_spec
 from itertools import chain
@@ -9,7 +9,7 @@ MODEL_DTYPES = ("auto", "float32", "bfloat16")
 
 
 def check_placement(model_dtype, device, device_map):
-    """Refuse a precision or a placement that no model can be loaded with.
+    """Check the precision and the device placement of a model to load.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ def check_placement(model_dtype, device, device_map):
     Raises
     ------
     TypeError
-        If `device_map` is of the wrong kind.
+        If `device_map` has the wrong type.
     ValueError
-        If a value is not accepted, or both `device` and `device_map` are given.
+        If a value is not accepted, or if both `device` and `device_map` are given.
     ImportError
         If `device_map` is given and accelerate is not installed.
     """
@@ -44,33 +44,33 @@ def check_placement(model_dtype, device, device_map):
     if device is not None:
         raise ValueError(
             f"device={str(device)!r} and device_map={device_map!r} both say where the model runs; "
-            f"leave one of them at its default"
+            f"pass only one of them"
         )
     if find_spec("accelerate") is None:
         raise ImportError(
-            f"device_map={device_map!r} needs the package accelerate: install it with "
+            f"device_map={device_map!r} needs the package accelerate; install it with "
             f"pip install 'skdict[gguf]'"
         )
 
 
 def check_used_as_loaded(model, model_dtype, device_map, trust_remote_code=False):
-    """Refuse options that apply to the loading of a model that is loaded already.
+    """Check that no loading option is given for a model that is already loaded.
 
     Parameters
     ----------
     model : PreTrainedModel
-        A loaded model, which is used as it is.
+        Loaded model, which is used as is.
     model_dtype : str
-        Only the default, "float32", is accepted; it leaves the model in its own precision.
+        Must be the default, "float32", which keeps the model in its own precision.
     device_map : object
-        Only None is accepted.
+        Must be None.
     trust_remote_code : bool
-        Only False is accepted.
+        Must be False.
 
     Raises
     ------
     ValueError
-        If any is not the default.
+        If an option differs from its default.
     """
     given = {
         "model_dtype": (model_dtype, "float32"),
@@ -80,14 +80,14 @@ def check_used_as_loaded(model, model_dtype, device_map, trust_remote_code=False
     for name, (value, default) in given.items():
         if value != default:
             raise ValueError(
-                f"{name}={value!r} applies to models given by name, folder or file, and model is a "
-                f"loaded {type(model).__name__}, which is used as it is: load it that way "
-                f"yourself, or leave {name} at {default!r}"
+                f"{name}={value!r} applies to models given by name, folder or file, but model is "
+                f"an already loaded {type(model).__name__}; load it with that option yourself, or "
+                f"leave {name} at {default!r}"
             )
 
 
 def embedding_of(model):
-    """Return the module that token ids go to, or the model if it does not say."""
+    """Return the module that embeds token ids, or the model itself if it declares none."""
     try:
         found = model.get_input_embeddings()
     except (AttributeError, NotImplementedError):
@@ -96,20 +96,20 @@ def embedding_of(model):
 
 
 def input_device(model):
-    """Return the device that token ids go to.
+    """Return the device that token ids must be on.
 
     Parameters
     ----------
     model : Module
-        Any model. One spread over several devices reads token ids where its embedding runs.
+        Any model. If it is spread over several devices, the device of its embedding counts.
 
     Returns
     -------
     torch.device
-        The CPU for a model without weights.
+        Device for token ids; the CPU for a model without weights.
     """
     for module in chain(embedding_of(model).modules(), model.modules()):
-        # Offloaded weights stand on no device; accelerate's hook knows where they are brought.
+        # Offloaded weights have no device; accelerate's hook stores where they are brought.
         device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
         weights = chain(module.parameters(recurse=False), module.buffers(recurse=False))
         weight = next((w.device for w in weights if w.device.type != "meta"), None)

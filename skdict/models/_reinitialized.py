@@ -1,4 +1,4 @@
-"""The same model without anything learnt: what a score of features must be held against."""
+"""A model with random weights: the baseline that feature scores must be compared with."""
 
 import torch
 
@@ -7,34 +7,34 @@ from skdict.models._loading import load_model
 
 
 def reinitialize_model(model, *, random_state=0, trust_remote_code=False):
-    """Return the same model with weights drawn anew, and its tokenizer.
+    """Return a copy of a model with re-initialised weights, and its tokenizer.
 
-    Features of a model that has learnt nothing can be explained, too, by the tokens they
-    stand for. Extract activations from this one, fit the same dictionary, and compare scores
-    and context gain.
+    Features of an untrained model can also be explained, by the tokens they respond to. As a
+    baseline, extract activations from the re-initialised model, fit the same dictionary, and
+    compare scores and context gain.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        A name, a folder, or a loaded pair; it stays as it is.
+        Name, folder, or loaded pair; it is not modified.
     random_state : int, default=0
-        Of the weights.
+        Seed for the weights.
     trust_remote_code : bool, default=False
-        Run the Python code that a model given by name or folder brings with it. Read that code
-        first.
+        If True, run the Python code that comes with a model given by name or folder. Read that
+        code first.
 
     Returns
     -------
     (PreTrainedModel, PreTrainedTokenizerBase)
-        A pair that `skdict.ActivationExtractor` takes as its model.
+        A pair that `skdict.ActivationExtractor` accepts as its model.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If the model cannot be loaded.
     TypeError
-        If the model has no configuration to build it anew from, or `random_state` is not a
-        whole number.
+        If the model has no configuration to build it from, or `random_state` is not a whole
+        number.
 
     References
     ----------
@@ -56,8 +56,8 @@ def reinitialize_model(model, *, random_state=0, trust_remote_code=False):
     )
     if not hasattr(learnt, "config"):
         raise TypeError(
-            f"{type(learnt).__name__} has no config to build it anew from; pass a transformers "
-            f"model, or build the module again yourself"
+            f"{type(learnt).__name__} has no config to rebuild it from; pass a transformers "
+            f"model, or re-initialise the module yourself"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)

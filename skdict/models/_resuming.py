@@ -1,4 +1,4 @@
-"""A model run from a hook point upward: what lies below is run once and skipped from then on."""
+"""Run a model from a hook point upward: blocks below it run once and are skipped afterwards."""
 
 from contextlib import ExitStack, contextmanager
 
@@ -14,36 +14,37 @@ TOLERANCE = 1e-3
 
 
 class ForwardFrom:
-    """Fixed prompts, and the model above a place of it.
+    """Fixed prompts, and a model to run on them from a hook point upward.
 
-    The prompts are run once. After that, blocks below the place hand on what they get, and the
-    place is given rows in place of its own; the model's own code does everything else, so that
-    families need no table. Where this does not give the model's own logits, the whole model is
-    run each time with the rows put in.
+    The whole model runs on the prompts once. After that, blocks below the hook point pass their
+    input on unchanged, and new rows replace the activations at the hook point. Everything else
+    is done by the model's own code, so that no table of model families is needed. If this does
+    not reproduce the logits of the model, the whole model is run every time, with the new rows
+    inserted at the hook point.
 
     Parameters
     ----------
     model : torch.nn.Module
-        In evaluation mode.
+        Model in evaluation mode.
     hook_point : str
-        The place.
+        Name of the hook point.
     ids : torch.Tensor of shape (n_rows, n_positions), dtype int64
         Token ids, padded on the right.
     mask : torch.Tensor of that shape, or None
-        1 where there is a token; None where no row is padded.
+        Attention mask, 1 for tokens and 0 for padding; None if no row is padded.
 
     Attributes
     ----------
     hidden : torch.Tensor of shape (n_rows, n_positions, width)
-        What goes through the place.
+        Activations at the hook point.
     n_skipped : int
-        Blocks that are run once only.
+        Number of blocks that run only once.
 
     Raises
     ------
     ValueError
-        If the place gives no row for each token, the model no logits, or these do not depend
-        on the place.
+        If the hook point does not give one row for each token, the model returns no logits, or
+        the logits do not depend on the hook point.
     """
 
     def __init__(self, model, hook_point, ids, mask=None):
@@ -62,29 +63,30 @@ class ForwardFrom:
 
     @torch.no_grad()
     def logits(self, rows, x, positions):
-        """Return the logits that follow from rows at the place, without gradient.
+        """Return the logits computed from rows at the hook point, without gradient.
 
         Parameters
         ----------
         rows : torch.Tensor of shape (q,), dtype int64
-            Which prompts; one may come several times.
+            Indices of the prompts, which may repeat.
         x : torch.Tensor of shape (q, n_positions, width)
-            What goes through the place.
+            Activations to put at the hook point.
         positions : torch.Tensor of shape (q, p), dtype int64
-            Where to read.
+            Positions to return logits for.
 
         Returns
         -------
         torch.Tensor of shape (q, p, n_vocabulary), float32 or float64
+            Logits at `positions`.
         """
         return self.differentiable_logits(rows, x, positions)
 
     def differentiable_logits(self, rows, x, positions):
-        """Return the same as `logits`, with the gradient of `x`."""
+        """Return the same as `logits`, differentiable with respect to `x`."""
         places = torch.arange(len(rows), device=positions.device)[:, None], positions
         with self._upward(rows, x), ExitStack() as stack:
             if self._head is not None:
-                # The output matrix is often the dearest of all; it is needed at few positions.
+                # Computing logits is often the most expensive step, so do it only where needed.
                 head = HookPoint(self._head, "input")
                 stack.callback(hook(head, lambda x: x[places]).remove)
             logits = _logits(self._call(rows))
@@ -92,7 +94,7 @@ class ForwardFrom:
 
     @torch.no_grad()
     def read(self, hook_point, rows, x):
-        """Return what rows at the place make of a place further up, (q, n_positions, width)."""
+        """Return activations at a higher hook point, of shape (q, n_positions, width)."""
         point = find_hook_point(self.model, hook_point)
         with self._upward(rows, x), capture({hook_point: point}) as values:
             self._call(rows)
@@ -103,7 +105,7 @@ class ForwardFrom:
 
     @torch.no_grad()
     def _run_once(self):
-        """Keep what goes through the place and into its block; return the logits."""
+        """Store the activations at the hook point and its block's input; return the logits."""
         blocks = self._blocks[: self.n_skipped]
         with _alone(self.model) as stack:
             for index, block in enumerate(blocks):
@@ -129,11 +131,11 @@ class ForwardFrom:
         if self._head is not None and self._point.module is self._head:
             raise ValueError(
                 f"hook_point={self.hook_point!r} is what the metric reads, so nothing above it "
-                f"could change; choose a place below it, such as 'resid_post.0'"
+                f"could change; choose a hook point below it, such as 'resid_post.0'"
             )
 
     def _check_reach(self):
-        """Refuse a place that the logits do not depend on."""
+        """Raise ValueError if the logits do not depend on the hook point."""
         rows = torch.zeros(1, dtype=torch.long, device=self.ids.device)
         last = torch.full((1, 1), self.ids.shape[1] - 1, device=self.ids.device)
         with torch.enable_grad():
@@ -144,8 +146,8 @@ class ForwardFrom:
             )
         if not reached:
             raise ValueError(
-                f"hook_point={self.hook_point!r} is out of the metric's reach: the logits do not "
-                f"depend on it; choose a place that they are made from, such as 'resid_post.0'"
+                f"hook_point={self.hook_point!r} has no effect on the metric: the logits do not "
+                f"depend on it; choose a hook point that they depend on, such as 'resid_post.0'"
             )
 
     def _agrees(self, plain):
@@ -154,13 +156,13 @@ class ForwardFrom:
         resumed = self.logits(rows, self.hidden, positions)
         difference = (resumed - plain.to(resumed)).abs()
         if self.mask is not None:
-            # Rows of padding see nothing and are of no meaning in some models.
+            # Padding attends to nothing, and its logits are meaningless in some models.
             difference = difference[self.mask.bool()]
         return bool(difference.max() <= TOLERANCE * plain.abs().max())
 
     @contextmanager
     def _upward(self, rows, x):
-        """Have the model skip what is below the place, and put rows in; undone at the end."""
+        """Skip the blocks below the hook point and put rows there, inside the block only."""
         with _alone(self.model) as stack:
             for index, block in enumerate(self._blocks[: self.n_skipped]):
                 stack.callback(_skip(block, self._outputs[index]))
@@ -176,12 +178,12 @@ def _output_embeddings(model):
 
 
 def _blocks(model):
-    """Return the blocks of a transformer; nothing for a plain module."""
+    """Return the blocks of a transformer, or an empty list for a plain module."""
     return list(find_blocks(model)) if hasattr(model, "config") else []
 
 
 def _split(blocks, point):
-    """Return how many blocks lie below a place, and the input of the block around it, or None."""
+    """Return the number of blocks below a hook point, and the input of the block it is in."""
     for index, block in enumerate(blocks):
         if point.module is block:
             return (index if point.side == "input" else index + 1), None
@@ -192,13 +194,13 @@ def _split(blocks, point):
 
 @contextmanager
 def _alone(model):
-    """Keep passes of other threads out, and compiled code; give a stack for what to undo."""
+    """Exclude passes of other threads and compiled code; yield a stack for clean-up calls."""
     with one_pass_at_a_time(model), uncompiled(), ExitStack() as stack:
         yield stack
 
 
 def _skip(block, others):
-    """Have a block hand on its input, with its other outputs; return what undoes it."""
+    """Make a block return its input and its other outputs; return a function that undoes it."""
     scope, plain, before = Scope(), block.forward, vars(block).get("forward")
 
     def hand_on(*args, **kwargs):
@@ -218,21 +220,21 @@ def _skip(block, others):
 
 
 def _put(point, x):
-    """Have rows take the place of what goes through a place; return what undoes it."""
+    """Replace the activations at a hook point by rows; return a function that undoes it."""
     return hook(point, lambda old: x.to(old.dtype).reshape(old.shape)).remove
 
 
 def _logits(output):
-    """Return the logits of a model's output: an attribute, or the tensor itself."""
+    """Return the logits in the output of a model: an attribute, or the output itself."""
     logits = getattr(output, "logits", output)
     if not torch.is_tensor(logits) or logits.ndim != 3:
         raise ValueError(
-            "the model gives no logits of shape (texts, tokens, vocabulary); pass a causal "
-            "language model, such as AutoModelForCausalLM loads"
+            "the model returns no logits of shape (texts, tokens, vocabulary); pass a causal "
+            "language model, for example one loaded by AutoModelForCausalLM"
         )
     return logits
 
 
 def at_least_float32(values):
-    """Return values as float64 if they are, else as float32."""
+    """Return float64 values unchanged and all others as float32."""
     return values if values.dtype == torch.float64 else values.float()

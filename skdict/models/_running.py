@@ -1,4 +1,4 @@
-"""Running a model undisturbed: in evaluation mode, uncompiled, one pass at a time."""
+"""Controlled forward passes: in evaluation mode, uncompiled, one at a time."""
 
 import sys
 import threading
@@ -19,20 +19,21 @@ _thread = threading.local()
 
 @contextmanager
 def evaluation_mode(model):
-    """Run a model without dropout, and leave it in the mode it was in.
+    """Put a model in evaluation mode inside the block, and restore its mode afterwards.
 
-    Blocks may overlap, in one thread or several: modules get their own mode back when the last
-    block that concerns them ends.
+    Blocks may overlap, in one thread or several: the mode of a module is restored when the last
+    block that includes it ends.
 
     Parameters
     ----------
     model : Module
-        A loaded model; each of its modules gets its own mode back, also after an error.
+        Loaded model. The mode of each of its modules is restored separately, also after an
+        error.
 
     Yields
     ------
     None
-        Nothing: the model itself is in evaluation mode inside the block.
+        Nothing; the model itself is changed.
     """
     modules = list(model.modules())
     with _lock:
@@ -59,11 +60,12 @@ def one_pass_at_a_time(model):
     Parameters
     ----------
     model : Module
-        Wrappers of a model (compiled, with adapters) share the lock of what they wrap.
+        Model to lock. A wrapper (compiled, or with adapters) shares the lock of the model inside.
 
     Yields
     ------
     None
+        Nothing; the lock is held inside the block.
     """
     with _lock:
         lock = _locks.setdefault(embedding_of(model), threading.RLock())
@@ -73,11 +75,12 @@ def one_pass_at_a_time(model):
 
 @contextmanager
 def uncompiled():
-    """Have whatever `torch.compile` made run as plain Python: compiled code skips hooks.
+    """Run the output of `torch.compile` as plain Python, because compiled code skips hooks.
 
     Yields
     ------
     None
+        Nothing; compilation is off inside the block.
     """
     with _lock:
         if not _eager["blocks"]:
@@ -94,11 +97,12 @@ def uncompiled():
 
 @contextmanager
 def hooks_at_rest():
-    """Run passes that hooks set before this block do not see, such as checks of hook points.
+    """Hide forward passes inside the block, such as checks, from hooks set outside it.
 
     Yields
     ------
     None
+        Nothing; outer hooks are inactive inside the block.
     """
     _thread.depth = _depth() + 1
     try:
@@ -112,36 +116,36 @@ def _depth():
 
 
 def note_end_of_pass():
-    """Count a forward pass of this thread as ended early, so that no hook awaits its end."""
+    """Record that a forward pass of this thread ended early, so that no hook waits for its end."""
     _thread.ended = n_ended_early() + 1
 
 
 def n_ended_early():
-    """Return how many forward passes of this thread have been ended early."""
+    """Return the number of forward passes that ended early in this thread."""
     return getattr(_thread, "ended", 0)
 
 
 class Scope:
-    """The thread a hook was set in, and the passes it is meant to see."""
+    """Thread in which a hook was set, and the passes that the hook applies to."""
 
     def __init__(self):
         self._thread, self._depth, self.closed = threading.get_ident(), _depth(), False
 
     def is_resting(self):
-        """Return True if a pass is none of this hook's business."""
+        """Return True if the hook should ignore the current pass."""
         return self.closed or (self.is_here() and self._depth != _depth())
 
     def is_here(self):
-        """Return True in the thread that the hook was set in."""
+        """Return True in the thread in which the hook was set."""
         return threading.get_ident() == self._thread
 
 
 def is_checkpointed():
-    """Return True if what runs now is run again in the backward pass, or is being run again."""
+    """Return True inside a checkpointed function, which the backward pass runs again."""
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code.co_filename == torch.utils.checkpoint.__file__:
-            # The re-entrant kind runs without gradient at first.
+            # Re-entrant checkpointing first runs the function without gradient.
             return torch.is_grad_enabled() or frame.f_code.co_name == "forward"
         frame = frame.f_back
     return False

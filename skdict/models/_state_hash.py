@@ -1,4 +1,4 @@
-"""A hash of Python state: settings, functions and tensors, by content and never by address."""
+"""A hash of Python state (settings, functions, tensors) by content, never by address."""
 
 import functools
 import hashlib
@@ -35,7 +35,7 @@ PLAIN = (
     torch.device,
     torch.layout,
 )
-# Names and paths, and what models and tokenizers note for themselves while they run.
+# Names and paths, and what models and tokenizers record about themselves at run time.
 IGNORED = frozenset(
     "name_or_path _name_or_path _commit_hash transformers_version generation_config model_tags "
     "warnings_issued deprecation_warnings init_kwargs init_inputs "
@@ -48,22 +48,21 @@ _digests = WeakTensorKeyDictionary()
 
 
 class NotHashedError(ValueError):
-    """Some state has no content that could be hashed."""
+    """Some state cannot be hashed by content."""
 
 
 class StateHash:
     """A running hash of values.
 
-    Equal content gives equal hashes in every process. What has no readable content, such as an
-    object of a compiled extension that cannot be pickled, is refused.
+    Equal content gives equal hashes in every process. Content that cannot be read, such as an
+    object of a compiled extension that cannot be pickled, raises `NotHashedError`.
 
     Parameters
     ----------
     names : dict of int to str
-        The name of each module that is hashed on its own, by `id`; elsewhere the name stands
-        for the module.
+        Name of each module that is hashed separately, by `id`. Elsewhere, its name represents it.
     digests : dict of int to bytes
-        What `tensor_digests` has found, by `id` of the tensor.
+        Result of `tensor_digests`, by `id` of the tensor.
     """
 
     def __init__(self, names, digests):
@@ -75,12 +74,19 @@ class StateHash:
         return self._hash.hexdigest()
 
     def add(self, value, where):
-        """Add a value; `where` names it in the error.
+        """Add a value to the hash.
+
+        Parameters
+        ----------
+        value : object
+            Value to add.
+        where : str
+            Description of the value for the error message.
 
         Raises
         ------
         NotHashedError
-            If the value has no content that could be hashed.
+            If the value cannot be hashed by content.
         """
         if isinstance(value, PLAIN):
             return self._tell(f"{type(value).__qualname__} {value!r}")
@@ -88,7 +94,7 @@ class StateHash:
             return self._tell(f"module {self._names[id(value)]}")
         if id(value) in self._seen:
             return self._tell(f"again {self._seen[id(value)][0]}")
-        # The object is kept, so that its id stays its own.
+        # Keep a reference, so that no other object can get the same id.
         self._seen[id(value)] = len(self._seen), value
         if self._depth > MOST_NESTED:
             raise NotHashedError(f"{where} is nested more than {MOST_NESTED} levels deep")
@@ -102,7 +108,7 @@ class StateHash:
             if isinstance(value, kind):
                 return add(self, value, where)
         self._tell(f"{type(value).__module__}.{type(value).__qualname__}")
-        # Asked first of all, as it tells objects that hold more than their attributes.
+        # Called first, because it raises for objects that hold more than their attributes.
         reduced = _reduced(value, where)
         if hasattr(value, "__dict__"):
             self._add_attributes(value, where)
@@ -187,12 +193,12 @@ class StateHash:
 
 
 def _reduced(value, where):
-    """Return what pickle would keep of an object, one level deep."""
+    """Return what pickle would store of an object, one level deep."""
     try:
         return value.__reduce_ex__(4)
     except Exception as error:
         raise NotHashedError(
-            f"{where} is {type(value).__name__}, whose content cannot be read"
+            f"the content of {where} ({type(value).__name__}) cannot be read"
         ) from error
 
 
@@ -233,12 +239,12 @@ _ADDED = {
     LOCKS: lambda state, value, where: state._tell("lock"),
     weakref.ReferenceType: lambda state, value, where: state.add(value(), where),
 }
-# What every module has, hooks and mode among them: looked at by `fingerprint` itself.
+# Attributes of every module, including hooks and mode; `fingerprint` handles them itself.
 TORCH_OWN = frozenset(vars(nn.Module()))
 
 
 def _dequantizing_parts(tensor):
-    """Return what the values of a quantized tensor follow from."""
+    """Return what determines the values of a quantized tensor."""
     scheme = tensor.qscheme()
     if scheme in (torch.per_tensor_affine, torch.per_tensor_symmetric):
         scales = tensor.q_scale(), tensor.q_zero_point()
@@ -249,7 +255,7 @@ def _dequantizing_parts(tensor):
 
 
 def tensor_digests(tensors):
-    """Return the digests of plain tensors by `id`, computed by several threads."""
+    """Return the digests of plain tensors by `id`, computed in several threads."""
     plain = [
         t
         for t in tensors
@@ -262,11 +268,11 @@ def tensor_digests(tensors):
 
 
 def _tensor_digest(tensor):
-    """Return the SHA-256 of a tensor's values, computed again where their CRC-32 has changed.
+    """Return the SHA-256 of a tensor's values, recomputed only if their CRC-32 has changed.
 
-    Weights can be written to behind torch's back (`tensor.data`, a numpy view), so neither the
-    version counter nor the address tells that nothing has changed: all values are read each time,
-    with the checksum that is several times faster.
+    Weights can be modified without torch noticing (`tensor.data`, a numpy view), so neither the
+    version counter nor the address shows that they are unchanged. All values are therefore read
+    every time, with a checksum that is several times faster than SHA-256.
     """
     values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
     checksum = zlib.crc32(values), len(values)

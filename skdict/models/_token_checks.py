@@ -1,13 +1,13 @@
-"""Tokenizers and token ids that do not fit a model are refused in words."""
+"""Checks that a tokenizer and its token ids fit a model."""
 
 from skdict.models._placement import embedding_of
 from skdict.models._signatures import signature
 
 
 def check_tokenizer(tokenizer):
-    """Refuse what is no tokenizer, such as None (`TypeError`)."""
+    """Raise TypeError for anything that is not a tokenizer, such as None."""
     accepted = (
-        "pass (model, tokenizer) with the tokenizer that AutoTokenizer.from_pretrained gives for "
+        "pass (model, tokenizer) with the tokenizer that AutoTokenizer.from_pretrained loads for "
         "the model"
     )
     if not callable(tokenizer):
@@ -17,38 +17,38 @@ def check_tokenizer(tokenizer):
     if not hasattr(tokenizer, "convert_ids_to_tokens") and hasattr(tokenizer, "tokenizer"):
         raise TypeError(
             f"tokenizer is {type(tokenizer).__name__}, a processor of several kinds of input; pass "
-            f"its own tokenizer: (model, processor.tokenizer)"
+            f"the tokenizer in it: (model, processor.tokenizer)"
         )
 
 
 def check_reads_tokens(model):
-    """Refuse a model that reads something else than token ids, such as pixels (`ValueError`)."""
+    """Raise ValueError for a model that does not read token ids but, for example, pixels."""
     reads = getattr(model, "main_input_name", "input_ids")
     if reads == "input_ids" or "input_ids" in signature(model).parameters:
         return
     raise ValueError(
         f"{type(model).__name__} reads {reads} and not token ids; pass a language model, or run "
-        f"this one on inputs of its own and name a module by its path, as in "
-        f"model.named_modules(), to skdict.models.capture or intervene"
+        f"this model on its own inputs and pass a module path from model.named_modules() to "
+        f"skdict.models.capture or intervene"
     )
 
 
 def check_token_ids(model, tokenizer, texts):
-    """Refuse token ids that the model has no embedding for.
+    """Check that the model has an embedding for every token id.
 
     Parameters
     ----------
     model : Module
-        Any model; one that does not tell its embedding is not checked.
+        Any model; a model whose embedding cannot be found is not checked.
     tokenizer : PreTrainedTokenizerBase
-        What gave the ids.
+        Tokenizer that produced the ids.
     texts : iterable of (int, sequence of int)
-        Index of a text, and token ids of it.
+        Index and token ids of each text.
 
     Raises
     ------
     ValueError
-        Naming the token.
+        If a token id is out of range; the message names the token.
     """
     n_embeddings = getattr(embedding_of(model), "num_embeddings", None)
     if n_embeddings is None:
@@ -58,7 +58,7 @@ def check_token_ids(model, tokenizer, texts):
         if beyond is not None:
             raise ValueError(
                 f"texts[{index}] has the token {tokenizer.convert_ids_to_tokens(beyond)!r} (id "
-                f"{beyond}), and {type(model).__name__} has embeddings of {n_embeddings} tokens; "
-                f"pass the tokenizer that belongs to the model, or, where tokens were added to it, "
+                f"{beyond}), but {type(model).__name__} has embeddings of {n_embeddings} tokens; "
+                f"pass the tokenizer that belongs to the model or, if tokens were added to it, "
                 f"call model.resize_token_embeddings(len(tokenizer)) and train them"
             )

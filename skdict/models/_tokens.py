@@ -1,4 +1,4 @@
-"""Texts become token ids, and ids become readable pieces."""
+"""Tokenize texts, and decode token ids one by one."""
 
 import re
 from contextlib import contextmanager
@@ -8,16 +8,16 @@ BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 class TokenizedText(NamedTuple):
-    """The token ids of a whole text, and what the tokenizer adds around them.
+    """Token ids of a whole text, and the special tokens that the tokenizer adds around them.
 
     Parameters
     ----------
     prefix : list of int
-        Special tokens added in front, such as a beginning of sequence.
+        Special tokens added before the text, such as a beginning-of-sequence token.
     body : list of int
         Tokens of the text itself.
     suffix : list of int
-        Special tokens added behind.
+        Special tokens added after the text.
     """
 
     prefix: list
@@ -26,13 +26,13 @@ class TokenizedText(NamedTuple):
 
 
 def encode_texts(tokenizer, texts):
-    """Return the tokens of each text, whole, apart from the special ones added around it.
+    """Return all tokens of each text, separated from the special tokens added around them.
 
     Parameters
     ----------
     tokenizer : PreTrainedTokenizerBase
-        Left as it is, with its settings of padding and truncation: changing them would change
-        its hash and its pickles.
+        Tokenizer. Its padding and truncation settings are preserved, because they are part of
+        its hash and of its pickles.
     texts : list of str
         Texts.
 
@@ -52,7 +52,7 @@ def encode_texts(tokenizer, texts):
 
 
 def _taken_apart(ids, added):
-    # The mask marks what was added, not a special token that the text itself spells out.
+    # The mask marks only added tokens, not special tokens spelled out in the text itself.
     start = added.index(0) if 0 in added else len(ids)
     end = len(ids) - added[::-1].index(0) if 0 in added else len(ids)
     return TokenizedText(ids[:start], ids[start:end], ids[end:])
@@ -60,7 +60,7 @@ def _taken_apart(ids, added):
 
 @contextmanager
 def _settings_kept(tokenizer):
-    """Give back the padding and truncation that a call of the tokenizer switches off."""
+    """Restore the padding and truncation that calling the tokenizer switches off."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     padding, truncation = getattr(backend, "padding", None), getattr(backend, "truncation", None)
     try:
@@ -73,17 +73,17 @@ def _settings_kept(tokenizer):
 
 
 def special_ids(tokenizer):
-    """Return the ids of a tokenizer's special tokens, in order.
+    """Return the ids of a tokenizer's special tokens, in ascending order.
 
     Parameters
     ----------
     tokenizer : PreTrainedTokenizerBase
-        Which tokenizer.
+        Tokenizer.
 
     Returns
     -------
     list of int
-        Ids, ascending.
+        Token ids.
     """
     added = getattr(tokenizer, "added_tokens_decoder", {})
     marked = {i for i, token in added.items() if token.special}
@@ -91,21 +91,21 @@ def special_ids(tokenizer):
 
 
 def readable_pieces(tokenizer):
-    """Return the text of every token id, with its leading space.
+    """Return the text of every token id, including its leading space.
 
-    Byte-level and SentencePiece vocabularies mark spaces in different ways; here a space is
-    a space. The bytes of a character that is split over tokens become lone surrogates, so that
-    joined pieces can be put together again.
+    Byte-level and SentencePiece vocabularies mark spaces in different ways; both are decoded to
+    plain spaces. If a character is split over several tokens, each of its bytes becomes a lone
+    surrogate, so that joining the pieces restores the character.
 
     Parameters
     ----------
     tokenizer : PreTrainedTokenizerBase
-        Which tokenizer.
+        Tokenizer.
 
     Returns
     -------
     list of str
-        The text of each id.
+        Text of each token id.
     """
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 

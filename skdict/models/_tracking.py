@@ -1,4 +1,4 @@
-"""Edits of a running model, which know of every pass where it stands."""
+"""Edit activations in every forward pass of a model, with the token positions of each pass."""
 
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -9,42 +9,42 @@ from skdict.models._encoders import is_encoder_decoder
 from skdict.models._hooks import hook_everywhere
 from skdict.models._running import Scope, is_checkpointed, n_ended_early, uncompiled
 from skdict.models._signatures import bind_call, signature
-from skdict.models._standing import (
+from skdict.models._token_positions import (
     CACHES,
     INPUTS,
-    Standing,
-    of_decoder,
-    read_standing,
+    TokenPositions,
+    decoder_arguments,
+    read_token_positions,
 )
 
 
 @dataclass
 class _Call:
-    """A running call of a module that is given tokens."""
+    """Call in progress of a module that receives tokens."""
 
     depth: int
     arguments: dict
     cached: dict
     has_encoder: bool
     n_ended: int
-    standing: Standing | None = None
+    token_positions: TokenPositions | None = None
 
 
 class PassTracker:
-    """Edit a place of a model in every pass, and tell where the pass stands.
+    """Edit activations at a hook point in every pass, given the token positions of the pass.
 
-    The calls of all modules around the place that are given tokens are followed; what the
-    innermost one is given says what the place holds: in an encoder-decoder the tokens of the
-    encoder or those of the decoder.
+    The tracker follows the calls of all modules around the hook point that receive tokens. The
+    innermost of them determines which tokens the activations belong to: in an encoder-decoder,
+    those of the encoder or those of the decoder.
 
     Parameters
     ----------
     model : Module
-        What is run.
+        Model to run.
     point : HookPoint
-        The place.
+        Hook point to edit.
     hook_point : str
-        Its name.
+        Name of the hook point.
     """
 
     def __init__(self, model, point, hook_point):
@@ -55,19 +55,20 @@ class PassTracker:
 
     @contextmanager
     def editing(self, edit):
-        """Edit the place inside the block.
+        """Edit the activations at the hook point inside the block.
 
         Parameters
         ----------
         edit : callable
-            ``edit(value, standing)``: what goes through the place, and its `Standing`; returns
-            what goes on, or None.
+            Function called as ``edit(value, token_positions)`` with the activations and their
+            `TokenPositions`. It returns new activations, or None to leave them unchanged.
 
         Raises
         ------
         ValueError
-            If a pass ran that did not come by the place; while the model runs, if a pass runs
-            in another thread or is going to be run again, or cannot be read.
+            If a pass did not reach the hook point. While the model runs: if a pass runs in
+            another thread, will be run again in the backward pass, or has arguments from which
+            its token positions cannot be read.
 
         Warns
         -----
@@ -105,10 +106,10 @@ class PassTracker:
 
     def _refuse_unreached(self):
         raise ValueError(
-            f"a forward pass ran and did not come by hook_point={self.hook_point!r}, so its "
-            f"result is not edited: the module there has been replaced, skipped, or built into a "
-            f"traced or exported model, or its input was computed before the block; edit the "
-            f"model as it runs now"
+            f"a forward pass did not reach hook_point={self.hook_point!r}, so its result is not "
+            f"edited: the module there has been replaced, skipped, or built into a traced or "
+            f"exported model, or its input was computed before the block; edit the model in the "
+            f"form in which it runs"
         )
 
     def _before(self, depth):
@@ -120,7 +121,7 @@ class PassTracker:
             self._calls = [call for call in self._running_calls() if call.depth < depth]
             arguments = bind_call(module, args, kwargs)
             caches = {n: arguments[n] for n in CACHES if arguments.get(n) is not None}
-            # Layers fill the cache on the way to the place.
+            # Counted now, because layers below the hook point fill the cache during the pass.
             cached = {name: self._n_cached(cache) for name, cache in caches.items()}
             has_encoder = is_encoder_decoder(module)
             call = _Call(depth, arguments, cached, has_encoder, n_ended_early())
@@ -136,10 +137,10 @@ class PassTracker:
             if output is None:
                 return
             self._finished += 1
-            # A decoder's pass does not come by the encoder, and the other way round.
-            if call.standing is None and not call.has_encoder:
+            # A pass of the decoder alone does not reach the encoder, and vice versa.
+            if call.token_positions is None and not call.has_encoder:
                 self._refuse_unreached()
-            if call.standing is not None:
+            if call.token_positions is not None:
                 self._remember(call, output)
 
         return after
@@ -150,19 +151,19 @@ class PassTracker:
                 return None
             self._check_thread()
             self._check_call()
-            standing = self._standing()
+            token_positions = self._token_positions()
             self._reached += 1
             for call in self._calls:
-                call.standing = standing
-            return edit(value, standing)
+                call.token_positions = token_positions
+            return edit(value, token_positions)
 
         return visit
 
     def _check_thread(self):
         if not self._scope.is_here():
             raise ValueError(
-                f"a forward pass runs in another thread while {self.hook_point!r} is edited, and "
-                f"it may or may not be meant; run it after the block, or open the block in the "
+                f"a forward pass runs in another thread while {self.hook_point!r} is edited, so it "
+                f"is unclear whether to edit it; run it after the block, or open the block in the "
                 f"thread that runs the model"
             )
 
@@ -170,38 +171,38 @@ class PassTracker:
         if is_checkpointed():
             raise ValueError(
                 f"hook_point={self.hook_point!r} is inside gradient checkpointing, which runs it "
-                f"again in the backward pass, when the edit may be gone; call "
+                f"again in the backward pass, possibly after the edit has ended; call "
                 f"model.gradient_checkpointing_disable() first"
             )
         self._calls = self._running_calls()
         if not self._calls:
             raise ValueError(
-                f"the module at hook_point={self.hook_point!r} was run by itself, so where its "
-                f"rows stand in their texts is not known; run the whole model, or its encoder or "
-                f"decoder"
+                f"the module at hook_point={self.hook_point!r} was run on its own, so the "
+                f"positions of its rows in their texts are unknown; run the whole model, or its "
+                f"encoder or decoder"
             )
-        if self._calls[-1].standing is not None:
+        if self._calls[-1].token_positions is not None:
             raise ValueError(
                 f"hook_point={self.hook_point!r} is a module that runs more than once in a "
                 f"forward pass; choose one that runs once"
             )
 
     def _running_calls(self):
-        """Return the calls that have not ended; those ended early have not been taken off."""
+        """Return the calls still in progress; those ended early are still in the list."""
         return [call for call in self._calls if call.n_ended == n_ended_early()]
 
-    def _standing(self):
+    def _token_positions(self):
         arguments, cached = {}, {}
         for call in self._calls:
             if call.has_encoder and call is not self._calls[-1]:
                 continue
-            own = of_decoder(call.arguments) if call.has_encoder else call.arguments
+            own = decoder_arguments(call.arguments) if call.has_encoder else call.arguments
             arguments |= {name: value for name, value in own.items() if value is not None}
             cached |= call.cached
-        return read_standing(arguments, cached)
+        return read_token_positions(arguments, cached)
 
     def _n_cached(self, cache):
-        """Return how many columns a cache holds, and the padding in them; None if unknown."""
+        """Return the number of columns in a cache and the padding in them, or None if unknown."""
         found, length, padding = self._filled.get(id(cache), (None, None, None))
         found = found() if isinstance(found, ref) else found
         if found is not cache:
@@ -209,15 +210,15 @@ class PassTracker:
         try:
             length = int(cache.get_seq_length())
         except (AttributeError, ValueError):
-            # State spaces keep no columns, but may say that they are empty.
+            # State-space caches have no columns, but may report that they are empty.
             if hasattr(cache, "has_previous_state") and not cache.has_previous_state():
                 length = 0
         return length, padding if length else None
 
     def _remember(self, call, output):
-        """Note how many columns the caches of a pass hold now."""
+        """Record how many columns the caches of a pass hold at its end."""
         held = [call.arguments.get(n) for n in CACHES] + [getattr(output, n, None) for n in CACHES]
-        start, positions, padding = call.standing
+        start, positions, padding = call.token_positions
         length = start + positions.shape[1]
         for cache in held:
             if cache is not None:
@@ -226,7 +227,7 @@ class PassTracker:
 
 
 def _given_tokens(model, module):
-    """Return a model and the modules between it and one of its modules that are given tokens."""
+    """Return a model, and the modules on the way to one of its modules that receive tokens."""
     path = next((name for name, other in model.named_modules() if other is module), "")
     around = [model]
     for part in path.split(".") if path else ():

@@ -1,4 +1,4 @@
-"""Places found by structure are checked by what they hold."""
+"""Check that hook points found by structure hold the activations they should."""
 
 from weakref import WeakKeyDictionary, ref
 
@@ -16,23 +16,24 @@ _verified = WeakKeyDictionary()
 
 
 def verify_hook_points(model, token_ids):
-    """Refuse a model whose attention and MLP outputs do not add up to what its blocks do.
+    """Check that the attention and MLP outputs of a model add up to what its blocks do.
 
-    With x before and y after a block, a what attention and m what the MLP gives: either
-    y = x + a + m, or, with norms behind the sums, y = norm(z + m) for z = norm(x + a). Done on
-    the first and the last block, and again when the modules of the model have changed.
+    Let x and y be the input and output of a block, a the output of its attention and m that of
+    its MLP. Either y = x + a + m must hold or, with norms after the sums, y = norm(z + m) with
+    z = norm(x + a). The first and the last block are checked, and checked again after modules of
+    the model have been replaced.
 
     Parameters
     ----------
     model : PreTrainedModel
-        In any mode; of an encoder-decoder the encoder is verified.
+        Model in either mode; only the encoder of an encoder-decoder is checked.
     token_ids : torch.Tensor of shape (1, n), dtype int64
-        What the model is run on.
+        Token ids to run the model on.
 
     Raises
     ------
     ValueError
-        If neither holds; the message lists the parts of a block.
+        If neither equation holds; the message lists the parts of a block.
     """
     modules = list(model.modules())
     if [module() for module in _verified.get(model, ())] == modules:
@@ -46,21 +47,21 @@ def verify_hook_points(model, token_ids):
 
 
 def verify_found(model, hook_points, token_ids=None):
-    """Verify a model if places are found by its structure, as `verify_hook_points` does.
+    """Run `verify_hook_points` if any of the hook points is found by structure.
 
     Parameters
     ----------
     model : PreTrainedModel
-        In any mode.
+        Model in either mode.
     hook_points : iterable of str
-        What is to be read or edited.
+        Names of the hook points to read or edit.
     token_ids : array-like of int, shape (n_tokens,), optional
-        What the model is run on; by default the ids from 0 to 7.
+        Token ids to run the model on; 0 to 7 by default.
 
     Raises
     ------
     ValueError
-        As `verify_hook_points`, and if the model reads no token ids.
+        If `verify_hook_points` raises it, or the model does not read token ids.
     """
     found = [name for name in hook_points if name.startswith(("attn_", "mlp_"))]
     if not found:
@@ -91,9 +92,9 @@ def _verify_block(model, block, token_ids):
             return
     parts = ", ".join(name for name, _ in block.named_modules() if name)
     raise ValueError(
-        f"the parts of {type(model).__name__} do not add up to its blocks as in the families that "
-        f"are known, so attn_out, attn_heads, mlp_out and mlp_act are not offered; name the "
-        f"module to read by its path: a block has {parts}"
+        f"the parts of {type(model).__name__} do not add up to its blocks in any known way, so "
+        f"attn_out, attn_heads, mlp_out and mlp_act are not available; pass the path of the "
+        f"module to read: a block has {parts}"
     )
 
 

@@ -86,4 +86,4 @@ def test_a_larger_max_length_is_not_advised_beyond_the_context(tmp_path, capsys)
 
 def test_long_texts_can_be_refused(tmp_path, capsys):
     assert extract(tmp_path, LONG, "--long-texts", "raise") == 1
-    assert "more than the 256 that are read of a text" in capsys.readouterr().err
+    assert "more than the 256 that the model reads at once" in capsys.readouterr().err

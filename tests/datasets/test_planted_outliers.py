@@ -83,7 +83,7 @@ def test_outliers_are_drawn_by_the_seed():
         (
             {"n_outlier_rows": 50, "outlier_scale": 1.01},
             ValueError,
-            "outlier_scale=1.01 is too small: .* already; raise outlier_scale",
+            "outlier_scale=1.01 is too small: .* already has norm .*; raise outlier_scale",
         ),
         (
             {"n_outlier_rows": 1, "n_active": 0.1, "noise": 0},

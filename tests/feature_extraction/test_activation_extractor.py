@@ -87,7 +87,7 @@ def test_several_places_take_one_pass(pair):
         ("resid_post.0", {}, TypeError, r"such as \['resid_post.0'\]"),
         ([], {}, ValueError, "at least one name"),
         (["resid_pre.0", "resid_pre.0"], {}, ValueError, "each once"),
-        (["resid_pre.0"], {"layer": 3}, TypeError, r"\['layer'\] are no options; there are"),
+        (["resid_pre.0"], {"layer": 3}, TypeError, r"\['layer'\] are not options of .*; pass some"),
     ],
 )
 def test_bad_requests_for_several_places(pair, hook_points, options, error, message):

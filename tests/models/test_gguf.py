@@ -175,7 +175,7 @@ def test_a_file_that_lacks_weights(model, tmp_path):
 
 @pytest.mark.parametrize("name", ["/no/such.gguf", "no/such.gguf", "~/no/such.gguf"])
 def test_no_file(name):
-    with pytest.raises(FileNotFoundError, match=r"such\.gguf': there is no such file; .* GGUF"):
+    with pytest.raises(FileNotFoundError, match=r"such\.gguf': no such file; .* GGUF"):
         load_model(name)
 
 

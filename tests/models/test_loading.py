@@ -59,12 +59,12 @@ def test_evaluation_mode_is_left_as_it_was(tiny_model, training):
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
-        ("./no/such/folder", FileNotFoundError, "there is no such folder; pass the name"),
-        ("/no/such/folder", FileNotFoundError, "there is no such folder"),
-        ("~/no/such/folder", FileNotFoundError, "there is no such folder"),
+        ("./no/such/folder", FileNotFoundError, "no such folder; pass the name"),
+        ("/no/such/folder", FileNotFoundError, "no such folder"),
+        ("~/no/such/folder", FileNotFoundError, "no such folder"),
         ("no-such-name/anywhere", ValueError, "could not be loaded .*; pass the name"),
-        (3, TypeError, r"model is int; pass .* a pair \(model, tokenizer\)"),
-        ((1, 2), TypeError, "a pair"),
+        (3, TypeError, r"model is int; pass .* a loaded pair \(model, tokenizer\)"),
+        ((1, 2), TypeError, "a loaded pair"),
     ],
 )
 def test_bad_models(model, error, message):
@@ -73,7 +73,7 @@ def test_bad_models(model, error, message):
 
 
 def test_a_folder_without_a_model(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
+    with pytest.raises(FileNotFoundError, match=r"contains no config\.json"):
         load_model(tmp_path, device=CPU)
 
 
@@ -123,7 +123,7 @@ def test_code_of_a_folder_is_not_run(tmp_path, monkeypatch, own_cache):
         lambda: TransformersClient(folder).identity,
         lambda: reinitialize_model(folder),
     ):
-        with pytest.raises(ValueError, match="which is not run; read that code, then pass trust_r"):
+        with pytest.raises(ValueError, match="that code was not run; read it, then pass trust_re"):
             load()
     assert main(["extract", "--model", str(folder), "--out", str(tmp_path / "out")]) == 1
     assert not marker.exists()
@@ -166,7 +166,7 @@ class Processor:
         (None, "tokenizer is NoneType, not a tokenizer; pass .* AutoTokenizer"),
         ("gpt2", "tokenizer is str, not a tokenizer"),
         (Tokenizer(models.BPE()), r"PreTrainedTokenizerFast\(tokenizer_object=...\)"),
-        (Processor(), r"pass its own tokenizer: \(model, processor.tokenizer\)"),
+        (Processor(), r"pass the tokenizer in it: \(model, processor.tokenizer\)"),
     ],
 )
 def test_what_is_no_tokenizer(tiny_model, tokenizer, message):

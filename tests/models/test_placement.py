@@ -96,5 +96,5 @@ def test_a_device_map_needs_accelerate(folder, monkeypatch):
         "skdict.models._placement.find_spec",
         lambda name: None if name == "accelerate" else plain(name),
     )
-    with pytest.raises(ImportError, match=r"accelerate: install it with .*'skdict\[gguf\]'"):
+    with pytest.raises(ImportError, match=r"accelerate; install it with .*'skdict\[gguf\]'"):
         load_model(folder, device_map="auto")

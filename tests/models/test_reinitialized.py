@@ -37,7 +37,7 @@ def test_weights_are_drawn_anew_and_all_else_is_kept():
 
 
 def test_a_plain_module_cannot_be_drawn_anew():
-    with pytest.raises(TypeError, match="Linear has no config to build it anew from"):
+    with pytest.raises(TypeError, match="Linear has no config to rebuild it from"):
         reinitialize_model((torch.nn.Linear(2, 2), None))
 
 

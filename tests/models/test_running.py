@@ -146,15 +146,15 @@ def test_inductor():
 @pytest.mark.kind("A")
 def test_places_that_are_not_passed():
     model = build("llama")
-    with pytest.raises(ValueError, match=r"did not come by hook_point='resid_post.1'"):
+    with pytest.raises(ValueError, match=r"did not reach hook_point='resid_post.1'"):
         with torch.no_grad(), intervene(model, POINT, NEURONS, EDIT):
             model.model.layers[1] = build("llama").model.layers[1]
             model(IDS)
-    with pytest.raises(ValueError, match="did not come by"):
+    with pytest.raises(ValueError, match="did not reach"):
         with torch.no_grad(), intervene(model, POINT, NEURONS, EDIT):
             model.model = build("llama").model
             model(IDS)
-    with pytest.raises(ValueError, match="did not come by"):
+    with pytest.raises(ValueError, match="did not reach"):
         with torch.no_grad(), intervene(model, "resid_post.2", NEURONS, EDIT):
             model.model.config.num_hidden_layers = 2
             model(IDS)
@@ -186,7 +186,7 @@ def test_a_block_without_a_pass_warns():
 @pytest.mark.kind("A")
 def test_a_part_run_by_itself_is_refused():
     model = build("llama")
-    with pytest.raises(ValueError, match="was run by itself"):
+    with pytest.raises(ValueError, match="was run on its own"):
         with torch.no_grad(), intervene(model, "mlp_out.1", NEURONS, EDIT):
             model.model.layers[1].mlp(torch.zeros(1, 3, 16))
 
@@ -199,7 +199,7 @@ def test_what_was_not_read_is_not_made_up():
     with capture({"x": point}, stop=False) as values:
         model.model.layers[1] = build("llama").model.layers[0]
         model(IDS)
-    with pytest.raises(ValueError, match="hook_point='x' gave nothing"):
+    with pytest.raises(ValueError, match="hook_point='x' gave no value"):
         values["x"]
 
 

@@ -1,4 +1,4 @@
-"""Where a forward pass stands: which columns of its texts it is given, and which are padding."""
+"""Positions of the tokens of a forward pass in their texts, and which are padding."""
 
 from typing import NamedTuple
 
@@ -6,22 +6,22 @@ import torch
 
 CACHES = ("past_key_values", "cache_params", "state", "past_buckets_states", "mems")
 INPUTS = ("input_ids", "inputs_embeds")
-# Additive masks hide keys by a number near the least of their dtype.
+# Additive masks hide keys by a value close to the minimum of their dtype.
 HIDDEN = -1e4
 
 
-class Standing(NamedTuple):
-    """Where the tokens of a forward pass stand in their texts.
+class TokenPositions(NamedTuple):
+    """Positions of the tokens of a forward pass in their texts.
 
     Parameters
     ----------
     start : int
-        Column of the pass's first token in the whole texts, padding counted.
+        Column of the first token of the pass in the whole texts, padding included.
     positions : torch.Tensor of int64, shape (n_texts, n_tokens)
-        Position of each token in its text, padding not counted; -1 is padding. Texts packed
-        into one row by `position_ids` that start anew each begin at 0.
+        Position of each token in its text, padding excluded; -1 for padding. If several texts
+        are packed into one row by restarting `position_ids`, each of them starts at 0.
     n_padding : torch.Tensor of int64, shape (n_texts,)
-        Columns of each text up to the end of the pass that are padding.
+        Number of padding columns of each text up to the end of the pass.
     """
 
     start: int
@@ -29,8 +29,8 @@ class Standing(NamedTuple):
     n_padding: torch.Tensor
 
 
-def of_decoder(arguments):
-    """Return the arguments of an encoder-decoder that are about its decoder, by plain names."""
+def decoder_arguments(arguments):
+    """Return the arguments of an encoder-decoder for its decoder, without the name prefix."""
     own = {name: arguments.get(name) for name in (*CACHES, "cache_position")}
     return own | {
         name.removeprefix("decoder_"): value
@@ -39,25 +39,26 @@ def of_decoder(arguments):
     }
 
 
-def read_standing(arguments, cached):
-    """Return where a forward pass stands.
+def read_token_positions(arguments, cached):
+    """Return the token positions of a forward pass.
 
     Parameters
     ----------
     arguments : dict of str to object
-        Arguments of the call, as of `bind_call`.
+        Arguments of the call, from `bind_call`.
     cached : dict of str to (int or None, torch.Tensor or None)
-        For each argument that holds a cache, how many columns it held when the pass began, and
-        how many of them are padding, text by text; None for what is not known.
+        For each argument that holds a cache, the number of columns in it when the pass began,
+        and the number of padding columns of each text; None if unknown.
 
     Returns
     -------
-    Standing
+    TokenPositions
+        Positions of the tokens that the pass computes.
 
     Raises
     ------
     ValueError
-        If an argument cannot be read, naming it.
+        If an argument cannot be interpreted; the message names it.
     """
     shape = _shape(arguments)
     mask = _mask(arguments.get("attention_mask"))
@@ -76,21 +77,21 @@ def read_standing(arguments, cached):
             positions = ids
         positions = _restarted(positions, ids, real, count)
     n_padding = start + shape[1] - before - count[:, -1]
-    return Standing(start, torch.where(real, positions, -1), n_padding)
+    return TokenPositions(start, torch.where(real, positions, -1), n_padding)
 
 
 def _refuse(name, got, do):
     raise ValueError(
-        f"{name} {got}, so where the tokens of this forward pass stand in their texts cannot be "
-        f"read; {do}"
+        f"{name} {got}, so the positions of the tokens of this forward pass in their texts cannot "
+        f"be determined; {do}"
     )
 
 
 def _shape(arguments):
-    """Return the numbers of texts and tokens of a pass."""
+    """Return the number of texts and the number of tokens of a pass."""
     tokens = [arguments[name] for name in INPUTS if arguments.get(name) is not None]
     if not tokens and not any(name in arguments for name in INPUTS):
-        # A plain module may call its tokens what it likes.
+        # A plain module may give its token argument any name.
         tokens = list(arguments.values())
     if tokens and torch.is_tensor(tokens[0]) and tokens[0].ndim in (2, 3):
         return tuple(tokens[0].shape[:2])
@@ -98,19 +99,19 @@ def _shape(arguments):
     _refuse(
         got,
         "holds no tokens of shape (texts, tokens)",
-        "pass input_ids or inputs_embeds (of a decoder: decoder_input_ids)",
+        "pass input_ids or inputs_embeds (for a decoder: decoder_input_ids)",
     )
 
 
 def _mask(mask):
-    """Return a mask as a tensor or None; of masks by kind of layer the one that hides least."""
+    """Return the mask as a tensor or None; of several masks, the one that hides the least."""
     if isinstance(mask, dict):
         kinds = [mask.get("full_attention"), *mask.values()]
         mask = next((m for m in kinds if m is not None), None)
     if mask is not None and (not torch.is_tensor(mask) or mask.ndim not in (2, 3, 4)):
         _refuse(
             "attention_mask",
-            f"is {type(mask).__name__} of no known form",
+            f"is {type(mask).__name__} in an unsupported form",
             "pass a tensor of shape (texts, tokens) or (texts, heads, queries, keys)",
         )
     return mask
@@ -124,8 +125,8 @@ def _start(arguments, cached, n_tokens, mask):
     if known and given is not None and given != max(known):
         _refuse(
             "cache_position",
-            f"starts at {given} where the cache holds {max(known)} columns",
-            "leave cache_position out, or pass the cache that it is about",
+            f"starts at {given}, but the cache holds {max(known)} columns",
+            "leave cache_position out, or pass the cache that it belongs to",
         )
     if known:
         return max(known)
@@ -136,14 +137,14 @@ def _start(arguments, cached, n_tokens, mask):
         _refuse(
             next(iter(cached)),
             "does not say how many tokens it holds",
-            "pass an attention_mask of shape (texts, tokens) that covers those, too, or fill the "
-            "cache inside the block",
+            "pass an attention_mask of shape (texts, tokens) that also covers the cached tokens, "
+            "or fill the cache inside the block",
         )
     return given or 0
 
 
 def _real(mask, shape, start):
-    """Return which tokens are no padding, and how many came before the pass that are none."""
+    """Return flags of the tokens that are not padding, and how many such tokens precede them."""
     texts, n = shape
     if mask is None:
         real = torch.ones(shape, dtype=torch.bool)
@@ -152,14 +153,14 @@ def _real(mask, shape, start):
         _refuse(
             "attention_mask",
             f"has {len(mask)} rows for {texts} texts",
-            "pass one for each",
+            "pass one row for each text",
         )
     if mask.ndim == 2:
         if mask.shape[1] < start + n:
             _refuse(
                 "attention_mask",
-                f"has {mask.shape[1]} columns where {start + n} are due ({start} of them cached)",
-                "let it cover all tokens up to the last of the pass",
+                f"has {mask.shape[1]} columns instead of {start + n} ({start} of them cached)",
+                "pass a mask that covers all tokens up to the last of the pass",
             )
         mask = mask.bool().expand(texts, -1)
         return mask[:, start : start + n], mask[:, :start].sum(dim=1)
@@ -167,18 +168,18 @@ def _real(mask, shape, start):
 
 
 def _matching(padding, texts):
-    """Return the padding known of a cache's texts, if the pass is about as many."""
+    """Return the padding recorded for a cache, if the pass has the same number of texts."""
     if len(padding) != texts:
         _refuse(
             "attention_mask",
-            f"is missing, and the cache was filled with {len(padding)} texts where {texts} are run",
+            f"is missing, and the cache was filled with {len(padding)} texts but {texts} are run",
             "pass one of shape (texts, tokens) that covers all tokens",
         )
     return padding.cpu()
 
 
 def _real_by_attention(mask, shape, start):
-    """Do the same by what queries attend to: nothing attends to padding."""
+    """Do the same as `_real` with an attention pattern: no query attends to padding."""
     texts, n = shape
     if (mask.is_floating_point() and (mask > 0).any()) or mask.shape[-2] not in (1, n):
         _refuse(
@@ -189,18 +190,18 @@ def _real_by_attention(mask, shape, start):
     attends = mask > HIDDEN if mask.is_floating_point() else mask.bool()
     attends = attends.any(dim=1) if attends.ndim == 4 else attends
     attends = attends.expand(texts, n, -1)
-    # Queries that may attend to nothing are sometimes let attend to everything.
+    # Queries with nothing to attend to are sometimes made to attend to everything.
     stray = attends.all(dim=2)
     stray[:, -1] = False
     seen = (attends & ~stray[..., None]).any(dim=1)
     if seen.shape[1] >= start + n:
         return seen[:, start : start + n], seen[:, :start].sum(dim=1)
-    # The keys of a sliding window end with the pass's own.
+    # The keys of a sliding window end with those of the pass itself.
     return seen[:, -n:], torch.full((texts,), start, device=seen.device)
 
 
 def _position_ids(ids, shape):
-    """Return position ids as (texts, tokens), or None: those of images have more axes."""
+    """Return position ids as (texts, tokens), or None for those of images, with more axes."""
     if not torch.is_tensor(ids) or ids.ndim > 2:
         return None
     ids = ids.reshape(-1, ids.shape[-1])
@@ -214,7 +215,7 @@ def _position_ids(ids, shape):
 
 
 def _restarted(positions, ids, real, count):
-    """Return positions that start anew where position ids do, as in packed texts."""
+    """Return positions that restart where position ids do, as in packed texts."""
     anew = torch.zeros_like(real)
     anew[:, 1:] = (ids[:, 1:] < ids[:, :-1]) | (ids[:, 1:] == 0)
     anew[:, 1:] &= real[:, 1:] & real[:, :-1]
