@@ -1,6 +1,6 @@
-"""What a feature does: where it fires, on what, with pictures and a report.
+"""Inspect features: what they fire on, how they compare, plots and an HTML report.
 
-Floor 5: imports packages of lower floors only.
+Floor 5: imports only from packages on lower floors.
 """
 
 from skdict.inspection._case_studies import input_histogram, predicate_scores

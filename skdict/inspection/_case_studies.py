@@ -1,4 +1,4 @@
-"""One feature looked at closely: its tokens by strength, and a rule that it may follow."""
+"""Study single features: their tokens by code, and how well a rule predicts them."""
 
 import itertools
 import re
@@ -13,37 +13,38 @@ from skdict.inspection.evidence import document_bounds, document_order
 
 
 def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
-    """Return which tokens a feature fires on, by how strongly it fires.
+    """Return a histogram of a feature's codes, split by token.
 
-    The bins are of equal width between the smallest and the largest positive code.
+    Bins have equal width between the smallest and the largest positive code.
 
     Parameters
     ----------
     codes : {array-like, sparse matrix} of shape (n_samples, n_features)
         Codes of the activations.
     activations : Activations of shape (n_samples, width)
-        The rows that the codes come from.
+        Rows that were encoded.
     feature : int
         Column of the codes.
     n_bins : int, default=10
-        Bins.
+        Number of bins.
     n_tokens : int, default=5
-        Most tokens that are counted one by one: those that the feature fires on most often.
+        Maximum number of tokens counted individually: those on which the feature fires most
+        often.
 
     Returns
     -------
     Bunch
-        `edges`, shape (n_bins + 1,), in units of the activations; `tokens`, list of str, the
-        most frequent first; `token_ids`, their ids; `counts`, shape (n_tokens + 1, n_bins), the
-        firings on each of them and, in the last row, on all others. All are empty for a feature
-        that never fires.
+        `edges`, shape (n_bins + 1,), in units of the activations; `tokens`, list of str, the most
+        frequent first; `token_ids`, their ids; `counts`, shape (n_tokens + 1, n_bins), the number
+        of firings on each token, with all other tokens in the last row. There are no bins and no
+        tokens if the feature never fires.
 
     Raises
     ------
     TypeError
-        If `activations` carry no tokens.
+        If `activations` is not an `Activations` object.
     ValueError
-        If codes and activations differ in rows, or there is no such feature.
+        If `codes` and `activations` have different numbers of rows, or the feature does not exist.
 
     References
     ----------
@@ -88,22 +89,22 @@ def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
 
 
 def predicate_scores(codes, activations, feature, predicate, *, n_bins=10):
-    r"""Return how far a feature fires where a rule holds, and only there.
+    r"""Return how well a rule on tokens matches the tokens on which a feature fires.
 
     Parameters
     ----------
     codes : {array-like, sparse matrix} of shape (n_samples, n_features)
         Codes of the activations.
     activations : Activations of shape (n_samples, width)
-        The rows that the codes come from.
+        Rows that were encoded.
     feature : int
         Column of the codes.
     predicate : str, re.Pattern, callable or array-like of bool, shape (n_samples,)
-        The rule. A regular expression is searched for in the text of each document, and holds
-        on the tokens that a match reaches into: ``r"(?<=O)'"`` is an apostrophe after an O. A
-        callable takes the readable piece of a token and says whether the rule holds on it.
+        Rule to test. A regular expression is searched for in the text of each document and holds
+        on every token that a match overlaps: ``r"(?<=O)'"`` matches an apostrophe after an O. A
+        callable receives the readable text of a token and returns True if the rule holds on it.
     n_bins : int, default=10
-        Intervals of equal width between 0 and the largest code.
+        Number of equal-width intervals between 0 and the largest code.
 
     Returns
     -------
@@ -111,22 +112,23 @@ def predicate_scores(codes, activations, feature, predicate, *, n_bins=10):
         With A for "the rule holds" and F for "the feature fires": `sensitivity`,
         :math:`P(F | A)`; `specificity`, :math:`P(\bar F | \bar A)`; `precision`,
         :math:`P(A | F)`; `f1`, the harmonic mean of precision and sensitivity; `n_both`,
-        `n_missed` (A alone), `n_beyond` (F alone) and `n_neither`, in tokens; `edges`, shape
-        (n_bins + 1,), `n_fired` and `precision_by_bin`, shape (n_bins,), the tokens and the
-        precision within each interval of the code. What is 0 / 0 is nan.
+        `n_missed` (A only), `n_beyond` (F only) and `n_neither`, token counts; `edges`, shape
+        (n_bins + 1,); `n_fired` and `precision_by_bin`, shape (n_bins,), the number of firings and
+        the precision in each interval of the code. A ratio of 0 / 0 is nan.
 
     Raises
     ------
     TypeError
-        If `activations` carry no tokens, or the predicate is of another kind.
+        If `activations` is not an `Activations` object, or the predicate has an unsupported type.
     ValueError
-        If codes and activations differ in rows, there is no such feature, a regular expression
-        is faulty or has no vocabulary to be searched in, or an array has another length.
+        If `codes` and `activations` have different numbers of rows, the feature does not exist, a
+        regular expression is invalid or there is no vocabulary to search in, or a boolean array
+        has the wrong length.
 
     References
     ----------
-    Bricken et al. (2023), "Towards Monosemanticity", judge a feature by the share of tokens
-    within intervals of its code on which a rule holds.
+    Bricken et al. (2023), "Towards Monosemanticity", evaluate a feature by the fraction of tokens
+    in each interval of its code for which a rule holds.
 
     Examples
     --------
@@ -181,7 +183,7 @@ def _firings(codes, feature):
 
 
 def _holds(predicate, activations):
-    """Return on which rows a predicate holds."""
+    """Return a boolean mask of the rows on which a predicate holds."""
     if isinstance(predicate, (str, re.Pattern)):
         return _matches(predicate, activations)
     if callable(predicate):
@@ -191,27 +193,27 @@ def _holds(predicate, activations):
     holds = np.asarray(predicate)
     if holds.dtype != bool:
         raise TypeError(
-            f"predicate is {type(predicate).__name__}; pass a regular expression, a callable from "
-            f"a token's text to True or False, or an array of bool"
+            f"predicate is {type(predicate).__name__}; pass a regular expression, a callable that "
+            f"maps a token's text to True or False, or a boolean array"
         )
     if holds.shape != (len(activations),):
         raise ValueError(
             f"predicate has shape {holds.shape}; pass one bool for each of the "
-            f"{len(activations)} rows"
+            f"{len(activations)} rows of activations"
         )
     return holds
 
 
 def _matches(pattern, activations):
-    """Return the rows that a match of a regular expression reaches into."""
+    """Return a boolean mask of the rows that a match of a regular expression overlaps."""
     try:
         pattern = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from None
     if activations.vocabulary is None:
         raise ValueError(
-            "the activations know no vocabulary, so there is no text to search in; pass an array "
-            "of bool as predicate"
+            "the activations have no vocabulary, so there is no text to search in; pass a boolean "
+            "array as predicate"
         )
     holds, order = np.zeros(len(activations), dtype=bool), document_order(activations)
     rows = np.arange(len(activations)) if order is None else order

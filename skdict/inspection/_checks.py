@@ -1,4 +1,4 @@
-"""Checks of codes and of the rows that they are of."""
+"""Check codes and the activations they belong to."""
 
 import numpy as np
 import scipy.sparse
@@ -8,24 +8,24 @@ from skdict.activations import Activations
 
 
 def check_activations(activations, name="activations"):
-    """Return rows, refused by the parameter's name if they carry no tokens (`TypeError`)."""
+    """Return `activations`, or raise TypeError naming the parameter if rows have no tokens."""
     if not isinstance(activations, Activations):
         raise TypeError(
-            f"{name} is {type(activations).__name__}; pass Activations, which know the token of "
-            f"each row, as ActivationExtractor gives them"
+            f"{name} is {type(activations).__name__}; pass Activations, which store the token of "
+            f"each row, such as ActivationExtractor returns"
         )
     return activations
 
 
 def check_codes(codes, activations):
-    """Return codes as CSR with one entry for each place, checked against the rows they are of.
+    """Return codes as a CSR array without duplicate entries, checked against their activations.
 
     Raises
     ------
     TypeError
-        If `activations` carry no tokens.
+        If `activations` is not an `Activations` object.
     ValueError
-        If codes and activations differ in rows, or a code is not finite.
+        If `codes` and `activations` have different numbers of rows, or a code is not finite.
     """
     check_activations(activations)
     if not scipy.sparse.issparse(codes):
@@ -33,12 +33,12 @@ def check_codes(codes, activations):
     codes = scipy.sparse.csr_array(codes)
     if codes.ndim != 2 or codes.shape[0] != len(activations):
         raise ValueError(
-            f"codes have shape {codes.shape} and activations {len(activations)} rows; pass the "
-            f"codes of these activations, of shape ({len(activations)}, n_features)"
+            f"codes have shape {codes.shape} but activations have {len(activations)} rows; pass "
+            f"the codes of these activations, of shape ({len(activations)}, n_features)"
         )
     if not codes.has_canonical_format:
         codes = codes.copy()
         codes.sum_duplicates()
     if not np.isfinite(codes.data).all():
-        raise ValueError("codes hold NaN or infinity; look for it in the rows and the dictionary")
+        raise ValueError("codes contain NaN or infinity; check the activations and the dictionary")
     return codes

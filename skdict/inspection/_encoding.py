@@ -1,4 +1,4 @@
-"""The features of any dictionary as columns without negative codes, block by block."""
+"""Encode the features of any dictionary as non-negative columns, block by block."""
 
 import numpy as np
 import scipy.sparse
@@ -7,20 +7,20 @@ from skdict._validation import check_finite, compute_dtype
 from skdict.decomposition import check_is_dictionary
 from skdict.inspection.evidence import iter_documents
 
-# Codes that a dense block may hold.
+# Maximum number of codes in a dense block.
 BLOCK_CODES = 4_000_000
 
 
 class FeatureColumns:
-    """A dictionary's features, encoded block by block: never below 0, signs apart.
+    """Non-negative feature columns of a dictionary, encoded block by block.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted; a Pipeline may end in one.
+        Fitted dictionary, or a Pipeline that ends in one.
     sign : {"split", "positive"}
-        "split" takes the negative codes of a component as a feature of their own, numbered
-        `n_components` further on; "positive" leaves them out.
+        "split" turns the negative codes of component j into a separate feature, numbered
+        `n_components` + j; "positive" drops negative codes.
     """
 
     def __init__(self, dictionary, sign):
@@ -30,19 +30,19 @@ class FeatureColumns:
         self.n_features = self.n_components * (2 if self.split else 1)
 
     def blocks(self, activations, chosen=None, features=None, observe=None):
-        """Yield (codes, activations) for whole documents.
+        """Yield (codes, activations) for blocks of whole documents.
 
         Parameters
         ----------
         activations : Activations of shape (n_tokens, width)
             Rows to encode.
         chosen : ndarray of bool, shape (n_documents,), or None
-            Which documents; None for all.
+            Mask of the documents to encode; None for all.
         features : ndarray of int or None
-            Which features; None for all.
+            Features to return; None for all.
         observe : callable or None
-            Called with each part of a block as an array of rows, and its codes as `transform`
-            returns them.
+            Called with each array of rows that is encoded and with the codes that `transform`
+            returns for it.
 
         Yields
         ------
@@ -50,7 +50,7 @@ class FeatureColumns:
         """
         rows = int(np.clip(BLOCK_CODES // self.n_components, 64, 8192))
         for block in iter_documents(activations, chosen, block_rows=rows):
-            # A document may be longer than a block of dense codes.
+            # A single document can exceed the block size, so it is encoded in parts.
             parts = []
             for start in range(0, len(block), rows):
                 part = check_finite(np.asarray(block[start : start + rows]), start)
@@ -62,7 +62,7 @@ class FeatureColumns:
             yield scipy.sparse.vstack(parts, format="csr"), block
 
     def _columns(self, codes, features):
-        """Return codes of all features, or of some, none of them below 0."""
+        """Return non-negative codes of all features, or of those selected."""
         codes = codes if scipy.sparse.issparse(codes) else np.asarray(codes)
         if features is not None:
             codes = self._take(codes, features)
@@ -81,7 +81,7 @@ class FeatureColumns:
 
 
 def _positive(codes):
-    """Return the positive part of codes, with no zero stored."""
+    """Return the positive part of the codes without explicit zeros."""
     codes = scipy.sparse.csr_array(codes)
     codes.data = np.maximum(codes.data, 0)
     codes.eliminate_zeros()

@@ -1,4 +1,4 @@
-"""What is counted about each feature, block by block."""
+"""Count, for every feature, what it fires on, block by block."""
 
 import numpy as np
 import scipy.special
@@ -8,21 +8,21 @@ from skdict.inspection._moments import CodeMoments
 from skdict.inspection._token_tables import PairSums
 
 MOST_COOCCURRING = 8192
-# A quarter of an octave each, from 1.5e-5 to 65,536.
+# Four bins per octave, from 1.5e-5 to 65,536.
 HISTOGRAM_EDGES = 2.0 ** (np.arange(-64, 65) / 4)
 
 
 class FeatureSums:
-    """Sums over tokens, all of which can be merged.
+    """Mergeable sums over tokens for every feature.
 
     Parameters
     ----------
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     token_tables : bool
-        Whether pairs of a feature and a token are counted.
+        If True, count (feature, token) pairs.
     cooccurrence : bool
-        Whether pairs of features are counted.
+        If True, count pairs of features that fire on the same token.
     """
 
     def __init__(self, n_features, *, token_tables, cooccurrence):
@@ -30,8 +30,8 @@ class FeatureSums:
         check_flag("cooccurrence", cooccurrence)
         if cooccurrence and n_features > MOST_COOCCURRING:
             raise ValueError(
-                f"cooccurrence=True with {n_features} features would hold {n_features}**2 "
-                f"numbers; pass the codes of at most {MOST_COOCCURRING} of them"
+                f"cooccurrence=True with {n_features} features needs {n_features}**2 counts; "
+                f"pass the codes of at most {MOST_COOCCURRING} features"
             )
         self.n_features = n_features
         self.n_tokens = self.n_documents = 0
@@ -46,16 +46,16 @@ class FeatureSums:
         self._together = np.zeros(shape, dtype=np.int64) if cooccurrence else None
 
     def update(self, codes, token_ids, n_documents):
-        """Take in the codes of some tokens.
+        """Update the sums with the codes of some tokens.
 
         Parameters
         ----------
         codes : csr_array of shape (n_tokens, n_features)
             Codes of the tokens.
         token_ids : ndarray of int, shape (n_tokens,)
-            The tokens.
+            Ids of the tokens.
         n_documents : int
-            Documents that they are of.
+            Number of documents that the tokens come from.
         """
         self.n_tokens += len(token_ids)
         self.n_documents += n_documents
@@ -78,7 +78,7 @@ class FeatureSums:
             self._add_together(codes)
 
     def merge(self, other):
-        """Take in the sums of other tokens."""
+        """Merge the sums of other tokens."""
         for name in ("n_tokens", "n_documents", "counts", "totals", "histogram"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.max = np.maximum(self.max, other.max)
@@ -91,21 +91,23 @@ class FeatureSums:
 
     @property
     def pairs(self):
-        """Sums over pairs of a feature and a token."""
+        """Sums over (feature, token) pairs."""
         if self._pairs is None:
-            raise AttributeError("tokens were not counted; pass token_tables=True")
+            raise AttributeError("tokens were not counted; pass token_tables=True and fit again")
         return self._pairs
 
     @property
     def together(self):
-        """Tokens on which each two features fire, shape (n_features, n_features)."""
+        """Number of tokens on which two features both fire, shape (n_features, n_features)."""
         if self._together is None:
-            raise AttributeError("pairs of features were not counted; pass cooccurrence=True")
+            raise AttributeError(
+                "pairs of features were not counted; pass cooccurrence=True and fit again"
+            )
         return self._together
 
     @property
     def density(self):
-        """Share of tokens on which each feature fires."""
+        """Fraction of tokens on which each feature fires."""
         return self.counts / max(self.n_tokens, 1)
 
     @property
@@ -115,9 +117,9 @@ class FeatureSums:
 
     @property
     def token_entropy(self):
-        """Entropy of the shares of tokens over its maximum; nan for a feature that never fires."""
+        """Normalised entropy of the token shares; nan for a feature that never fires."""
         feature, share = self.pairs.shares(self.n_features)
-        # Of no pair at all, bincount gives whole numbers.
+        # Without any pair, bincount returns integers.
         terms = scipy.special.entr(share)
         entropy = np.bincount(feature, terms, minlength=self.n_features).astype(np.float64)
         entropy /= max(np.log(max(np.count_nonzero(self.token_counts), 1)), np.finfo(float).tiny)
@@ -125,7 +127,7 @@ class FeatureSums:
 
     @property
     def single_token_share(self):
-        """Largest share of a token; nan for a feature that never fires."""
+        """Largest share of a single token; nan for a feature that never fires."""
         feature, share = self.pairs.shares(self.n_features)
         largest = np.zeros(self.n_features)
         np.maximum.at(largest, feature, share)
@@ -153,5 +155,5 @@ class FeatureSums:
     def _add_together(self, codes):
         active = (codes > 0).astype(np.int64)
         pairs = (active.T @ active).tocoo()
-        # Each pair stands in the product once, so that no addition is lost.
+        # Every pair occurs once in the product, so indexed addition loses no count.
         self._together[pairs.coords] += pairs.data

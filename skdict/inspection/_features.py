@@ -1,4 +1,4 @@
-"""The tokens and contexts in which a feature fires."""
+"""Summarise features by their top tokens and contexts."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,21 @@ from skdict.inspection._checks import check_codes
 
 @dataclass(frozen=True)
 class FeatureSummary:
-    """What a feature fires on; `print` shows it.
+    """Summary of what a feature fires on; `print` displays it.
 
     Parameters
     ----------
     feature : int
         Column of the codes.
     density : float
-        Share of tokens on which it fires.
+        Fraction of tokens on which the feature fires.
     max_code : float
-        Its largest code, in units of the activations.
+        Largest code, in units of the activations.
     top_tokens : list of (str, float)
-        Tokens with the largest share of the feature's total code, and the share.
+        Tokens with the largest shares of the feature's total code, with these shares.
     contexts : list of (float, str)
-        The strongest code of each of the strongest documents, and the text around it, with
-        the token in brackets.
+        For each of the documents in which the feature fires most strongly, the largest code and
+        the text around it, with the token in brackets.
     """
 
     feature: int
@@ -43,33 +43,34 @@ class FeatureSummary:
 
 
 def summarize_features(codes, activations, features, *, n_tokens=5, n_contexts=4):
-    """Return, for each feature, its tokens and its strongest contexts.
+    """Return a summary of each feature with its top tokens and strongest contexts.
 
     Parameters
     ----------
     codes : csr_array or array-like of shape (n_tokens, n_components)
-        Codes of the activations; features are summarised by their positive codes.
+        Codes of the activations; only positive codes count.
     activations : Activations of shape (n_tokens, width)
-        The rows that the codes come from.
+        Rows that were encoded.
     features : array-like of int
-        Columns of the codes.
+        Columns of the codes to summarise.
     n_tokens : int, default=5
-        Most tokens in a summary.
+        Maximum number of tokens in a summary.
     n_contexts : int, default=4
-        Most contexts in a summary, each from another document.
+        Maximum number of contexts in a summary, one per document.
 
     Returns
     -------
     list of FeatureSummary
-        In the order of `features`. A feature that never fires has no token and no context.
+        Summaries in the order of `features`. A feature that never fires has no tokens and no
+        contexts.
 
     Raises
     ------
     TypeError
-        If `activations` carry no tokens.
+        If `activations` is not an `Activations` object.
     ValueError
-        If codes and activations differ in rows, a feature does not exist or is named twice, or a
-        code is not finite.
+        If `codes` and `activations` have different numbers of rows, a feature does not exist or
+        is repeated, or a code is not finite.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def _summarize(columns, feature, activations, documents, token_ids, n_tokens, n_
     values, rows = columns.data[span], columns.indices[span]
     values, rows = values[values > 0], rows[values > 0]
     order = np.argsort(-values, kind="stable")
-    # The first of each document in order of strength is the document's strongest.
+    # Rows are sorted by code, so the first row of each document is its strongest.
     _, first = np.unique(documents[rows[order]], return_index=True)
     strongest = order[np.sort(first)[:n_contexts]]
     tokens, group = np.unique(token_ids[rows], return_inverse=True)

@@ -1,4 +1,4 @@
-"""Features to look at with care: those that always fire, never fire, or read one dimension."""
+"""Flag features that are dead, dense or aligned with outlier dimensions."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -9,41 +9,41 @@ from skdict.decomposition import are_dead, dictionary_atoms
 
 
 def flag_features(dictionary, X, statistics, *, dense=0.1, ratio=5.0, share=0.5):
-    r"""Return which features are dead, dense, or belong to outlier dimensions.
+    r"""Return which features are dead, dense or aligned with outlier dimensions.
 
-    A few dimensions of most language models are much larger than all others. Features along
-    them are large on every token and mean little, yet come first wherever features are
-    ordered by strength.
+    In most language models, a few dimensions of the activations are much larger than all others.
+    Features aligned with them have large codes on every token and carry little meaning, yet rank
+    first whenever features are sorted by code.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted; a Pipeline may end in one.
+        Fitted dictionary, or a Pipeline that ends in one.
     X : array-like of shape (n_samples, width)
-        Rows, in which outlier dimensions are looked for.
+        Rows from which outlier dimensions are found.
     statistics : FeatureStatistics
-        Of the dictionary.
+        Statistics of the dictionary's features.
     dense : float, default=0.1
         Density above which a feature is dense.
     ratio : float, default=5.0
-        A dimension is an outlier if its root mean square is at least so many times the median
-        of all.
+        A dimension is an outlier if its root mean square is at least `ratio` times the median
+        over all dimensions.
     share : float, default=0.5
-        A feature belongs to outlier dimensions if they have at least this share of the squared
-        length of its atom, :math:`\sum_{j \in O} f_{ij}^2 / \sum_j f_{ij}^2`.
+        A feature is aligned with the outlier dimensions O if they hold at least this share of the
+        squared norm of its decoder direction, :math:`\sum_{j \in O} f_{ij}^2 / \sum_j f_{ij}^2`.
 
     Returns
     -------
     Bunch
-        `dead`, `dense` and `outlier_dimension`, bool, and `outlier_share`, all of shape
-        (n_features,); `dimensions`, the outlier dimensions of X.
+        Boolean masks `dead`, `dense` and `outlier_dimension`, and `outlier_share`, all of shape
+        (n_features,); `dimensions`, the indices of the outlier dimensions of X.
 
     Raises
     ------
     TypeError
-        If the estimator is no dictionary.
+        If the estimator is not a dictionary.
     ValueError
-        If dictionary, rows and statistics do not belong together, or a threshold is out of
+        If the dictionary, rows and statistics have different shapes, or a threshold is out of
         bounds.
 
     Examples
@@ -68,9 +68,9 @@ def flag_features(dictionary, X, statistics, *, dense=0.1, ratio=5.0, share=0.5)
     X = as_rows(X)
     if atoms.shape != (len(statistics.counts_), X.shape[1]):
         raise ValueError(
-            f"the dictionary has atoms of shape {atoms.shape}, the statistics are of "
-            f"{len(statistics.counts_)} features and the rows {X.shape[1]} wide; pass what "
-            f"belongs together"
+            f"the dictionary has {atoms.shape[0]} features of width {atoms.shape[1]}, but the "
+            f"statistics have {len(statistics.counts_)} features and X has {X.shape[1]} columns; "
+            f"pass rows and statistics of this dictionary"
         )
     squares = sum(np.square(b, dtype=np.float64).sum(axis=0) for _, b in iter_blocks(X))
     size = np.sqrt(squares)

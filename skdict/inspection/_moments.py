@@ -1,18 +1,18 @@
-"""Mean, variance, skewness and kurtosis of every feature's codes, from one pass."""
+"""Compute the mean, variance, skewness and kurtosis of every feature's codes in one pass."""
 
 import numpy as np
 
 
 class CodeMoments:
-    """Central moments of the columns of codes, zeros included, that can be merged.
+    """Mergeable central moments of the columns of codes, zeros included.
 
-    Sums of powers about the running mean are kept, not about zero, so a column that is large
-    and nearly constant loses no digits.
+    Sums of powers are kept about the running mean rather than about zero, so a large and nearly
+    constant column does not lose precision.
 
     Parameters
     ----------
     n_features : int
-        Columns.
+        Number of columns.
 
     References
     ----------
@@ -23,20 +23,20 @@ class CodeMoments:
     def __init__(self, n_features):
         self.n = 0
         self.mean = np.zeros(n_features)
-        # Row i is the sum of powers i + 2 of what the codes are off the mean.
+        # Row i is the sum of (code - mean) ** (i + 2).
         self.sums = np.zeros((3, n_features))
 
     def update(self, columns, values, n_rows):
-        """Take in the non-zero codes of some rows.
+        """Update the moments with the non-zero codes of some rows.
 
         Parameters
         ----------
         columns : ndarray of int, shape (n_entries,)
-            The feature of each.
+            Feature of each code.
         values : ndarray of float64, shape (n_entries,)
-            The codes.
+            Codes.
         n_rows : int
-            Rows, those without any code among them.
+            Number of rows, including those without any non-zero code.
         """
         if n_rows == 0:
             return
@@ -52,7 +52,7 @@ class CodeMoments:
         self.merge(block)
 
     def merge(self, other):
-        """Take in the moments of other rows."""
+        """Merge the moments of other rows."""
         n, k = self.n, other.n
         if k == 0:
             return
@@ -76,12 +76,12 @@ class CodeMoments:
 
     @property
     def skewness(self):
-        """Third standardised moment; nan for a column that never changes."""
+        """Third standardised moment; nan for a constant column."""
         return self._standardised(1, 3)
 
     @property
     def kurtosis(self):
-        """Fourth standardised moment less 3; nan for a column that never changes."""
+        """Fourth standardised moment minus 3; nan for a constant column."""
         return self._standardised(2, 4) - 3
 
     def _standardised(self, row, power):

@@ -1,4 +1,4 @@
-"""Features that point alike: in one dictionary, in another, and among a model's tokens."""
+"""Find similar features within a dictionary, in another one, and among token embeddings."""
 
 import numpy as np
 import scipy.sparse
@@ -12,38 +12,39 @@ CHUNK_ROWS = 2048
 
 
 def nearest_features(dictionary, reference=None, *, n_neighbors=5, center=False):
-    """Return, for each feature, the directions that are most like it.
+    """Return the most similar directions to each feature, by cosine similarity.
 
     Parameters
     ----------
     dictionary : estimator or array-like of shape (n_features, width)
-        A fitted dictionary, of which the atoms are compared, or directions.
+        Fitted dictionary, whose decoder directions are compared, or an array of directions.
     reference : estimator, array-like of shape (n_directions, width) or None, default=None
-        Where neighbours are looked for: another dictionary, or directions such as the rows of
+        Directions to search: another dictionary, or an array such as
         ``model.get_input_embeddings().weight`` or ``model.get_output_embeddings().weight``, whose
-        indices are token ids. None looks in the dictionary itself, past each feature.
+        row indices are token ids. None searches the dictionary itself and excludes each feature
+        from its own neighbours.
     n_neighbors : int, default=5
-        Most neighbours.
+        Maximum number of neighbours.
     center : bool, default=False
-        Whether the mean direction of the reference is taken off it first, as is meant for
-        embeddings, which share one.
+        If True, subtract the mean of the reference directions first. Useful for token embeddings,
+        which share a large common component.
 
     Returns
     -------
     Bunch
-        `indices`, shape (n_features, n_neighbors), rows of the reference, nearest first, and
-        `cosines`, the same shape, signed.
+        `indices`, shape (n_features, n_neighbors), rows of the reference sorted from nearest to
+        farthest, and `cosines`, the signed cosine similarities in the same shape.
 
     Raises
     ------
     TypeError
-        If an estimator is no dictionary.
+        If an estimator is not a dictionary.
     ValueError
         If the widths differ.
 
     See Also
     --------
-    skdict.metrics.max_cosine_similarity : The largest cosines alone.
+    skdict.metrics.max_cosine_similarity : Return the largest cosine similarities alone.
 
     Examples
     --------
@@ -66,7 +67,7 @@ def nearest_features(dictionary, reference=None, *, n_neighbors=5, center=False)
         if reference is None:
             own = np.arange(len(found))
             found[own, start + own] = -np.inf
-        # A sort of all, so that of equal cosines the lower index comes first.
+        # A full stable sort breaks ties in favour of the lower index.
         order = np.argsort(-found, axis=1, kind="stable")[:, :k]
         indices.append(order)
         cosines.append(np.take_along_axis(found, order, axis=1))
@@ -74,36 +75,37 @@ def nearest_features(dictionary, reference=None, *, n_neighbors=5, center=False)
 
 
 def feature_splitting(small, large, codes, large_codes, *, threshold=0.6, containment=0.9):
-    """Return which features of a larger dictionary each feature of a smaller one splits into.
+    """Return the features of a larger dictionary that each feature of a smaller one splits into.
 
-    A feature of the larger one is a part if it points alike and fires only where the feature
-    of the smaller one does.
+    A feature of the larger dictionary is a part of a feature of the smaller one if the two point
+    in similar directions and the part fires almost only where the smaller dictionary's feature
+    does.
 
     Parameters
     ----------
     small, large : estimator or array-like of shape (n_features, width)
-        Fitted dictionaries, or their atoms.
+        Fitted dictionaries, or their decoder directions.
     codes, large_codes : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Codes of the two on the same rows.
+        Codes of `small` and of `large` on the same rows.
     threshold : float, default=0.6
-        Smallest cosine of a part.
+        Minimum cosine similarity between a feature and its part.
     containment : float, default=0.9
-        Smallest share of a part's firings on which the feature fires, too.
+        Minimum fraction of the part's firings on which the feature also fires.
 
     Returns
     -------
     Bunch
-        `parts`, a list with an array of features of the larger dictionary for each feature of
-        the smaller one, nearest first; `n_parts`, shape (n_features,), how many. A feature
-        kept whole has one part.
+        `parts`, a list with one array per feature of `small`, which holds its parts in `large`
+        from nearest to farthest; `n_parts`, shape (n_features,), the number of parts. A feature
+        that does not split has one part.
 
     Raises
     ------
     TypeError
-        If an estimator is no dictionary.
+        If an estimator is not a dictionary.
     ValueError
-        If the widths of the dictionaries or the rows of the codes differ, or codes are those of
-        other dictionaries.
+        If the dictionaries differ in width, the codes differ in number of rows, or the codes do
+        not match the number of features of their dictionary.
 
     Examples
     --------
@@ -119,8 +121,8 @@ def feature_splitting(small, large, codes, large_codes, *, threshold=0.6, contai
     fired = [_fired(c, a) for c, a in ((codes, atoms), (large_codes, others))]
     if fired[0].shape[0] != fired[1].shape[0]:
         raise ValueError(
-            f"codes have {fired[0].shape[0]} rows and large_codes {fired[1].shape[0]}; pass codes "
-            f"of the same rows"
+            f"codes have {fired[0].shape[0]} rows but large_codes have {fired[1].shape[0]}; pass "
+            f"codes of the same rows"
         )
     firings = np.asarray(fired[1].sum(axis=0)).ravel()
     together = (fired[0].T @ fired[1]).tocsr()
@@ -138,8 +140,8 @@ def _fired(codes, atoms):
     codes = scipy.sparse.csr_array(as_host_array(codes))
     if codes.shape[1] != len(atoms):
         raise ValueError(
-            f"codes have {codes.shape[1]} columns and the dictionary {len(atoms)} features; pass "
-            f"codes of it"
+            f"codes have {codes.shape[1]} columns but the dictionary has {len(atoms)} features; "
+            f"pass the codes of this dictionary"
         )
     return (codes > 0).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Statistics of every feature, from one pass over codes and tokens."""
+"""Compute statistics of every feature in one pass over codes and tokens."""
 
 from operator import attrgetter
 
@@ -24,68 +24,71 @@ TOKEN_COLUMNS = ("token_entropy", "single_token_share")
 
 
 def _counted(name):
-    """Return a read-only attribute of what was counted."""
+    """Return a read-only property for an attribute of the sums."""
     return property(lambda self: attrgetter(name)(self._counted()))
 
 
 class FeatureStatistics:
-    r"""Counts, moments, tokens and windows of every feature, from one pass in any order.
+    r"""Counts, moments, token tables and example windows of every feature, from one pass.
 
-    A feature fires where its code is positive. Blocks of whole documents may come in any order
-    and number, and statistics of different documents can be merged: counts, maxima, histograms
-    and windows are then the same, moments and shares the same up to rounding in float64. Memory
-    depends on the features, the windows kept, the pairs of a feature and a token that occur, and
-    the number of documents, not on the number of tokens.
+    A feature fires where its code is positive. Documents can be split into blocks in any way and
+    come in any order, and statistics of different documents can be merged. Counts, maxima,
+    histograms and windows do not depend on the order; moments and shares agree up to float64
+    rounding. Memory grows with the number of features, windows kept, distinct (feature, token)
+    pairs and documents, but not with the number of tokens.
 
     Parameters
     ----------
     window : int, default=64
-        Tokens in a window, as `RecordCollector` cuts them.
+        Number of tokens in a window. Documents are cut into consecutive windows.
     n_top, n_random, n_importance, n_silent : int, default=20, 0, 0 and 0
-        Most windows of each kind that are kept for each feature.
+        Maximum number of windows of each kind to keep for each feature: those with the largest
+        codes, those drawn uniformly where the feature fires, those drawn in proportion to the
+        square of their largest code, and those drawn where it does not fire.
     token_tables : bool, default=True
-        Whether the tokens that each feature fires on are counted.
+        If True, count the tokens that each feature fires on.
     cooccurrence : bool, default=False
-        Whether it is counted how often each two features fire on one token, in an array of
-        (n_features, n_features), for at most 8,192 features.
+        If True, count how often each pair of features fires on the same token, in an array of
+        shape (n_features, n_features). Limited to 8,192 features.
     seed : int, default=0
-        Other seeds draw other windows.
+        Seed for drawing windows.
 
     Attributes
     ----------
     n_tokens_, n_documents_ : int
-        Tokens and documents seen.
+        Number of tokens and documents seen.
     counts_ : ndarray of shape (n_features,), dtype int64
-        Tokens on which each feature fires.
+        Number of tokens on which each feature fires.
     density_ : ndarray of shape (n_features,)
-        Share of tokens on which each feature fires.
+        Fraction of tokens on which each feature fires.
     mean_, variance_ : ndarray of shape (n_features,)
-        Of the codes, zeros included; the variance is divided by `n_tokens_`.
+        Mean and variance of the codes, zeros included; the variance divides by `n_tokens_`.
     skewness_, kurtosis_ : ndarray of shape (n_features,)
-        Third and fourth central moments over those powers of the standard deviation, less 3 for
-        the kurtosis, as `scipy.stats` has them; nan for a feature that never changes.
+        Standardised third central moment, and fourth minus 3, as defined in `scipy.stats`; nan
+        for a feature whose code is constant.
     mean_active_ : ndarray of shape (n_features,)
         Mean of the positive codes; 0 for a feature that never fires.
     max_ : ndarray of shape (n_features,)
         Largest code, in units of the activations; 0 for a feature that never fires.
     histogram_ : ndarray of shape (n_features, 128), dtype int64
-        Positive codes in each bin.
+        Number of positive codes in each bin.
     histogram_edges_ : ndarray of shape (129,)
-        Edges of the bins, in geometric progression; the outer bins take what is beyond.
+        Bin edges in geometric progression; codes beyond the edges count in the outermost bins.
     token_counts_ : ndarray of shape (n_token_ids,), dtype int64
-        How often each token occurs.
+        Number of occurrences of each token.
     token_entropy_ : ndarray of shape (n_features,)
-        :math:`-\sum_t p_t \log p_t / \log V`, with :math:`p_t` the share of the feature's total
-        code on token t and V the number of different tokens seen: 0 for a feature of one token,
-        1 for one that does not tell tokens apart, nan for one that never fires.
+        :math:`-\sum_t p_t \log p_t / \log V`, where :math:`p_t` is the share of the feature's
+        total code on token t and V is the number of distinct tokens seen. 0 for a feature that
+        fires on a single token, 1 for one spread evenly over all tokens, nan for one that never
+        fires.
     single_token_share_ : ndarray of shape (n_features,)
-        The largest such share; nan for a feature that never fires.
+        Largest :math:`p_t`; nan for a feature that never fires.
     cooccurrence_ : ndarray of shape (n_features, n_features), dtype int64
-        Tokens on which both features fire.
+        Number of tokens on which two features both fire.
 
     See Also
     --------
-    collect_records : The windows alone.
+    collect_records : Return the windows alone.
 
     Examples
     --------
@@ -145,26 +148,28 @@ class FeatureStatistics:
 
     @classmethod
     def from_estimator(cls, dictionary, activations, **options):
-        """Return the statistics of a dictionary's codes, encoding some documents at a time.
+        """Return the statistics of a dictionary's codes, encoding activations block by block.
 
         Parameters
         ----------
         dictionary : estimator
-            Fitted; a Pipeline may end in one.
+            Fitted dictionary, or a Pipeline that ends in one.
         activations : Activations of shape (n_tokens, width)
-            Read block by block; no more codes are held than those of a block.
+            Rows to encode. They are read block by block, and only one block of codes is held at
+            a time.
         **options : dict
             Parameters of `FeatureStatistics`.
 
         Returns
         -------
         FeatureStatistics
-            Of all the rows.
+            Statistics over all rows.
 
         Raises
         ------
         TypeError
-            If `dictionary` is none, or `activations` carry no tokens.
+            If `dictionary` is not a fitted dictionary, or `activations` is not an `Activations`
+            object.
         """
         check_is_dictionary(dictionary)
         statistics = cls(**options)
@@ -173,26 +178,27 @@ class FeatureStatistics:
         return statistics
 
     def fit(self, codes, activations):
-        """Count over codes at hand, forgetting what was counted before.
+        """Compute statistics of codes in memory, discarding earlier counts.
 
         Parameters
         ----------
         codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
             Codes of the activations.
         activations : Activations of shape (n_tokens, width)
-            The rows that the codes come from.
+            Rows that were encoded, in any order.
 
         Returns
         -------
         FeatureStatistics
-            The object itself.
+            The fitted object.
 
         Raises
         ------
         TypeError
-            If `activations` carry no tokens.
+            If `activations` is not an `Activations` object.
         ValueError
-            If codes and activations differ in rows, a code is not finite, or a row is repeated.
+            If `codes` and `activations` have different numbers of rows, a code is not finite, or
+            a row is repeated.
         """
         blocks = iter_coded_documents(check_codes(codes, activations), activations)
         self._forget()
@@ -201,28 +207,28 @@ class FeatureStatistics:
         return self
 
     def partial_fit(self, codes, activations):
-        """Count over some more documents.
+        """Update the statistics with more documents.
 
         Parameters
         ----------
         codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
-            Codes of the rows.
+            Codes of the activations.
         activations : Activations of shape (n_tokens, width)
-            The rows, with all tokens of each document, in any order.
+            Rows that were encoded, in any order, with all rows of each document.
 
         Returns
         -------
         FeatureStatistics
-            The object itself.
+            The updated object.
 
         Raises
         ------
         TypeError
-            If `activations` carry no tokens.
+            If `activations` is not an `Activations` object.
         ValueError
-            If codes and activations differ in rows, the codes have another number of columns
-            than before, a code is not finite, a row is repeated, or a document goes on from an
-            earlier call.
+            If `codes` and `activations` have different numbers of rows, the number of features
+            differs from that of earlier calls, a code is not finite, a row is repeated, or a
+            document was already seen in an earlier call.
         """
         codes = check_codes(codes, activations)
         if self._sums is None:
@@ -234,8 +240,8 @@ class FeatureStatistics:
         documents = set(np.unique(activations.documents).tolist())
         if not documents.isdisjoint(self._documents):
             raise ValueError(
-                f"document {min(documents & self._documents)} goes on from the call before or an "
-                f"earlier one; pass whole documents, as iter_documents cuts them, each number once"
+                f"document {min(documents & self._documents)} was already seen in an earlier "
+                f"call; pass all rows of a document in one call, and each document only once"
             )
         self._documents |= documents
         self._records.update(codes, activations)
@@ -243,28 +249,29 @@ class FeatureStatistics:
         return self
 
     def merge(self, other):
-        """Take in what was counted, with equal parameters, over other documents.
+        """Merge statistics of other documents, computed with the same parameters.
 
         Parameters
         ----------
         other : FeatureStatistics
-            It stays as it is.
+            Statistics to add; left unchanged.
 
         Returns
         -------
         FeatureStatistics
-            The object itself.
+            The updated object.
 
         Raises
         ------
         ValueError
-            If parameters or numbers of features differ.
+            If the parameters or the numbers of features differ.
         """
         mine, others = self._parameters(), other._parameters()
         wrong = [f"{k}={v!r} and {others[k]!r}" for k, v in mine.items() if v != others[k]]
         if wrong:
             raise ValueError(
-                f"statistics were counted with {', '.join(wrong)}; merge ones of equal parameters"
+                f"statistics were computed with {', '.join(wrong)}; merge statistics with equal "
+                f"parameters"
             )
         if other._sums is None:
             return self
@@ -277,12 +284,12 @@ class FeatureStatistics:
         return self
 
     def records(self):
-        """Return the windows of every feature.
+        """Return the example windows of every feature.
 
         Returns
         -------
         list of FeatureRecords
-            In the order of the features, as `collect_records` gives them.
+            One entry per feature, in the same format as from `collect_records`.
         """
         self._counted()
         return self._records.records()
@@ -295,24 +302,25 @@ class FeatureStatistics:
         feature : int
             Column of the codes.
         n_tokens : int or None, default=None
-            Most tokens; None for all.
+            Maximum number of tokens; None for all.
         by : {"share", "probability", "lift", "firings"}, default="share"
-            Column that they are ordered by, largest first; of equals, shares compared in
-            float32, the token of the lower id comes first.
+            Column to sort by, in descending order. Values are compared in float32, and ties go to
+            the lower token id.
         min_count : int, default=1
-            Tokens that occur less often are left out: their probability is little but chance.
+            Minimum number of occurrences; rarer tokens are left out because their firing
+            probability is mostly noise.
 
         Returns
         -------
         TokenTable
-            The tokens, as arrays, with `to_frame` for pandas.
+            Columns as arrays; `to_frame` converts the table to pandas.
 
         Raises
         ------
         ValueError
-            If there is no such feature or column.
+            If the feature or the column does not exist.
         AttributeError
-            If tokens were not counted.
+            If `token_tables` is False.
         """
         sums = self._counted()
         check_number("feature", feature, low=0, high=sums.n_features - 1, integer=True)
@@ -321,7 +329,7 @@ class FeatureStatistics:
         if n_tokens is not None:
             check_number("n_tokens", n_tokens, low=0, integer=True)
         columns = sums.token_columns(feature)
-        # Sums that differ in the order of adding only must not change places.
+        # Rounding to float32 keeps the order independent of the order of summation.
         order = np.argsort(-columns[by].astype(np.float32), kind="stable")
         order = order[columns["occurrences"][order] >= min_count][:n_tokens]
         columns = {name: values[order] for name, values in columns.items()}
@@ -329,24 +337,24 @@ class FeatureStatistics:
         return TokenTable(tokens=tokens, **columns)
 
     def to_dict(self):
-        """Return the statistics as plain columns.
+        """Return the per-feature statistics as a dict of columns.
 
         Returns
         -------
         dict of str to ndarray of shape (n_features,)
-            `feature`, and the attributes of one number for each feature.
+            `feature`, and each attribute that has one number per feature.
         """
         names = COLUMNS + (TOKEN_COLUMNS if self.token_tables else ())
         columns = {name: getattr(self, f"{name}_") for name in names}
         return {"feature": np.arange(len(self.counts_)), **columns}
 
     def to_frame(self):
-        """Return the statistics as a data frame; this needs pandas.
+        """Return the per-feature statistics as a data frame; requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            One row for each feature, indexed by `feature`.
+            One row per feature, indexed by `feature`.
         """
         import pandas as pd
 
@@ -374,12 +382,12 @@ class FeatureStatistics:
     def _check_width(self, n_features):
         if n_features != self._sums.n_features:
             raise ValueError(
-                f"codes have {n_features} columns, and {self._sums.n_features} before; pass codes "
-                f"of one dictionary"
+                f"codes have {n_features} columns, but earlier codes had {self._sums.n_features}; "
+                f"pass codes of one dictionary"
             )
 
     def _counted(self):
-        """Return the sums, if there are any."""
+        """Return the sums, or raise `NotFittedError` before the first fit."""
         if self._sums is None:
-            raise NotFittedError("nothing was counted yet; call fit or partial_fit first")
+            raise NotFittedError("FeatureStatistics is not fitted; call fit or partial_fit first")
         return self._sums

@@ -1,10 +1,10 @@
-"""Which tokens a feature fires on: sums over pairs of feature and token, in any order."""
+"""Count the tokens each feature fires on, as sums over (feature, token) pairs."""
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-# Pairs of a feature and a token are one whole number: feature * 2**32 + token id.
+# A (feature, token) pair is encoded as one integer: feature * 2**32 + token id.
 _TOKEN_BITS = 32
 _TOKEN_MASK = (1 << _TOKEN_BITS) - 1
 _LEAST_PENDING = 1 << 16
@@ -12,22 +12,22 @@ _LEAST_PENDING = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class TokenTable:
-    """The tokens that one feature fires on, as columns of one length.
+    """Tokens that one feature fires on, as columns of equal length.
 
     Parameters
     ----------
     token_ids : ndarray of int, shape (n_tokens,)
-        The tokens.
+        Token ids.
     tokens : list of str
-        Their readable pieces.
+        Readable text of each token.
     firings : ndarray of int, shape (n_tokens,)
-        How often the feature fires on the token.
+        Number of occurrences of the token on which the feature fires.
     occurrences : ndarray of int, shape (n_tokens,)
-        How often the token occurs.
+        Number of occurrences of the token.
     probability : ndarray of float, shape (n_tokens,)
-        Probability that the feature fires given the token.
+        Probability that the feature fires given the token, `firings` / `occurrences`.
     lift : ndarray of float, shape (n_tokens,)
-        That probability over the one given any token: how much more often than by chance.
+        `probability` divided by the feature's density; 1 is chance level.
     share : ndarray of float, shape (n_tokens,)
         Share of the feature's total code that falls on the token.
     """
@@ -44,12 +44,12 @@ class TokenTable:
         return len(self.token_ids)
 
     def to_frame(self):
-        """Return the table as a data frame; this needs pandas.
+        """Return the table as a data frame; requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            One row for each token.
+            One row per token.
         """
         import pandas as pd
 
@@ -57,10 +57,10 @@ class TokenTable:
 
 
 class PairSums:
-    """Number and sum of the codes of each pair of a feature and a token.
+    """Number and sum of the codes of each (feature, token) pair.
 
-    What comes in is set aside and added up once there is a quarter as much of it as is kept,
-    so that a long pass is not spent on sorting, and little more is held than is kept.
+    New entries are buffered and merged only once the buffer is larger than a quarter of the sums
+    kept, so that a long pass spends little time on sorting and uses little extra memory.
     """
 
     def __init__(self):
@@ -69,16 +69,16 @@ class PairSums:
         self._n_pending = 0
 
     def add(self, features, token_ids, values):
-        """Take in codes and where they are, each column of shape (n_entries,)."""
+        """Add codes with their features and tokens, each an array of shape (n_entries,)."""
         keys = (np.asarray(features, dtype=np.int64) << _TOKEN_BITS) | token_ids
         self._set_aside(_added_up(keys, np.ones(len(keys), dtype=np.int64), values))
 
     def merge(self, other):
-        """Take in the sums of other rows."""
+        """Merge the sums of other rows."""
         self._set_aside(other.pairs())
 
     def pairs(self):
-        """Return pairs in increasing order, their numbers and their sums."""
+        """Return the encoded pairs in ascending order, with their counts and sums."""
         if self._pending:
             parts = zip(self._kept, *self._pending, strict=True)
             self._kept = _added_up(*map(np.concatenate, parts))
@@ -86,13 +86,13 @@ class PairSums:
         return self._kept
 
     def of_feature(self, feature):
-        """Return token ids (increasing), numbers and sums of one feature."""
+        """Return the token ids (ascending), counts and sums of one feature."""
         keys, numbers, sums = self.pairs()
         span = slice(*np.searchsorted(keys, [feature << _TOKEN_BITS, (feature + 1) << _TOKEN_BITS]))
         return keys[span] & _TOKEN_MASK, numbers[span], sums[span]
 
     def shares(self, n_features):
-        """Return the feature of each pair, and the share of the feature's sum that it has."""
+        """Return the feature of each pair, and the pair's share of the feature's total code."""
         keys, _, sums = self.pairs()
         feature = keys >> _TOKEN_BITS
         totals = np.bincount(feature, sums, minlength=n_features)
@@ -110,7 +110,7 @@ def _empty_pairs():
 
 
 def _added_up(keys, numbers, sums):
-    """Return equal keys as one, with what belongs to them added up."""
+    """Merge equal keys, adding up their counts and sums."""
     order = np.argsort(keys, kind="stable")
     keys, numbers, sums = keys[order], numbers[order], sums[order]
     if len(keys) == 0:

@@ -122,7 +122,7 @@ def test_parts_of_a_document_in_two_calls_are_refused(acts, codes):
     rows = orders(len(acts))["shuffled"]
     statistics = FeatureStatistics().partial_fit(codes[rows[:40]], acts[rows[:40]])
     with pytest.raises(
-        ValueError, match="goes on from the call before or an earlier one; pass whole"
+        ValueError, match="already seen in an earlier call; pass all rows of a document"
     ):
         statistics.partial_fit(codes[rows[40:]], acts[rows[40:]])
 

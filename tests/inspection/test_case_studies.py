@@ -123,7 +123,7 @@ def test_bad_input(acts):
         input_histogram(codes, acts, 2)
     with pytest.raises(ValueError, match="n_bins=0"):
         predicate_scores(codes, acts, 0, "a", n_bins=0)
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a valid regular expression"):
         predicate_scores(codes, acts, 0, "(")
     with pytest.raises(TypeError, match="predicate is int"):
         predicate_scores(codes, acts, 0, 3)

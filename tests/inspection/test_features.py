@@ -56,7 +56,7 @@ def test_views_count_their_own_rows(acts):
 def test_bad_input(acts):
     with pytest.raises(TypeError, match="pass Activations"):
         summarize_features(CODES, np.zeros((6, 2)), [0])
-    with pytest.raises(ValueError, match=r"codes have shape \(5, 2\) and activations 6 rows"):
+    with pytest.raises(ValueError, match=r"codes have shape \(5, 2\) but activations have 6 rows"):
         summarize_features(CODES[1:], acts, [0])
     with pytest.raises(ValueError, match="features holds 2, which does not exist"):
         summarize_features(CODES, acts, [2])

@@ -29,7 +29,7 @@ def test_bad_input():
     acts = Activations(np.eye(3), documents=[0, 0, 0], positions=[0, 1, 2], token_ids=[0, 1, 2])
     neurons = IdentityDictionary().fit(acts)
     statistics = FeatureStatistics.from_estimator(neurons, acts)
-    with pytest.raises(ValueError, match="belongs together"):
+    with pytest.raises(ValueError, match="rows and statistics of this dictionary"):
         flag_features(neurons, np.eye(4), statistics)
     with pytest.raises(ValueError, match="share=0"):
         flag_features(neurons, acts, statistics, share=0)

@@ -63,7 +63,7 @@ def test_bad_input():
         nearest_features(np.eye(3), np.eye(4))
     with pytest.raises(ValueError, match="n_neighbors=0"):
         nearest_features(np.eye(3), n_neighbors=0)
-    with pytest.raises(ValueError, match="2 columns and the dictionary 3"):
+    with pytest.raises(ValueError, match="2 columns but the dictionary has 3"):
         feature_splitting(np.eye(3), np.eye(3), np.ones((4, 2)), np.ones((4, 3)))
     with pytest.raises(ValueError, match="codes of the same rows"):
         feature_splitting(np.eye(3), np.eye(3), np.ones((4, 3)), np.ones((5, 3)))

@@ -204,7 +204,7 @@ def test_bad_input(data, whole):
     wrong[3, 2] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):
         FeatureStatistics().fit(wrong, acts)
-    with pytest.raises(ValueError, match="goes on from the call before"):
+    with pytest.raises(ValueError, match="already seen in an earlier call"):
         FeatureStatistics().partial_fit(codes[:2], acts[:2]).partial_fit(codes[2:], acts[2:])
     with pytest.raises(ValueError, match="codes of one dictionary"):
         FeatureStatistics().fit(codes, acts).partial_fit(codes[:, :2], acts)

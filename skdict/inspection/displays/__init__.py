@@ -1,4 +1,4 @@
-"""Pictures, in scikit-learn's convention: from_* gathers what is shown, plot draws it.
+"""Plots that follow scikit-learn's Display convention: from_* computes the data, plot draws it.
 
 Floor 5, as all of `inspection`.
 """

@@ -1,4 +1,4 @@
-"""What sparsity costs, along a path."""
+"""Plot the trade-off between sparsity and reconstruction along a path."""
 
 import numpy as np
 
@@ -9,15 +9,15 @@ MOST_LABELS = 6
 
 
 class AlphaPathDisplay:
-    """Fraction of variance unexplained against L0, one point for each dictionary of a path.
+    """Plot of fraction of variance unexplained (FVU) against L0 for the dictionaries of a path.
 
     Parameters
     ----------
     alpha : array-like of shape (n_alphas,)
-        Weights of the L1 penalty, which label the points; zeros where there is none, and points
-        then have no label.
+        Weights of the L1 penalty, used to label the points. If all are zero, points have no
+        labels.
     l0 : array-like of shape (n_alphas,)
-        Active codes a row.
+        Mean number of active codes per row.
     fvu : array-like of shape (n_alphas,)
         Fraction of variance unexplained.
     name : str or None, default=None
@@ -26,14 +26,15 @@ class AlphaPathDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     Notes
     -----
-    Cunningham et al. (2023) took 16 alphas in geometric progression from 1e-4 to 1e-2 of a loss
-    that averages over the width; ``np.logspace(-4, -2, 16) * width`` are those alphas here.
+    Cunningham et al. (2023) use 16 alphas in geometric progression from 1e-4 to 1e-2, with a loss
+    that averages over the width. The equivalent values here are
+    ``np.logspace(-4, -2, 16) * width``.
 
     Examples
     --------
@@ -51,30 +52,30 @@ class AlphaPathDisplay:
 
     @classmethod
     def from_path(cls, path, X, *, name=None, ax=None, **plot_options):
-        """Measure a path on rows and draw.
+        """Evaluate the dictionaries of a path on rows and plot them.
 
         Parameters
         ----------
         path : SparseDictionaryPath
-            What `sparse_dictionary_path` returns.
+            Path returned by `sparse_dictionary_path`.
         X : array-like of shape (n_samples, n_features)
-            Rows, held out as a rule.
+            Rows to evaluate on, usually held out.
         name : str or None, default=None
             Name in the legend.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         **plot_options : dict
-            Passed to `plot`.
+            Keyword arguments passed to `plot`.
 
         Returns
         -------
         AlphaPathDisplay
-            The display.
+            Display with the plot.
 
         Raises
         ------
         ValueError
-            If the rows have another width than the dictionaries, or do not vary.
+            If the rows do not have the width of the dictionaries, or do not vary.
         ImportError
             If matplotlib is missing.
         """
@@ -83,16 +84,16 @@ class AlphaPathDisplay:
         return display.plot(ax, **plot_options)
 
     def plot(self, ax=None, *, xscale="log", **line_options):
-        """Draw.
+        """Plot FVU against L0.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure. Several paths may share one.
+            Axes to plot on; None creates a new figure. Several paths can share one Axes.
         xscale : {"log", "linear"}, default="log"
-            Scale of L0. On the logarithmic one a point with no active code is left out.
+            Scale of the L0 axis. The logarithmic scale omits points without active codes.
         **line_options : dict
-            Passed to `ax.plot`.
+            Keyword arguments passed to `ax.plot`.
 
         Returns
         -------
@@ -102,7 +103,7 @@ class AlphaPathDisplay:
         Raises
         ------
         ValueError
-            If the scale is neither.
+            If `xscale` is not supported.
         ImportError
             If matplotlib is missing.
         """
@@ -118,14 +119,14 @@ class AlphaPathDisplay:
             self._label_points(ax, shown, line.get_color())
         ax.set_xscale(xscale)
         if xscale == "log":
-            # Plain numbers at 1, 2, 5, 10, ...: powers of ten in between run into each other.
+            # Label 1, 2, 5, 10, ... with plain numbers; minor tick labels would overlap.
             ax.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
             ax.xaxis.set_major_formatter("{x:g}")
             ax.minorticks_off()
         ax.margins(x=0.1, y=0.1)
         ax.set_ylim(bottom=0, auto=True)
-        ax.set_xlabel("L0: active codes a row")
-        ax.set_ylabel("Fraction of variance unexplained")
+        ax.set_xlabel("L0 (active codes per row)")
+        ax.set_ylabel("Fraction of variance unexplained (FVU)")
         ax.grid(alpha=0.3, which="both")
         if self.name is not None:
             ax.legend(frameon=False)
@@ -133,7 +134,7 @@ class AlphaPathDisplay:
         return self
 
     def _label_points(self, ax, shown, color):
-        """Write alpha beside some points, and say so."""
+        """Label some points with alpha, and explain the labels in the title."""
         labelled = np.linspace(0, shown.sum() - 1, MOST_LABELS)
         for i in np.unique(np.round(labelled).astype(int)):
             ax.annotate(
@@ -144,4 +145,4 @@ class AlphaPathDisplay:
                 fontsize="small",
                 color=color,
             )
-        ax.set_title("Points are labelled by alpha", fontsize="medium")
+        ax.set_title("Point labels: alpha", fontsize="medium")

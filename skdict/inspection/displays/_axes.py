@@ -1,13 +1,13 @@
-"""What all displays draw with: axes, and colours that the colour-blind tell apart."""
+"""Axes, a colour-blind-safe palette and text escaping, shared by all displays."""
 
-# The palette of Okabe and Ito (2008), without its yellow, which is faint on white.
+# Palette of Okabe and Ito (2008), without yellow, which is too faint on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#9A9A9A"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def axes_of(ax, name):
-    """Return axes to draw on, new ones for None.
+    """Return the axes to plot on, creating a figure if `ax` is None.
 
     Raises
     ------
@@ -19,29 +19,28 @@ def axes_of(ax, name):
 
 
 def pyplot(name):
-    """Return `matplotlib.pyplot`, or say which extra has it."""
+    """Return `matplotlib.pyplot`, or raise ImportError naming the extra to install."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         raise ImportError(
-            f"{name}.plot needs matplotlib; install the extra that has it: "
-            f'pip install "skdict[plot]"'
+            f'{name}.plot requires matplotlib; install it with: pip install "skdict[plot]"'
         ) from None
     return plt
 
 
 def styles(n):
-    """Return so many pairs of a colour and a marker, all different for up to 49."""
+    """Return `n` (colour, marker) pairs, which are distinct for up to 49."""
     k = len(COLORS)
     return [(COLORS[i % k], MARKERS[(i + i // k) % k]) for i in range(n)]
 
 
 def as_label(token):
-    """Return a token in quotes, with what matplotlib would take for mathematics escaped."""
+    """Return a token in quotes, escaped so that matplotlib does not parse it as mathematics."""
     return repr(token).replace("$", r"\$")
 
 
 def plain(text):
-    """Return text that matplotlib shows as it is, and in a legend."""
+    """Return text escaped so that matplotlib shows it literally, in legends too."""
     text = str(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text

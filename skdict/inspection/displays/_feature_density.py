@@ -1,4 +1,4 @@
-"""How often features fire."""
+"""Plot how often features fire."""
 
 import numpy as np
 
@@ -9,23 +9,23 @@ from skdict.inspection.displays._axes import COLORS, GREY, axes_of, plain
 
 
 class FeatureDensityDisplay:
-    """Histogram of the share of rows that each feature fires on.
+    """Histogram of feature densities, the fraction of rows on which each feature fires.
 
     Parameters
     ----------
     density : ndarray of shape (n_features,)
-        Share of rows that each feature fires on.
+        Fraction of rows on which each feature fires.
     n_rows : int
-        Rows that they are shares of.
+        Number of rows that the densities were computed from.
     name : str or None, default=None
         Name in the legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     Examples
     --------
@@ -43,30 +43,30 @@ class FeatureDensityDisplay:
 
     @classmethod
     def from_estimator(cls, dictionary, X, *, name=None, ax=None, **plot_options):
-        """Encode rows block by block and draw.
+        """Encode rows block by block and plot the densities of the features.
 
         Parameters
         ----------
         dictionary : estimator
-            Fitted; a Pipeline may end in one.
+            Fitted dictionary, or a Pipeline that ends in one.
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Rows to encode.
         name : str or None, default=None
-            Name in the legend; None for that of the class.
+            Name in the legend; None for the class name of the dictionary.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         **plot_options : dict
-            Passed to `plot`.
+            Keyword arguments passed to `plot`.
 
         Returns
         -------
         FeatureDensityDisplay
-            The display.
+            Display with the plot.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary.
+            If the estimator is not a dictionary.
         ImportError
             If matplotlib is missing.
         """
@@ -78,7 +78,7 @@ class FeatureDensityDisplay:
 
     @classmethod
     def from_codes(cls, codes, *, name=None):
-        """Take codes at hand; any that are not zero count as firing.
+        """Compute densities from codes in memory; any non-zero code counts as firing.
 
         Parameters
         ----------
@@ -90,42 +90,43 @@ class FeatureDensityDisplay:
         Returns
         -------
         FeatureDensityDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
         """
         counts, n_rows = firing_counts(codes)
         return cls(counts / n_rows, n_rows, name=name)
 
     @classmethod
     def from_statistics(cls, statistics, *, name=None):
-        """Take what was counted already; positive codes count as firing.
+        """Use the densities of existing statistics, in which positive codes count as firing.
 
         Parameters
         ----------
         statistics : FeatureStatistics
-            Of the features.
+            Statistics of the features.
         name : str or None, default=None
             Name in the legend.
 
         Returns
         -------
         FeatureDensityDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
         """
         return cls(statistics.density_, statistics.n_tokens_, name=name)
 
     def plot(self, ax=None, *, n_bins=40, dense=0.1, **hist_options):
-        """Draw.
+        """Plot the histogram of densities.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         n_bins : int, default=40
-            Bins, of equal width on the logarithmic axis.
+            Number of bins, of equal width on the logarithmic axis.
         dense : float or None, default=0.1
-            Where a line is drawn above which features are called dense; None for no line.
+            Density above which a feature counts as dense, marked by a vertical line; None for no
+            line.
         **hist_options : dict
-            Passed to `ax.hist`.
+            Keyword arguments passed to `ax.hist`.
 
         Returns
         -------
@@ -141,9 +142,9 @@ class FeatureDensityDisplay:
         ax = axes_of(ax, type(self).__name__)
         alive = self.density[self.density > 0]
         n_dead = len(self.density) - len(alive)
-        label = f"{len(self.density):,} features, {n_dead:,} of them dead"
+        label = f"{len(self.density):,} features, {n_dead:,} dead"
         label = label if self.name is None else f"{plain(self.name)}: {label}"
-        # A single firing of all rows has a bin of its own to stand in.
+        # The axis starts at half a firing, so features that fire once fall inside a bin.
         bins = np.geomspace(0.5 / self.n_rows, 1, n_bins + 1)
         options = {"color": COLORS[0], "edgecolor": "white", "linewidth": 0.5, "label": label}
         ax.hist(alive, bins=bins, **(options | hist_options))
@@ -153,9 +154,9 @@ class FeatureDensityDisplay:
                 dense, color=GREY, linestyle="--", linewidth=1, label=f"{n_dense:,} above {dense:g}"
             )
         ax.set_xscale("log")
-        ax.set_xlabel(f"Density: share of {self.n_rows:,} rows that a feature fires on")
+        ax.set_xlabel(f"Density (fraction of {self.n_rows:,} rows on which a feature fires)")
         ax.set_ylabel("Number of features")
-        # Above the axes, where neither bars nor the line run through it.
+        # Placed above the axes, where neither the bars nor the line cross it.
         ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

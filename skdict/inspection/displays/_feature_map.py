@@ -1,4 +1,4 @@
-"""All features of a dictionary on a plane, those that point alike near one another."""
+"""Map the features of a dictionary onto a plane, with similar directions close together."""
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -11,27 +11,27 @@ from skdict.decomposition import dictionary_atoms
 from skdict.inspection.displays._axes import COLORS, axes_of, plain
 
 PCA_COMPONENTS = 50
-# Threads wait for one another longer than so few features take.
+# With fewer features, synchronising threads takes longer than the computation.
 FEATURES_FOR_THREADS = 1000
 
 
 class FeatureMapDisplay:
-    """A map of the features: PCA, then t-SNE, of their unit atoms.
+    """Two-dimensional map of features: PCA followed by t-SNE of their unit decoder directions.
 
-    Near points are features that point alike. Distances across the map, and the size of
-    clusters, mean little.
+    Nearby points are features with similar directions. Distances across the map and the sizes of
+    clusters are not meaningful.
 
     Parameters
     ----------
     positions : ndarray of shape (n_features, 2)
-        Where each feature is drawn.
+        Coordinates of each feature.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     Examples
     --------
@@ -49,30 +49,31 @@ class FeatureMapDisplay:
     def from_estimator(
         cls, dictionary, *, perplexity=30.0, random_state=0, ax=None, **plot_options
     ):
-        """Lay the atoms of a dictionary out and draw.
+        """Compute the map of a dictionary's decoder directions and plot it.
 
         Parameters
         ----------
         dictionary : estimator
-            Fitted; a Pipeline may end in one.
+            Fitted dictionary, or a Pipeline that ends in one.
         perplexity : float, default=30.0
-            Of t-SNE: about how many neighbours a feature has; at most a third of the features.
+            Perplexity of t-SNE, roughly the number of neighbours of each feature; capped at a
+            third of the number of features.
         random_state : int, RandomState instance or None, default=0
-            Seed.
+            Seed for PCA and t-SNE. Pass an int for reproducible results across calls.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         **plot_options : dict
-            Passed to `plot`.
+            Keyword arguments passed to `plot`.
 
         Returns
         -------
         FeatureMapDisplay
-            The display.
+            Display with the plot.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary.
+            If the estimator is not a dictionary.
         ValueError
             If there are fewer than 4 features.
         ImportError
@@ -84,21 +85,21 @@ class FeatureMapDisplay:
 
     @classmethod
     def from_directions(cls, directions, *, perplexity=30.0, random_state=0):
-        """Lay directions out.
+        """Compute the map of given directions.
 
         Parameters
         ----------
         directions : array-like of shape (n_features, width)
-            One for each feature, of any length.
+            One direction per feature; norms are ignored.
         perplexity : float, default=30.0
-            Of t-SNE; at most a third of the features.
+            Perplexity of t-SNE, capped at a third of the number of features.
         random_state : int, RandomState instance or None, default=0
-            Seed.
+            Seed for PCA and t-SNE. Pass an int for reproducible results across calls.
 
         Returns
         -------
         FeatureMapDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
 
         Raises
         ------
@@ -108,7 +109,7 @@ class FeatureMapDisplay:
         check_number("perplexity", perplexity, above=0)
         unit = normalize(np.asarray(directions, dtype=np.float64))
         if len(unit) < 4:
-            raise ValueError(f"{len(unit)} features are no map; pass at least 4")
+            raise ValueError(f"a map of {len(unit)} features is not possible; pass at least 4")
         seeds = check_random_state(random_state)
         n_components = min(PCA_COMPONENTS, *unit.shape)
         reduced = PCA(n_components, random_state=seeds).fit_transform(unit)
@@ -119,22 +120,22 @@ class FeatureMapDisplay:
             return cls(tsne.fit_transform(reduced.astype(np.float32)))
 
     def plot(self, ax=None, *, values=None, label=None, names=None, log=False, **scatter_options):
-        """Draw.
+        """Plot the map.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         values : array-like of shape (n_features,) or None, default=None
-            What features are coloured by, such as their density; grey where it is nan.
+            Values that colour the features, such as their density; nan is shown in grey.
         label : str or None, default=None
-            What the values are, beside the scale of colours.
+            Label of the colour bar.
         names : dict of int to str or None, default=None
-            What some features are called on the map.
+            Labels of selected features on the map.
         log : bool, default=False
-            Whether the scale of colours is logarithmic; values of 0 or less are then grey.
+            If True, use a logarithmic colour scale and show values of 0 or less in grey.
         **scatter_options : dict
-            Passed to `ax.scatter`.
+            Keyword arguments passed to `ax.scatter`.
 
         Returns
         -------
@@ -144,7 +145,7 @@ class FeatureMapDisplay:
         Raises
         ------
         ValueError
-            If there is not one value for each feature.
+            If the number of values differs from the number of features.
         ImportError
             If matplotlib is missing.
         """
@@ -165,14 +166,14 @@ class FeatureMapDisplay:
                 bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.7},
             )
         ax.set(xticks=[], yticks=[], aspect="equal")
-        ax.set_xlabel("t-SNE of the features' directions: near ones point alike")
+        ax.set_xlabel("t-SNE of decoder directions: nearby features are similar")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
     def _scatter(self, ax, values, label, log, options):
         if values.shape != (len(self.positions),):
             raise ValueError(
-                f"values has shape {values.shape}; pass one for each of the "
+                f"values has shape {values.shape}; pass one value for each of the "
                 f"{len(self.positions)} features"
             )
         shown = np.isfinite(values) & ((values > 0) | (not log))

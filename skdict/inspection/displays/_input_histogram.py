@@ -1,4 +1,4 @@
-"""Which tokens a feature fires on, by how strongly."""
+"""Plot the codes of a feature, split by token."""
 
 import numpy as np
 
@@ -10,29 +10,29 @@ from skdict.inspection.displays._axes import COLORS, GREY, as_label, axes_of
 
 
 class InputHistogramDisplay:
-    """Histogram of the codes of one feature, each bar divided by token.
+    """Histogram of one feature's codes, with each bar split by token.
 
     Parameters
     ----------
     edges : ndarray of shape (n_bins + 1,)
-        Edges of the bins, in units of the activations.
+        Bin edges, in units of the activations.
     counts : ndarray of shape (n_tokens + 1, n_bins)
-        Firings on each token, and in the last row on all others.
+        Number of firings on each token, with all other tokens in the last row.
     tokens : list of str
-        The tokens.
+        Tokens counted individually.
     feature : int
-        The feature, for the title.
+        Feature shown in the title.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     See Also
     --------
-    input_histogram : The numbers.
+    input_histogram : Compute the counts.
 
     Examples
     --------
@@ -52,34 +52,35 @@ class InputHistogramDisplay:
     def from_estimator(
         cls, dictionary, activations, feature, *, n_bins=10, n_tokens=5, ax=None, **plot_options
     ):
-        """Encode rows and draw.
+        """Encode rows and plot the histogram of one feature.
 
         Parameters
         ----------
         dictionary : estimator
-            Fitted; a Pipeline may end in one.
+            Fitted dictionary, or a Pipeline that ends in one.
         activations : Activations of shape (n_samples, width)
-            Rows.
+            Rows to encode.
         feature : int
-            Which feature.
+            Feature to plot.
         n_bins, n_tokens : int, default=10 and 5
-            As in `input_histogram`.
+            Number of bins, and maximum number of tokens counted individually; see
+            `input_histogram`.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         **plot_options : dict
-            Passed to `plot`.
+            Keyword arguments passed to `plot`.
 
         Returns
         -------
         InputHistogramDisplay
-            The display.
+            Display with the plot.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary, or the rows know no tokens.
+            If the estimator is not a dictionary, or `activations` is not an `Activations` object.
         ValueError
-            If there is no such feature, or it never fires.
+            If the feature does not exist or never fires.
         ImportError
             If matplotlib is missing.
         """
@@ -90,51 +91,53 @@ class InputHistogramDisplay:
 
     @classmethod
     def from_codes(cls, codes, activations, feature, *, n_bins=10, n_tokens=5):
-        """Take codes at hand.
+        """Compute the histogram of one feature from codes in memory.
 
         Parameters
         ----------
         codes : {array-like, sparse matrix} of shape (n_samples, n_features)
             Codes of the activations.
         activations : Activations of shape (n_samples, width)
-            The rows that the codes come from.
+            Rows that were encoded.
         feature : int
             Column of the codes.
         n_bins, n_tokens : int, default=10 and 5
-            As in `input_histogram`.
+            Number of bins, and maximum number of tokens counted individually; see
+            `input_histogram`.
 
         Returns
         -------
         InputHistogramDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
 
         Raises
         ------
         TypeError
-            If `activations` carry no tokens.
+            If `activations` is not an `Activations` object.
         ValueError
-            If there is no such feature, or it never fires.
+            If the feature does not exist or never fires.
         """
         found = input_histogram(codes, activations, feature, n_bins=n_bins, n_tokens=n_tokens)
         if not len(found.edges):
             raise ValueError(
-                f"feature {feature} never fires on these rows; choose one of those whose counts_ "
-                f"in FeatureStatistics are above 0"
+                f"feature {feature} never fires on these rows; choose a feature whose counts_ "
+                f"entry in FeatureStatistics is above 0"
             )
         return cls(found.edges, found.counts, found.tokens, feature)
 
     def plot(self, ax=None, *, stat="count", **bar_options):
-        """Draw.
+        """Plot the histogram.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         stat : {"count", "share"}, default="count"
-            Whether bars are as high as there are firings, or all of one height, with the number
-            of firings on top: strong firings are few, and hard to see otherwise.
+            Height of the bars. "count" shows the number of firings. "share" gives all bars the
+            same height, with the number of firings on top, so that the tokens of rare large codes
+            remain visible.
         **bar_options : dict
-            Passed to `ax.bar`.
+            Keyword arguments passed to `ax.bar`.
 
         Returns
         -------
@@ -144,7 +147,7 @@ class InputHistogramDisplay:
         Raises
         ------
         ValueError
-            If `stat` is neither.
+            If `stat` is neither "count" nor "share".
         ImportError
             If matplotlib is missing.
         """
@@ -169,8 +172,8 @@ class InputHistogramDisplay:
                     f"{total:,}", ((left + right) / 2, 1.01), ha="center", fontsize="x-small"
                 )
             ax.set_ylim(0, 1.08)
-        ax.set_xlabel("Code, in units of the activations")
-        ax.set_ylabel("Number of tokens" if stat == "count" else "Share of tokens (number on top)")
+        ax.set_xlabel("Code (in units of the activations)")
+        ax.set_ylabel("Number of tokens" if stat == "count" else "Share of tokens (count on top)")
         ax.set_title(f"Feature {self.feature}: tokens it fires on", fontsize="medium")
         ax.legend(frameon=False, **_legend_place(stat))
         self.ax_, self.figure_ = ax, ax.figure
@@ -178,7 +181,7 @@ class InputHistogramDisplay:
 
 
 def _legend_place(stat):
-    # Full bars leave no room inside the axes.
+    # Bars of full height leave no space for a legend inside the axes.
     if stat == "share":
         return {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     return {"loc": "best"}

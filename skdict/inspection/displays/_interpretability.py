@@ -1,4 +1,4 @@
-"""How interpretable the features of several methods are, layer by layer."""
+"""Plot the interpretability of several methods by layer."""
 
 import numpy as np
 
@@ -7,27 +7,27 @@ from skdict.metrics import ComparisonTable
 
 
 class InterpretabilityDisplay:
-    """A measure of several methods in several layers, with its intervals.
+    """Plot of one measure for several methods and layers, with confidence intervals.
 
     Parameters
     ----------
     layers : list of str
-        Names of the layers; one empty name for a comparison in one place.
+        Names of the layers; a single empty name if methods are compared at one hook point only.
     methods : list of str
         Names of the methods.
     values : ndarray of shape (n_layers, n_methods)
-        The measure; nan where a method was not compared.
+        Values of the measure; nan where a method was not evaluated.
     low, high : ndarray of shape (n_layers, n_methods)
-        The bounds of its intervals; nan for none.
+        Bounds of the confidence intervals; nan where there is no interval.
     measure : str
-        Its name.
+        Name of the measure.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     Examples
     --------
@@ -49,35 +49,35 @@ class InterpretabilityDisplay:
 
     @classmethod
     def from_comparison(cls, tables, *, measure="interpretability"):
-        """Take what `compare_dictionaries` returned.
+        """Collect a measure from the results of `compare_dictionaries`.
 
         Parameters
         ----------
         tables : ComparisonTable or dict of str to ComparisonTable
-            One table, or one for each layer. Columns of the measure's name with ``_low`` and
-            ``_high`` are its interval.
+            One table, or one per layer. Columns named after the measure with the suffixes ``_low``
+            and ``_high`` hold its confidence interval.
         measure : str, default="interpretability"
             Column of the tables.
 
         Returns
         -------
         InterpretabilityDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
 
         Raises
         ------
         TypeError
-            If there is something else than tables.
+            If `tables` is neither a `ComparisonTable` nor a dict of such tables.
         ValueError
-            If a table lacks the measure.
+            If no table has the measure.
         """
         tables = {"": tables} if isinstance(tables, ComparisonTable) else tables
         if not isinstance(tables, dict) or not all(
             isinstance(table, ComparisonTable) for table in tables.values()
         ):
             raise TypeError(
-                f"tables is {type(tables).__name__}; pass what compare_dictionaries returns, or a "
-                f"dict of layers to such tables"
+                f"tables is {type(tables).__name__}; pass a table returned by "
+                f"compare_dictionaries, or a dict that maps layer names to such tables"
             )
         found = {
             layer: {_name(record): record for record in table.records}
@@ -87,7 +87,8 @@ class InterpretabilityDisplay:
         if not any(measure in r for records in found.values() for r in records.values()):
             columns = sorted({key for t in tables.values() for r in t.records for key in r})
             raise ValueError(
-                f"no table has a column {measure!r}; there are {', '.join(columns)}. Pass "
+                f"no table has a column {measure!r}; available columns are "
+                f"{', '.join(columns)}. For interpretability, pass "
                 f"scorers=[InterpretabilityScorer()] to compare_dictionaries"
             )
         values, low, high = (
@@ -99,14 +100,14 @@ class InterpretabilityDisplay:
         return cls([str(x) for x in found], methods, values, low, high, measure=measure)
 
     def plot(self, ax=None, **errorbar_options):
-        """Draw.
+        """Plot the measure by method, or by layer and method.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         **errorbar_options : dict
-            Passed to `ax.errorbar`.
+            Keyword arguments passed to `ax.errorbar`.
 
         Returns
         -------
@@ -122,7 +123,7 @@ class InterpretabilityDisplay:
         several = len(self.layers) > 1
         drawn = styles(len(self.methods))
         for j, (method, (color, marker)) in enumerate(zip(self.methods, drawn, strict=True)):
-            # Methods stand side by side, so that their intervals do not hide one another.
+            # Methods are placed side by side so that their error bars do not overlap.
             off = 0.6 * (j - (len(self.methods) - 1) / 2) / max(len(self.methods), 1)
             x = np.arange(len(self.layers)) + off if several else np.array([j])
             y = self.values[:, j]
@@ -142,7 +143,7 @@ class InterpretabilityDisplay:
         elif self.layers[0]:
             ax.set_title(plain(self.layers[0]), fontsize="medium")
         if np.isfinite(self.low).any():
-            ax.set_xlabel("Bars are 95 % intervals", fontsize="small")
+            ax.set_xlabel("Error bars: 95 % confidence intervals", fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -1,35 +1,35 @@
-"""How many features have to be patched to carry a behaviour over."""
+"""Plot how many features must be patched to change a behaviour."""
 
 from skdict._validation import check_choice
 from skdict.inspection.displays._axes import COLORS, GREY, axes_of, plain
 
 X_LABELS = {
     "n_patched": "Number of features patched",
-    "edit_magnitude": "Length of the edit, in units of the activations",
-    "relative_edit_magnitude": "Length of the edit, relative to exchanging all",
+    "edit_magnitude": "Edit magnitude (in units of the activations)",
+    "relative_edit_magnitude": "Edit magnitude (relative to replacing all activations)",
 }
 Y_LABELS = {
-    "kl": "KL(patched || target), nats",
-    "reverse_kl": "KL(target || patched), nats",
-    "logit_diff": "Log probability: right answer less wrong, nats",
+    "kl": "KL(patched || target) (nats)",
+    "reverse_kl": "KL(target || patched) (nats)",
+    "logit_diff": "Log-probability: correct minus wrong (nats)",
 }
 
 
 class PatchingCurveDisplay:
-    """Distance from the target behaviour against what was patched.
+    """Plot of the distance from the target behaviour against the size of the patch.
 
     Parameters
     ----------
     curves : dict of str to Bunch
-        For each method what `skdict.interventions.patching_curve` returned, or any mapping with
-        the columns drawn.
+        Curve of each method, as returned by `skdict.interventions.patching_curve`, or any mapping
+        with the columns to plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     Examples
     --------
@@ -44,45 +44,45 @@ class PatchingCurveDisplay:
 
     @classmethod
     def from_curves(cls, curves):
-        """Take what `patching_curve` returned.
+        """Create a display from the results of `patching_curve`.
 
         Parameters
         ----------
         curves : Bunch or dict of str to Bunch
-            One curve, or one for each method.
+            One curve, or one per method.
 
         Returns
         -------
         PatchingCurveDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
 
         Raises
         ------
         TypeError
-            If there is something else than curves.
+            If `curves` contains anything other than curves.
         """
         curves = {"": curves} if "n_patched" in curves else dict(curves)
         wrong = [name for name, curve in curves.items() if "n_patched" not in curve]
         if wrong:
             raise TypeError(
-                f"{', '.join(map(repr, wrong))} are no curves; pass what patching_curve returns, "
-                f"or a dict of names to such curves"
+                f"not a patching curve: {', '.join(map(repr, wrong))}; pass a result of "
+                f"patching_curve, or a dict that maps method names to such results"
             )
         return cls(curves)
 
     def plot(self, ax=None, *, x="n_patched", y="kl", **line_options):
-        """Draw.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         x : {"n_patched", "edit_magnitude", "relative_edit_magnitude"}, default="n_patched"
-            What is on the horizontal axis.
+            Column on the horizontal axis.
         y : {"kl", "reverse_kl", "logit_diff"}, default="kl"
-            What is on the vertical axis.
+            Column on the vertical axis.
         **line_options : dict
-            Passed to `ax.plot`.
+            Keyword arguments passed to `ax.plot`.
 
         Returns
         -------
@@ -92,7 +92,7 @@ class PatchingCurveDisplay:
         Raises
         ------
         ValueError
-            If there is no such column.
+            If the column is not supported.
         ImportError
             If matplotlib is missing.
         """
@@ -101,12 +101,12 @@ class PatchingCurveDisplay:
         ax = axes_of(ax, type(self).__name__)
         for i, (name, curve) in enumerate(self.curves.items()):
             options = {"color": COLORS[i % len(COLORS)], "marker": "o", "markersize": 3}
-            # Beyond the palette lines are told apart by how they are drawn.
+            # Once the colours are used up, line styles distinguish the curves.
             options["linestyle"] = ("-", "--", ":", "-.")[i // len(COLORS) % 4]
             label = {"label": plain(name)} if name else {}
             ax.plot(curve[x], curve[y], **(options | label | line_options))
         if x == "n_patched":
-            # Zero stands on the axis, and one and a thousand features are both seen.
+            # Symlog includes zero and spans from one to thousands of features.
             ax.set_xscale("symlog", base=2, linthresh=1)
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
         if y == "logit_diff":

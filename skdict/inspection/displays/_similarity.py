@@ -1,4 +1,4 @@
-"""How alike several dictionaries are."""
+"""Plot how similar several dictionaries are."""
 
 import numpy as np
 
@@ -7,35 +7,36 @@ from skdict.inspection.displays._axes import axes_of
 from skdict.metrics import dictionary_similarity
 
 LABELS = {
-    "mmcs": "Mean best cosine of the row's features",
-    "shared": "Share of the row's features that have a like",
+    "mmcs": "MMCS (mean maximum cosine similarity)",
+    "shared": "Fraction of features with a match",
 }
 
 
 class DictionarySimilarityDisplay:
-    """How well the features of each dictionary are found in each other, as a table of colours.
+    """Heat map of how well the features of each dictionary are matched in each other dictionary.
 
     Parameters
     ----------
     names : list of str
         Names of the dictionaries.
     values : ndarray of shape (n_dictionaries, n_dictionaries)
-        How well the features of row i are found in dictionary j; not symmetric.
+        How well the features of dictionary i (row) are matched in dictionary j (column); not
+        symmetric.
     random : ndarray of shape (n_dictionaries, n_dictionaries) or None
-        What as many random directions in place of row i would give.
+        Chance level: the value for as many random directions in place of dictionary i.
     measure : {"mmcs", "shared"}, default="mmcs"
-        What the values are.
+        Measure that the values hold.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What `plot` drew on.
+        Axes with the plot.
     figure_ : matplotlib Figure
-        The figure that it is of.
+        Figure that contains the axes.
 
     See Also
     --------
-    skdict.metrics.dictionary_similarity : The numbers of one pair.
+    skdict.metrics.dictionary_similarity : Compute the similarity of one pair.
 
     Examples
     --------
@@ -54,41 +55,41 @@ class DictionarySimilarityDisplay:
 
     @classmethod
     def from_estimators(cls, dictionaries, *, measure="mmcs", threshold=0.9, random_state=0):
-        """Compare each two dictionaries.
+        """Compare all pairs of dictionaries.
 
         Parameters
         ----------
         dictionaries : dict of str to estimator or array-like
-            Fitted dictionaries of one width, or their directions.
+            Fitted dictionaries of the same width, or their decoder directions.
         measure : {"mmcs", "shared"}, default="mmcs"
-            The mean over features of the best cosine, or the share of features whose best cosine
-            reaches the threshold.
+            "mmcs" is the mean over features of the maximum cosine similarity; "shared" is the
+            fraction of features whose maximum cosine similarity reaches `threshold`.
         threshold : float, default=0.9
-            Cosine from which two directions count as one.
+            Minimum cosine similarity for two directions to count as a match.
         random_state : int, RandomState instance or None, default=0
-            Seed of the random directions.
+            Seed for the random directions. Pass an int for reproducible results across calls.
 
         Returns
         -------
         DictionarySimilarityDisplay
-            The display, not drawn yet.
+            Display; call `plot` to draw it.
 
         Raises
         ------
         TypeError
-            If `dictionaries` is no dict, or holds something else than dictionaries.
+            If `dictionaries` is not a dict, or contains anything other than dictionaries.
         ValueError
-            If there are fewer than two, or their widths differ.
+            If there are fewer than two dictionaries, or their widths differ.
         """
         check_choice("measure", measure, tuple(LABELS))
         if not isinstance(dictionaries, dict):
             raise TypeError(
-                f"dictionaries is {type(dictionaries).__name__}; pass a dict of names to "
+                f"dictionaries is {type(dictionaries).__name__}; pass a dict that maps names to "
                 f"dictionaries"
             )
         names = list(dictionaries)
         if len(names) < 2:
-            raise ValueError(f"{len(names)} dictionary given; pass at least two to compare")
+            raise ValueError(f"dictionaries has length {len(names)}; pass at least two to compare")
         values, random = np.eye(len(names)), np.full((len(names),) * 2, np.nan)
         for i, first in enumerate(names):
             for j in range(i + 1, len(names)):
@@ -104,16 +105,16 @@ class DictionarySimilarityDisplay:
         return cls(names, values, random if measure == "mmcs" else None, measure=measure)
 
     def plot(self, ax=None, *, cmap="cividis", colorbar=True):
-        """Draw.
+        """Plot the heat map.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         cmap : str or matplotlib Colormap, default="cividis"
-            Colours from 0 to 1.
+            Colormap for values from 0 to 1.
         colorbar : bool, default=True
-            Whether the scale of colours is drawn.
+            If True, add a colour bar.
 
         Returns
         -------
@@ -136,11 +137,11 @@ class DictionarySimilarityDisplay:
         labels = [str(name).replace("$", r"\$") for name in self.names]
         ax.set_xticks(range(len(labels)), labels, rotation=30, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(len(labels)), labels)
-        ax.set_xlabel("Where they are looked for")
-        ax.set_ylabel("Whose features")
+        ax.set_xlabel("Matched in")
+        ax.set_ylabel("Features of")
         if colorbar:
             ax.figure.colorbar(image, ax=ax, label=LABELS[self.measure])
         if self.random is not None:
-            ax.set_title("In brackets: by chance", fontsize="medium")
+            ax.set_title("In parentheses: chance level", fontsize="medium")
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,4 +1,4 @@
-"""How training went."""
+"""Plot measures over the course of training."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from skdict.inspection.displays._axes import COLORS, axes_of, pyplot
 LABELS = {
     "loss": "Loss",
     "fvu": "FVU",
-    "l0": "L0: active\ncodes a row",
+    "l0": "L0 (active\ncodes per row)",
     "n_dead": "Dead features",
     "alpha": "Alpha",
     "n_resampled": "Features\nresampled",
@@ -15,22 +15,22 @@ LABELS = {
 
 
 class TrainingHistoryDisplay:
-    """Measures while a dictionary was trained, one above the other.
+    """Plot of training measures against the step, in one panel per measure.
 
     Parameters
     ----------
     history : list of dict
-        As `history_` of `SparseDictionaryAutoencoder`: `step`, and measures on the rows trained
-        on since the entry before.
+        Entries with `step` and measures over the rows trained on since the previous entry, such
+        as `history_` of `SparseDictionaryAutoencoder`.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes that those of the measures lie in.
+        Outer axes that contain the panels.
     axes_ : ndarray of matplotlib Axes
-        One for each measure.
+        One panel per measure.
     figure_ : matplotlib Figure
-        The figure that they are of.
+        Figure that contains the axes.
 
     Examples
     --------
@@ -45,26 +45,26 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_estimator(cls, dictionary, *, ax=None, **plot_options):
-        """Draw the history of a fitted dictionary.
+        """Plot the training history of a fitted dictionary.
 
         Parameters
         ----------
         dictionary : SparseDictionaryAutoencoder
-            Fitted; a Pipeline may end in one.
+            Fitted dictionary, or a Pipeline that ends in one.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a new figure.
+            Axes to plot on; None creates a new figure.
         **plot_options : dict
-            Passed to `plot`.
+            Keyword arguments passed to `plot`.
 
         Returns
         -------
         TrainingHistoryDisplay
-            The display.
+            Display with the plot.
 
         Raises
         ------
         TypeError
-            If the dictionary kept no history.
+            If the dictionary has no history.
         ImportError
             If matplotlib is missing.
         """
@@ -76,16 +76,16 @@ class TrainingHistoryDisplay:
         return cls(last.history_).plot(ax, **plot_options)
 
     def plot(self, ax=None, *, measures=("fvu", "l0", "n_dead"), **line_options):
-        """Draw.
+        """Plot the measures, one panel above the other.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Whose place the measures share; None for a new figure.
+            Axes whose area the panels share; None creates a new figure.
         measures : sequence of str, default=("fvu", "l0", "n_dead")
-            Keys of the history.
+            Keys of the history to plot.
         **line_options : dict
-            Passed to `plot` of the axes.
+            Keyword arguments passed to `plot` of each panel.
 
         Returns
         -------
@@ -95,7 +95,7 @@ class TrainingHistoryDisplay:
         Raises
         ------
         ValueError
-            If the history has no such measure.
+            If the history does not contain a measure.
         ImportError
             If matplotlib is missing.
         """
@@ -103,14 +103,14 @@ class TrainingHistoryDisplay:
         wrong = [name for name in measures if name not in known]
         if wrong or not len(measures):
             raise ValueError(
-                f"measures={list(measures)!r}; pass some of {', '.join(map(repr, known))}"
+                f"measures={list(measures)!r}; pass at least one of {', '.join(map(repr, known))}"
             )
         name = type(self).__name__
         if ax is None:
             size = (6.4, 1.2 + 1.4 * len(measures))
             ax = pyplot(name).subplots(figsize=size, layout="constrained")[1]
         ax = axes_of(ax, name)
-        # The axes given only hold the place, as scikit-learn's displays of several axes do.
+        # The given axes only reserve the area, as in scikit-learn's displays with several axes.
         ax.set_axis_off()
         grid = ax.get_subplotspec().subgridspec(len(measures), 1)
         axes = grid.subplots(sharex=True, squeeze=False)[:, 0]

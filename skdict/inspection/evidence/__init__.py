@@ -1,9 +1,10 @@
-"""Windows of text with the codes of features: which ones are drawn, and how.
+"""Windows of text with the codes of features: cutting, sampling and splitting them.
 
-Floor 5, as all of `inspection`. `_cut_windows` cuts documents into windows; `_drawn_windows` draws
-the strongest, random and silent ones of each feature, `_quantile_windows` equally many of each
-strength, and `_fragments` cuts one from each document. `_scoring_windows` says which of them are
-scored on. `_feature_draw` draws features, and `_streams` names what is random.
+Floor 5, as all of `inspection`. `_cut_windows` cuts documents into windows. `_drawn_windows`
+draws the strongest, random and silent windows of each feature, `_quantile_windows` draws equally
+many from each quantile of the codes, and `_fragments` cuts one fragment from each document.
+`_scoring_windows` selects the windows to score on. `_feature_draw` draws features, and `_streams`
+names the streams of random numbers.
 """
 
 from skdict.inspection.evidence._collect_records import collect_records

@@ -1,4 +1,4 @@
-"""The windows of every feature, from codes that fit in memory."""
+"""Collect example windows of every feature from codes in memory."""
 
 from skdict.inspection._checks import check_codes
 from skdict.inspection.evidence._documents import iter_coded_documents
@@ -6,31 +6,33 @@ from skdict.inspection.evidence._drawn_windows import collect
 
 
 def collect_records(codes, activations, *, chosen=None, **options):
-    """Return the windows in which each feature fires, and in which it does not.
+    """Return example windows of every feature, in which it fires or does not.
 
     Parameters
     ----------
     codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
         Codes of the activations.
     activations : Activations of shape (n_tokens, width)
-        The rows that the codes come from, in any order.
+        Rows that were encoded, in any order.
     chosen : ndarray of bool, shape (n_documents,), or None, default=None
-        Which documents the windows come from, as `split_documents` gives them; None for all.
+        Mask of the documents to draw windows from, such as `split_documents` returns; None for
+        all.
     **options : dict
-        `window`, `n_top`, `n_random`, `n_importance`, `n_silent` and `seed` of
+        Parameters `window`, `n_top`, `n_random`, `n_importance`, `n_silent` and `seed` of
         `RecordCollector`.
 
     Returns
     -------
     list of FeatureRecords
-        One for each column.
+        One entry per column of the codes.
 
     Raises
     ------
     TypeError
-        If `activations` carry no tokens.
+        If `activations` is not an `Activations` object.
     ValueError
-        If codes and activations differ in rows, a code is not finite, or a row is repeated.
+        If `codes` and `activations` have different numbers of rows, a code is not finite, or a row
+        is repeated.
 
     Examples
     --------

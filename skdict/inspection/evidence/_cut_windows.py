@@ -1,4 +1,4 @@
-"""The windows of one block of documents, and where features fire in them."""
+"""Cut a block of documents into windows, and find where features fire in them."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from skdict.inspection.evidence._streams import mix
 
 
 class BlockWindows:
-    """The windows of a block of whole documents."""
+    """Windows of a block of whole documents."""
 
     def __init__(self, tokens, length):
         bounds = document_bounds(tokens.documents)
@@ -20,7 +20,7 @@ class BlockWindows:
         self.document = tokens.documents[self.starts]
         self.position = tokens.positions[self.starts]
         self.token_ids = tokens.token_ids
-        # Sums of mixed (place, token) pairs: equal for equal windows.
+        # A sum of hashed (offset, token) pairs, equal for windows with the same tokens.
         with np.errstate(over="ignore"):
             self.content = np.add.reduceat(mix(self.offset, tokens.token_ids), self.starts)
 
@@ -28,7 +28,7 @@ class BlockWindows:
         return len(self.starts)
 
     def columns(self, windows):
-        """Return what tells windows apart."""
+        """Return the columns that identify windows."""
         return {
             "document": self.document[windows],
             "content": self.content[windows],
@@ -36,14 +36,14 @@ class BlockWindows:
         }
 
     def tokens(self, windows):
-        """Return the tokens of windows, -1 behind the end."""
+        """Return the tokens of windows, padded with -1."""
         rows = self.starts[windows][:, None] + np.arange(self.length)
         inside = np.arange(self.length) < self.sizes[windows][:, None]
         return {"tokens": np.where(inside, self.token_ids.take(rows, mode="clip"), -1)}
 
 
 class Firings:
-    """The windows in which each feature fires, in a block: one entry for each pair."""
+    """Windows of a block in which each feature fires, one entry per (window, feature) pair."""
 
     def __init__(self, codes, windows):
         rows = np.repeat(np.arange(codes.shape[0]), np.diff(codes.indptr))
@@ -62,7 +62,7 @@ class Firings:
             self.largest = np.zeros(0, dtype=np.float32)
 
     def codes(self, entries):
-        """Return the codes of whole windows for some entries."""
+        """Return the codes of whole windows for the given entries."""
         filled = np.zeros((len(entries), self._length), dtype=np.float32)
         for i, entry in enumerate(entries):
             at = self._order[self._ends[entry] : self._ends[entry + 1]]

@@ -1,4 +1,4 @@
-"""Rows in the order of their documents, and blocks of whole documents."""
+"""Sort rows by document, and iterate over blocks of whole documents."""
 
 import numpy as np
 
@@ -8,22 +8,22 @@ BLOCK_ROWS = 8192
 
 
 def document_order(tokens):
-    """Return the order that puts rows by document and position.
+    """Return the order that sorts rows by document and position.
 
     Parameters
     ----------
     tokens : Activations or TokenBlock
-        Rows in any order, such as a view by row numbers.
+        Rows in any order, for example a view by row numbers.
 
     Returns
     -------
     ndarray of int, shape (n_tokens,), or None
-        None if the rows are in this order.
+        Row indices in sorted order; None if the rows are already sorted.
 
     Raises
     ------
     ValueError
-        If a row is repeated: a window would hold its token twice.
+        If a row is repeated, because a window would contain its token twice.
     """
     documents, positions = tokens.documents, tokens.positions
     if first_out_of_order(documents, positions) is None:
@@ -41,7 +41,7 @@ def document_order(tokens):
 
 
 def in_document_order(activations, codes=None):
-    """Return rows by document and position, and their codes with them.
+    """Return rows sorted by document and position, along with their codes.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def in_document_order(activations, codes=None):
     Returns
     -------
     (Activations or TokenBlock, codes)
-        The same objects where the rows are in order.
+        Sorted rows and codes; the input objects themselves if the rows are already sorted.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def in_document_order(activations, codes=None):
 
 
 def document_bounds(documents):
-    """Return the first row of each document of rows in order, and the number of all rows."""
+    """Return the first row of each document, for sorted rows, followed by the number of rows."""
     changes = np.flatnonzero(documents[1:] != documents[:-1]) + 1
     return np.concatenate([[0], changes, [len(documents)]])
 
@@ -78,11 +78,11 @@ def iter_documents(activations, chosen=None, *, block_rows=BLOCK_ROWS):
     Parameters
     ----------
     activations : Activations of shape (n_tokens, width)
-        Read block by block; rows may be in any order, and are given by document and position.
+        Rows in any order, read block by block and yielded by document and position.
     chosen : ndarray of bool, shape (n_documents,), or None
-        Which documents, by increasing number; None for all.
+        Mask of the documents to yield, ordered by document number; None for all.
     block_rows : int, default=8192
-        Rows at which a block is full; a longer document has a block of its own.
+        Maximum number of rows in a block; a longer document gets a block of its own.
 
     Yields
     ------
@@ -120,12 +120,12 @@ def iter_coded_documents(codes, activations, chosen=None):
     activations : Activations of shape (n_tokens, width)
         Rows in any order; they are yielded by document and position.
     chosen : ndarray of bool, shape (n_documents,), or None, default=None
-        Documents to yield, by increasing number; None yields all.
+        Mask of the documents to yield, ordered by document number; None for all.
 
     Yields
     ------
     (csr_array, Activations)
-        As `iter_documents` cuts them.
+        Codes and rows of the blocks that `iter_documents` yields.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Windows of text in which a feature fires, and in which it does not, from one pass."""
+"""Draw windows of text in which a feature fires or does not, in one pass."""
 
 from dataclasses import dataclass
 
@@ -12,24 +12,24 @@ from skdict.inspection.evidence._keyed_topk import KeyedTopK
 from skdict.inspection.evidence._streams import Stream, mix, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
-# Windows that silent ones are drawn from, for each silent window wanted.
+# Size of the pool that silent windows are drawn from, per silent window requested.
 POOL = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A window of one document, with the codes of one feature.
+    """Window of a document with the codes of one feature.
 
     Parameters
     ----------
     document : int
-        The document.
+        Document number.
     position : int
-        Position of the first token in it.
+        Position of the window's first token in the document.
     token_ids : ndarray of int, shape (n_tokens,)
-        The tokens.
+        Tokens of the window.
     codes : ndarray of float, shape (n_tokens,)
-        The feature's code on each of them.
+        Code of the feature on each token.
     """
 
     document: int
@@ -40,20 +40,21 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class FeatureRecords:
-    """The windows of one feature.
+    """Example windows of one feature.
 
     Parameters
     ----------
     feature : int
         Column of the codes.
     top : list of Record
-        Windows of the largest codes, strongest first.
+        Windows with the largest codes, strongest first.
     random : list of Record
-        Windows in which it fires, drawn uniformly.
+        Windows drawn uniformly among those in which the feature fires.
     importance : list of Record
-        Windows in which it fires, drawn in proportion to the square of the largest code.
+        Windows drawn among those in which the feature fires, in proportion to the square of their
+        largest code.
     silent : list of Record
-        Windows in which it does not fire, drawn uniformly.
+        Windows drawn uniformly among those in which the feature does not fire.
     """
 
     feature: int
@@ -64,27 +65,27 @@ class FeatureRecords:
 
 
 class RecordCollector:
-    """Collect the windows of every feature from blocks of codes, in any order.
+    """Collector of example windows of every feature, from blocks of codes in any order.
 
-    Documents are cut into consecutive windows. A list of windows has at most one of each
-    document, and no two of the same tokens. Which windows are drawn depends on the seed and on
-    the windows alone, so blocks may come in any order, and collectors can be merged.
+    Documents are cut into consecutive windows. Each list contains at most one window per
+    document, and no two windows with the same tokens. The draw depends only on the seed and on
+    the windows themselves, so blocks can come in any order and collectors can be merged.
 
     Parameters
     ----------
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     window : int, default=64
-        Tokens in a window; the last of a document may be shorter.
+        Number of tokens in a window; the last window of a document may be shorter.
     n_top, n_random, n_importance, n_silent : int, default=20, 20, 0 and 20
-        Most windows of each kind.
+        Maximum number of windows of each kind.
     seed : int, default=0
-        Other seeds draw other windows.
+        Seed for drawing windows.
 
     Attributes
     ----------
     vocabulary : sequence of str or None
-        Readable piece of each token id, from the first rows that have a vocabulary.
+        Readable text of each token id, from the first rows that have a vocabulary.
 
     Examples
     --------
@@ -117,14 +118,14 @@ class RecordCollector:
         self.vocabulary = None
 
     def update(self, codes, activations):
-        """Take in the codes of some whole documents.
+        """Update the windows with the codes of whole documents.
 
         Parameters
         ----------
         codes : {array-like, sparse matrix} of shape (n_tokens, n_features)
-            Codes of the rows; positive ones count as firing.
+            Codes of the rows; positive codes count as firing.
         activations : Activations of shape (n_tokens, width)
-            The rows, with all tokens of each document, in any order.
+            Rows that were encoded, in any order, with all rows of each document.
 
         Returns
         -------
@@ -134,13 +135,13 @@ class RecordCollector:
         Raises
         ------
         ValueError
-            If the codes have another shape, or a row is repeated.
+            If the codes have the wrong shape, or a row is repeated.
         """
         codes = scipy.sparse.csr_array(as_host_array(codes))
         if codes.shape != (len(activations), self.n_features):
             raise ValueError(
                 f"codes have shape {codes.shape}; pass codes of shape "
-                f"({len(activations)}, {self.n_features}), one row for each token"
+                f"({len(activations)}, {self.n_features}), one row per token"
             )
         tokens, codes = in_document_order(TokenBlock.of(activations), codes)
         windows = BlockWindows(tokens, self.window)
@@ -159,12 +160,12 @@ class RecordCollector:
         return self
 
     def merge(self, other):
-        """Take in what another collector, of the same parameters, found in other documents.
+        """Merge a collector with the same parameters that was updated with other documents.
 
         Parameters
         ----------
         other : RecordCollector
-            It stays as it is.
+            Collector to merge; left unchanged.
 
         Returns
         -------
@@ -187,7 +188,7 @@ class RecordCollector:
         Returns
         -------
         list of FeatureRecords
-            In the order of the columns; lists are shorter where there are fewer windows.
+            One entry per column; lists are shorter where too few windows exist.
         """
         lists = {kind: self._records_of(kept) for kind, kept in self._lists.items()}
         return [
@@ -196,12 +197,12 @@ class RecordCollector:
         ]
 
     def prevalence(self):
-        """Return the share of windows in which each feature fires.
+        """Return the fraction of windows in which each feature fires.
 
         Returns
         -------
         ndarray of float, shape (n_features,)
-            Of all windows, kept or not; 0 before the first.
+            Fractions of all windows, whether kept or not; 0 before the first update.
         """
         return self._n_fired / max(self._n_windows, 1)
 
@@ -211,7 +212,7 @@ class RecordCollector:
         identity = windows.content[fired.window]
         if kind == "random":
             return uniform(self.seed, Stream.RANDOM_WINDOWS, fired.feature, identity)
-        # The largest u**(1/w) of each group are a draw in proportion to w, one after another.
+        # The entries with the largest u**(1/w) are a sample without replacement, weighted by w.
         drawn = uniform(self.seed, Stream.IMPORTANT_WINDOWS, fired.feature, identity)
         return np.log(drawn) / np.square(fired.largest, dtype=np.float64)
 
@@ -248,16 +249,16 @@ class RecordCollector:
 
 
 def collect(blocks, n_features, **options):
-    """Return a collector that has taken in blocks.
+    """Return a collector updated with all blocks.
 
     Parameters
     ----------
     blocks : iterable of (csr_array, Activations)
-        Codes of whole documents.
+        Codes of whole documents, with their rows.
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     **options : dict
-        As in `RecordCollector`.
+        Parameters of `RecordCollector`.
 
     Returns
     -------
@@ -270,7 +271,7 @@ def collect(blocks, n_features, **options):
 
 
 def _places(columns):
-    """Return document and first position of each window."""
+    """Return the document and first position of each window."""
     return list(zip(columns["document"].tolist(), columns["position"].tolist(), strict=True))
 
 

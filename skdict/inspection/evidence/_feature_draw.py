@@ -1,4 +1,4 @@
-"""Count how often every feature fires, and keep the codes of those drawn, in one pass."""
+"""Count how often every feature fires and keep the codes of a random draw, in one pass."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from skdict.inspection.evidence._token_blocks import TokenBlock
 
 @dataclass(frozen=True, eq=False)
 class DrawnCodes:
-    """The features drawn, how often all features fire, and the codes of those drawn.
+    """Features drawn, their codes, and the firing counts of all features.
 
     Parameters
     ----------
     features : ndarray of int, shape (n_drawn,)
         Columns of the codes, ascending.
     counts : ndarray of int, shape (n_features,)
-        Tokens on which each feature fires, drawn or not.
+        Number of tokens on which each feature fires, whether drawn or not.
     blocks : list of (csr_array, TokenBlock)
-        Codes of the features drawn, with their tokens.
+        Codes of the drawn features, with their tokens.
     """
 
     features: np.ndarray
@@ -28,7 +28,7 @@ class DrawnCodes:
     blocks: list
 
     def take(self):
-        """Return all blocks as one, and let go of them."""
+        """Return all blocks concatenated, and release them."""
         found = join_blocks(self.blocks)
         self.blocks.clear()
         return found
@@ -36,16 +36,16 @@ class DrawnCodes:
 
 @dataclass(frozen=True)
 class FeatureDraw:
-    """Which features to draw.
+    """Rule for drawing features.
 
     Parameters
     ----------
     n_features : int or None
-        Most features; None for all that exist.
+        Maximum number of features; None for all.
     order : {"random", "index"}
-        Draw among the features that fire, or take the first ones.
+        "random" draws among the features that fire; "index" takes the first ones.
     seed : int
-        Other seeds draw other features.
+        Seed for drawing features.
     """
 
     n_features: int | None
@@ -53,22 +53,22 @@ class FeatureDraw:
     seed: int
 
     def codes(self, columns, activations, documents=None, *, rows_of=None):
-        """Encode documents once, and keep the codes of the features drawn.
+        """Encode documents once and keep the codes of the drawn features.
 
-        Features come in a fixed random order, so a feature is out of the draw as soon as
-        `n_features` before it have fired. What fires later has no code before it does, so nothing
-        that will be drawn is missed.
+        Features are ranked in a fixed random order, so a feature can be dropped as soon as
+        `n_features` features of lower rank have fired. A feature that first fires later has no
+        earlier codes, so no code of a drawn feature is lost.
 
         Parameters
         ----------
         columns : FeatureColumns
-            The dictionary.
+            Features of the dictionary.
         activations : Activations of shape (n_tokens, width)
             Rows to encode.
         documents : ndarray of bool, shape (n_documents,), or None, default=None
-            Which documents; None for all.
+            Mask of the documents to encode; None for all.
         rows_of : callable or None, default=None
-            From a block of tokens to the rows whose codes are kept; None keeps all.
+            Function from a block of tokens to the rows whose codes are kept; None keeps all rows.
 
         Returns
         -------
@@ -93,10 +93,10 @@ class FeatureDraw:
         return DrawnCodes(features, counts, blocks)
 
     def _exist(self, counts, n_components):
-        """Return which features can be drawn."""
+        """Return a mask of the features that can be drawn."""
         if self.order == "random" and self.n_features is not None:
             return counts > 0
-        # The negative codes of a component that has none are no feature.
+        # A component without negative codes has no feature for its negative sign.
         return (counts > 0) | (np.arange(len(counts)) < n_components)
 
     def _rank(self, n_features):
@@ -118,17 +118,17 @@ class FeatureDraw:
 
 
 def _taken(codes, columns):
-    """Return some columns of codes, ascending; all of them without a copy."""
+    """Return the given columns of codes (ascending), without a copy if they are all columns."""
     return codes if len(columns) == codes.shape[1] else codes[:, columns]
 
 
 def join_blocks(blocks):
-    """Return codes by column (csc_array) and their tokens, from blocks of both.
+    """Concatenate blocks of codes and tokens, with codes stored by column.
 
     Parameters
     ----------
     blocks : iterable of (csr_array, Activations or TokenBlock)
-        At least one.
+        Blocks to concatenate, at least one.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Fragments that explain, calibrate and test, as Cunningham et al. (2023) dealt them out."""
+"""Split text fragments as Cunningham et al. (2023) do: to explain, to calibrate and to test on."""
 
 from itertools import pairwise
 
@@ -11,34 +11,35 @@ from skdict.inspection.evidence._split_documents import PARTS
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
-# Tokens in a fragment, fragments listed, and taken of each list.
+# Tokens in a fragment, fragments in each list, and maximum number used from each list.
 FRAGMENT = 64
 N_LISTED = 20
 N_TAKEN = 5
 
 
 def deal_fragments(blocks, n_features, seed):
-    """Return the fragments of each feature as Cunningham et al. (2023) dealt them out.
+    """Return the fragments of each feature, split as in Cunningham et al. (2023).
 
-    One fragment of 64 tokens is cut at random from each document; documents that are shorter,
-    and fragments with a replacement character, are left out. The 20 fragments of the largest
-    codes and 20 drawn among those in which the feature fires are dealt out in turn: of the first,
-    ranks 1, 5, ... explain, 2, 6, ... calibrate and 3, 7, ... test; of the second, 1, 4, ...
-    calibrate and 2, 5, ... test. Features that fire in fewer than 20 fragments have no windows.
+    One fragment of 64 tokens is cut at random from each document. Shorter documents, and fragments
+    with a replacement character, are left out. For each feature, the 20 fragments with the largest
+    codes and 20 drawn at random among those in which it fires are split by rank. Of the strongest,
+    ranks 1, 5, ... are used to explain, 2, 6, ... to calibrate and 3, 7, ... to test; of the random
+    ones, 1, 4, ... to calibrate and 2, 5, ... to test. At most 5 fragments of each list go to each
+    part. Features that fire in fewer than 20 fragments get none.
 
     Parameters
     ----------
     blocks : iterable of (csr_array, Activations)
-        Codes of whole documents.
+        Codes of whole documents, with their rows.
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     seed : int
-        Of what is drawn.
+        Seed for cutting and drawing fragments.
 
     Returns
     -------
     dict of str to list of (list of Record)
-        For "explain", "select" (to calibrate on) and "test", the fragments of each feature.
+        For "explain", "select" (used to calibrate) and "test", the fragments of each feature.
     """
     wanted = {"n_top": N_LISTED, "n_random": N_LISTED, "n_silent": 0}
     collector = collect(_fragments(blocks, seed), n_features, window=FRAGMENT, seed=seed, **wanted)
@@ -47,7 +48,7 @@ def deal_fragments(blocks, n_features, seed):
 
 
 def _fragments(blocks, seed):
-    """Yield codes and tokens of one fragment of each document that has one."""
+    """Yield codes and tokens of one fragment per document, for the documents that have one."""
     for codes, block in blocks:
         rows = fragment_rows(block, seed)
         if len(rows):
@@ -67,7 +68,7 @@ def _dealt(records):
 
 
 def fragment_rows(block, seed):
-    """Return the rows of one fragment of each document that has one."""
+    """Return the rows of one fragment per document, for the documents that have one."""
     bounds = document_bounds(block.documents)
     kept = [np.zeros(0, dtype=np.int64)]
     for first, end in pairwise(bounds):
@@ -82,7 +83,7 @@ def fragment_rows(block, seed):
 
 
 def _is_broken(token_ids, vocabulary):
-    """Whether a fragment has a replacement character, as in text of unknown encoding."""
+    """Return True if a fragment has a replacement character, as in wrongly decoded text."""
     if vocabulary is None:
         return False
     return "\ufffd" in readable("".join(vocabulary[v] for v in token_ids))

@@ -1,4 +1,4 @@
-"""Samples that do not depend on the order in which entries come, and can be merged."""
+"""Keep samples that do not depend on the order of entries and can be merged."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ from skdict.inspection.evidence._streams import mix
 
 
 class KeyedTopK:
-    """The k entries of largest key in each group, one for each document and content.
+    """The k entries with the largest keys in each group, at most one per document and content.
 
-    What is kept does not depend on the order or the number of updates, so long as the
-    entries of a document come in one update.
+    The result does not depend on the order or the number of updates, provided that all entries of
+    a document are passed in one update.
 
     Parameters
     ----------
     k : int
-        Entries kept in each group.
+        Number of entries to keep in each group.
     """
 
     def __init__(self, k):
@@ -22,14 +22,14 @@ class KeyedTopK:
         self.columns = None
 
     def update(self, columns, payload=None):
-        """Take entries in.
+        """Update with new entries.
 
         Parameters
         ----------
         columns : dict of str to ndarray of shape (n_entries,)
-            `group`, `key`, `document`, `content` and whatever else belongs to an entry.
+            Columns `group`, `key`, `document` and `content`, and any others to keep with an entry.
         payload : callable, optional
-            From the indices of the entries that may stay to more columns for them.
+            Function from the indices of candidate entries to additional columns for them.
         """
         kept = self._best(columns)
         columns = {name: values[kept] for name, values in columns.items()}
@@ -45,15 +45,15 @@ class KeyedTopK:
         self.columns = columns
 
     def merge(self, other):
-        """Take in what another has kept of other documents."""
+        """Merge the entries kept from other documents."""
         if other.columns is not None:
             self.update(other.columns)
 
     def _best(self, columns):
-        """Return the indices of the entries that stay, by group, strongest first."""
+        """Return the indices of the entries to keep, sorted by group and by descending key."""
         group, content = columns["group"], columns["content"]
         order = np.lexsort((columns["document"], content, -columns["key"], group))
-        # First the best of each document, then the best of each content among those.
+        # Keep the best entry of each document, then the best of each content among these.
         for name in ("document", "content"):
             pairs = mix(group[order], columns[name][order])
             order = order[np.sort(np.unique(pairs, return_index=True)[1])]

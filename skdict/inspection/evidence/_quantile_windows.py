@@ -1,4 +1,4 @@
-"""Windows of a feature drawn evenly over how strongly it fires, to explain and to test."""
+"""Draw windows evenly over the range of a feature's codes, to explain and to test."""
 
 import numpy as np
 
@@ -7,41 +7,44 @@ from skdict.inspection.evidence._drawn_windows import FeatureRecords, Record
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
-# Of delphi: windows that a feature must fire in, slices of them, and windows to explain from.
+# Values from delphi: minimum number of windows in which a feature fires, number of quantiles, and
+# number of windows to explain from.
 FEWEST = 200
 N_QUANTILES = 10
 N_EXPLAIN = 40
 
 
 def quantile_windows(read, n_features, *, window, n_test, n_silent, seed):
-    """Return windows to explain from and to test on, equally many of each tenth of strength.
+    """Return windows to explain from and to test on, equally many from each decile of the codes.
 
-    Documents are cut into consecutive windows, shorter ones left out. Those in which a feature
-    fires, of equal tokens one, are sorted by the largest code and cut into ten slices of equal
-    count; from each, windows to explain from and others to test on are drawn. Features that fire
-    in fewer than 200 have none.
+    Documents are cut into consecutive windows; shorter windows are left out, as are duplicates with
+    the same tokens. The windows in which a feature fires are sorted by their largest code and cut
+    into ten slices of equal size. Windows to explain from and other windows to test on are drawn
+    from each slice. Features that fire in fewer than 200 windows get none.
 
     Parameters
     ----------
     read : callable
-        Gives anew an iterable of (csr_array, Activations): codes of whole documents.
+        Function without arguments that returns a new iterable of (csr_array, Activations), the
+        codes of whole documents with their rows. It is called twice.
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     window : int
-        Tokens in a window.
+        Number of tokens in a window.
     n_test, n_silent : int
-        Windows to test on: with the feature, a multiple of ten, and without.
+        Number of windows to test on in which the feature fires (a multiple of ten), and in which it
+        does not.
     seed : int
-        Of the draw.
+        Seed for drawing windows.
 
     Returns
     -------
     list of (list of Record)
-        Windows to explain from.
+        Windows of each feature to explain from.
     list of FeatureRecords
-        Windows to test on in `random`, windows without the feature in `silent`.
+        Windows to test on: `random` where the feature fires, `silent` where it does not.
     ndarray of float, shape (n_features,)
-        In which share of all windows a feature fires.
+        Fraction of all windows in which each feature fires.
     """
     whole, pairs = _fired(read(), window)
     feature, number, largest, content = pairs
@@ -65,7 +68,7 @@ def quantile_windows(read, n_features, *, window, n_test, n_silent, seed):
 
 
 def _fired(blocks, length):
-    """Return which windows are whole, and (feature, window, largest code, content) of firings."""
+    """Return a mask of full windows, and (feature, window, largest code, content) of firings."""
     whole, parts, n_before = [np.zeros(0, dtype=bool)], [], 0
     for codes, block in blocks:
         windows = BlockWindows(TokenBlock.of(block), length)
@@ -79,7 +82,7 @@ def _fired(blocks, length):
 
 
 def _draw(own, number, largest, n_test, seed, feature):
-    """Return the windows to explain from and to test on, strongest slice first."""
+    """Return the windows to explain from and to test on, from the strongest slice down."""
     none = np.zeros(0, dtype=np.int64)
     if len(own) < FEWEST:
         return [none, none]
@@ -95,7 +98,7 @@ def _draw(own, number, largest, n_test, seed, feature):
 
 
 def _records(blocks, length, chosen):
-    """Return the windows chosen, by feature and number."""
+    """Return the chosen windows by feature and window number."""
     wanted = {}
     for j, parts in enumerate(chosen):
         for w in np.concatenate(parts).tolist():

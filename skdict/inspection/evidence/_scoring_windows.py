@@ -1,4 +1,4 @@
-"""A few windows of each feature, in place of every token: its strongest and drawn ones."""
+"""Select a few windows of each feature to score on instead of every token."""
 
 import numpy as np
 import scipy.sparse
@@ -13,53 +13,53 @@ KINDS = {"top": ("top",), "random": ("random",), "top_and_random": ("top", "rand
 
 
 def windows_of(blocks, n_features, sampling, window, seed):
-    """Return for each feature the windows that a sampling scores on, each once.
+    """Return the windows of each feature to score on, without duplicates.
 
     Parameters
     ----------
     blocks : iterable of (csr_array, Activations)
-        Codes of whole documents.
+        Codes of whole documents, with their rows.
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     sampling : {"top", "random", "top_and_random"}
-        The windows of the largest codes, as many drawn among those in which the feature fires,
-        or both.
+        "top" selects the five windows with the largest codes, "random" draws five among those in
+        which the feature fires, and "top_and_random" uses both.
     window : int
-        Tokens in a window.
+        Number of tokens in a window.
     seed : int
-        Of the draw.
+        Seed for drawing windows.
 
     Returns
     -------
     list of (list of Record)
     """
-    # Twice as many are drawn as are wanted, for some may be top windows.
+    # Draw twice as many random windows as needed, because some may also be top windows.
     wanted = {"n_top": N_WINDOWS, "n_random": 2 * N_WINDOWS, "n_silent": 0}
     collector = collect(blocks, n_features, window=window, seed=seed, **wanted)
     return [_distinct(records, KINDS[sampling]) for records in collector.records()]
 
 
 def sampled_windows(blocks, n_features, sampling, window, seed):
-    """Yield the windows of all features, with the tokens that count for each feature.
+    """Yield the windows of all features, with a mask of the tokens to score for each feature.
 
     Parameters
     ----------
     blocks : iterable of (csr_array, Activations)
-        Codes of whole documents.
+        Codes of whole documents, with their rows.
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     sampling : {"top", "random", "top_and_random"}
-        Five windows of the largest codes, five drawn among those in which the feature fires,
-        or both.
+        "top" selects the five windows with the largest codes, "random" draws five among those in
+        which the feature fires, and "top_and_random" uses both.
     window : int
-        Tokens in a window.
+        Number of tokens in a window.
     seed : int
-        Of the draw.
+        Seed for drawing windows.
 
     Yields
     ------
     (csr_array, TokenBlock, csr_array of bool)
-        Codes; tokens, each window a document of its own; which tokens count.
+        Codes; tokens, with each window as a separate document; mask of the tokens to score.
     """
     wanted = {"n_top": N_WINDOWS, "n_random": N_WINDOWS, "n_silent": 0}
     collector = collect(blocks, n_features, window=window, seed=seed, **wanted)
@@ -76,7 +76,7 @@ def sampled_windows(blocks, n_features, sampling, window, seed):
 
 
 def _block(windows, n_features, vocabulary):
-    """Return codes, tokens and what counts, for windows given as {feature: record}."""
+    """Return codes, tokens and mask for windows given as {feature: record}."""
     tokens = TokenBlock.of_windows([next(iter(w.values())) for w in windows], vocabulary)
     rows, columns, values = [], [], []
     for start, by_feature in zip(document_bounds(tokens.documents)[:-1], windows, strict=True):

@@ -1,4 +1,4 @@
-"""Windows in which a feature fires and windows in which it is silent, for judges to tell apart."""
+"""Draw windows in which a feature fires or is silent, for judges to tell apart."""
 
 import numpy as np
 import scipy.sparse
@@ -8,27 +8,27 @@ from skdict.inspection.evidence._drawn_windows import collect
 
 
 def windows_and_prevalence(blocks, n_features, *, window, n_active, n_silent, seed):
-    """Return windows of each feature, and in which share of all windows it fires.
+    """Return windows of each feature, and the fraction of all windows in which it fires.
 
     Parameters
     ----------
     blocks : iterable of (csr_array, Activations)
-        Codes of whole documents.
+        Codes of whole documents, with their rows.
     n_features : int
-        Columns of the codes.
+        Number of columns of the codes.
     window : int
-        Tokens in a window.
+        Number of tokens in a window.
     n_active, n_silent : int
-        Most windows in which a feature fires and does not.
+        Maximum number of windows in which a feature fires, and in which it does not.
     seed : int
-        Of the draw.
+        Seed for drawing windows.
 
     Returns
     -------
     list of FeatureRecords
-        Windows with the feature in `random`, without in `silent`.
+        Windows in which the feature fires in `random`, and in which it does not in `silent`.
     ndarray of float, shape (n_features,)
-        The shares.
+        Fraction of windows in which each feature fires.
     """
     collector = collect(
         blocks, n_features, window=window, n_top=0, n_random=n_active, n_silent=n_silent, seed=seed
@@ -37,19 +37,19 @@ def windows_and_prevalence(blocks, n_features, *, window, n_active, n_silent, se
 
 
 def hardest(silent, active, n):
-    """Return the n silent windows whose tokens are most like those of windows with a feature.
+    """Return the n silent windows whose tokens are most similar to those of active windows.
 
     Parameters
     ----------
     silent, active : sequence of Record
-        Windows.
+        Windows in which the feature does not fire, and in which it does.
     n : int
-        How many.
+        Maximum number of windows to return.
 
     Returns
     -------
     list of Record
-        By the cosine between counts of tokens, the most alike first.
+        Windows sorted by descending cosine similarity of token counts.
     """
     ids = np.concatenate([record.token_ids for record in [*silent, *active]])
     types, column = np.unique(ids, return_inverse=True)

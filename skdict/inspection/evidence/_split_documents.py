@@ -1,4 +1,4 @@
-"""Documents in parts that share none: to explain on, to select on and to test on."""
+"""Split documents into disjoint parts to explain, select and test on."""
 
 import numpy as np
 
@@ -9,26 +9,27 @@ PARTS = ("explain", "select", "test")
 
 
 def split_documents(activations, *, seed=0, shares=(0.5, 0.2), most_tokens=131_072):
-    """Deal the documents out to three parts, before anything is looked at.
+    """Split documents into three parts, without looking at any code.
 
-    The order is that of a hash of seed and document, so it does not depend on codes, and is
-    the same for every dictionary.
+    Documents are ordered by a hash of the seed and the document number, so the split does not
+    depend on codes and is the same for every dictionary.
 
     Parameters
     ----------
     activations : Activations of shape (n_tokens, width)
-        Whose documents are dealt out.
+        Rows whose documents are split.
     seed : int, default=0
-        Other seeds give other parts.
+        Seed for the split.
     shares : (float, float), default=(0.5, 0.2)
-        Shares of the documents to explain and to select on; the rest tests.
+        Fractions of the documents to explain and to select on; the remainder is for testing.
     most_tokens : int, default=131072
-        Most tokens to explain on, and half as many to select on: what is left tests.
+        Maximum number of tokens to explain on; at most half as many are used to select. The
+        remainder is for testing.
 
     Returns
     -------
     dict of str to ndarray of bool, shape (n_documents,)
-        For "explain", "select" and "test", which documents, by increasing number.
+        Masks of the documents for "explain", "select" and "test", ordered by document number.
 
     Raises
     ------
@@ -40,10 +41,10 @@ def split_documents(activations, *, seed=0, shares=(0.5, 0.2), most_tokens=131_0
     n_documents = len(bounds) - 1
     if n_documents < 3:
         raise ValueError(
-            f"the activations are of {n_documents} documents; pass at least 3: explanations are "
-            f"written, chosen and tested on different documents"
+            f"the activations have {n_documents} documents; pass at least 3, because explanations "
+            f"are written, selected and tested on different documents"
         )
-    # No stream here: with one, the parts would not be those of earlier results.
+    # The hash omits a stream so that splits match those of earlier results.
     order = np.argsort(mix(seed, documents[bounds[:-1]]), kind="stable")
     tokens = np.cumsum(np.diff(bounds)[order])
     ends, used, begun = [], 0, 0

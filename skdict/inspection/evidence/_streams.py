@@ -1,8 +1,8 @@
-"""Random numbers that depend on what is drawn, not on when: each draw has a stream of its own.
+"""Random numbers that depend on what is drawn rather than when, with one stream per draw.
 
-A number is a hash of a seed, a stream and what it belongs to, such as a feature and a window, so
-that results do not depend on the order or the number of blocks. Only `split_documents` hashes seed
-and document without a stream, because the parts of published results must not change.
+A number is a hash of a seed, a stream and the items it belongs to, such as a feature and a window,
+so results do not depend on the order or the number of blocks. Only `split_documents` hashes the
+seed and document without a stream, because the splits of published results must not change.
 """
 
 from enum import IntEnum
@@ -15,32 +15,32 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 class Stream(IntEnum):
-    """What a random number is drawn for; results depend on the integers, so they never change."""
+    """Purpose of a random number; results depend on the integers, so they must never change."""
 
-    # Windows of `RecordCollector`, drawn uniformly among those in which a feature fires.
+    # Random windows of `RecordCollector`, drawn uniformly where a feature fires.
     RANDOM_WINDOWS = 1
-    # The same, drawn in proportion to the square of the largest code.
+    # Importance windows, drawn in proportion to the square of their largest code.
     IMPORTANT_WINDOWS = 2
-    # Windows that all features share, which silent ones are drawn from.
+    # Pool of windows, shared by all features, that silent windows are drawn from.
     SILENT_POOL = 3
-    # Windows of that pool, drawn among those in which a feature does not fire.
+    # Silent windows, drawn from the pool where a feature does not fire.
     SILENT_WINDOWS = 4
-    # The order in which explanations are exchanged for the shuffled-explanation control.
+    # Permutation of explanations for the shuffled-explanation control.
     SHUFFLED_EXPLANATIONS = 5
-    # The features to interpret.
+    # Features to interpret.
     FEATURES = 6
-    # Where a fragment starts in each document, for the protocol of Cunningham et al. (2023).
+    # Start of the fragment in each document, in the protocol of Cunningham et al. (2023).
     FRAGMENTS = 7
-    # Windows of each slice of strength, to explain from and to test on, as in delphi.
+    # Windows of each quantile of the codes, to explain from and to test on, as in delphi.
     QUANTILE_WINDOWS = 8
-    # Windows in which a feature does not fire, for the same test.
+    # Silent windows for the same test.
     QUANTILE_SILENT = 9
-    # What a judge is shown: order, placement and choice of windows.
+    # Choice, order and placement of the windows shown to a judge.
     JUDGE = 10
 
 
 def mix(*values):
-    """Return 64 well-mixed bits for each tuple of whole numbers (the finaliser of splitmix64)."""
+    """Return a 64-bit hash of each tuple of integers, using the finaliser of splitmix64."""
     bits = np.uint64(0)
     with np.errstate(over="ignore"):
         for value in values:
@@ -55,5 +55,5 @@ def _scramble(bits):
 
 
 def uniform(*values):
-    """Return a number above 0 and at most 1 for each tuple of whole numbers."""
+    """Return a number in (0, 1] for each tuple of integers."""
     return ((mix(*values) >> np.uint64(11)).astype(np.float64) + 1) * 2.0**-53

@@ -1,4 +1,4 @@
-"""What a study explains from, chooses or calibrates on, and tests on, dealt out in three ways."""
+"""Split the evidence of a study to explain, to select or calibrate, and to test, in three ways."""
 
 from dataclasses import dataclass
 
@@ -17,15 +17,15 @@ class DocumentParts:
     Parameters
     ----------
     columns : FeatureColumns
-        The dictionary.
+        Features of the dictionary.
     activations : Activations of shape (n_tokens, width)
-        The rows.
+        Rows to encode.
     parts : dict of str to ndarray of bool, or None
-        For "explain", "select" and "test" the documents; None for all.
+        Masks of the documents for "explain", "select" and "test"; a mask of None selects all.
     features : ndarray of int
-        The features drawn.
+        Features drawn.
     drawn : DrawnCodes or None, default=None
-        Their codes on the documents to explain from.
+        Codes of these features on the documents to explain from.
     """
 
     columns: object
@@ -36,37 +36,37 @@ class DocumentParts:
 
     @classmethod
     def split(cls, columns, activations, draw):
-        """Split documents, and draw features from those to explain from."""
+        """Split documents, and draw features on those to explain from."""
         parts = split_documents(activations, seed=draw.seed)
         drawn = draw.codes(columns, activations, parts["explain"])
         return cls(columns, activations, parts, drawn.features, drawn)
 
     @classmethod
     def to_test(cls, columns, activations, features):
-        """Return documents that all test features drawn before."""
+        """Use all documents to test features that were drawn before."""
         return cls(columns, activations, {"test": None}, features)
 
     @property
     def calibrates(self):
-        """Whether there are documents to choose or calibrate on."""
+        """True if there are documents to select or calibrate on."""
         return "select" in self.parts
 
     @property
     def vocabulary(self):
-        """The readable piece of each token."""
+        """Readable text of each token."""
         return self.activations.vocabulary
 
     @property
     def counts(self):
-        """Tokens to explain from on which each feature fires, drawn or not."""
+        """Number of explanation tokens on which each feature fires, whether drawn or not."""
         return self.drawn.counts
 
     def codes(self):
-        """Return the codes to explain from by column, and their tokens; they can be taken once."""
+        """Return codes (by column) and tokens to explain from; can only be called once."""
         return self.drawn.take()
 
     def blocks(self, part, chosen=slice(None)):
-        """Yield (codes, activations) of the documents of a part, for some of the features."""
+        """Yield (codes, activations) of the documents of a part, for the chosen features."""
         features = self.features[chosen]
         return self.columns.blocks(self.activations, self.parts[part], features)
 
@@ -77,18 +77,18 @@ class DocumentParts:
 
 @dataclass(frozen=True, eq=False)
 class WindowParts:
-    """Windows of each feature, dealt out to explain from, to calibrate on and to test on.
+    """Windows of each feature, split to explain from, to calibrate on and to test on.
 
     Parameters
     ----------
     features : ndarray of int
-        The features drawn.
+        Features drawn.
     vocabulary : sequence of str or None
-        The readable piece of each token.
+        Readable text of each token.
     dealt : dict of str to object
-        For each part what a sampler would give.
+        Windows of each part, in the form that a sampler returns.
     counts : ndarray of int or None, default=None
-        Tokens on which each feature fires, drawn or not.
+        Number of tokens on which each feature fires, whether drawn or not.
     """
 
     features: np.ndarray
@@ -99,7 +99,7 @@ class WindowParts:
     calibrates = True
 
     def codes(self):
-        """Return None: windows alone explain."""
+        """Return None, because explanations are written from windows alone."""
 
     def windows(self, part, sample=None):
         """Return the windows of each feature in a part."""
@@ -107,21 +107,21 @@ class WindowParts:
 
 
 def split_fragments(columns, activations, draw):
-    """Draw features, and deal out a fragment of each document as Cunningham et al. (2023) did."""
+    """Draw features, and split one fragment per document as in Cunningham et al. (2023)."""
     drawn = draw.codes(columns, activations, rows_of=lambda block: fragment_rows(block, draw.seed))
     dealt = deal_fragments(drawn.blocks, len(drawn.features), draw.seed)
     return WindowParts(drawn.features, activations.vocabulary, dealt, drawn.counts)
 
 
 def fragments_to_test(columns, activations, features, seed):
-    """Deal out fragments of other documents, for features drawn before."""
+    """Split fragments of other documents, for features that were drawn before."""
     dealt = deal_fragments(columns.blocks(activations, None, features), len(features), seed)
     return WindowParts(features, activations.vocabulary, dealt)
 
 
 def split_quantiles(columns, activations, draw, **options):
-    """Draw features, and windows of every strength as delphi does, by `quantile_windows`."""
-    # Windows come from all documents, whose codes may not fit in memory: they are read again.
+    """Draw features, and windows from every quantile of the codes with `quantile_windows`."""
+    # Codes of all documents may not fit in memory, so the documents are encoded again.
     drawn = draw.codes(columns, activations, rows_of=lambda block: slice(0))
     explain, test, prevalence = quantile_windows(
         lambda: columns.blocks(activations, None, drawn.features),

@@ -1,17 +1,17 @@
-"""Tokens as plain columns, without the activations."""
+"""Store tokens as plain columns, without the activations."""
 
 import numpy as np
 
 
 class TokenBlock:
-    """The token table of some rows, as plain columns.
+    """Tokens of some rows, as plain columns.
 
     Parameters
     ----------
     documents, positions, token_ids : ndarray of int, shape (n_tokens,)
-        As in `Activations`; documents are whole.
+        Document, position and token id of each row, as in `Activations`; documents are whole.
     vocabulary : sequence of str or None, default=None
-        Readable piece of each token id.
+        Readable text of each token id.
     """
 
     def __init__(self, documents, positions, token_ids, vocabulary=None):
@@ -28,19 +28,19 @@ class TokenBlock:
 
     @classmethod
     def of_windows(cls, windows, vocabulary=None):
-        """Return the tokens of windows, each window a document of its own.
+        """Return the tokens of windows, with each window as a separate document.
 
         Parameters
         ----------
         windows : sequence of Record, or of objects with `token_ids` and `position`
-            At least one window; windows are numbered from 0 in this order.
+            Windows, at least one; they are numbered from 0 in this order.
         vocabulary : sequence of str, dict of int to str, or None, default=None
-            Readable piece of each token id.
+            Readable text of each token id.
 
         Returns
         -------
         TokenBlock
-            Each token at its position in the document that the window was cut from.
+            Tokens at their positions in the documents that the windows were cut from.
         """
         sizes = [len(window.token_ids) for window in windows]
         documents = np.repeat(np.arange(len(windows)), sizes)
@@ -56,17 +56,17 @@ class TokenBlock:
         return TokenBlock(*columns, self.vocabulary)
 
     def back(self, offset):
-        """Return the token id some tokens before each row.
+        """Return the token id `offset` tokens before each row.
 
         Parameters
         ----------
         offset : int
-            How many tokens before.
+            Number of tokens to go back.
 
         Returns
         -------
         ndarray of shape (n_rows,), dtype int64
-            -1 where the document has none there.
+            Token ids; -1 where the document has no such token.
         """
         if offset == 0:
             return self.token_ids

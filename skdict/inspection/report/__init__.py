@@ -1,4 +1,4 @@
-"""The HTML report on a dictionary, and the page that rating sheets share with it.
+"""HTML report on a dictionary, and the page template shared with rating sheets.
 
 Floor 5, as all of `inspection`.
 """

@@ -1,4 +1,4 @@
-"""Statistics and reconstruction of a dictionary, from one pass over the rows."""
+"""Compute statistics and reconstruction error of a dictionary in one pass over the rows."""
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -10,14 +10,14 @@ from skdict.inspection.report._tables import number
 
 
 def measure(dictionary, acts, *, verbose, **options):
-    """Return statistics of all codes, and how well they reconstruct the rows.
+    """Return statistics of all codes, and measures of the reconstruction.
 
-    Negative codes are features of their own, numbered `n_components` further on.
+    Negative codes of component j count as a separate feature, numbered `n_components` + j.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted.
+        Fitted dictionary.
     acts : Activations of shape (n_tokens, width)
         Rows to encode, read once, block by block.
     verbose : bool
@@ -28,7 +28,7 @@ def measure(dictionary, acts, *, verbose, **options):
     Returns
     -------
     (FeatureStatistics, dict)
-        The measures are `fvu` and `l0`.
+        Statistics, and the measures `fvu` and `l0`.
     """
     statistics, moments = FeatureStatistics(**options), RunningMoments(acts.shape[1])
     squared_error = 0.0
@@ -49,15 +49,15 @@ def measure(dictionary, acts, *, verbose, **options):
 
 
 def living(counts):
-    """Return which components ever fire, and which features to list.
+    """Return which components are alive, and which features to list.
 
-    A sign of a component whose codes never have it is not a feature, but the positive sign of a
-    component that never fires stands for it, as a dead feature.
+    A sign for which a component has no codes is not a feature. A component that never fires is
+    listed once, as a dead feature with its positive sign.
 
     Parameters
     ----------
     counts : ndarray of int, shape (2 * n_components,)
-        Tokens on which each feature fires, negative codes in the second half.
+        Number of tokens on which each feature fires; negative codes in the second half.
 
     Returns
     -------

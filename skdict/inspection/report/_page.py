@@ -1,4 +1,4 @@
-"""A page that needs nothing but itself: markup, style, scripts and data in one file."""
+"""Build a self-contained page: markup, style, scripts and data in one file."""
 
 import base64
 import hashlib
@@ -14,22 +14,23 @@ _SEEN_CATEGORIES = "LMNPS"
 
 
 def page_html(data, scripts, title):
-    """Return a page as text.
+    """Return the HTML of a page.
 
     Parameters
     ----------
     data : dict
-        What the scripts show; must fit in JSON, nan as None.
+        Data that the scripts show; must be serialisable as JSON, with None in place of nan.
     scripts : sequence of str
-        Files of `assets` that make one script, in this order.
+        Files in `assets` that are concatenated into one script, in this order.
     title : str
-        Name of the page.
+        Title of the page.
 
     Returns
     -------
     str
-        To be written as UTF-8. The policy in it allows this style and this script, known by their
-        hashes, and forbids everything else, the network first of all.
+        HTML to be written as UTF-8. Its Content-Security-Policy allows only this style and this
+        script, identified by their hashes, and forbids everything else, including all network
+        access.
     """
     style = _part("page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(map(_part, scripts)) + "\n})();"
@@ -48,32 +49,33 @@ def page_html(data, scripts, title):
 
 
 def embedded_json(data):
-    """Return compact JSON that cannot end the script element that it stands in."""
+    """Return compact JSON that cannot close the script element that contains it."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def visible(text):
-    """Return text in which every character can be seen.
+    """Return text in which every character is visible.
 
-    Line ends and tabs become arrows, other control characters their pictures or, as marks of
-    direction and of no width, their numbers; lone bytes of broken UTF-8 their hexadecimal digits.
+    Line ends and tabs become arrows, and other control characters their Unicode pictures. Direction
+    marks and zero-width characters become their code points, and stray bytes of broken UTF-8 their
+    hexadecimal digits.
 
     Parameters
     ----------
     text : str
-        Lone bytes stand in it as surrogates, as in the vocabulary of `Activations`.
+        Text in which stray bytes are surrogates, as in the vocabulary of `Activations`.
 
     Returns
     -------
     str
-        Without controls, marks of direction and surrogates.
+        Text without control characters, direction marks and surrogates.
     """
     try:
-        # Bytes of one character that came as several tokens make it again.
+        # Join the bytes of a character that was split over several tokens.
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        pass  # Half a character of UTF-16: shown by its number.
+        pass  # A lone UTF-16 surrogate, shown as its code point.
     return "".join(map(_visible_character, text))
 
 

@@ -1,4 +1,4 @@
-"""What a report shows of each feature, as numbers and lists that fit in JSON."""
+"""Convert what a report shows of each feature to numbers and lists that fit in JSON."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ N_TOKENS, N_NEAREST, N_OUTPUT = 10, 6, 8
 
 
 class Pool:
-    """Different things under the numbers in which they came."""
+    """Distinct items, numbered in order of first use."""
 
     def __init__(self):
         self.items, self._numbers = [], {}
 
     def number_of(self, key, make):
-        """Return the number of what a key stands for, made where the key is new."""
+        """Return the number of the item with this key, calling `make` if the key is new."""
         if key not in self._numbers:
             self._numbers[key] = len(self.items)
             self.items.append(make())
@@ -25,18 +25,18 @@ class Pool:
 
 
 class Sheets:
-    """The sheets of features, with tokens and windows that many share written once.
+    """Feature sheets, with shared tokens and windows stored only once.
 
     Parameters
     ----------
     statistics : FeatureStatistics
-        Of all codes.
+        Statistics of all codes.
     vocabulary : sequence of str or None
-        The readable piece of each token.
+        Readable text of each token.
     nearest : list of list of (int, float)
-        The nearest components of each component, with cosines.
+        Nearest components of each component, with cosine similarities.
     effects : dict of int to (list of (str, float), list of (str, float))
-        Output tokens of features, as `effects_by_feature` returns them.
+        Output tokens of features, as returned by `effects_by_feature`.
     """
 
     def __init__(self, statistics, vocabulary, nearest, effects):
@@ -44,11 +44,11 @@ class Sheets:
         self._nearest, self._effects = nearest, effects
         self._histogram, self._records = statistics.histogram_, statistics.records()
         self._counts, self._max = statistics.counts_, statistics.max_
-        # Texts of tokens; for each window its document, first position and tokens.
+        # Token texts; and for each window its document, first position and tokens.
         self.tokens, self.windows = Pool(), Pool()
 
     def sheet(self, feature):
-        """Return what is known of one feature.
+        """Return the sheet of one feature.
 
         Parameters
         ----------
@@ -58,10 +58,10 @@ class Sheets:
         Returns
         -------
         dict
-            `hist`, first bin and counts; `tok`, token, share in thousandths, probability in
-            thousandths, firings; `top` and `random`, windows with offsets and codes in
-            thousandths of the largest; `silent`; `up` and `down`, output tokens with effects;
-            `near`, features with cosines.
+            `hist`, first bin and counts; `tok`, tokens with share and probability in thousandths
+            and number of firings; `top` and `random`, windows with offsets and codes in thousandths
+            of the largest code; `silent`, windows; `up` and `down`, output tokens with effects;
+            `near`, features with cosine similarities.
         """
         counts = self._histogram[feature]
         filled = np.flatnonzero(counts)
@@ -88,7 +88,7 @@ class Sheets:
         ]
 
     def _near(self, feature):
-        """Return the nearest features, each by the sign that fires more."""
+        """Return the nearest features, each with the sign that fires more often."""
         n_components = len(self._nearest)
         sign = -1 if feature >= n_components else 1
         found = []
@@ -122,19 +122,19 @@ def _output(effects):
 
 
 def nearest_alive(dictionary, alive):
-    """Return for each component the most similar others that fire.
+    """Return the most similar other components that fire, for each component.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted.
+        Fitted dictionary.
     alive : ndarray of bool, shape (n_components,)
-        Which components ever fire; the others have no neighbours.
+        Mask of components that fire; dead ones have no neighbours.
 
     Returns
     -------
     list of list of (int, float)
-        Components with the cosines of their atoms, largest first.
+        Components with the cosine similarities of their decoder directions, largest first.
     """
     found, kept = [[] for _ in alive], np.flatnonzero(alive)
     if len(kept) > 1:

@@ -1,4 +1,4 @@
-"""Scores and effects, from wherever they come, by feature."""
+"""Read scores and effects from any supported table, by feature."""
 
 import math
 import numbers
@@ -9,16 +9,16 @@ from skdict._validation import check_features
 
 
 def columns_of(table, name, needed):
-    """Return a table as a dict of lists, whether it is a data frame, a dict or records.
+    """Convert a table in any supported format to a dict of lists.
 
     Parameters
     ----------
     table : DataFrame, dict of columns, list of dict, or object with `to_dict`
-        The table; an index called `feature` is a column, too.
+        Table to convert. A named index, such as `feature`, becomes a column.
     name : str
-        What to call it in messages.
+        Name of the table in error messages.
     needed : tuple of str
-        Columns that have to be there.
+        Columns that the table must have.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def columns_of(table, name, needed):
     Raises
     ------
     TypeError
-        If it is no table.
+        If the table has an unsupported type.
     ValueError
         If a column is missing, or columns differ in length.
     """
@@ -47,25 +47,28 @@ def columns_of(table, name, needed):
     missing = [key for key in needed if key not in table]
     if missing:
         raise ValueError(
-            f"{name} has no column {', '.join(missing)}; there are {', '.join(map(str, table))}"
+            f"{name} has no column {', '.join(missing)}; its columns are "
+            f"{', '.join(map(str, table))}"
         )
     columns = {key: np.asarray(column, dtype=object).tolist() for key, column in table.items()}
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"columns of {name} differ in length: {lengths}")
+        raise ValueError(
+            f"columns of {name} differ in length: {lengths}; pass columns of equal length"
+        )
     return columns
 
 
 def scores_by_feature(scores, n_features):
-    """Return score, status and explanation of each feature, and the summary of all.
+    """Return the score, status and explanation of each feature, and a summary over features.
 
     Parameters
     ----------
     scores : FeatureInterpreter, table or None
-        A fitted interpreter, or columns `feature`, `score` and, if at hand, `status` and
+        Fitted interpreter, or a table with columns `feature`, `score` and optionally `status` and
         `explanation`.
     n_features : int
-        How many features there are.
+        Number of features.
 
     Returns
     -------
@@ -74,9 +77,9 @@ def scores_by_feature(scores, n_features):
     Raises
     ------
     TypeError
-        If a feature or a score is no number.
+        If a feature or a score is not a number.
     ValueError
-        If a feature does not exist, or has two scores.
+        If a feature does not exist or has two scores.
     """
     if scores is None:
         return {}, None
@@ -102,24 +105,24 @@ def scores_by_feature(scores, n_features):
 
 
 def effects_by_feature(effects, n_features):
-    """Return the tokens that each feature makes likelier and less likely, strongest first.
+    """Return the tokens that each feature makes more and less likely, strongest first.
 
     Parameters
     ----------
     effects : table or None
-        Columns `feature`, `token` and `effect`, one row for each pair that is to be shown.
+        Table with columns `feature`, `token` and `effect`, one row per pair to show.
     n_features : int
-        How many features there are.
+        Number of features.
 
     Returns
     -------
     dict of int to (list of (str, float), list of (str, float))
-        Tokens of positive effect, largest first, and of negative, smallest first.
+        Tokens with positive effects, largest first, and with negative effects, smallest first.
 
     Raises
     ------
     TypeError
-        If a feature or an effect is no number.
+        If a feature or an effect is not a number.
     ValueError
         If a feature does not exist.
     """
@@ -143,18 +146,18 @@ def effects_by_feature(effects, n_features):
 
 
 def _checked(table, column, value):
-    """Return a number of a table as JSON can hold it, or refuse what is none (`TypeError`)."""
+    """Return a value as a number for JSON, or raise TypeError if it is not a number."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
     if value is not None and not is_number:
         raise TypeError(
-            f"the column {column} of {table} holds {value!r}; pass numbers, and None or nan where "
-            f"there is none"
+            f"the column {column} of {table} contains {value!r}; pass numbers, with None or nan "
+            f"for missing values"
         )
     return number(value)
 
 
 def number(value, digits=5):
-    """Return a number as JSON can hold it: few digits, None for what is not finite."""
+    """Return a number for JSON, rounded to a few digits; None if it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return int(value) if isinstance(value, (int, np.integer)) else float(f"{value:.{digits}g}")

@@ -1,4 +1,4 @@
-"""One page on a dictionary, to be opened in any browser."""
+"""Write a report on a dictionary as one HTML page."""
 
 from pathlib import Path
 
@@ -35,69 +35,73 @@ def write_report(
     seed=0,
     verbose=True,
 ):
-    """Write a page on the features of a dictionary: one HTML file, no server, no network.
+    """Write an interactive HTML report on the features of a dictionary.
 
-    It has a summary (fraction of variance unexplained, codes a token, dead features, densities), a
-    table that can be searched and sorted, and a sheet for each feature: the windows of its largest
-    codes, others drawn at random from all in which it fires, ordered by strength, some in which
-    it is silent, the histogram of its codes, tokens, effects on the output and nearest features.
-    It is read with the mouse, by touch, or by keys, which ``?`` lists.
+    The report is a single file that opens in any browser without a server or network access. It
+    contains a summary (fraction of variance unexplained, active codes per token, dead features and
+    feature densities), a searchable and sortable table of features, and a sheet for each feature.
+    A sheet shows the windows with the largest codes, random windows in which the feature fires
+    (grouped by code), windows in which it is silent, a histogram of its codes, its top tokens, its
+    effects on the output and its nearest features. Press ``?`` in the report for the keyboard
+    shortcuts.
 
-    A feature fires where its code is positive. The negative codes of a component, where it has any,
-    are a feature of their own, as in `FeatureInterpreter`.
+    A feature fires where its code is positive. If a component has negative codes, they count as a
+    separate feature, as in `FeatureInterpreter`.
 
     Parameters
     ----------
     path : str or path
-        HTML file to write, in one step.
+        HTML file to write. The file is written atomically.
     dictionary : estimator
-        Fitted, with `components_`, `transform` and `inverse_transform`; a Pipeline may end in one.
+        Fitted dictionary with `components_`, `transform` and `inverse_transform`, or a Pipeline
+        that ends in one.
     acts : Activations of shape (n_tokens, width)
-        Rows that the dictionary was not fitted on, for honest figures. They are read once, block
-        by block.
+        Rows to encode. Use held-out rows so that the measures are unbiased. Rows are read once,
+        block by block.
     scores : FeatureInterpreter or table, optional
-        A fitted interpreter, or a table with columns `feature`, `score` and, if at hand, `status`
-        and `explanation`. A table is a data frame, a dict of columns or a list of dicts.
+        Fitted interpreter, or a table with columns `feature`, `score` and optionally `status` and
+        `explanation`. A table is a data frame, a dict of columns or a list of dicts.
     effects : table, optional
-        Tokens that features make likelier or less likely, as `output_effects` of
-        `skdict.interventions` gives them: columns `feature`, `token` and `effect`, in nats of
+        Tokens that features make more or less likely, as returned by `output_effects` in
+        `skdict.interventions`: columns `feature`, `token` and `effect`, in nats of
         log-probability.
     model : str, path or loaded model, optional
-        Its name is shown; by default the one that `acts` come from.
+        Model whose name is shown; by default the model that `acts` were extracted from.
     features : array-like of int, optional
-        Features to show; by default all. Summary and nearest features are of all.
+        Features to show; by default all. The summary and the nearest features always cover all
+        features.
     title : str, default="Dictionary report"
-        Shown on top.
+        Title of the report.
     window : int, default=48
-        Tokens in a window.
+        Number of tokens in a window.
     n_top, n_random, n_silent : int, default=8, 12 and 5
-        Most windows of each kind.
+        Maximum number of strongest, random and silent windows of each feature.
     seed : int, default=0
-        Other seeds draw other windows.
+        Seed for drawing windows.
     verbose : bool, default=True
-        Whether work that takes longer than a second shows a progress bar.
+        If True, show progress bars for steps that take longer than a second.
 
     Raises
     ------
     TypeError
-        If `dictionary` is not a fitted dictionary, `acts` carry no tokens, or a table is not a
-        supported table or holds something other than numbers.
+        If `dictionary` is not a fitted dictionary, `acts` is not an `Activations` object, or
+        `scores` or `effects` is not a supported table or contains values other than numbers.
     ValueError
-        If `path` is a folder or cannot be written to; a feature does not exist or is named twice,
-        a column is missing, a row is not finite, or a number is out of bounds.
+        If `path` is a folder or not writable, a feature does not exist or is repeated, a column is
+        missing, a row is not finite, or a number is out of bounds.
     OSError
-        If the file cannot be written; what was there before is then untouched.
+        If the file cannot be written. An existing file is then left unchanged.
 
     See Also
     --------
-    skdict.interpretation.ratings.write_rating_sheet : Features for people to rate, blinded.
-    FeatureStatistics : The numbers behind it.
+    skdict.interpretation.ratings.write_rating_sheet : Write a blinded sheet for human raters.
+    FeatureStatistics : Compute the statistics shown in the report.
 
     Notes
     -----
-    The file is about 1 MB for each 1 MB of text shown, and 2 to 4 KB for each feature. Its policy
-    (Content-Security-Policy) allows the script and the style in it and nothing else; texts are only
-    ever shown as text, with characters that could not be seen written out.
+    The file takes about 1 MB per 1 MB of text shown, plus 2 to 4 KB per feature. Its
+    Content-Security-Policy allows only the script and the style in the file. Texts are always
+    inserted as text, never as markup, with invisible characters written out.
 
     Examples
     --------
@@ -142,14 +146,14 @@ def write_report(
 
 
 def _check(acts, n_components, features):
-    """Return the features to show as a list, None for all."""
+    """Return the features to show as a list, or None for all."""
     if len(check_activations(acts, "acts")) == 0:
-        raise ValueError("acts have no row; pass activations of at least one text")
+        raise ValueError("acts have no rows; pass activations of at least one text")
     return None if features is None else check_features(features, 2 * n_components)
 
 
 def _summary(statistics, measures, alive, listed):
-    """Return what the page says of the dictionary as a whole."""
+    """Return the data of the summary."""
     return {
         "n_components": len(alive),
         "n_tokens": statistics.n_tokens_,
@@ -160,7 +164,7 @@ def _summary(statistics, measures, alive, listed):
 
 
 def _table(statistics, features, by_score):
-    """Return the columns of the table of features."""
+    """Return the columns of the feature table."""
     unscored = (None, "", "")
     score, status, text = zip(*(by_score.get(j, unscored) for j in features), strict=True)
     of = {
@@ -180,7 +184,7 @@ def _table(statistics, features, by_score):
 
 
 def _about(dictionary, acts, model):
-    """Return lines on where all this comes from."""
+    """Return (name, value) pairs that describe where the data come from."""
     known = acts.metadata
     if model is None:
         model = known.get("model")

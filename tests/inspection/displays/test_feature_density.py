@@ -29,7 +29,7 @@ def test_density_counts_those_that_never_and_those_that_always_fire():
     codes = scipy.sparse.csr_array([[0, 1.0, 1.0], [0, 0, 1.0], [0, 0, 1.0]])
     display = FeatureDensityDisplay.from_codes(codes).plot()
     assert heights(display.ax_).sum() == 2
-    assert "3 features, 1 of them dead" in texts(display.ax_)
+    assert "3 features, 1 dead" in texts(display.ax_)
     assert "2 above 0.1" in texts(display.ax_)
     assert FeatureDensityDisplay.from_codes(np.zeros((3, 2))).plot().figure_
 

@@ -23,12 +23,12 @@ def test_feature_map_keeps_clusters_together():
     assert {r"\$first\$", "density"} <= set(texts(display.ax_))
     grey, coloured = display.ax_.collections
     assert (len(grey.get_offsets()), len(coloured.get_offsets())) == (1, 59)
-    with pytest.raises(ValueError, match="one for each of the 60"):
+    with pytest.raises(ValueError, match="one value for each of the 60"):
         display.plot(values=[1.0])
 
 
 def test_feature_map_of_a_dictionary(path):
     display = FeatureMapDisplay.from_estimator(path[0])
     assert display.positions.shape == (16, 2)
-    with pytest.raises(ValueError, match="3 features are no map"):
+    with pytest.raises(ValueError, match="a map of 3 features"):
         FeatureMapDisplay.from_directions(np.eye(3))

@@ -22,5 +22,5 @@ def test_one_curve_and_no_curve():
     assert display.ax_.get_legend() is None
     with pytest.raises(ValueError, match="y='loss'"):
         display.plot(y="loss")
-    with pytest.raises(TypeError, match="'sae' are no curves"):
+    with pytest.raises(TypeError, match="not a patching curve: 'sae'"):
         PatchingCurveDisplay.from_curves({"sae": {"kl": [1.0]}})

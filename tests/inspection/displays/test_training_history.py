@@ -15,7 +15,7 @@ def test_training_history(acts):
     drawn = display.axes_[1].lines[0]
     assert drawn.get_xdata().tolist() == [entry["step"] for entry in sae.history_]
     assert drawn.get_ydata().tolist() == [entry["l0"] for entry in sae.history_]
-    with pytest.raises(ValueError, match=r"pass some of 'loss'.*'n_dead'"):
+    with pytest.raises(ValueError, match=r"pass at least one of 'loss'.*'n_dead'"):
         display.plot(measures=["speed"])
     with pytest.raises(TypeError, match="PCA has no history_"):
         TrainingHistoryDisplay.from_estimator(PCA(2).fit(np.asarray(acts)))

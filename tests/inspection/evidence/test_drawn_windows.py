@@ -126,7 +126,7 @@ def test_bad_input(data):
         collect_records(codes, np.asarray(acts))
     with pytest.raises(ValueError, match=r"codes have shape \(3, 6\)"):
         collect_records(codes[:3], acts)
-    with pytest.raises(ValueError, match="codes hold NaN"):
+    with pytest.raises(ValueError, match="codes contain NaN"):
         collect_records(codes * np.nan, acts)
     with pytest.raises(ValueError, match="pass codes of shape"):
         RecordCollector(2).update(codes, acts)

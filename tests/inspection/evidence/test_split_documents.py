@@ -38,5 +38,5 @@ def test_a_part_does_not_depend_on_the_rows():
 
 
 def test_two_documents_are_too_few():
-    with pytest.raises(ValueError, match="of 2 documents; pass at least 3"):
+    with pytest.raises(ValueError, match="have 2 documents; pass at least 3"):
         split_documents(activations([4, 4]))

@@ -1,10 +1,10 @@
-// What every page needs: its data, elements, numbers, the switch of light and dark, keys.
+// Shared by all pages: data, elements, number formats, the theme switch and keyboard shortcuts.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
-// Text is only ever added as text nodes: nothing in the data becomes markup.
+// Text is only ever added as text nodes, so nothing in the data can become markup.
 function el(tag, props = {}, ...children) {
   const inSvg = ["svg", "g", "rect", "line", "text", "title", "path"].includes(tag);
   const node = inSvg ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -38,13 +38,13 @@ function percent(share) {
   return `${value >= 10 ? value.toFixed(0) : value.toPrecision(2)} %`;
 }
 
-// Settings stay with the browser where it lets them.
+// Settings are kept in local storage where the browser allows it.
 const kept = {
   get(name) {
     try { return localStorage.getItem(name); } catch { return null; }
   },
   set(name, value) {
-    try { localStorage.setItem(name, value); } catch { /* Not kept; nothing else changes. */ }
+    try { localStorage.setItem(name, value); } catch { /* Settings are lost, but the page works. */ }
   },
 };
 
@@ -60,7 +60,7 @@ function themeSwitch() {
   function apply() {
     document.documentElement.dataset.theme = theme;
     button.textContent = themes[theme];
-    button.setAttribute("aria-label", `Colours: ${theme}`);
+    button.setAttribute("aria-label", `Colour theme: ${theme}`);
   }
   apply();
   return button;
@@ -69,15 +69,15 @@ function themeSwitch() {
 function helpButton(keys) {
   const rows = keys.map(([key, what]) => el("tr", {}, el("td", {}, el("kbd", {}, key)), el("td", {}, what)));
   const close = el("button", { type: "button", onclick: () => byId("help").close() }, "Close");
-  fill(byId("help"), el("h2", {}, "Keys"), el("table", {}, el("tbody", {}, rows)), close);
-  return el("button", { type: "button", id: "keys", "aria-label": "Keys", onclick: openHelp }, "?");
+  fill(byId("help"), el("h2", {}, "Keyboard shortcuts"), el("table", {}, el("tbody", {}, rows)), close);
+  return el("button", { type: "button", id: "keys", "aria-label": "Keyboard shortcuts", onclick: openHelp }, "?");
 }
 
 function openHelp() {
   byId("help").showModal();
 }
 
-// Keys act on the page, but not while somebody writes or a dialog is open.
+// Shortcuts are disabled in text fields (except those in `typing`) and while a dialog is open.
 function onKeys(actions, typing = {}) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
@@ -87,7 +87,7 @@ function onKeys(actions, typing = {}) {
   });
 }
 
-// A window of text: runs of tokens, those with a code shaded by it.
+// A window of text, in which tokens are shaded by their code.
 function textRuns(tokens, strengths, from = 0, to = tokens.length, label = null) {
   const line = el("p", { class: "window", dir: "auto" }, from > 0 ? el("span", { class: "cut" }, "… ") : null);
   let run = "";

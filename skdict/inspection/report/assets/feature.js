@@ -1,4 +1,4 @@
-// The sheet of one feature, made when it is opened.
+// The sheet of one feature, built when it is opened.
 
 const BEFORE = 16, AFTER = 12, LONG = 220;
 const table = data.table;
@@ -21,10 +21,10 @@ function featureSheet(row) {
     el("input", { type: "checkbox", id: "whole", checked: wholeWindows, onchange: (event) => {
       wholeWindows = event.target.checked;
       drawWindows();
-    } }), "whole windows");
+    } }), "Show whole windows");
   drawWindows();
   const cards = el("div", { class: "cards" }, tokensCard(detail), codesCard(detail), outputCard(detail), nearestCard(detail));
-  const fired = table.count[row] ? [toggle, best, cards, others] : [el("p", { class: "empty" }, "It fires on none of these tokens."), cards];
+  const fired = table.count[row] ? [toggle, best, cards, others] : [el("p", { class: "empty" }, "This feature does not fire on any of these tokens."), cards];
   return [explanation(row), facts(row), ...fired];
 }
 
@@ -33,17 +33,17 @@ function explanation(row) {
   if (!text) return null;
   const quote = el("blockquote", { dir: "auto", class: "short" }, el("p", {}, text));
   if (text.length > LONG) {
-    quote.append(el("button", { type: "button", onclick: () => quote.classList.remove("short") }, "all of it"));
+    quote.append(el("button", { type: "button", onclick: () => quote.classList.remove("short") }, "Show all"));
   }
   return quote;
 }
 
 function facts(row) {
   const known = [
-    ["fires on", percent(table.density[row])],
-    ["tokens", show(table.count[row])],
+    ["density", percent(table.density[row])],
+    ["active tokens", show(table.count[row])],
     ["largest code", show(table.max[row])],
-    ["mean code", show(table.mean[row])],
+    ["mean active code", show(table.mean[row])],
     ["token entropy", show(table.entropy[row], 2)],
   ];
   if (table.score[row] !== null) known.unshift(["score", show(table.score[row], 2)]);
@@ -60,7 +60,7 @@ function barRow(name, share, value, flipped = false) {
     el("th", { scope: "row", dir: "auto" }, tokenChip(name)), el("td", {}, value));
 }
 
-// A space in front of a token is seen in a list, as a dot.
+// In lists, a leading space is shown as a dot.
 function tokenChip(token) {
   const spaced = token.startsWith(" ");
   return el("span", { class: "token" }, spaced ? el("span", { class: "space" }, "·") : null, spaced ? token.slice(1) : token);
@@ -73,13 +73,13 @@ function tokensCard(detail) {
     line.append(el("td", {}, `${Math.round(probability / 10)} %`));
     return line;
   });
-  const head = el("tr", {}, el("th", { scope: "col" }, "token"), el("th", { scope: "col" }, "share of code"), el("th", { scope: "col" }, "fires on it"));
-  return card("Tokens", null, el("table", { class: "bars" }, el("thead", {}, head), el("tbody", {}, rows)));
+  const head = el("tr", {}, el("th", { scope: "col" }, "token"), el("th", { scope: "col" }, "share of code"), el("th", { scope: "col" }, "firing rate"));
+  return card("Top tokens", null, el("table", { class: "bars" }, el("thead", {}, head), el("tbody", {}, rows)));
 }
 
 function codesCard(detail) {
   if (!detail.tok.length) return null;
-  return card("Codes", null, codesChart(detail.hist, data.edges));
+  return card("Code histogram", null, codesChart(detail.hist, data.edges));
 }
 
 function outputCard(detail) {
@@ -88,7 +88,7 @@ function outputCard(detail) {
   const column = (title, side) => el("table", { class: "bars" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col", colspan: 2 }, title))),
     el("tbody", {}, side.map(([token, effect]) => barRow(token, effect / largest, show(effect, 2), effect < 0))));
-  return card("Output", "effect in nats", el("div", { class: "pair" }, column("likelier", detail.up), column("less likely", detail.down)));
+  return card("Output effects", "nats of log-probability", el("div", { class: "pair" }, column("more likely", detail.up), column("less likely", detail.down)));
 }
 
 function nearestCard(detail) {
@@ -98,7 +98,7 @@ function nearestCard(detail) {
     const name = row === undefined ? el("span", {}, nameOf(feature)) : el("a", { href: `#f${feature}` }, nameOf(feature));
     return el("li", {}, name, el("span", { class: "words", dir: "auto" }, words), el("span", { class: "number" }, show(cosine, 2)));
   });
-  return card("Nearest", "cosine of the atoms", el("ol", { class: "nearest" }, items));
+  return card("Nearest features", "cosine similarity", el("ol", { class: "nearest" }, items));
 }
 
 function topTokens(row) {
@@ -115,14 +115,14 @@ function windowLine(row, [place, pairs]) {
   const to = wholeWindows ? ids.length : Math.min(ids.length, peak + 1 + AFTER);
   const code = (strength) => `code ${show(strength * table.max[row])}`;
   const line = textRuns(ids.map((i) => data.tokens[i]), strengths, from, to, code);
-  return el("li", {}, el("span", { class: "number", title: `text ${document}, from token ${position}` }, show(largest * table.max[row])), line);
+  return el("li", {}, el("span", { class: "number", title: `document ${document}, from token ${position}` }, show(largest * table.max[row])), line);
 }
 
 function strongest(row, detail) {
-  return el("section", {}, el("h3", {}, "Strongest"), el("ol", { class: "texts" }, detail.top.map((found) => windowLine(row, found))));
+  return el("section", {}, el("h3", {}, "Strongest windows"), el("ol", { class: "texts" }, detail.top.map((found) => windowLine(row, found))));
 }
 
-// Windows drawn at random show what is usual, which the strongest ones hide.
+// Random windows show typical behaviour, which the strongest windows alone would hide.
 function byStrength(row, detail) {
   const peak = ([, pairs]) => Math.max(...pairs.filter((_, i) => i % 2));
   const drawn = [...detail.random].sort((a, b) => peak(b) - peak(a));
@@ -134,7 +134,7 @@ function byStrength(row, detail) {
     return found.length ? [el("h4", {}, name), el("ol", { class: "texts" }, found.map((w) => windowLine(row, w)))] : [];
   });
   if (!drawn.length) return null;
-  return el("section", {}, el("h3", {}, "At random", el("small", {}, "drawn from all windows in which it fires")), groups.flat());
+  return el("section", {}, el("h3", {}, "Random windows", el("small", {}, "drawn from all windows in which the feature fires")), groups.flat());
 }
 
 function silent(detail) {
@@ -143,6 +143,6 @@ function silent(detail) {
   const more = el("details", { id: "silent", ontoggle: () => {
     if (list.childElementCount) return;
     fill(list, detail.silent.map((place) => el("li", {}, el("span", { class: "number" }, "0"), textRuns(data.windows[place][2].map((i) => data.tokens[i]), new Map()))));
-  } }, el("summary", {}, `Silent (${detail.silent.length})`, el("small", {}, "drawn from windows in which it does not fire")), list);
+  } }, el("summary", {}, `Silent windows (${detail.silent.length})`, el("small", {}, "drawn from windows in which the feature does not fire")), list);
   return el("section", {}, more);
 }

@@ -1,4 +1,4 @@
-// A rating sheet: items that tell nothing of feature or method, and a file of ratings to send back.
+// A blinded rating sheet: items reveal neither feature nor method, and ratings are saved to a file.
 
 const RATINGS = ["no pattern", "vague", "clear with exceptions", "clear"];
 const CONFIDENCE = ["low", "medium", "high"];
@@ -18,7 +18,7 @@ function change(name, value) {
   draw();
 }
 
-// Time counts while an item is open and the page in sight; a long pause is no reading.
+// Time counts while an item is open and the page is visible; long pauses are capped.
 function keepTime() {
   const passed = (performance.now() - since) / 1000;
   if (!document.hidden) answerOf(open).seconds += Math.min(passed, LONGEST_PAUSE);
@@ -44,7 +44,7 @@ function choice(name, values, first) {
   return el("fieldset", { class: "choice", id: name }, el("legend", {}, name[0].toUpperCase() + name.slice(1)), options);
 }
 
-// Marked tokens stand between << and >>.
+// Marked tokens are enclosed in << and >>.
 function markedLine(text) {
   const line = el("p", { class: "window", dir: "auto" });
   text.split(/(<<.*?>>)/).forEach((part) => {
@@ -59,10 +59,10 @@ function drawItem() {
   fill(byId("detail"),
     el("div", { class: "bar" }, el("h2", { tabindex: "-1" }, `Item ${open + 1} of ${data.items.length}`),
       el("div", { class: "moves" }, el("button", { type: "button", "aria-label": "Previous item", onclick: () => go(open - 1) }, "‹"), el("button", { type: "button", id: "next", "aria-label": "Next item", onclick: () => go(open + 1) }, "›"))),
-    el("p", { class: "task" }, "Is there one pattern in what is marked?"),
+    el("p", { class: "task" }, "Do the highlighted tokens share a single pattern?"),
     el("ol", { class: "texts" }, data.items[open].windows.map(markedLine)),
     el("div", { class: "form" }, choice("rating", RATINGS, 0),
-      el("label", { class: "field" }, el("span", {}, "What the pattern is, if there is one"), label),
+      el("label", { class: "field" }, el("span", {}, "Description of the pattern, if there is one"), label),
       choice("confidence", CONFIDENCE, 1)));
 }
 
@@ -85,7 +85,7 @@ function rate(value) {
   input.focus();
 }
 
-// A spreadsheet takes a cell for a formula that begins with one of these, unless an apostrophe does.
+// Spreadsheets read cells that start with these as formulas; a leading apostrophe prevents it.
 const FORMULA = /^[' ]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
 function field(value) {
@@ -110,8 +110,8 @@ function save() {
   unsaved = false;
 }
 
-byId("tools").append(el("button", { type: "button", id: "save", onclick: save, "aria-label": "Save ratings as a file" }, "Save"), helpButton([
-  ["0 to 3", "rate"], ["j  k", "next, previous item"], ["/", "say what the pattern is"], ["Escape", "leave the field"], ["?", "these keys"],
+byId("tools").append(el("button", { type: "button", id: "save", onclick: save, "aria-label": "Save ratings to a file" }, "Save"), helpButton([
+  ["0 to 3", "rate the item"], ["j  k", "next or previous item"], ["/", "describe the pattern"], ["Escape", "leave the text field"], ["?", "show the keyboard shortcuts"],
 ]), themeSwitch());
 fill(byId("list"), el("div", { class: "bar" }, el("p", { class: "count", id: "progress", role: "status" })),
   el("ol", { id: "items" }, data.items.map((_, i) => el("li", { id: `item-${i}` }, el("button", { type: "button", onclick: () => go(i) }, `Item ${i + 1}`, el("span", { class: "number" }))))));
@@ -120,7 +120,7 @@ onKeys({
   ...digits, j: () => go(open + 1), k: () => go(open - 1), "?": openHelp, "/": () => byId("label").focus(),
 }, { Escape: () => document.activeElement.blur(), Enter: () => document.activeElement.blur() });
 document.addEventListener("visibilitychange", () => {
-  // What passed while the page was out of sight is left out.
+  // Do not count time while the page is hidden.
   if (!document.hidden) since = performance.now();
   else { answerOf(open).seconds += Math.min((performance.now() - since) / 1000, LONGEST_PAUSE); kept.set(storage, JSON.stringify(answers)); }
 });

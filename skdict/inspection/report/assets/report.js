@@ -1,4 +1,4 @@
-// Summary, table of features, and moving between them. The address names the open feature.
+// Summary, feature table and navigation. The URL fragment identifies the open feature.
 
 const STEP = 120;
 const scored = table.score.some((score) => score !== null);
@@ -6,7 +6,7 @@ const COLUMNS = [
   { name: "feature", title: "Feature", value: (row) => table.feature[row], ascending: true },
   { name: "density", title: "Density", value: (row) => table.density[row] },
   scored && { name: "score", title: "Score", value: (row) => table.score[row] },
-  { name: "text", title: table.text.some(Boolean) ? "Tokens, explanation" : "Tokens", value: (row) => topTokens(row).join(" ").toLowerCase() || null, ascending: true },
+  { name: "text", title: table.text.some(Boolean) ? "Tokens and explanation" : "Tokens", value: (row) => topTokens(row).join(" ").toLowerCase() || null, ascending: true },
 ].filter(Boolean);
 
 const state = { order: scored ? "score" : "density", ascending: false, query: "", rows: [], shown: 0, open: null };
@@ -29,7 +29,7 @@ function refresh() {
   const keys = table.feature.map((_, row) => column.value(row));
   const sign = state.ascending ? 1 : -1;
   state.rows = table.feature.map((_, row) => row).filter((row) => words.every((word) => searched(row).includes(word)));
-  // What has no value comes last, whichever way.
+  // Missing values come last in either direction.
   state.rows.sort((a, b) => (keys[a] === null) - (keys[b] === null) || (keys[a] < keys[b] ? -sign : keys[a] > keys[b] ? sign : a - b));
   state.shown = 0;
   fill(body);
@@ -42,7 +42,7 @@ function refresh() {
   }
 }
 
-// Rows are made as they come into sight.
+// Rows are added as they scroll into view.
 function more(atLeast = state.shown + STEP) {
   const end = Math.min(state.rows.length, atLeast);
   body.append(...state.rows.slice(state.shown, end).map(tableRow));
@@ -78,22 +78,22 @@ function overview() {
   const { summary, interpretation } = data;
   const alive = table.density.filter((density) => density > 0).length;
   const tiles = [
-    ["unexplained", show(summary.fvu), "FVU: share of the variance"],
-    ["codes a token", show(summary.l0), `L0, of ${show(data.n_components)}`],
-    ["never fire", show(summary.n_dead), `of ${show(data.n_components)}`],
+    ["FVU", show(summary.fvu), "fraction of variance unexplained"],
+    ["L0", show(summary.l0), `active codes per token, of ${show(data.n_components)}`],
+    ["dead features", show(summary.n_dead), `of ${show(data.n_components)} never fire`],
   ];
   if (interpretation) {
     const i = interpretation;
     const two = (value) => (value === null ? "–" : (Math.round(value * 100) / 100 + 0).toFixed(2).replace("-", "−"));
-    tiles.push(["mean score", two(i.interpretability), `${two(i.interpretability_low)} to ${two(i.interpretability_high)}; ${show(i.n_scored)} features`]);
-    tiles.push(["of it by context", two(i.context_gain), "beyond what tokens alone explain"]);
-    tiles.push(["control", two(i.shuffled), "explanations exchanged"]);
+    tiles.push(["mean score", two(i.interpretability), `95 % CI ${two(i.interpretability_low)} to ${two(i.interpretability_high)}; ${show(i.n_scored)} features scored`]);
+    tiles.push(["context gain", two(i.context_gain), "mean score above that of tokens alone"]);
+    tiles.push(["control", two(i.shuffled), "mean score with shuffled explanations"]);
   }
   return [
     el("h2", { tabindex: "-1" }, "Summary"),
     el("dl", { class: "tiles" }, tiles.map(([name, value, hint]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, el("small", {}, hint))))),
     el("section", { class: "card" }, el("h3", {}, "Density", el("small", {}, `${show(data.densities.length)} features`)), densityChart(data.densities)),
-    el("dl", { class: "about" }, [...data.about, ["texts", show(data.n_documents)], ["tokens", show(data.n_tokens)], ["features shown", `${show(table.feature.length)}, ${show(alive)} of which fire`]].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    el("dl", { class: "about" }, [...data.about, ["documents", show(data.n_documents)], ["tokens", show(data.n_tokens)], ["features shown", `${show(table.feature.length)} (${show(alive)} alive)`]].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
   ];
 }
 
@@ -121,7 +121,7 @@ function step(by) {
   const to = at < 0 ? (by > 0 ? 0 : state.rows.length - 1) : Math.min(state.rows.length - 1, Math.max(0, at + by));
   more(Math.max(state.shown, to + 1));
   const feature = table.feature[state.rows[to]];
-  // Moving along a list is one visit: the way back leads to where it began.
+  // Stepping through the table adds no history entries, so Back returns to where it started.
   history.replaceState(null, "", `#f${feature}`);
   route();
   const line = byId(`row-${feature}`);
@@ -143,17 +143,17 @@ function enter() {
   const link = document.activeElement?.closest?.("#list tbody a");
   if (!link) return false;
   location.hash = link.hash;
-  // The sheet is made on the event that the new address brings.
+  // The sheet is built by the hashchange event, so focus it afterwards.
   setTimeout(() => byId("detail").querySelector("h2").focus());
 }
 
 byId("tools").append(helpButton([
-  ["j  k", "next, previous feature of the table"], ["/", "search"], ["Enter", "go to the sheet; in search, to the first feature"],
-  ["Escape", "clear the search; close the sheet"], ["s", "show the silent windows"], ["?", "these keys"],
+  ["j  k", "next or previous feature in the table"], ["/", "search"], ["Enter", "move to the sheet; in the search field, open the first feature"],
+  ["Escape", "close the sheet; in the search field, clear it"], ["s", "show or hide the silent windows"], ["?", "show the keyboard shortcuts"],
 ]), themeSwitch());
 fill(byId("list"), el("div", { class: "bar" }, search, count),
   el("table", { id: "features" }, el("thead", {}, header()), body),
-  el("p", { class: "empty" }, "No feature matches."));
+  el("p", { class: "empty" }, "No features match."));
 const near = (box) => box.scrollTop + box.clientHeight > box.scrollHeight - 600;
 byId("list").addEventListener("scroll", () => near(byId("list")) && more());
 document.addEventListener("scroll", () => near(document.documentElement) && more());
