@@ -1,6 +1,6 @@
-"""Language models to ask: clients, cache, budget, prompts and replies, with no notion of features.
+"""Clients for language models, with cache, budget, prompts and reply parsing.
 
-Floor 4: imports `models` and what is below it.
+Floor 4: imports `models` and what is below it. Nothing here depends on dictionaries.
 """
 
 from skdict._llm._asking import ask

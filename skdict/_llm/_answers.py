@@ -1,4 +1,4 @@
-"""The last complete answer of a reply: a line that begins as was asked, or a JSON object."""
+"""Extraction of the last complete answer from a reply: a prefixed line or a JSON object."""
 
 import json
 import re
@@ -6,35 +6,37 @@ import re
 from skdict._llm._drafts import CUT, GAP, without_drafts
 from skdict._llm._errors import ReplyError
 
-# What stands between a brace and the one that closes it: strings, in which braces do not count.
+# Matching braces only requires finding braces and strings; braces in strings do not count.
 MARK, STRING = re.compile(r'["{}]'), re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 MARKUP = " \t*_`>#-"
 MOST_NESTED = 20
 
 
 def last_line(text, prefix, stop):
-    """Return what follows a prefix on the last line that begins with it.
+    """Return the text after a prefix on the last line that begins with the prefix.
 
     Parameters
     ----------
     text : str
-        A reply, with drafts, fences or preambles around the answer.
+        Reply, which may contain drafts, fences or preambles around the answer.
     prefix : str
-        How the line begins, in upper or lower case; where no line does, it may stand within one.
+        Expected beginning of the line, in any case. If no line begins with it, lines that contain
+        it are used.
     stop : Pattern
-        Beginning of the next question, which models that continue a text make up behind their
+        Beginning of the next question, which completion models tend to make up after their
         answer.
 
     Returns
     -------
     str
+        Answer without the prefix.
 
     Raises
     ------
     ReplyError
-        If no line has it, a draft interrupts the line, or no word follows.
+        If no line contains the prefix, a draft interrupts the line, or no word follows.
     """
-    # Clients that begin the reply put the prefix before a draft, too.
+    # Clients that prefill the reply put the prefix before a draft as well.
     begun = re.compile(rf"({re.escape(prefix)})[\s*]*{GAP}", re.IGNORECASE)
     pieces = list(_pieces(begun.sub(r"\1", without_drafts(text))))
     starts = [prefix_at(piece, prefix) for piece, _ in pieces]
@@ -55,43 +57,44 @@ def last_line(text, prefix, stop):
 
 
 def last_object(text, key):
-    """Return the last complete JSON object of a reply that has a key.
+    """Return the last complete JSON object in a reply that has a given key.
 
     Parameters
     ----------
     text : str
-        A reply, with drafts, fences or preambles around the answer.
+        Reply, which may contain drafts, fences or preambles around the answer.
     key : str
-        The key that the answer has.
+        Required key of the object.
 
     Returns
     -------
     dict
+        Decoded object.
 
     Raises
     ------
     ReplyError
-        If there is no such object, or it is cut off or nested more than 20 deep.
+        If there is no such object, or it is incomplete or nested more than 20 levels deep.
     """
     answer, n_objects = None, 0
     for span in _objects(text, without_drafts(text)):
         found = _decoded(span)
         n_objects += found is not None
         if found is None and f'"{key}"' in span:
-            # An earlier one would be a draft of it.
-            raise ReplyError(f'the JSON object with the key "{key}" is broken', text)
+            # Do not fall back to an earlier object, which would be a draft of this one.
+            raise ReplyError(f'the JSON object with the key "{key}" is malformed', text)
         answer = found if found is not None and key in found else answer
     if answer is not None:
         return answer
     if n_objects:
         raise ReplyError(f'no JSON object has the key "{key}"', text)
     if "{" in text:
-        raise ReplyError("no JSON object is complete: it is broken, cut off or in a draft", text)
-    raise ReplyError("there is no JSON object", text)
+        raise ReplyError("no JSON object is complete: it is malformed, cut off or in a draft", text)
+    raise ReplyError("the reply contains no JSON object", text)
 
 
 def prefix_at(line, prefix):
-    """Return where a prefix first stands in a line as a word of its own, or None."""
+    """Return the first position of a prefix as a separate word in a line, or None."""
     found = re.search(rf"(?<!\w){re.escape(prefix)}", line, re.IGNORECASE)
     return found and found.start()
 
@@ -102,7 +105,7 @@ def _said(line, start):
 
 
 def _pieces(text):
-    """Yield the pieces of lines between drafts, and whether a draft cuts each off."""
+    """Yield the pieces of each line between drafts, and whether a draft cuts the piece off."""
     for line in text.splitlines():
         pieces = line.rstrip(CUT).split(GAP)
         for i, piece in enumerate(pieces):
@@ -111,7 +114,7 @@ def _pieces(text):
 
 
 def _objects(reply, text):
-    """Yield the texts from each outermost opening brace to the one that closes it."""
+    """Yield the text of each outermost JSON object, from opening to closing brace."""
     depth, start, at = 0, 0, text.find("{")
     while at >= 0:
         if text[at] == '"':
@@ -123,7 +126,7 @@ def _objects(reply, text):
             start = at if depth == 0 else start
             depth += 1 if text[at] == "{" else -1
         if depth > MOST_NESTED:
-            raise ReplyError(f"a JSON object is nested more than {MOST_NESTED} deep", reply)
+            raise ReplyError(f"a JSON object is nested more than {MOST_NESTED} levels deep", reply)
         if depth == 0:
             yield text[start : at + 1]
             at = text.find("{", at + 1)
@@ -133,9 +136,9 @@ def _objects(reply, text):
 
 
 def _decoded(span):
-    """Return the object of a text, or None if it is broken."""
+    """Return the decoded object, or None if the text is malformed."""
     try:
         return json.loads(span)
     except (ValueError, RecursionError):
-        # Lists may be nested, too, and numbers have too many digits.
+        # RecursionError: nested lists. ValueError: also integers with too many digits.
         return None

@@ -1,4 +1,4 @@
-"""The key of an endpoint: read from the environment, checked, struck out of what returns."""
+"""API key of an endpoint: read from the environment, validated, and redacted from all output."""
 
 import json
 import logging
@@ -8,61 +8,62 @@ from urllib.parse import quote
 from skdict._llm._errors import ClientError
 
 STRUCK_OUT = "<key>"
-# Shorter ones, such as "none" and "EMPTY", open no door, and are parts of ordinary words.
+# Shorter keys, such as "none" and "EMPTY", are placeholders and occur within ordinary words.
 FEWEST_CHARACTERS = 6
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 
 
 def read_key(variable, *, required):
-    """Return the key in an environment variable, without white space around it.
+    """Return the API key in an environment variable, without surrounding whitespace.
 
     Parameters
     ----------
     variable : str
-        Name of the variable.
+        Name of the environment variable.
     required : bool
-        Refuse a variable that is not set, or blank.
+        If True, raise an error if the variable is unset or blank.
 
     Returns
     -------
     str or None
-        None if there is no key and none is required.
+        API key; None if there is none and `required` is False.
 
     Raises
     ------
     ClientError
-        If the key is missing, or no header of a request can hold it. No message repeats it.
+        If the key is missing, or cannot be sent in a request header. No message contains the key.
     """
     key = os.environ.get(variable, "").strip()
     if not key:
         if required:
             raise ClientError(
-                f"the environment variable {variable} is not set or blank; put the key there",
+                f"the environment variable {variable} is not set or blank; set it to the API key",
                 refused=True,
             )
         return None
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise ClientError(
-            f"the key in the environment variable {variable} holds white space within, a control "
-            f"character or one beyond ASCII; copy the key again, as one line",
+            f"the key in the environment variable {variable} contains whitespace, a control "
+            f"character or a non-ASCII character; copy the key again, as one line",
             refused=True,
         )
     return key
 
 
 def strike_out(text, key):
-    """Return a text in which a key does not stand, as it is, escaped or quoted.
+    """Replace a key in a text by a placeholder, whether it is plain, escaped or quoted.
 
     Parameters
     ----------
     text : str
-        What came back from an endpoint.
+        Text received from an endpoint.
     key : str or None
-        The key; None, or one that is too short to be a secret, changes nothing.
+        API key. None, or a key too short to be a secret, leaves the text unchanged.
 
     Returns
     -------
     str
+        Text without the key.
     """
     if key is None or len(key) < FEWEST_CHARACTERS:
         return text
@@ -74,12 +75,12 @@ def strike_out(text, key):
 
 
 class KeyFilter(logging.Filter):
-    """Strike a key out of what the packages below log, whose replies may repeat it.
+    """Logging filter that redacts a key from the log records of HTTP packages.
 
     Parameters
     ----------
     key : str or None
-        The key.
+        API key to redact.
     """
 
     def __init__(self, key):
@@ -87,11 +88,11 @@ class KeyFilter(logging.Filter):
         self._key = key
 
     def filter(self, record):
-        """Strike the key out of a record, and let it pass."""
+        """Redact the key from a record and keep the record."""
         try:
             message = record.getMessage()
         except (TypeError, ValueError):
-            # A malformed record is reported by its handler.
+            # Handlers report malformed records themselves.
             return True
         record.msg, record.args = strike_out(message, self._key), None
         if record.exc_info:
@@ -100,7 +101,7 @@ class KeyFilter(logging.Filter):
         return True
 
     def install(self):
-        """Put the filter on every logger of these packages; loggers do not pass filters on."""
+        """Add the filter to every logger of the packages, because loggers do not inherit it."""
         names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in LOGGERS]
         for name in names:
             logger = logging.getLogger(name)

@@ -1,33 +1,35 @@
-"""One question, asked until its answer can be read."""
+"""Requests that are repeated until the reply can be read."""
 
 from skdict._llm._errors import ReplyError
 from skdict._llm._prompts import correction
 
 
 def ask(client, request, read, *, n_attempts=1):
-    """Return what was read from a reply.
+    """Send a request and parse the reply, with further attempts if parsing fails.
 
     Parameters
     ----------
     client : client
-        With ``complete(request)``.
+        Client with ``complete(request)``.
     request : Request
-        The question.
+        Request to send.
     read : callable
-        From a `Completion` to what is wanted; raises `ReplyError`.
+        Function that parses a `Completion`; raises `ReplyError` if it cannot.
     n_attempts : int, default=1
-        Times to ask; from the second on with the reply and what is wrong with it.
+        Maximum number of requests. From the second on, the request also contains the previous
+        reply and the reason why it could not be read.
 
     Returns
     -------
     object
+        Result of `read`.
 
     Raises
     ------
     ReplyError
-        If the last reply cannot be read.
+        If the reply to the last attempt cannot be read.
     ClientError, BudgetSpentError
-        If there is no reply.
+        If no reply is received.
     """
     for last in range(n_attempts - 1, -1, -1):
         try:

@@ -1,4 +1,4 @@
-"""Replies over HTTP that may take neither all memory nor all time."""
+"""HTTP connections whose replies are bounded in size and time."""
 
 import importlib
 import time
@@ -9,24 +9,25 @@ MOST_BYTES = 2**25
 
 
 def bounded_client(client_class, seconds):
-    """Return a connection whose replies are bounded in size and time.
+    """Return an HTTP client whose replies are bounded in size and time.
 
     Parameters
     ----------
     client_class : type
-        A client of httpx, or of the package of the same interface that the openai package uses.
+        Client class of httpx, or of the package with the same interface that openai uses.
     seconds : float
-        Most time to wait for a reply, and again for all of its body.
+        Maximum time to wait for a reply to start, and again for its body to end.
 
     Returns
     -------
     httpx.Client
+        Client with bounded replies.
     """
     base = next(c for c in client_class.__mro__ if c.__name__ == "Client")
     package = importlib.import_module(base.__module__.split(".")[0])
 
     class BoundedStream(package.SyncByteStream):
-        """The body of a reply, refused where it is too long or takes too long."""
+        """Reply body that raises if it is too long or takes too long."""
 
         def __init__(self, stream):
             self.stream, self.close = stream, stream.close
@@ -35,9 +36,9 @@ def bounded_client(client_class, seconds):
             return _bounded(self.stream, seconds, package.ReadTimeout)
 
     def bound(response):
-        # A few kilobytes could unfold to gigabytes.
+        # A few compressed kilobytes could expand to gigabytes.
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise TooLargeError("the reply is compressed, which was not asked for")
+            raise TooLargeError("the reply is compressed although no compression was requested")
         response.stream = BoundedStream(response.stream)
 
     return client_class(
@@ -52,7 +53,7 @@ def _bounded(parts, seconds, timeout_class):
     for part in parts:
         n_bytes += len(part)
         if n_bytes > MOST_BYTES:
-            raise TooLargeError(f"the reply has more than {MOST_BYTES // 2**20} MiB")
+            raise TooLargeError(f"the reply is larger than {MOST_BYTES // 2**20} MiB")
         if time.monotonic() > end:
             raise timeout_class(f"the reply took more than {seconds} s to arrive")
         yield part

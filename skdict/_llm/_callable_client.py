@@ -1,15 +1,15 @@
-"""A function of the user's as a client."""
+"""Client that calls a user-defined function."""
 
 from skdict._llm._errors import ClientError
 
 
 class CallableClient:
-    """A function of the user's as a client.
+    """Client that calls a user-defined function.
 
     Parameters
     ----------
     function : callable
-        From a `Request` to a `Completion` or a str.
+        Function from a `Request` to a `Completion` or a str.
     """
 
     def __init__(self, function):
@@ -23,26 +23,28 @@ class CallableClient:
 
     @property
     def identity(self):
-        """What the function says that tells it from others, or None."""
+        """Attribute `identity` of the function, or None."""
         return getattr(self.function, "identity", None)
 
     def complete(self, request):
-        """Return what the function says.
+        """Call the function.
 
         Parameters
         ----------
         request : Request
-            The question.
+            Request to answer.
 
         Returns
         -------
         Completion or str
+            Result of the function.
 
         Raises
         ------
         ClientError
-            If it raises TimeoutError or ConnectionError; these are tried again. `ManagedClient`
-            raises it, too, where something other than a `Completion` or a str is returned.
+            If the function raises TimeoutError or ConnectionError, which are retried.
+            `ManagedClient` also raises it if the function returns neither a `Completion` nor a
+            str.
         """
         try:
             return self.function(request)

@@ -1,4 +1,4 @@
-"""What a reply says outside of the drafts that reasoning models write first."""
+"""Removal of the reasoning drafts that precede or interrupt an answer."""
 
 import re
 
@@ -9,31 +9,31 @@ TAG = re.compile(
     r"(?:\s[^<>\[\]\n]*)?[>\]]",
     re.IGNORECASE,
 )
-# Where a draft stood, and where one was not closed. They are removed from replies first.
+# Markers for a removed draft and for an unclosed draft; removed from incoming replies first.
 GAP, CUT = "\x00", "\x01"
-# Longer replies are not searched: no answer that is asked for takes a hundredth of it.
+# Longer replies are rejected: expected answers are less than a hundredth of this.
 MOST_CHARACTERS = 1_000_000
 
 
 def without_drafts(text):
-    r"""Return a reply with a `GAP` in place of each draft.
+    r"""Return a reply with each draft replaced by `GAP`.
 
     Parameters
     ----------
     text : str
-        The reply. Drafts stand between tags such as ``<think>`` and ``</think>``, which may be
-        nested; one that is not closed reaches to the end, and one that is not opened begins
-        with the reply, because some chat templates open it in the prompt.
+        Reply to clean. A draft is enclosed in tags such as ``<think>`` and ``</think>``, which
+        may be nested. A draft that is not closed extends to the end of the reply. A draft that is
+        not opened starts at the beginning, because some chat templates open it in the prompt.
 
     Returns
     -------
     str
-        The reply, which ends with a `CUT` if its last draft is not closed.
+        Reply without drafts, ending in `CUT` if the last draft is not closed.
 
     Raises
     ------
     ReplyError
-        If the reply has more than a million characters.
+        If the reply has more than 1,000,000 characters.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def without_drafts(text):
     """
     if len(text) > MOST_CHARACTERS:
         raise ReplyError(
-            f"the reply has {len(text)} characters, more than the {MOST_CHARACTERS} that are read",
+            f"the reply has {len(text)} characters; at most {MOST_CHARACTERS} are accepted",
             text,
         )
     text = text.replace(GAP, "").replace(CUT, "")
@@ -50,7 +50,7 @@ def without_drafts(text):
     for tag in TAG.finditer(text):
         closes = bool(tag[1])
         if closes and depth == 0:
-            # All before it was a draft.
+            # Closing without opening: everything before the tag was a draft.
             kept = [GAP]
         elif not closes and depth == 0:
             kept += [text[start : tag.start()], GAP]

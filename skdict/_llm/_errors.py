@@ -1,50 +1,51 @@
-"""What may go wrong with one question, and what that means for the next."""
+"""Errors of single requests, with their consequences for further requests."""
 
 from skdict._text import printable
 
-# Characters of a message that are shown.
+# Maximum number of characters of an error message.
 MOST_TOLD = 500
 
 
 class AskingError(Exception):
-    """There is no answer to a question.
+    """Base class of errors that leave a request without an answer.
 
     Attributes
     ----------
     raw : str
-        The reply, word for word.
+        Reply as received.
     refused : bool
-        If True, no other question will fare better.
+        If True, all other requests will fail as well.
     stopped : bool
-        If True, nothing was asked: the budget is spent.
+        If True, the budget was spent and no request was sent.
     """
 
     raw, refused, stopped = "", False, False
 
 
 class ClientError(AskingError):
-    """An endpoint gave no reply.
+    """Error raised if an endpoint returns no usable reply.
 
     Parameters
     ----------
     message : str
-        What happened.
+        Description of the failure.
     raw : str, default=""
-        What came back, word for word.
+        Reply as received.
     transient : bool, default=False
-        Whether asking again may help: too many requests, an error of the server, a timeout.
+        If True, a retry may succeed: too many requests, a server error or a timeout.
     refused : bool, default=False
-        Whether no other question will fare better: a wrong key or model.
+        If True, all other requests will fail as well, for example because of an invalid API key
+        or model name.
     retry_after : float or None, default=None
-        Seconds that the endpoint asks to wait.
+        Waiting time in seconds requested by the endpoint.
     paid : bool, default=False
-        If True, a reply came that cannot be used; it counts as a call.
+        If True, a reply was received but cannot be used, so the request counts as a call.
     """
 
     def __init__(
         self, message, *, raw="", transient=False, refused=False, retry_after=None, paid=False
     ):
-        # An endpoint's words must not steer the terminal that an error ends on.
+        # Escape sequences in an endpoint's message must not reach the terminal.
         super().__init__(printable(message))
         self.raw = raw if isinstance(raw, str) else repr(raw)
         self.transient, self.refused = transient, refused
@@ -52,24 +53,24 @@ class ClientError(AskingError):
 
 
 class TooLargeError(Exception):
-    """The body of a reply is larger than any answer."""
+    """Error raised if the body of a reply is too large."""
 
 
 class BudgetSpentError(AskingError):
-    """The calls or tokens allowed are used up."""
+    """Error raised if the allowed number of calls or tokens is used up."""
 
     stopped = True
 
 
 class ReplyError(AskingError, ValueError):
-    """A reply is not what was asked for.
+    """Error raised if a reply does not have the requested form.
 
     Parameters
     ----------
     message : str
-        What is wrong with it.
+        Description of the problem.
     raw : str
-        The reply, word for word.
+        Reply as received.
     """
 
     def __init__(self, message, raw):

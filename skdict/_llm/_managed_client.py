@@ -1,4 +1,4 @@
-"""A client that remembers, waits and tries again, and stops when the budget is spent."""
+"""Client with a cache, a budget, retries and threads."""
 
 import json
 import math
@@ -13,47 +13,49 @@ from skdict._llm._errors import BudgetSpentError, ClientError
 from skdict._llm._reply_cache import ReplyCache, ReplyMemory, request_key
 from skdict._validation import check_number
 
-# Seconds before a retry, whatever an endpoint asks for.
+# Maximum time to wait before a retry, in seconds, whatever an endpoint requests.
 LONGEST_WAIT = 60.0
 
 
 class ManagedClient:
-    """Put a cache, a budget, retries and threads around a client.
+    """Client wrapper that adds a cache, a budget, retries and threads.
 
-    One object may serve explainer, simulator and judges: they then share cache and budget.
-    Clones share it, too. Clients that are passed without one get one with the defaults.
+    One instance can be shared by explainers, simulators and judges, which then share its cache
+    and budget; clones share them as well. Clients passed elsewhere without this wrapper are
+    wrapped with the default settings.
 
     Parameters
     ----------
     client : client or callable
-        With one method, ``complete(request)``, from a `Request` to a `Completion`; or a function
-        that does so, or returns a str.
+        Object with a method ``complete(request)`` from a `Request` to a `Completion`, or a
+        function from a `Request` to a `Completion` or a str.
     cache_dir : str, path or None, default=None
-        Folder of replies, keyed by what was asked of which model. What is there is not asked
-        again: a run that stopped goes on without paying twice. A client or function of your
-        own must have an attribute `identity` that tells its model from others and fits in JSON.
-        A file that is damaged, or of another question, counts as absent. None keeps replies to
-        questions of temperature 0 in memory, up to about 64 MB.
+        Folder in which replies are cached by model and request. A cached request is not sent
+        again, so an interrupted run resumes without paying twice. A user-defined client or
+        function must have an attribute `identity` that distinguishes its model from others and
+        can be stored as JSON. Damaged files and files for other requests are ignored. If None,
+        replies to requests at temperature 0 are kept in memory, up to about 64 MB.
     max_calls : int or None, default=None
-        Most calls, those answered from the cache left out.
+        Maximum number of calls; replies from the cache do not count.
     max_tokens : int or None, default=None
-        Most tokens, of prompts and replies together. No call is begun once they are used; calls
-        under way are finished.
+        Maximum number of tokens in prompts and replies together. No call is started once they
+        are used up; calls in progress are completed.
     max_retries : int, default=5
-        How often a call is tried again after too many requests (429), an error of the server
-        (5xx), a lost connection or a timeout.
+        Maximum number of retries of a call after too many requests (429), a server error (5xx),
+        a lost connection or a timeout.
     backoff : float, default=1.0
-        Seconds before the first retry; doubled for each further one, up to a minute. An endpoint
-        that asks to wait longer is obeyed, up to a minute: beyond, a warning names what it asked.
+        Seconds to wait before the first retry. The waiting time doubles with each retry, up to 60
+        seconds. If the endpoint requests a longer wait, that is used, up to 60 seconds; a warning
+        reports requests beyond that.
     n_threads : int, default=4
-        Calls under way at a time.
+        Maximum number of concurrent calls.
 
     Attributes
     ----------
     n_calls, n_cached, n_tokens, n_retries : int
-        What was asked and paid for, answered from the cache, and tried again, so far. A question
-        asked by several threads at a time is paid for once; a reply that cannot be used counts
-        as a call.
+        Number of calls sent, replies taken from the cache, tokens used and retries so far. A
+        request made by several threads at once is sent only once. A call whose reply cannot be
+        used counts as a call.
 
     Examples
     --------
@@ -90,25 +92,25 @@ class ManagedClient:
         self._begin()
 
     def _folder(self):
-        """Return the cache of a folder, for a client that is told from others."""
+        """Return a cache on disk for a client that has an identity."""
         identity = getattr(self.client, "identity", None)
         if identity is None:
             raise ValueError(
-                f"nothing tells {self.client!r} from other models, so its replies cannot be kept "
-                f"in cache_dir; give it an attribute identity, such as the name and version of "
-                f"the model"
+                f"{self.client!r} has no identity, so its replies cannot be stored in cache_dir; "
+                f"give it an attribute identity, such as the name and version of the model, or "
+                f"pass cache_dir=None"
             )
         try:
             json.dumps(identity)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"the identity {identity!r} of the client does not fit in JSON ({error}); make it "
-                f"a str, a number or a list of them, or pass cache_dir=None"
+                f"the identity {identity!r} of the client cannot be stored as JSON ({error}); make "
+                f"it a str, a number or a list of them, or pass cache_dir=None"
             ) from None
         return ReplyCache(self.cache_dir, identity)
 
     def _begin(self):
-        """Set what belongs to this process: locks, and the questions under way."""
+        """Create the state that is local to a process: locks and requests in progress."""
         self._lock, self._asking, self._warned = threading.Lock(), {}, False
 
     def __repr__(self):
@@ -129,35 +131,35 @@ class ManagedClient:
         self._begin()
 
     def check(self):
-        """Let the client check what it needs, such as a key, before anything is asked.
+        """Run the client's own checks, such as for an API key, before any request is sent.
 
         Raises
         ------
         ImportError, ClientError
-            As the client raises them.
+            If the client's check fails.
         """
         if hasattr(self.client, "check"):
             self.client.check()
 
     def complete(self, request):
-        """Return the reply, from the cache or from the client.
+        """Return the reply to a request, from the cache or from the client.
 
         Parameters
         ----------
         request : Request
-            The question.
+            Request to answer.
 
         Returns
         -------
         Completion
-            The reply, or the log-probabilities asked for.
+            Reply, or the requested log-probabilities.
 
         Raises
         ------
         BudgetSpentError
-            If the budget is used up.
+            If the budget is spent.
         ClientError
-            If there is no reply after all retries.
+            If no reply is received after all retries.
         """
         key = request_key(request)
         with self._lock:
@@ -180,7 +182,7 @@ class ManagedClient:
                 del self._asking[key]
 
     def _kept_or_paid(self, request):
-        """Return the reply of the cache, or else of the client, counted and kept."""
+        """Return the reply from the cache, or else from the client; count and cache it."""
         found = self._cache.get(request)
         if found is not None:
             with self._lock:
@@ -200,19 +202,19 @@ class ManagedClient:
         return completion
 
     def map(self, function, items):
-        """Return what a function gives for each item, several at a time.
+        """Apply a function to each item, several at a time.
 
         Parameters
         ----------
         function : callable
-            Of one item.
+            Function of one item.
         items : iterable
-            What it is called on.
+            Arguments of the function.
 
         Returns
         -------
         list
-            In the order of the items.
+            Results in the order of `items`.
         """
         broken = threading.Event()
 
@@ -222,7 +224,7 @@ class ManagedClient:
             try:
                 return function(item)
             except BaseException:
-                # Nothing more is asked: the error ends the run.
+                # The error ends the run, so the remaining items are skipped.
                 broken.set()
                 raise
 
@@ -230,7 +232,7 @@ class ManagedClient:
             return list(pool.map(unless_broken, items))
 
     def _reserve(self):
-        """Count a call before it is begun, so that threads together keep to the budget."""
+        """Count a call before it starts, so that concurrent threads stay within the budget."""
         with self._lock:
             if self.max_calls is not None and self.n_calls >= self.max_calls:
                 raise BudgetSpentError(f"the budget of {self.max_calls} calls is spent")
@@ -239,7 +241,7 @@ class ManagedClient:
             self.n_calls += 1
 
     def _persist(self, request):
-        """Ask, and ask again while that may help."""
+        """Send a request, with retries after transient errors."""
         for attempt in range(self.max_retries + 1):
             try:
                 return check_completion(self.client.complete(request))
@@ -252,7 +254,7 @@ class ManagedClient:
             time.sleep(wait)
 
     def _wait(self, attempt, asked):
-        """Return the seconds to wait, and warn once where the endpoint asks for more."""
+        """Return the seconds to wait; warn once if the endpoint requests more than the maximum."""
         wait = min(LONGEST_WAIT, self.backoff * 2.0 ** min(attempt, 60))
         if not isinstance(asked, (int, float)) or math.isnan(asked):
             return wait
@@ -261,15 +263,15 @@ class ManagedClient:
                 told, self._warned = self._warned, True
             if not told:
                 warnings.warn(
-                    f"the endpoint asks to wait {asked:.0f} s; at most {LONGEST_WAIT:.0f} s are "
-                    f"waited before each of {self.max_retries} retries",
+                    f"the endpoint asks to wait {asked:.0f} s; skdict waits at most "
+                    f"{LONGEST_WAIT:.0f} s before each of {self.max_retries} retries",
                     stacklevel=2,
                 )
         return max(wait, min(asked, LONGEST_WAIT))
 
 
 def managed(client):
-    """Return a client as a `ManagedClient`, or refuse what is none (`TypeError`)."""
+    """Return a client as a `ManagedClient`; raise TypeError if it is not a client."""
     return client if isinstance(client, ManagedClient) else ManagedClient(client)
 
 

@@ -1,4 +1,4 @@
-"""Any endpoint that speaks the protocol of OpenAI."""
+"""Client for OpenAI-compatible endpoints."""
 
 import re
 from dataclasses import replace
@@ -13,42 +13,45 @@ from skdict._llm._openai_replies import read_chat, read_text
 from skdict._llm._reply_cache import ReplyMemory
 from skdict._validation import check_choice, check_number
 
-# Most log-probabilities that the protocol gives for a token of a prompt.
+# Maximum number of log-probabilities per token: completions endpoint, chat endpoint.
 MOST_ECHOED = 15
 MOST_LOGPROBS = 20
 REFUSALS = (401, 403, 404)
 
 
 class OpenAIClient:
-    """Ask a model behind an OpenAI-compatible endpoint; needs ``pip install skdict[llm]``.
+    """Client for an OpenAI-compatible endpoint; requires ``pip install skdict[llm]``.
 
-    The key is read from an environment variable whenever a connection is made. It is no
-    parameter, is not pickled, and is struck out of replies, errors and what the packages openai,
-    httpx and httpcore log, even where an endpoint repeats it. A reply of more than 32 MiB is
-    refused.
+    The API key is read from an environment variable when a connection is made. It is not a
+    parameter, is not pickled, and is redacted from replies, errors and the logs of the packages
+    openai, httpx and httpcore, even if the endpoint repeats it. Replies larger than 32 MiB are
+    rejected.
 
     Parameters
     ----------
     model : str
-        The endpoint's name of the model.
+        Name of the model at the endpoint.
     base_url : str or None, default=None
-        Address of the endpoint, such as ``"http://localhost:8000/v1"``; None for OpenAI's.
+        Address of the endpoint, such as ``"http://localhost:8000/v1"``; None means OpenAI.
     api_key_env : str, default="OPENAI_API_KEY"
-        *Name* of the environment variable that holds the key. With a `base_url` it may be unset.
+        *Name* of the environment variable that holds the API key. With a `base_url`, the variable
+        may be unset.
     endpoint : {"chat", "completions"}, default="chat"
-        Whether messages are sent, or one text to go on with. Log-probabilities of a prompt
-        (`LLMSimulator` with ``method="all_at_once"``) come from "completions" in either case.
+        Endpoint for replies: "chat" sends messages, "completions" sends one text to continue.
+        Log-probabilities of prompt tokens (`LLMSimulator` with ``method="all_at_once"``) always
+        come from "completions".
     timeout : float, default=60.0
-        Seconds to wait for a reply to begin, and again for it to end.
+        Maximum time in seconds to wait for a reply to start, and again for it to end.
     options : dict or None, default=None
-        More to send with every request, by the protocol's names; None as a value leaves out
-        what is sent otherwise: ``{"max_tokens": None, "max_completion_tokens": 500}``.
+        Additional fields of every request, named as in the OpenAI API. A value of None removes a
+        field that is sent by default, as in
+        ``{"max_tokens": None, "max_completion_tokens": 500}``.
 
     Raises
     ------
     TypeError, ValueError
-        If `api_key_env` is no name of a variable, `base_url` is no address, or another parameter
-        is of the wrong kind.
+        If `api_key_env` is not a valid variable name, `base_url` is not an HTTP address, or
+        another parameter has the wrong type or value.
 
     Examples
     --------
@@ -68,9 +71,9 @@ class OpenAIClient:
         options=None,
     ):
         if not isinstance(api_key_env, str) or not re.fullmatch(r"[A-Za-z_]\w*", api_key_env):
-            # What was passed may be the key itself, so it is not repeated.
+            # The value may be the key itself, so the message does not repeat it.
             raise ValueError(
-                "api_key_env is not the name of an environment variable; put the key into one, "
+                "api_key_env is not the name of an environment variable; store the key in one, "
                 "such as OPENAI_API_KEY, and pass its name"
             )
         _check_address(model, base_url, options)
@@ -79,7 +82,7 @@ class OpenAIClient:
         self.model, self.base_url, self.api_key_env = model, base_url, api_key_env
         self.endpoint, self.timeout, self.options = endpoint, timeout, options
         self._connection = None
-        # Shared by all that is put around this client, so that nothing is paid for twice.
+        # All wrappers of this client share it, so that no request is paid for twice.
         self.memory = ReplyMemory()
 
     def __repr__(self):
@@ -92,33 +95,33 @@ class OpenAIClient:
         return self
 
     def __getstate__(self):
-        # The connection knows the key.
+        # The connection contains the key.
         return vars(self) | {"_connection": None}
 
     @property
     def identity(self):
-        """What tells this model and its options from others, for a cache."""
+        """Values that distinguish this model and its options from others, for the cache."""
         return ["openai", self.base_url, self.model, self.endpoint, self.options]
 
     def complete(self, request):
-        """Ask the endpoint once.
+        """Send a request to the endpoint once.
 
         Parameters
         ----------
         request : Request
-            The question.
+            Request to send.
 
         Returns
         -------
         Completion
-            The reply, or the log-probabilities asked for.
+            Reply, or the requested log-probabilities.
 
         Raises
         ------
         ImportError
-            Without the package openai.
+            If the package openai is not installed.
         ClientError
-            If the endpoint gives no reply.
+            If the endpoint returns no usable reply.
         """
         openai = _import_openai()
         if self._connection is None:
@@ -130,22 +133,22 @@ class OpenAIClient:
             reply = ask(request)
             found = check_completion(read(request, reply))
         except Exception as error:
-            # A reply may be of any shape, and fail in any way in the package or here. Raised
-            # below, where the original error, which may repeat the key, is no longer attached.
+            # Replies can have any form and can fail anywhere in the package or here. The error is
+            # raised below, detached from the original, which may contain the key.
             problem = self._explained(openai, error, reply)
         if problem is not None:
             raise problem
         return self._without_key(found)
 
     def check(self):
-        """Make the connection, so that a missing package or a bad key ends a run at its start.
+        """Connect, so that a missing package or an invalid key is reported before a run starts.
 
         Raises
         ------
         ImportError
-            Without the package openai.
+            If the package openai is not installed.
         ClientError
-            If the key is missing, or no header can hold it.
+            If the key is missing, or cannot be sent in a request header.
         """
         if self._connection is None:
             self._connection = self._connect(_import_openai())
@@ -154,7 +157,7 @@ class OpenAIClient:
         from skdict._llm._bounded_replies import bounded_client
 
         key = read_key(self.api_key_env, required=self.base_url is None)
-        # Retries are ours, so that they are counted and all clients have them.
+        # ManagedClient retries, so that retries are counted and work the same for all clients.
         connection = openai.OpenAI(
             api_key=key or "none",
             base_url=self.base_url,
@@ -194,7 +197,7 @@ class OpenAIClient:
         return {name: value for name, value in sent.items() if value is not None}
 
     def _without_key(self, found):
-        """Return a completion that does not repeat the key."""
+        """Return a completion with the key redacted."""
         key = self._connection.api_key
         logprobs = found.logprobs and tuple(
             at and {strike_out(token, key): p for token, p in at.items()} for at in found.logprobs
@@ -202,7 +205,7 @@ class OpenAIClient:
         return replace(found, text=strike_out(found.text, key), logprobs=logprobs)
 
     def _explained(self, openai, error, reply):
-        """Return an error of ours for any other, without the key."""
+        """Convert any error to a `ClientError` that does not contain the key."""
         if isinstance(error, ClientError):
             message, raw = str(error), error.raw
         elif isinstance(error, openai.APIError):
@@ -219,7 +222,7 @@ class OpenAIClient:
 
 
 def _consequences(openai, error):
-    """Return what follows from an error: whether asking again may help, and when."""
+    """Return whether a failed request may be retried and when, as arguments of `ClientError`."""
     if not isinstance(error, openai.APIError) or isinstance(error.__cause__, TooLargeError):
         return {"paid": True}
     status = getattr(error, "status_code", None)
@@ -235,9 +238,9 @@ def _consequences(openai, error):
 
 
 def seconds_to_wait(header):
-    """Return the seconds that a Retry-After header asks to wait, or None if it cannot be read.
+    """Parse a Retry-After header, which is a number of seconds or a date.
 
-    It is a number of seconds or a date.
+    Return the seconds to wait, or None if the header cannot be parsed.
     """
     if re.fullmatch(r"\d+(\.\d+)?", header):
         return float(header)
@@ -263,7 +266,7 @@ def _check_address(model, base_url, options):
         isinstance(options, dict) and all(isinstance(name, str) for name in options)
     ):
         raise TypeError(
-            f"options={options!r} is not accepted: pass a dict from names of the protocol to "
+            f"options={options!r} is not accepted: pass a dict from field names of the API to "
             f"values, such as {{'seed': 0}}, or None"
         )
 
@@ -273,6 +276,6 @@ def _import_openai():
         import openai
     except ImportError as error:
         raise ImportError(
-            "OpenAIClient needs the package openai: install it with pip install 'skdict[llm]'"
+            "OpenAIClient requires the package openai; install it with pip install 'skdict[llm]'"
         ) from error
     return openai

@@ -1,10 +1,10 @@
-"""Replies by the protocol of OpenAI, read into completions."""
+"""Conversion of OpenAI replies to completions."""
 
 from skdict._llm._requests import Completion
 
 
 def read_chat(request, reply):
-    """Return the completion of a reply to messages."""
+    """Return the completion in a reply from the chat endpoint."""
     choice, found = reply.choices[0], None
     if request.top_logprobs:
         content = (choice.logprobs and choice.logprobs.content) or ()
@@ -13,7 +13,7 @@ def read_chat(request, reply):
 
 
 def read_text(request, reply):
-    """Return the completion of a reply to one text, or what could stand at its slots."""
+    """Return the completion, or the log-probabilities at slots, from the completions endpoint."""
     choice, found = reply.choices[0], None
     if request.slots or request.top_logprobs:
         tops = (choice.logprobs and choice.logprobs.top_logprobs) or ()
@@ -32,7 +32,7 @@ def read_text(request, reply):
 def _completion(request, text, logprobs, usage):
     text = "" if text is None else text
     if isinstance(text, str):
-        # Half a character, which JSON can hold, would fail wherever it is written.
+        # JSON may contain lone surrogates, which cannot be written to files.
         text = text.encode("utf-8", errors="replace").decode("utf-8")
     counts = (
         _count(usage, "prompt_tokens", sum(len(content) for _, content in request.messages)),
@@ -42,6 +42,6 @@ def _completion(request, text, logprobs, usage):
 
 
 def _count(usage, name, n_characters):
-    """Return the tokens used, or about as many as there are where the endpoint does not say."""
+    """Return the reported number of tokens, or an estimate of 4 characters per token."""
     count = getattr(usage, name, None)
     return -(-n_characters // 4) if count is None else count

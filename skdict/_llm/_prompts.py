@@ -1,4 +1,4 @@
-"""Questions to language models, made of the wording in `_prompts.yaml`."""
+"""Requests to language models, built from the wording in `_prompts.yaml`."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,9 +11,9 @@ from skdict._llm._requests import Request
 from skdict._text import readable
 
 LEVELS = tuple(str(level) for level in range(11))
-# Below this share of tokens that are not silent, they are shown again by themselves.
+# If fewer tokens than this fraction fire, the firing tokens are listed a second time.
 SPARSE = 0.2
-# Characters of a reply that could not be read that are sent, and paid for, again.
+# Maximum number of characters of an unreadable reply that are sent back with the correction.
 MOST_REPEATED = 2_000
 TOP_LOGPROBS = 20
 ESCAPES = str.maketrans({"\n": "\\n", "\t": "\\t", "\r": "\\r"})
@@ -21,7 +21,7 @@ ESCAPES = str.maketrans({"\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
 @dataclass(frozen=True)
 class ShownWindow:
-    """A window as prompts show it: its tokens, and their levels where known."""
+    """Window as shown in prompts: its tokens, with their levels if known."""
 
     tokens: tuple
     levels: tuple = ()
@@ -29,28 +29,28 @@ class ShownWindow:
 
 @lru_cache(maxsize=1)
 def wording():
-    """Return the wording of all questions."""
+    """Return the wording of all prompts."""
     text = files("skdict._llm").joinpath("_prompts.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)
 
 
 def check_vocabulary(vocabulary):
-    """Refuse tokens that no language model can read (`ValueError`)."""
+    """Raise ValueError if there is no vocabulary to make tokens readable."""
     if vocabulary is None:
         raise ValueError(
-            "the activations have no vocabulary, so no language model can read their tokens; pass "
-            "Activations(..., vocabulary=pieces)"
+            "the activations have no vocabulary, so a language model cannot read their tokens; "
+            "pass Activations(..., vocabulary=pieces)"
         )
 
 
 def readable_tokens(token_ids, vocabulary):
-    """Return tokens as text that keeps to its line and column."""
+    """Return tokens as text, with tabs and line breaks escaped to keep the layout of prompts."""
     check_vocabulary(vocabulary)
     return tuple(readable(vocabulary[v]).translate(ESCAPES) for v in token_ids)
 
 
 def explain_request(windows, *, n_shots, max_tokens, temperature):
-    """Ask what a feature fires on, from windows with levels."""
+    """Return a request for an explanation of a feature, from windows with levels."""
     words = wording()["explain"]
     messages = [("system", words["system"])]
     for number, shot in enumerate(_shots(n_shots), start=1):
@@ -66,13 +66,13 @@ def explain_request(windows, *, n_shots, max_tokens, temperature):
 
 
 def simulate_request(explanation, tokens, *, n_shots):
-    """Ask for the levels of all tokens at once, by what could stand in their places."""
+    """Return a request for the levels of all tokens at once, read from log-probabilities."""
     words = wording()["simulate"]
     unknown = words["unknown"]
     messages = [("system", words["system"])]
     for number, shot in enumerate(_shots(n_shots), start=1):
         window = shot["windows"][0]
-        # The first levels are withheld, so that any slot may be followed by known ones.
+        # The first levels are hidden, so that known levels may follow any slot.
         levels = [*[unknown] * 3, *window.levels[3:]]
         messages.append(("user", _levels(number, shot["explanation"], window.tokens, levels)))
     asked = _levels(n_shots + 1, explanation, tokens, [unknown] * len(tokens))
@@ -87,7 +87,7 @@ def simulate_request(explanation, tokens, *, n_shots):
 
 
 def simulate_token_request(explanation, tokens, last, *, n_shots):
-    """Ask for the level of one token, the text behind it not shown."""
+    """Return a request for the level of one token, given only the text up to it."""
     words = wording()["simulate_token"]
     messages = [("system", words["system"])]
     for number, shot in enumerate(_shots(n_shots), start=1):
@@ -102,7 +102,7 @@ def simulate_token_request(explanation, tokens, last, *, n_shots):
 
 
 def simulate_json_request(explanation, tokens, *, n_shots):
-    """Ask for the levels of all tokens as a JSON object."""
+    """Return a request for the levels of all tokens as a JSON object."""
     messages = [("system", wording()["simulate_json"]["system"])]
     for number, shot in enumerate(_shots(n_shots), start=1):
         window = shot["windows"][0]
@@ -114,7 +114,7 @@ def simulate_json_request(explanation, tokens, *, n_shots):
 
 
 def judge_request(explanation, windows):
-    """Ask which windows fit an explanation, or without one, which does not belong."""
+    """Return a request for verdicts on windows or, without an explanation, for the intruder."""
     words, n = wording()["judge"], len(windows)
     asked = [words["piece"].format(number=i, text=str(w)) for i, w in enumerate(windows, start=1)]
     if explanation is None:
@@ -127,7 +127,7 @@ def judge_request(explanation, windows):
 
 
 def correction(request, reply, reason):
-    """Return the same question after a reply that could not be read."""
+    """Return a request extended by an unreadable reply and the reason why it was rejected."""
     asked = wording()["correct"].format(reason=reason)
     messages = (*request.messages, ("assistant", reply[:MOST_REPEATED]), ("user", asked))
     return replace(request, messages=messages)

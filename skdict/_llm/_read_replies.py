@@ -1,4 +1,4 @@
-"""What language models answer, read strictly: what cannot be read is an error, never a zero."""
+"""Strict parsing of replies: a reply that cannot be read is an error, never a zero."""
 
 import math
 import re
@@ -12,17 +12,17 @@ from skdict._llm._prompts import LEVELS, wording
 from skdict._text import printable
 
 MOST_CHARACTERS = 600
-# The candidates of one place cannot be likelier than 1 together, but are rounded.
+# Probabilities of the candidates at one position sum to at most 1, up to rounding.
 MOST_PROBABILITY = 1.05
 
 
 def read_explanation(text):
-    r"""Return the sentence of a reply, escape sequences written out.
+    r"""Return the explanation in a reply, with escape sequences made visible.
 
     Raises
     ------
     ReplyError
-        If no line begins as was asked, a draft interrupts it, or nothing follows.
+        If no line begins with the prefix, a draft interrupts it, or nothing follows it.
     """
     words = wording()
     stop = re.compile(
@@ -32,12 +32,13 @@ def read_explanation(text):
 
 
 def read_levels(text, n_tokens):
-    """Return the levels of a JSON reply.
+    """Return the levels in a JSON reply.
 
     Raises
     ------
     ReplyError
-        If it is no JSON object with a list "levels" of as many numbers from 0 to 10.
+        If the reply is not a JSON object whose list "levels" has one number from 0 to 10 per
+        token.
     """
     levels = last_object(text, "levels")["levels"]
     if not isinstance(levels, list):
@@ -46,17 +47,17 @@ def read_levels(text, n_tokens):
         raise ReplyError(f"there are {len(levels)} levels for {n_tokens} tokens", text)
     for level in levels:
         if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 <= level <= 10:
-            raise ReplyError(f"{level!r} is no level from 0 to 10", text)
+            raise ReplyError(f"{level!r} is not a level from 0 to 10", text)
     return np.array(levels, dtype=np.float64)
 
 
 def read_answers(text, n_windows):
-    """Return the verdicts of a JSON reply, 1 for yes and 0 for no.
+    """Return the verdicts in a JSON reply, 1 for yes and 0 for no.
 
     Raises
     ------
     ReplyError
-        If it is no JSON object with a list "answers" of as many numbers 0 or 1.
+        If the reply is not a JSON object whose list "answers" has one number, 0 or 1, per window.
     """
     answers = last_object(text, "answers")["answers"]
     if not isinstance(answers, list):
@@ -69,43 +70,46 @@ def read_answers(text, n_windows):
 
 
 def read_intruder(text, n_windows):
-    """Return 0 for the window that a JSON reply names, and 1 for the others.
+    """Return 0 for the window named in a JSON reply and 1 for the others.
 
     Raises
     ------
     ReplyError
-        If it is no JSON object with a whole number "intruder" from 1 to the number of windows.
+        If the reply is not a JSON object with an integer "intruder" from 1 to the number of
+        windows.
     """
     number = last_object(text, "intruder")["intruder"]
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= n_windows:
-        raise ReplyError(f'"intruder" is {number!r}, no number from 1 to {n_windows}', text)
+        raise ReplyError(f'"intruder" is {number!r}, not a number from 1 to {n_windows}', text)
     return np.where(np.arange(1, n_windows + 1) == number, 0.0, 1.0)
 
 
 def expected_level(logprobs):
-    r"""Return the expected level by the log-probabilities of what could stand there.
+    r"""Return the expected level given the log-probabilities of candidate tokens.
 
-    :math:`\sum_v v\,p(v) / \sum_v p(v)` over the candidates that read as one of 0 to 10.
+    The expected level is :math:`\sum_v v\,p(v) / \sum_v p(v)` over the candidates whose text is a
+    number from 0 to 10.
 
     Parameters
     ----------
     logprobs : dict of str to float or None
-        By the text of the candidate.
+        Log-probability of each candidate by its text.
 
     Returns
     -------
     float
+        Expected level from 0 to 10.
 
     Raises
     ------
     ReplyError
-        If none is a level.
+        If no candidate is a level, or a log-probability is invalid.
     """
     weights = np.zeros(len(LEVELS))
     for text, logprob in (logprobs or {}).items():
         if not is_logprob(logprob):
             raise ReplyError(
-                f"{logprob!r} is no log-probability, which is at most 0", repr(logprobs)
+                f"{logprob!r} is not a log-probability, which is at most 0", repr(logprobs)
             )
         if text.strip() in LEVELS:
             weights[int(text)] += math.exp(logprob)
@@ -114,7 +118,7 @@ def expected_level(logprobs):
         raise ReplyError("no number from 0 to 10 is among the log-probabilities", repr(logprobs))
     if total > MOST_PROBABILITY:
         raise ReplyError(
-            f"the numbers from 0 to 10 have the probability {total:.3g} together, more than 1",
+            f"the probabilities of the numbers from 0 to 10 sum to {total:.3g}, more than 1",
             repr(logprobs),
         )
     return float(weights @ np.arange(len(LEVELS)) / total)

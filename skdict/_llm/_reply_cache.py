@@ -1,4 +1,4 @@
-"""Replies that were paid for, on disk or in memory, found by what was asked."""
+"""Caches of replies by request, on disk and in memory."""
 
 import hashlib
 import json
@@ -16,17 +16,17 @@ MOST_MEMORY_BYTES = 2**26
 
 
 class ReplyCache:
-    """A folder with one JSON file for each reply.
+    """Cache on disk with one JSON file per reply.
 
-    A file holds the model and the question that it answers, and a hash; it counts as absent if it
-    is damaged, of another model or question, or if a value in it is of another type.
+    A file contains the model, the request, the reply and a hash. It is ignored if it is damaged,
+    belongs to another model or request, or contains a value of the wrong type.
 
     Parameters
     ----------
     folder : str or path
-        Made when the first reply is kept.
+        Folder of the cache, created when the first reply is stored.
     identity : object
-        What tells the model from others; must fit in JSON.
+        JSON-serialisable value that distinguishes the model from others.
     """
 
     def __init__(self, folder, identity):
@@ -34,28 +34,28 @@ class ReplyCache:
         self._identity = json.loads(json.dumps(identity))
 
     def get(self, request):
-        """Return the reply kept for a request, or None."""
+        """Return the cached reply to a request, or None."""
         asked = self._asked(request)
         try:
             content = read_json(self._path(_digest(asked)), finite=False)
             if content.pop("sha256") != _digest(content) or content.pop("asked") != asked:
                 return None
             completion = Completion(**content.pop("completion"))
-            # JSON has lists where completions have tuples.
+            # JSON turns the tuples of completions into lists.
             logprobs = completion.logprobs and tuple(completion.logprobs)
             return check_completion(Completion(**asdict(completion) | {"logprobs": logprobs}))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ClientError):
             return None
 
     def put(self, request, completion):
-        """Keep a reply, with the question beside it for people to read."""
+        """Store a reply, together with the request in readable form."""
         content = {"asked": self._asked(request), "completion": asdict(completion)}
         path = self._path(_digest(content["asked"]))
         content["sha256"] = _digest(content)
         replace_file(path, json.dumps(content, ensure_ascii=True, indent=1).encode())
 
     def _asked(self, request):
-        # As JSON gives it back, to be compared.
+        # The round trip through JSON makes the request comparable with a stored one.
         request = json.loads(json.dumps(request.as_dict()))
         return {"model": self._identity, "request": request}
 
@@ -64,9 +64,9 @@ class ReplyCache:
 
 
 class ReplyMemory:
-    """The replies of one process, where there is no folder; the oldest make room for new ones.
+    """Cache in memory for one process, which evicts the oldest replies when full.
 
-    Replies to questions with a temperature are draws, and are not kept.
+    Replies at a positive temperature are random samples and are not cached.
     """
 
     def __init__(self):
@@ -74,16 +74,16 @@ class ReplyMemory:
         self._lock = threading.Lock()
 
     def __reduce__(self):
-        # Another process begins with an empty one.
+        # In another process the cache starts empty.
         return ReplyMemory, ()
 
     def get(self, request):
-        """Return the reply kept for a request, or None."""
+        """Return the cached reply to a request, or None."""
         with self._lock:
             return self._replies.get(request_key(request))
 
     def put(self, request, completion):
-        """Keep a reply."""
+        """Store a reply."""
         key = request_key(request)
         with self._lock:
             if request.temperature > 0 or key in self._replies:
@@ -95,7 +95,7 @@ class ReplyMemory:
 
 
 def request_key(request):
-    """Return a text that tells a request from others."""
+    """Return a text that identifies a request."""
     return json.dumps(request.as_dict(), sort_keys=True)
 
 
@@ -105,6 +105,6 @@ def _digest(content):
 
 
 def _size(key, completion):
-    """Return about how many bytes a question and its reply take."""
+    """Return the approximate size in bytes of a request and its reply."""
     n_logprobs = sum(len(at or ()) for at in completion.logprobs or ())
     return len(key) + len(completion.text) + 100 * n_logprobs + 500

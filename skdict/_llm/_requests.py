@@ -1,4 +1,4 @@
-"""What is asked of a language model, and what comes back."""
+"""Requests to language models, and their completions."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,27 +7,27 @@ JOIN = "\n\n"
 
 @dataclass(frozen=True)
 class Request:
-    """One question to a language model.
+    """Request to a language model.
 
     Parameters
     ----------
     messages : tuple of (str, str)
-        Role ("system", "user" or "assistant") and text of each.
+        Role ("system", "user" or "assistant") and text of each message.
     prefix : str, default=""
-        How the reply is to begin. Models that go on with a text are given it.
+        Expected beginning of the reply. It is appended to the prompt of completion models.
     max_tokens : int, default=100
-        Most tokens in the reply.
+        Maximum number of tokens in the reply.
     temperature : float, default=0.0
-        Of the sampling; 0 takes the likeliest token.
+        Sampling temperature; 0 selects the most likely token.
     top_logprobs : int, default=0
-        How many log-probabilities are wanted for each token of the reply.
+        Number of log-probabilities to return for each token of the reply.
     slots : tuple of int, default=()
-        Places in `text`: wanted is not a reply but the log-probabilities of what could stand
-        there.
+        Positions in `text` at which to return the log-probabilities of the next token, instead of
+        a reply.
     choices : tuple of str, default=()
-        What the log-probabilities are wanted of.
+        Texts of which to return the log-probabilities.
     json : bool, default=False
-        Whether the reply is to be a JSON object.
+        If True, request a reply that is a JSON object.
     """
 
     messages: tuple
@@ -41,38 +41,38 @@ class Request:
 
     @property
     def text(self):
-        """The messages as one text, for models that go on with a text."""
+        """Messages joined to one text, for completion models."""
         text = ""
         for role, content in (*self.messages, ("assistant", self.prefix)):
-            # What is to stand right behind a tab stands there.
+            # A trailing tab means that the reply must follow without a line break.
             runs_on = not text or not content or (role == "assistant" and text.endswith("\t"))
             text += content if runs_on else JOIN + content
         return text
 
     def as_dict(self):
-        """Return the fields by name, as a cache keeps them.
+        """Return the fields as a dict, as stored in a cache.
 
         Returns
         -------
         dict
-            Of plain values.
+            Fields by name, as plain values.
         """
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a language model gave back.
+    """Completion returned by a language model.
 
     Parameters
     ----------
     text : str
-        The reply, with the prefix where the client put it there.
+        Reply, preceded by the prefix if the client inserted it.
     logprobs : sequence of (dict of str to float) or None, default=None
-        Log-probability of each candidate, by its text: one dict for each slot asked for, else
-        for each token of the reply. None for a slot that no token begins at.
+        Log-probabilities of candidate tokens by their text: one dict per requested slot, or else
+        per token of the reply. None for a slot at which no token begins.
     n_prompt_tokens, n_reply_tokens : int, default=0
-        What was used, as the endpoint counts.
+        Number of tokens used, as counted by the endpoint.
     """
 
     text: str

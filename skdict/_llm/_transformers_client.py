@@ -1,4 +1,4 @@
-"""A language model on this machine, with exact log-probabilities."""
+"""Client for local transformers models, with exact log-probabilities."""
 
 import math
 import threading
@@ -13,22 +13,23 @@ from skdict.models import describe_model, evaluation_mode, fingerprint, load_mod
 
 
 class TransformersClient:
-    """Ask a causal language model through transformers.
+    """Client for a causal language model loaded with transformers.
 
-    Log-probabilities are exact: of every candidate asked for, however many tokens it has, and at
-    every slot, because the text is cut into tokens on both sides of each slot.
+    Log-probabilities are exact for every requested choice, however many tokens it has, and at
+    every slot, because the text is tokenised separately on both sides of each slot.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        A name, a folder or a loaded pair. It is loaded when first asked.
+        Model name, local folder, or a loaded (model, tokenizer) pair. Models given by name or
+        folder are loaded on first use.
     device : str, default="auto"
-        Where a model given by name or folder runs.
+        Device for a model given by name or folder.
     revision : str or None, default=None
-        Branch, tag or commit on the hub.
+        Branch, tag or commit on the Hugging Face Hub.
     trust_remote_code : bool, default=False
-        Run the Python code that a model given by name or folder brings with it. Read that code
-        first.
+        If True, run the Python code that comes with a model given by name or folder. Read that
+        code first.
 
     Examples
     --------
@@ -60,30 +61,30 @@ class TransformersClient:
 
     @property
     def identity(self):
-        """What tells this model from others, for a cache: a hash of weights and vocabulary."""
+        """Hash of weights and vocabulary that identifies the model in a cache."""
         if self._identity is None:
             self._identity = fingerprint(*self._load())
         return self._identity
 
     def complete(self, request):
-        """Let the model write, or read off what it expects at the slots.
+        """Generate a reply, or return the log-probabilities of choices.
 
         Parameters
         ----------
         request : Request
-            The question.
+            Request to answer.
 
         Returns
         -------
         Completion
-            The reply, or the log-probabilities asked for.
+            Reply, or the requested log-probabilities.
 
         Raises
         ------
         FileNotFoundError, ValueError, TypeError
             If the model cannot be loaded.
         ClientError
-            If the question is longer than the model reads.
+            If the request is longer than the model's maximum length.
         """
         with self._lock:
             model, tokenizer = self._load()
@@ -128,7 +129,7 @@ def _write(model, tokenizer, request):
 
 
 def _prompt(tokenizer, request):
-    """Return the tokens to go on from, and whether they are a chat."""
+    """Return the token ids of the prompt, and True if it uses a chat template."""
     if getattr(tokenizer, "chat_template", None) is not None:
         messages = [{"role": role, "content": text} for role, text in request.messages]
         prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
@@ -137,7 +138,7 @@ def _prompt(tokenizer, request):
 
 
 def _encode(tokenizer, text):
-    """Return the tokens of the beginning of a text: no end marked."""
+    """Return the token ids of a text, without an end-of-sequence token."""
     ids = tokenizer(text)["input_ids"]
     ended = ids and ids[-1] == tokenizer.eos_token_id and (len(ids) > 1 or not text)
     return ids[:-1] if ended else ids
@@ -151,7 +152,7 @@ def _next(logprobs, temperature, generator):
 
 
 def _by_text(tokenizer, pairs):
-    """Return log-probabilities by text; tokens of the same text count together."""
+    """Return log-probabilities by text, adding probabilities of tokens with the same text."""
     found = {}
     for token, logprob in pairs:
         text = tokenizer.decode([token])
@@ -161,13 +162,13 @@ def _by_text(tokenizer, pairs):
 
 
 class _Choices:
-    """Reads how likely a model takes some choices to be, at places in a text or behind it."""
+    """Log-probabilities of choices at positions in a text or after it."""
 
     def __init__(self, model, tokenizer):
         self.model, self.tokenizer = model, tokenizer
 
     def read(self, request):
-        """Return the log-probabilities of the choices at each slot, or else behind the text."""
+        """Return the log-probabilities of the choices at each slot, or at the end of the text."""
         if request.slots:
             ids, ends = self._cut(request.text, request.slots)
         else:
@@ -180,7 +181,7 @@ class _Choices:
         return Completion("", found, len(ids), 0)
 
     def _cut(self, text, slots):
-        """Return the tokens of a text cut at the slots, and the number before each slot."""
+        """Return the token ids of a text split at the slots, and the length before each slot."""
         bounds = (*slots, len(text))
         ids, ends = _encode(self.tokenizer, text[: bounds[0]]), []
         for start, end in pairwise(bounds):
@@ -189,7 +190,7 @@ class _Choices:
         return ids, ends
 
     def _at(self, before, logprobs, choices):
-        """Return the log-probability of each choice, none as the beginning of a longer one."""
+        """Return the log-probability of each choice, excluding longer choices that extend it."""
         whole = {}
         for choice, tokens in choices.items():
             whole[choice] = float(logprobs[tokens[0]])
@@ -207,7 +208,7 @@ class _Choices:
         return logits[0].float().log_softmax(-1).cpu()
 
     def _tokens(self, text):
-        """Return the tokens of a text that follows a tab, as every slot does."""
+        """Return the token ids of a text as it is tokenised after a tab, which ends every slot."""
         tab = self.tokenizer("\t", add_special_tokens=False)["input_ids"]
         both = self.tokenizer("\t" + text, add_special_tokens=False)["input_ids"]
         if both[: len(tab)] == tab and len(both) > len(tab):
@@ -219,6 +220,6 @@ def _check_length(model, n_tokens):
     most = getattr(model.config, "max_position_embeddings", None)
     if most is not None and n_tokens > most:
         raise ClientError(
-            f"the question takes {n_tokens} tokens and the model reads {most}; pass fewer n_shots, "
-            f"a smaller window, or a model that reads more"
+            f"the request has {n_tokens} tokens and the model accepts at most {most}; pass fewer "
+            f"n_shots or a smaller window, or use a model that accepts more"
         )

@@ -1,12 +1,12 @@
-"""Explaining features in words, and scoring what was said, with a language model or without.
+"""Explain features in words and score the explanations, with or without a language model.
 
 Floor 6: imports `inspection`, `metrics`, `decomposition`, `activations` and `models`.
 
-An explainer has the method ``explain(codes, tokens)`` and gives an `Explanation` of each feature: a
-sentence, and the weighted terms by which it predicts codes from text. A sentence in free words has
-no terms; then a simulator, ``simulate(explanation, records, vocabulary)``, predicts. A judge,
-``judge(explanation, windows)``, says of windows whether the feature fires in them. `Study` puts
-them together.
+An explainer's ``explain(codes, tokens)`` returns an `Explanation` for each feature: a sentence and
+the weighted terms that predict the feature's codes from text. A free-text explanation has no
+terms; a simulator predicts codes from it with ``simulate(explanation, records, vocabulary)``. A
+judge decides with ``judge(explanation, windows)`` in which windows the feature fires. `Study` runs
+the whole procedure.
 """
 
 from skdict.interpretation._attempts import Failure

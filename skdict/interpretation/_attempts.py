@@ -1,4 +1,4 @@
-"""Failures of single features: caught and kept here, so that the others go on."""
+"""Failures of single features, caught and stored so that the remaining features are processed."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ class Failure:
     Parameters
     ----------
     stage : {"explain", "simulate", "judge"}
-        What was tried.
+        Step that failed.
     reason : str
-        What went wrong.
+        Error message.
     raw : str, default=""
-        The reply, word for word, up to 10,000 characters.
+        Reply that caused the failure, truncated to 10,000 characters.
     stopped : bool, default=False
-        If True, the budget was spent before it was tried.
+        If True, the budget was spent before this step was attempted.
     """
 
     stage: str
@@ -33,40 +33,40 @@ class Failure:
 
 
 class Attempts:
-    """Call strategies, and keep what fails: the one place where failures are caught.
+    """Call explainers, simulators and judges, and store failures; nothing else catches them.
 
     Attributes
     ----------
     failures : dict of int to list of Failure
-        What went wrong with each feature.
+        Failures of each feature, in the order in which they occurred.
     """
 
     def __init__(self):
         self.failures = {}
 
     def each(self, stage, strategy, function, tasks):
-        """Return what a function gives for each task, several at a time where a client waits.
+        """Apply a function to each task, concurrently if the strategy has a client.
 
         Parameters
         ----------
         stage : {"explain", "simulate", "judge"}
-            What is tried.
+            Step to attempt, stored with each failure.
         strategy : object
-            Whose function it is.
+            Explainer, simulator or judge that `function` calls.
         function : callable
-            Of one argument.
+            Function of one argument.
         tasks : list of (int, object)
-            Features, by number, and arguments.
+            Number of the feature and argument of `function`, for each task.
 
         Returns
         -------
         list
-            In the order of the tasks, None where one failed.
+            Results in the order of `tasks`; None for each task that failed.
 
         Raises
         ------
         ClientError
-            If the endpoint refuses every question.
+            If the endpoint rejects all requests, for example because of an invalid key.
         """
 
         def attempt(task):
@@ -87,7 +87,7 @@ class Attempts:
         return found
 
     def add(self, feature, failure):
-        """Keep a failure."""
+        """Store a failure of a feature."""
         self.failures.setdefault(feature, []).append(failure)
 
     def first(self):

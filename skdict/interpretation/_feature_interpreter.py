@@ -1,4 +1,4 @@
-"""The estimator that holds a dictionary and explains its features."""
+"""Estimator that explains the features of a dictionary and scores the explanations."""
 
 import warnings
 from functools import partial
@@ -36,87 +36,94 @@ SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)
 
 
 class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
-    """Explain the features of a dictionary in words, and score the explanations.
+    """Estimator that explains dictionary features in words and scores the explanations.
 
-    Documents are dealt out to three parts first. Explanations are written from the first,
-    the best of each feature is chosen on the second, and scored on the third: the score of a
-    feature is the Pearson correlation, over all tokens of the third part, of its codes with what
-    its explanation predicts from the text alone. No language model is needed; one may write the
-    explanations and predict from them.
+    Documents are split into three parts. Explanations are written from the first part, the best
+    explanation of each feature is selected on the second, and the selected explanation is scored
+    on the third. The score of a feature is the Pearson correlation, over all tokens of the third
+    part, between its codes and the codes predicted from its explanation and the text alone. No
+    language model is required, but one can be used to write explanations and to simulate codes.
 
     Parameters
     ----------
     dictionary : estimator
-        With `components_`, `transform` and `inverse_transform` once fitted; a Pipeline may
-        end in one.
+        Fitted or unfitted dictionary with `components_`, `transform` and `inverse_transform`, or
+        a Pipeline that ends in one.
     explainer : explainer, list of explainers or None, default=None
-        Of several, the best is chosen for each feature. None stands for `LexiconExplainer`,
-        `NGramExplainer` and `ContextExplainer`.
+        Explainer, or a list of explainers from which the best is selected for each feature. None
+        means `LexiconExplainer`, `NGramExplainer` and `ContextExplainer`.
     simulator : simulator or None, default=None
-        Such as `LLMSimulator`: predicts from the words of an explanation, in windows. None lets
-        the rules of the explanation predict. `LLMExplainer` needs one.
+        Simulator that predicts codes in windows from the text of an explanation, such as
+        `LLMSimulator`. If None, codes are predicted by the rules of the explanation.
+        `LLMExplainer` requires a simulator.
     sampling : {"full", "top_and_random", "top", "random", "cunningham2023"}, default="full"
-        Tokens to score on: all of them; or, pooled for each feature, the five windows of its
-        largest codes, five drawn among those in which it fires, or both. Windows overrate
-        explanations that say too much. A simulator needs windows. "cunningham2023" does not deal
-        out documents but the fragments of each feature, see `cunningham2023`.
+        Tokens to score on. "full" uses all tokens. "top" uses the five windows with the largest
+        codes of each feature, "random" five windows sampled among those in which it fires, and
+        "top_and_random" both; these windows overestimate explanations that are too broad. A
+        simulator requires windows. "cunningham2023" splits the fragments of each feature instead
+        of documents, see `cunningham2023`.
     sign : {"split", "positive"}, default="split"
-        Negative codes are features of their own, or left out. Neither is asked of an
-        explanation along with the positive ones.
+        If "split", negative codes are treated as separate features. If "positive", they are
+        ignored. No explanation covers codes of both signs.
     n_features : int or None, default=None
-        Features to explain; None for all.
+        Number of features to explain. None means all.
     order : {"random", "index"}, default="random"
-        Whether `n_features` are drawn among those that fire, or are the first ones.
+        If "random", sample `n_features` among the features that fire. If "index", take the first
+        ones.
     min_firings : int, default=10
-        Tokens of the first part that a feature must fire on to be scored.
+        Minimum number of tokens of the first part on which a feature must fire to be scored.
     window : int, default=64
-        Tokens in a window.
+        Number of tokens in a window.
     nan_policy : {"zero", "omit"}, default="zero"
-        Whether an explanation that predicts the same everywhere counts as 0 in means.
+        Treatment of explanations with a constant prediction, whose score is undefined. "zero"
+        counts them as 0 in means, "omit" leaves them out.
     prefit : {"auto", True, False}, default="auto"
-        Whether the dictionary is used as it is. "auto" uses a fitted one and fits a clone of
-        an unfitted one.
+        If True, use the dictionary as it is. If False, fit a clone of it. "auto" uses a fitted
+        dictionary as it is and fits a clone of an unfitted one.
     random_state : int, RandomState instance or None, default=None
-        Of the parts, of what is drawn and of the intervals.
+        Seed for splitting documents, sampling features and windows, and bootstrapping. Pass an
+        int for reproducible results across calls.
 
     Attributes
     ----------
     dictionary_ : estimator
         The fitted dictionary.
     features_ : ndarray of int, shape (n_explained,)
-        The features: columns of the codes; from the number of components on, the negative
-        codes of column ``feature - n_components``.
+        Explained features: columns of the codes. Values from the number of components on stand
+        for the negative codes of column ``feature - n_components``.
     explanations_ : list of Explanation or None
-        One for each of `features_`; None where there is none.
+        Explanation of each feature in `features_`; None if there is none.
     scores_ : ndarray of shape (n_explained,)
-        Their scores; nan where `status_` is not "scored".
+        Score of each explanation; nan if `status_` is not "scored".
     status_ : ndarray of str, shape (n_explained,)
-        "scored"; "dead" if the feature does not fire in the first part; "insufficient" if it
-        fires on fewer than `min_firings` tokens there, or never in the third part; "failed" if
-        there is no explanation or a reply could not be read; "undefined" if it predicts the same
-        everywhere; "stopped" if the budget was spent before.
+        Outcome for each feature. "scored"; "dead" if the feature does not fire in the first part;
+        "insufficient" if it fires on fewer than `min_firings` tokens of the first part or on no
+        token of the third; "failed" if it has no explanation or a reply could not be read;
+        "undefined" if the prediction is constant; "stopped" if the budget was spent first.
     counts_ : dict of str to int
-        `n_scored` and so on for each status; `n_dead` counts the dead of all components.
+        Number of features for each status, such as `n_scored`. `n_dead` counts the dead
+        components of the whole dictionary.
     report_ : dict of str to float
-        `interpretability`, the mean score, with the 95 % bootstrap interval over features and
-        the median; `context_gain`, how much of the mean tokens alone would not reach, with its
-        interval; `shuffled`, the mean with explanations exchanged between features; the counts.
+        `interpretability`, the mean score, with its 95 % bootstrap confidence interval over
+        features, and the median; `context_gain`, the mean gain over explanations by single
+        tokens, with its interval; `shuffled`, the mean score of the shuffled-explanation control;
+        and `counts_`.
     failures_ : dict of int to Failure
-        By feature, what went wrong where a language model was asked, with the raw reply.
+        First failure of each feature for which a language-model call failed, with the raw reply.
     simulations_ : dict of int to Simulation
-        By feature, windows with what the simulator predicted there.
+        Windows of each feature with the predictions of the simulator.
     protocol_ : str
-        "cunningham2023" where its sampling was used, else "skdict".
+        "cunningham2023" if `sampling` is "cunningham2023", else "skdict".
     mean_score_, median_score_ : float
-        Over features.
+        Mean and median score over features.
     interval_ : (float, float)
-        Of the mean.
+        95 % bootstrap confidence interval of the mean score.
     n_features_in_ : int
-        Width of the rows.
+        Number of columns of the activations.
 
     See Also
     --------
-    InterpretabilityScorer : The same as a callable for `scoring=`.
+    InterpretabilityScorer : Callable for `scoring=` that returns the same mean score.
 
     Examples
     --------
@@ -160,12 +167,12 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Fit the dictionary unless it is fitted, explain its features and score that.
+        """Fit the dictionary if needed, explain its features and score the explanations.
 
         Parameters
         ----------
         X : Activations of shape (n_tokens, n_features)
-            Of at least three documents.
+            Activations of at least three documents.
         y : None
             Ignored.
 
@@ -177,9 +184,9 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If X is no `Activations`, or a parameter is of the wrong kind.
+            If X is not `Activations`, or a parameter has the wrong type.
         ValueError
-            If a parameter is out of bounds, or there are fewer than three documents.
+            If a parameter is out of range, or X has fewer than three documents.
         """
         study = make_study(self)
         check_prefit(self.prefit)
@@ -206,12 +213,12 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Encode rows into codes, as the dictionary does.
+        """Encode activations with the dictionary.
 
         Parameters
         ----------
         X : array-like of shape (n_tokens, n_features)
-            Rows.
+            Activations.
 
         Returns
         -------
@@ -222,24 +229,25 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         return self.dictionary_.transform(X)
 
     def score(self, X, y=None):
-        """Return the mean score of the explanations on other documents.
+        """Return the mean score of the explanations on new documents.
 
         Parameters
         ----------
         X : Activations of shape (n_tokens, n_features)
-            All their tokens count; nothing is explained anew.
+            Activations of held-out documents. All tokens are used for scoring, and the
+            explanations found by `fit` are used unchanged.
         y : None
             Ignored.
 
         Returns
         -------
         float
-            The mean correlation over features; nan where none could be scored.
+            Mean correlation over features; nan if no feature can be scored.
 
         Raises
         ------
         TypeError
-            If X is no `Activations`.
+            If X is not `Activations`.
         """
         check_is_fitted(self)
         X = check_rows(self, check_activations(X, "X"), reset=False)
@@ -263,21 +271,21 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str of shape (n_components,)
-            The dictionary's own names.
+            Output feature names of the dictionary.
         """
         check_is_fitted(self)
         return self.dictionary_.get_feature_names_out()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Rows alone do not tell which tokens they are.
+        # Plain arrays are not enough: explanations need the token of each row.
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
 
 
 def make_study(params):
-    """Return the study for the parameters of an interpreter or a scorer, checked."""
+    """Check the parameters of an interpreter or scorer and return its study."""
     check_choice("sampling", params.sampling, SAMPLINGS)
     check_choice("nan_policy", params.nan_policy, ("zero", "omit"))
     check_features(params)
@@ -293,12 +301,13 @@ def make_study(params):
 
 
 def scores_of(params, study, found):
-    """Return the scores that a study found, and warn where the budget ended it."""
+    """Return the scores of a study, and warn if the budget ended it early."""
     n_stopped = int((found.status == Status.STOPPED).sum())
     if n_stopped:
         warnings.warn(
             f"the budget was spent before {n_stopped} of {len(found.features)} features were "
-            f"done; allow more and fit again, with the same cache_dir nothing is paid twice",
+            f"done; raise max_calls or max_tokens and run again with the same cache_dir, so that "
+            f"no reply is paid for twice",
             stacklevel=3,
         )
     return Scores(
@@ -313,7 +322,7 @@ def scores_of(params, study, found):
 
 
 def _check_together(params, explainers):
-    """Refuse explainers, simulator and sampling that do not go together."""
+    """Reject combinations of explainer, simulator and sampling that do not work together."""
     free, simulator = any(map(writes_free_words, explainers)), params.simulator
     if simulator is None:
         if free or params.sampling == PAPER:
@@ -325,7 +334,7 @@ def _check_together(params, explainers):
     check_strategy("simulator", simulator)
     if params.sampling == "full":
         raise ValueError(
-            'sampling="full" would ask the simulator about every token; pass "top_and_random", '
+            'sampling="full" would query the simulator for every token; pass "top_and_random", '
             '"top" or "random"'
         )
     if len(explainers) != 1 or (params.sampling == PAPER and not free):

@@ -1,4 +1,4 @@
-"""Protocols of other work, under their own names."""
+"""Published interpretability protocols, under the names of their origin."""
 
 from skdict._llm import managed
 from skdict.interpretation._feature_interpreter import PAPER
@@ -11,39 +11,41 @@ from skdict.interpretation.simulators import LLMSimulator
 def cunningham2023(client, *, simulator_client=None, method="all_at_once"):
     """Return the parameters of the protocol of Cunningham et al. (2023).
 
-    For `FeatureInterpreter` and `InterpretabilityScorer`: ``FeatureInterpreter(dictionary,
-    **cunningham2023(client))``. `protocol_` then names it.
+    Pass them to `FeatureInterpreter` or `InterpretabilityScorer`, as in
+    ``FeatureInterpreter(dictionary, **cunningham2023(client))``. The attribute `protocol_` of the
+    interpreter is then "cunningham2023".
 
-    From each document one fragment of 64 tokens is cut at random. Of the 20 fragments of a
-    feature's largest codes and 20 random ones in which it fires, 5 of the first explain, and 5
-    others of the first with 5 of the second test; a feature that fires in fewer than 20 is
-    "insufficient". One explanation of at most 60 tokens is written at temperature 1; a fragment
-    is simulated all at once, without calibration; the score is Pearson's correlation over all
-    640 tokens together. Features are the first 150 in the order of their numbers.
+    One fragment of 64 tokens is sampled from each document. For each feature, the 20 fragments
+    with the largest codes and 20 random fragments in which it fires are selected. The explanation
+    is written from 5 of the top fragments and scored on 5 other top fragments and 5 random ones.
+    A feature that fires in fewer than 20 fragments is "insufficient". One explanation of at most
+    60 tokens is generated at temperature 1. Each fragment is simulated all at once, without
+    calibration, and the score is the Pearson correlation over all 640 tokens together. The first
+    150 features by index are explained.
 
-    The paper used 50,000 documents of OpenWebText, GPT-4 to explain and text-davinci-003 to
-    simulate, and the wording of Bills et al. (2023); ours is our own. Signed codes count with
-    their positive part, which is what explanations are written from; the paper compared with
-    signed ones, which no explanation can reach.
+    The paper used 50,000 documents of OpenWebText, GPT-4 as explainer, text-davinci-003 as
+    simulator, and the prompts of Bills et al. (2023); skdict has its own prompts. For signed
+    codes, skdict compares predictions with the positive part, from which explanations are
+    written; the paper compared them with the signed codes, which no explanation can match.
 
     Parameters
     ----------
     client : client or callable
-        To explain.
+        Client of the explainer.
     simulator_client : client, callable or None, default=None
-        To simulate; None for the same.
+        Client of the simulator; None means `client`.
     method : {"all_at_once", "token_by_token", "json"}, default="all_at_once"
-        How to simulate; the paper's is the first.
+        Simulation method, see `LLMSimulator`. The paper used "all_at_once".
 
     Returns
     -------
     dict
-        Parameters by name.
+        Keyword arguments by name.
 
     Raises
     ------
     TypeError
-        If the client is none.
+        If `client` is neither a client nor callable.
 
     References
     ----------
@@ -72,33 +74,35 @@ def cunningham2023(client, *, simulator_client=None, method="all_at_once"):
 
 
 def delphi(client, *, judge_client=None, n_features=150, random_state=0):
-    """Return the scorers of the protocol of delphi (Paulo et al., 2024): detection and fuzzing.
+    """Return the scorers of the delphi protocol (Paulo et al., 2024): detection and fuzzing.
 
-    For ``compare_dictionaries(..., scorers=delphi(client))``. The names of their measures begin
+    Use as ``compare_dictionaries(..., scorers=delphi(client))``. The names of the measures begin
     with "delphi".
 
-    Documents are cut into windows of 32 tokens, shorter ones left out. A feature that fires in
-    fewer than 200 is "insufficient". The others are sorted by their largest code and cut into ten
-    slices of equal count: 40 windows explain and 50 test, equally many of each slice, with 50
-    windows in which the feature does not fire. The judge sees five at a time, all at temperature
-    0; the score is balanced accuracy, with F1 beside it.
+    Documents are cut into windows of 32 tokens; shorter windows are dropped. A feature that fires
+    in fewer than 200 windows is "insufficient". The windows of every other feature are sorted by
+    their largest code and cut into ten quantiles of equal size. 40 windows are used to write the
+    explanation and 50 to test it, the same number from each quantile, together with 50 windows in
+    which the feature does not fire. The judge is shown five windows at a time. Explainer and judge
+    run at temperature 0. The score is balanced accuracy; F1 is also reported.
 
-    Here windows to test on are never among those that explain; the original draws both from one
-    pool, where some are the same. Of windows of equal tokens one counts. As many wrong tokens are
-    marked in fuzzing as right ones are. The wording is our own. Both scorers write the same
-    explanations: a `ManagedClient` with a `cache_dir` pays for them once. The original has no
-    control; ``set_params(control=True)`` adds the one with explanations exchanged.
+    Differences from the original: test windows are never among the windows used to write the
+    explanation, whereas the original samples both from one pool; among windows with identical
+    tokens only one is kept; fuzzing marks as many tokens in negative windows as in positive ones;
+    the prompts are our own. The original has no control;
+    ``set_params(control=True)`` adds the shuffled-explanation control. Both scorers generate the
+    same explanations, which a `ManagedClient` with a `cache_dir` pays for only once.
 
     Parameters
     ----------
     client : client or callable
-        To explain.
+        Client of the explainer.
     judge_client : client, callable or None, default=None
-        To judge; None for the same.
+        Client of the judge; None means `client`.
     n_features : int or None, default=150
-        Features drawn among those that fire; None for all.
+        Number of features sampled among those that fire. None means all.
     random_state : int, default=0
-        Of features and windows.
+        Seed for sampling features and windows.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def delphi(client, *, judge_client=None, n_features=150, random_state=0):
     Raises
     ------
     TypeError
-        If the client is none.
+        If `client` is neither a client nor callable.
 
     References
     ----------

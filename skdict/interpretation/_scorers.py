@@ -1,4 +1,4 @@
-"""The interpretability of a dictionary as one number, for searches and comparisons."""
+"""Scorer for the interpretability of a dictionary, for searches and comparisons."""
 
 from sklearn.base import BaseEstimator
 
@@ -8,27 +8,28 @@ from skdict.metrics import split_rows
 
 
 class InterpretabilityScorer(BaseEstimator):
-    """Score a fitted dictionary by how well words explain its features.
+    """Scorer that measures how well explanations predict the features of a fitted dictionary.
 
-    The callable behind ``scoring=InterpretabilityScorer()`` and
-    ``compare_dictionaries(..., scorers=[InterpretabilityScorer()])``. It writes, chooses and tests
-    explanations on three parts of the documents it is given, as `FeatureInterpreter` does: the
-    same parts for every dictionary.
+    Use as ``scoring=InterpretabilityScorer()`` or
+    ``compare_dictionaries(..., scorers=[InterpretabilityScorer()])``. It splits the documents it
+    is given into three parts to write, select and score explanations, as `FeatureInterpreter`
+    does. All dictionaries are scored on the same split.
 
     Parameters
     ----------
     explainer, simulator, sampling, sign : object
-        As in `FeatureInterpreter`.
+        See `FeatureInterpreter`.
     n_features : int or None, default=150
-        Features to explain, the number that Cunningham et al. (2023) took; None for all.
+        Number of features to explain, as in Cunningham et al. (2023). None means all.
     order, min_firings, window, nan_policy : object
-        As in `FeatureInterpreter`.
+        See `FeatureInterpreter`.
     random_state : int, RandomState instance or None, default=0
-        An int gives every dictionary the same documents and windows.
+        Seed for the split and for sampling. With an int, every dictionary is scored on the same
+        documents and windows.
 
     See Also
     --------
-    FeatureInterpreter : The estimator, which keeps explanations and scores.
+    FeatureInterpreter : Estimator that stores explanations and scores.
 
     Examples
     --------
@@ -68,52 +69,52 @@ class InterpretabilityScorer(BaseEstimator):
         self.random_state = random_state
 
     def __call__(self, estimator, X, y=None):
-        """Return the mean score of a dictionary's features.
+        """Return the mean score over the features of a dictionary.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
-        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
-            Of at least three documents.
+            Fitted dictionary, or a Pipeline that ends in one and may start from texts.
+        X : Activations of shape (n_tokens, n_features), or input of the Pipeline
+            Activations of at least three documents, or texts or activations for the Pipeline.
         y : None
             Ignored.
 
         Returns
         -------
         float
-            The mean correlation; nan where no feature could be scored.
+            Mean correlation; nan if no feature can be scored.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary, or the rows know no tokens.
+            If `estimator` is not a dictionary, or the rows have no token information.
         ValueError
-            If a parameter is out of bounds, or there are fewer than three documents.
+            If a parameter is out of range, or there are fewer than three documents.
         """
         return self.measure(estimator, X)["interpretability"]
 
     def measure(self, estimator, X):
-        """Return the mean score, its interval and its controls.
+        """Return the mean score with its confidence interval, controls and counts.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
-        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
-            Of at least three documents.
+            Fitted dictionary, or a Pipeline that ends in one and may start from texts.
+        X : Activations of shape (n_tokens, n_features), or input of the Pipeline
+            Activations of at least three documents, or texts or activations for the Pipeline.
 
         Returns
         -------
         dict of str to float
-            As `report_` of `FeatureInterpreter`.
+            The measures of `report_` of `FeatureInterpreter`.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary, or the rows know no tokens.
+            If `estimator` is not a dictionary, or the rows have no token information.
         ValueError
-            If a parameter is out of bounds, or there are fewer than three documents.
+            If a parameter is out of range, or there are fewer than three documents.
         """
         study = make_study(self)
         dictionary, rows = split_rows(estimator, X)

@@ -1,4 +1,4 @@
-"""Scores of explanations, what became of every feature, and their summary."""
+"""Scores of explanations, the status of each feature, and summary measures."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ N_RESAMPLES = 2000
 
 
 class Status(StrEnum):
-    """What became of a feature."""
+    """Outcome of explaining and scoring a feature."""
 
     SCORED = "scored"
     DEAD = "dead"
@@ -22,22 +22,23 @@ class Status(StrEnum):
 
 
 def decide_status(score, n_firings, enough, failures):
-    """Return what became of each feature.
+    """Return the status of each feature.
 
     Parameters
     ----------
     score : ndarray of float, shape (n_features,)
-        Scores; nan where there is none.
+        Scores; nan if undefined.
     n_firings : ndarray of int, shape (n_features,)
-        Tokens to explain from on which each feature fires.
+        Number of tokens in the explanation part on which each feature fires.
     enough : ndarray of bool, shape (n_features,)
-        Where there is enough to explain from and to test on.
+        True for features with enough data to explain and to test.
     failures : dict of int to Failure
-        What went wrong, by place in the arrays.
+        First failure of each feature that failed, by index in the arrays.
 
     Returns
     -------
     ndarray of str, shape (n_features,)
+        One of the values of `Status` for each feature.
     """
     status = np.full(len(score), Status.SCORED, dtype="<U12")
     status[np.isnan(score)] = Status.UNDEFINED
@@ -50,21 +51,21 @@ def decide_status(score, n_firings, enough, failures):
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The scores of some features of a dictionary.
+    """Scores of the explained features of a dictionary.
 
     Parameters
     ----------
     status : ndarray of str, shape (n_features,)
-        What became of each.
+        Status of each feature.
     score, lexicon, shuffled : ndarray of float, shape (n_features,)
-        Correlation of the explanation, of the tokens alone, and of another feature's
-        explanation.
+        Correlations achieved by the explanation, by single tokens, and by the explanation of
+        another feature.
     n_dead : int
-        Components that never fire, drawn or not.
+        Number of components that never fire, whether sampled or not.
     nan_policy : {"zero", "omit"}
-        Count an undefined correlation as 0 in means, or leave it out.
+        If "zero", undefined correlations count as 0 in means. If "omit", they are left out.
     seed : int
-        Of the resampling.
+        Seed for the bootstrap.
     """
 
     status: np.ndarray
@@ -77,12 +78,12 @@ class Scores:
 
     @property
     def counted(self):
-        """Which features are in the means."""
+        """Features included in the means, as a boolean mask."""
         kept = [Status.SCORED] + ([Status.UNDEFINED] if self.nan_policy == "zero" else [])
         return np.isin(self.status, kept)
 
     def summary(self):
-        """Return the measures of a report, by name."""
+        """Return the summary measures by name."""
         score, lexicon, shuffled = (
             np.nan_to_num(values[self.counted])
             for values in (self.score, self.lexicon, self.shuffled)
@@ -97,21 +98,21 @@ class Scores:
             "context_gain": defined_mean(score - lexicon),
             "context_gain_low": gain_low,
             "context_gain_high": gain_high,
-            # Without the control there are none, which is not 0.
+            # nan rather than 0 if the control was not run.
             "shuffled": np.nan if np.isnan(self.shuffled).all() else defined_mean(shuffled),
             **self.counts(),
         }
 
     def counts(self):
-        """Return how many features there are of each status."""
+        """Return the number of features with each status."""
         found = {f"n_{status}": int((self.status == status).sum()) for status in Status}
         return found | {"n_dead": self.n_dead}
 
 
 def bootstrap_interval(values, seed, statistic=np.mean):
-    """Return the 95 % percentile interval of a statistic, resampling values with replacement.
+    """Return the 95 % percentile bootstrap interval of a statistic.
 
-    Both bounds are nan for fewer than two values.
+    Both bounds are nan if there are fewer than two values.
     """
     if len(values) < 2:
         return np.nan, np.nan
@@ -122,7 +123,7 @@ def bootstrap_interval(values, seed, statistic=np.mean):
 
 
 def shuffled_order(n_features, seed):
-    """Return for each feature another one, or itself where there is no other."""
+    """Return a permutation that assigns each feature another one, if there is another."""
     order = np.argsort(mix(seed, Stream.SHUFFLED_EXPLANATIONS, np.arange(n_features)))
     other = np.empty(n_features, dtype=np.int64)
     other[order] = np.roll(order, 1)
@@ -130,12 +131,12 @@ def shuffled_order(n_features, seed):
 
 
 def n_dead_components(firing_counts, n_components):
-    """Return how many components fire with neither sign."""
+    """Return the number of components that fire with neither sign."""
     return int((firing_counts.reshape(-1, n_components).sum(axis=0) == 0).sum())
 
 
 def defined_mean(values):
-    """Return the mean of the values that are defined, nan where there is none."""
+    """Return the mean of the finite values, or nan if there are none."""
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else np.nan

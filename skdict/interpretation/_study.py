@@ -1,4 +1,4 @@
-"""One study: split documents, explain features, choose explanations, and test them."""
+"""Procedure of a study: split documents, explain features, select and test explanations."""
 
 from dataclasses import dataclass, replace
 
@@ -16,26 +16,26 @@ from skdict.metrics import CorrelationSums
 
 @dataclass(eq=False)
 class Findings:
-    """What a study found about some features.
+    """Results of a study.
 
     Parameters
     ----------
     features : ndarray of int
-        The features.
+        Features studied.
     firing_counts : ndarray of int, shape (n_all_features,)
-        Tokens to explain from on which each feature of the dictionary fires.
+        Number of tokens in the explanation part on which each feature of the dictionary fires.
     n_dead : int
-        Components of the dictionary that never fire there.
+        Number of components of the dictionary that never fire in the explanation part.
     explanations : list of Explanation or None
-        One for each feature; None where there is none.
+        Explanation of each feature; None if there is none.
     lexicon : list of Explanation or None
-        Explanations by tokens alone, where the test compares with them.
+        Explanation of each feature by single tokens, if the test compares with them.
     attempts : Attempts
-        What went wrong, by place in `features`.
+        Failures, by index in `features`.
     status : ndarray of str
-        What became of each feature.
+        Status of each feature.
     results : object
-        What the test gives.
+        Results of the test.
     """
 
     features: np.ndarray
@@ -49,27 +49,28 @@ class Findings:
 
     @property
     def n_firings(self):
-        """Tokens to explain from on which each of the features fires."""
+        """Number of tokens in the explanation part on which each studied feature fires."""
         return self.firing_counts[self.features]
 
 
 class Study:
-    """Explain features on some documents, and test the explanations on others.
+    """Explain features on some documents and test the explanations on others.
 
     Parameters
     ----------
     split : callable
-        From columns and activations to what is explained from and tested on, such as
-        ``DocumentParts.split``.
+        Function from feature columns and activations to the parts used to explain and to test,
+        such as ``DocumentParts.split``.
     explainers : list of explainer
-        Of several, the best is chosen for each feature; none where nothing is explained.
+        Explainers, from which the best is selected for each feature. If empty, no feature is
+        explained.
     test : object
-        Tests explanations: ``collect(evidence)`` gives its cases, whose `testable` says of which
-        features there are any, and ``run(cases, findings, evidence)`` gives the results, whose
-        `score` has one number for each feature and `enough` says where it means something.
-        `explains_all` says whether features are explained that cannot be tested.
+        Test of the explanations. ``collect(evidence)`` returns its cases; their `testable` marks
+        the features that have any. ``run(cases, findings, evidence)`` returns the results; their
+        `score` has one number per feature and their `enough` marks the meaningful ones. If
+        `explains_all` is True, features that cannot be tested are explained as well.
     min_firings : int
-        Tokens to explain from that a feature must fire on.
+        Minimum number of tokens in the explanation part on which a feature must fire.
     """
 
     def __init__(self, split, explainers, test, *, min_firings):
@@ -77,7 +78,7 @@ class Study:
         self.min_firings = min_firings
 
     def run(self, columns, activations):
-        """Return what is found about the features drawn."""
+        """Run the study and return its findings."""
         evidence = self.split(columns, activations)
         found = Findings(
             evidence.features,
@@ -96,7 +97,7 @@ class Study:
         return self._tested(cases, found, evidence)
 
     def test_again(self, evidence, found):
-        """Return what other documents say of the explanations found before."""
+        """Test the explanations of earlier findings on other documents."""
         explaining = Attempts()
         for j, failure in found.attempts.first().items():
             if failure.stage == "explain":
@@ -113,7 +114,7 @@ class Study:
         return found
 
     def _explain(self, evidence, found, asked, vocabulary):
-        """Write explanations of the features asked about, numbered as in the dictionary."""
+        """Explain the features at positions `asked`, and store the explanations in `found`."""
         material = evidence.codes()
         if material is not None:
             codes, tokens = material
@@ -132,7 +133,7 @@ class Study:
             found.lexicon[j] = own
 
     def _in_words(self, evidence, found, asked, material, vocabulary):
-        """Let each feature be explained by itself, from windows."""
+        """Explain each feature separately from windows of text."""
         writer = self.explainers[0]
         if material is None:
             windows = evidence.windows("explain")
@@ -147,15 +148,15 @@ class Study:
         )
 
     def _keep(self, found, j, explanation):
-        """Keep an explanation under the feature's number in the dictionary."""
+        """Store an explanation with the feature's index in the dictionary."""
         if explanation is not None:
             found.explanations[j] = replace(explanation, feature=int(found.features[j]))
         elif j not in found.attempts.failures:
-            found.attempts.add(j, Failure("explain", "the explainer gave no explanation"))
+            found.attempts.add(j, Failure("explain", "the explainer returned no explanation"))
 
 
 def explainers_of(explainer):
-    """Return the explainers given as a list, checked, or the three that need no language model."""
+    """Return the given explainers as a checked list; None means the three rule-based ones."""
     if explainer is None:
         return [LexiconExplainer(), NGramExplainer(), ContextExplainer()]
     explainers = list(explainer) if isinstance(explainer, (list, tuple)) else [explainer]
@@ -165,7 +166,7 @@ def explainers_of(explainer):
 
 
 def check_features(params):
-    """Check the parameters that say which features are drawn, and how they are tested."""
+    """Check the parameters for sampling features and windows."""
     check_choice("sign", params.sign, ("split", "positive"))
     check_choice("order", params.order, ("random", "index"))
     if params.n_features is not None:
@@ -175,12 +176,12 @@ def check_features(params):
 
 
 def draw_seed(random_state):
-    """Return the seed of all that a study draws."""
+    """Draw the seed for everything that a study samples."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def _best(candidates, blocks):
-    """Return for each feature the candidate of the largest correlation on some documents."""
+    """Return, for each feature, the candidate with the largest correlation on some documents."""
     predictors = [RulePredictor(explanations) for explanations in candidates]
     sums = [CorrelationSums(len(candidates[0])) for _ in candidates]
     for codes, block in blocks:
@@ -188,7 +189,7 @@ def _best(candidates, blocks):
         for predictor, total in zip(predictors, sums, strict=True):
             total.update(predictor.predict(tokens), codes)
     found = np.array([total.correlation() for total in sums])
-    # Of equally good ones, or where none is defined, the first: the simplest. Rounded, so that
-    # the last bits of a sum do not choose.
+    # Ties, and features without a defined correlation, get the first candidate, which is the
+    # simplest. Rounding keeps the last bits of a sum from deciding.
     best = np.where(np.isnan(found), -np.inf, np.round(found, 6)).argmax(axis=0)
     return [candidates[i][j] for j, i in enumerate(best)]

@@ -36,7 +36,9 @@ def test_keys_that_no_header_holds_are_refused(monkeypatch, bad):
     with openai_server(Reader()) as (address, seen):
         client = OpenAIClient("m", base_url=address, api_key_env="MY_KEY")
         for act in (client.check, lambda: client.complete(QUESTION)):
-            with pytest.raises(ClientError, match="MY_KEY holds .* copy the key again") as caught:
+            with pytest.raises(
+                ClientError, match="MY_KEY contains .* copy the key again"
+            ) as caught:
                 act()
             assert caught.value.refused and bad not in str(caught.value)
     assert not seen

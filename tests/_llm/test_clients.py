@@ -259,7 +259,7 @@ def test_local_model_says_what_it_reads(local):
         GPTNeoXConfig(vocab_size=300, hidden_size=8, intermediate_size=8, num_hidden_layers=1,
                       num_attention_heads=1, max_position_embeddings=16)
     ).eval()  # fmt: skip
-    with pytest.raises(ClientError, match="the model reads 16; pass fewer n_shots"):
+    with pytest.raises(ClientError, match="the model accepts at most 16; pass fewer n_shots"):
         TransformersClient((short, local[1])).complete(QUESTION)
 
 

@@ -114,5 +114,5 @@ def test_identities_fit_in_json(tmp_path):
         return "yes"
 
     client.identity = object()
-    with pytest.raises(TypeError, match="identity .* does not fit in JSON"):
+    with pytest.raises(TypeError, match="identity .* cannot be stored as JSON"):
         ManagedClient(client, cache_dir=tmp_path)

@@ -299,7 +299,7 @@ def test_only_models_told_apart_are_cached(tmp_path):
 
 
 def test_free_words_stand_for_no_rules(planted, fitted):
-    with pytest.raises(ValueError, match="let LLMSimulator"):
+    with pytest.raises(ValueError, match="use LLMSimulator"):
         fitted.explanations_[0].predict(planted[0])
 
 
@@ -343,7 +343,7 @@ def test_waits_are_capped_and_that_is_said(monkeypatch, asked):
         return "yes"
 
     managed = ManagedClient(client)
-    with pytest.warns(UserWarning, match="asks to wait .* at most 60 s are waited") as caught:
+    with pytest.warns(UserWarning, match="asks to wait .* waits at most 60 s") as caught:
         assert managed.complete(Request((("user", "?"),))).text == "yes"
     assert waits == [60, 60, 60] and len(caught) == 1
 

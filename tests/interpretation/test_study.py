@@ -155,4 +155,4 @@ def test_a_missing_explanation_is_a_failure_with_a_reason(planted):
     acts, dictionary = planted
     found = FeatureInterpreter(dictionary, explainer=Missing(), **OPTIONS).fit(acts)
     assert found.status_[1] == "failed" and found.explanations_[1] is None
-    assert found.failures_ == {1: Failure("explain", "the explainer gave no explanation")}
+    assert found.failures_ == {1: Failure("explain", "the explainer returned no explanation")}

@@ -1,4 +1,4 @@
-"""Explainers: from the codes of features, or windows of text, to explanations."""
+"""Explainers, which write explanations from the codes of features or from windows of text."""
 
 from skdict.interpretation.explainers._context import ContextExplainer
 from skdict.interpretation.explainers._explanation import Explanation

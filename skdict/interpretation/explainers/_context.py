@@ -1,4 +1,4 @@
-"""Explain a feature by a short weighted sum of what stands at and before a token."""
+"""Explainer that fits a short weighted sum of terms about a token and its context."""
 
 import numpy as np
 import scipy.linalg
@@ -10,27 +10,27 @@ from skdict.interpretation.explainers._explanation import Explanation, piece
 from skdict.interpretation.explainers._terms import N_BUCKETS, SPELLINGS, Term, TermMatrix
 
 RIDGE = 1.0
-# A term must hold this often, in tokens, and explain this share of the variance.
+# Minimum mass of a term, in tokens, and minimum fraction of the variance that it must explain.
 MIN_MASS, MIN_GAIN = 3.0, 1e-4
 CHUNK_ROWS = 8192
 
 
 class ContextExplainer(BaseEstimator):
-    r"""Explain each feature by sparse regression on the token, those before it and its spelling.
+    r"""Explainer by sparse regression on the token, the preceding tokens and the spelling.
 
-    Terms are the most frequent tokens at the place itself, right before it and among the 16
-    before it (weighted by 0.9 to the power of the distance), how the token is written, and its
-    position in powers of two. Orthogonal matching pursuit takes one term after another, always
-    the one that leaves the smallest squared error, and solves for all weights anew with a
-    ridge of 1. It needs only :math:`\Phi^T \Phi` and :math:`\Phi^T C` of the centred terms
-    :math:`\Phi` and the codes C.
+    Candidate terms are the most frequent tokens at the current position, directly before it, and
+    among the 16 preceding tokens (weighted by 0.9 to the power of the distance); the spelling of
+    the token; and its position in powers of two. Orthogonal matching pursuit adds the term that
+    reduces the squared error most, one at a time, and refits all weights with a ridge penalty of
+    1. It needs only :math:`\Phi^T \Phi` and :math:`\Phi^T C` for the centred terms :math:`\Phi`
+    and the codes C.
 
     Parameters
     ----------
     budget : int, default=20
-        Most terms in an explanation.
+        Maximum number of terms in an explanation.
     n_types : int, default=1000
-        Tokens, by frequency, that terms may speak of.
+        Number of distinct tokens that terms may refer to, most frequent first.
 
     References
     ----------
@@ -45,26 +45,26 @@ class ContextExplainer(BaseEstimator):
         self.n_types = n_types
 
     def explain(self, codes, tokens):
-        """Explain features from the documents set aside for it.
+        """Explain features by the codes and tokens of some documents.
 
         Parameters
         ----------
         codes : csc_array of shape (n_tokens, n_features)
-            Codes, none below 0.
+            Non-negative codes.
         tokens : TokenBlock
-            The tokens, in whole documents.
+            Tokens of whole documents.
 
         Returns
         -------
         list of Explanation
-            One for each column; without rules where a feature never fires.
+            Explanation of each column of `codes`; without rules if the feature never fires.
 
         Raises
         ------
         TypeError
-            If budget or n_types is not a whole number.
+            If `budget` or `n_types` is not an integer.
         ValueError
-            If one is below 1.
+            If `budget` or `n_types` is less than 1.
         """
         check_number("budget", self.budget, low=1, integer=True)
         check_number("n_types", self.n_types, low=1, integer=True)
@@ -109,7 +109,7 @@ def _phrase(term, vocabulary):
 
 
 class _Products:
-    """The products of centred terms with one another and with codes."""
+    """Products of the centred terms with one another and with the codes."""
 
     def __init__(self, phi, codes):
         n_rows, n_terms = phi.shape
@@ -129,7 +129,7 @@ class _Products:
         self._norm = np.where(mass >= MIN_MASS, np.diag(gram) + RIDGE, np.inf)
 
     def pursue(self, feature, budget):
-        """Return the terms chosen for a feature, and their weights."""
+        """Select terms for a feature by matching pursuit; return them and their weights."""
         target = self._cross[feature]
         residual, chosen, weights = target, [], np.zeros(0)
         enough = MIN_GAIN * self._variance[feature]
@@ -148,6 +148,6 @@ class _Products:
 
 
 def _add(total, part):
-    """Add a sparse matrix to a dense one in place."""
+    """Add a sparse matrix to a dense array in place."""
     part = part.tocoo()
     np.add.at(total, part.coords, part.data)

@@ -1,4 +1,4 @@
-"""An explanation: a sentence, and the few weighted terms that it stands for."""
+"""Explanation of a feature: a sentence and the weighted terms behind it."""
 
 from dataclasses import dataclass
 
@@ -11,24 +11,25 @@ from skdict.interpretation.explainers._rules import RulePredictor
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a feature fires on, in a sentence and as a rule that can be checked.
+    """Explanation of a feature as a sentence and, for rule-based explainers, as weighted terms.
 
     Parameters
     ----------
     feature : int
-        Its index in the dictionary; from the number of components on, the negative codes of
-        component ``feature - n_components``. Explainers give the column of the codes they are
-        shown, which `FeatureInterpreter` replaces.
+        Index of the feature in the dictionary. Values from the number of components on stand for
+        the negative codes of component ``feature - n_components``. Explainers set the column of
+        the codes passed to them, which `FeatureInterpreter` replaces by the index.
     method : str
-        The kind of explanation, such as "lexicon".
+        Name of the explanation method, such as "lexicon".
     n_rules : int
-        Rules in it.
+        Number of rules.
     budget : int
-        Most rules allowed; 0 for free words, which only a simulator can predict from.
+        Maximum number of rules allowed. 0 means free text, from which only a simulator can
+        predict codes.
     text : str
-        What it fires on, as a sentence.
+        Sentence that says what the feature fires on.
     terms : tuple of (Term, float)
-        The prediction is the weighted sum of these terms, and a constant.
+        Terms and weights. The prediction is the weighted sum of the terms, plus a constant.
     """
 
     feature: int
@@ -39,34 +40,34 @@ class Explanation:
     terms: tuple
 
     def __str__(self):
-        # A text that rules quote may hold escape sequences, which must not reach a terminal.
+        # Texts quoted by rules may contain escape sequences, which must not reach a terminal.
         text = printable(self.text)
         if not self.budget:
             return f"{text} [{self.method}]"
         return f"{text} [{self.method}, {self.n_rules} of {self.budget} rules]"
 
     def predict(self, activations):
-        """Predict the feature's codes from the tokens alone, up to a constant and a scale.
+        """Predict the feature's codes from tokens alone, up to a constant and a scale.
 
         Parameters
         ----------
         activations : Activations of shape (n_tokens, width)
-            Whole documents, rows in any order; only their tokens are used.
+            Activations of whole documents, in any row order; only their tokens are used.
 
         Returns
         -------
         ndarray of shape (n_tokens,)
-            Predictions; what counts is their correlation with the codes.
+            Predictions, to be compared with codes by correlation.
 
         Raises
         ------
         ValueError
-            If the explanation is in free words, which stand for no rules, or a row is repeated.
+            If the explanation is free text without rules, or a row is repeated.
         """
         if not self.budget:
             raise ValueError(
-                f"{self.text!r} are free words, which stand for no rules; let "
-                f"LLMSimulator(client) predict from them"
+                f"{self.text!r} is free text without rules; use LLMSimulator(client) to predict "
+                f"codes from it"
             )
         tokens, order = TokenBlock.of(activations), document_order(activations)
         if order is None:
@@ -77,7 +78,7 @@ class Explanation:
 
 
 def piece(vocabulary, token_id):
-    """Return how a token reads in a sentence."""
+    """Return a token as it is quoted in a sentence."""
     if vocabulary is None:
         return f"<{token_id}>"
     quoted = readable(vocabulary[token_id]).replace("\n", "\\n")

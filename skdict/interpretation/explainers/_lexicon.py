@@ -1,4 +1,4 @@
-"""Explain a feature by the tokens it fires on."""
+"""Explainer that lists the tokens on which a feature fires."""
 
 import numpy as np
 import scipy.sparse
@@ -9,27 +9,27 @@ from skdict.interpretation.explainers._explanation import Explanation, piece
 from skdict.interpretation.explainers._terms import Term
 
 LEVELS = 10
-# Tokens of the mean that each mean is shrunk by.
+# Weight of the feature's overall mean in each token's mean, in tokens.
 SHRINKAGE = 1.0
 
 
 class LexiconExplainer(BaseEstimator):
-    r"""Explain each feature by the tokens on which it is strongest, whatever stands around them.
+    r"""Explainer that lists the tokens on which a feature is strongest, without their context.
 
-    With :math:`n_v` tokens of type v, the sum :math:`s_v` of the feature's codes on them and its
-    mean code :math:`\bar c`, the mean is shrunk to
-    :math:`\mu_v = (s_v + \bar c) / (n_v + 1)`, and the types of the largest
-    :math:`n_v \max(\mu_v - \bar c, 0)^2` are kept, what they explain of the variance. Each
-    predicts its level, :math:`\mu_v` on a scale to 10; all others predict 0.
+    Let token type v occur :math:`n_v` times, let :math:`s_v` be the sum of the feature's codes on
+    it and :math:`\bar c` the feature's mean code. The mean code on v is shrunk to
+    :math:`\mu_v = (s_v + \bar c) / (n_v + 1)`, and the types with the largest explained variance
+    :math:`n_v \max(\mu_v - \bar c, 0)^2` are kept. The prediction on a kept type is its level,
+    :math:`\mu_v` rescaled so that the largest is 10; on all other types it is 0.
 
     Parameters
     ----------
     budget : int, default=10
-        Most tokens in an explanation.
+        Maximum number of tokens in an explanation.
 
     See Also
     --------
-    NGramExplainer : Tokens, and those before them.
+    NGramExplainer : Explainer that also uses the preceding tokens.
     """
 
     name = "lexicon"
@@ -38,26 +38,26 @@ class LexiconExplainer(BaseEstimator):
         self.budget = budget
 
     def explain(self, codes, tokens):
-        """Explain features from the documents set aside for it.
+        """Explain features by the codes and tokens of some documents.
 
         Parameters
         ----------
         codes : csc_array of shape (n_tokens, n_features)
-            Codes, none below 0.
+            Non-negative codes.
         tokens : TokenBlock
-            The tokens, in whole documents.
+            Tokens of whole documents.
 
         Returns
         -------
         list of Explanation
-            One for each column; without rules where a feature never fires.
+            Explanation of each column of `codes`; without rules if the feature never fires.
 
         Raises
         ------
         TypeError
-            If the budget is not a whole number.
+            If `budget` is not an integer.
         ValueError
-            If it is below 1.
+            If `budget` is less than 1.
         """
         check_number("budget", self.budget, low=1, integer=True)
         types, type_of, n = np.unique(tokens.token_ids, return_inverse=True, return_counts=True)
@@ -85,9 +85,9 @@ class LexiconExplainer(BaseEstimator):
 
 
 def group_sums(group, n_groups, codes):
-    """Return the sums of codes over groups of rows, as csr_array (n_groups, n_features).
+    """Sum codes over groups of rows; return a csr_array of shape (n_groups, n_features).
 
-    Rows of group -1 are in no group.
+    Rows with group -1 are ignored.
     """
     rows = np.flatnonzero(group >= 0)
     ones = np.ones(len(rows))
@@ -98,7 +98,7 @@ def group_sums(group, n_groups, codes):
 
 
 def strongest(group, gain, k):
-    """Return the indices of the k largest positive gains in each group, by group."""
+    """Return the indices of the k largest positive gains in each group, ordered by group."""
     order = np.lexsort((np.arange(len(gain)), -gain, group))
     order = order[gain[order] > 0]
     _, first, sizes = np.unique(group[order], return_index=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""A language model says what features fire on."""
+"""Explainer that queries a language model."""
 
 from dataclasses import replace
 
@@ -20,34 +20,35 @@ from skdict.interpretation.strategies import ClientStrategy
 
 
 class LLMExplainer(ClientStrategy):
-    r"""Let a language model explain each feature from the windows in which it is strongest.
+    r"""Explainer that asks a language model what each feature fires on.
 
-    It is shown the tokens of `n_examples` windows, each with its code as a whole number
+    The language model is shown the tokens of the `n_examples` windows with the largest codes.
+    Next to each token stands its code as an integer level
     :math:`\min(10, \lfloor 10 \max(c, 0) / c_{max} \rfloor)`, where :math:`c_{max}` is the largest
-    code of these windows. Where fewer than a fifth of the numbers are above 0, the tokens above 0
-    are listed again by themselves.
+    code in these windows. If fewer than a fifth of the levels are above 0, the tokens with
+    positive levels are listed a second time on their own.
 
     Parameters
     ----------
     client : client or callable
-        `OpenAIClient`, `TransformersClient`, a function, or one of them in a `ManagedClient`,
-        which has a cache and a budget.
+        `OpenAIClient`, `TransformersClient` or a function. Wrap it in a `ManagedClient` for a
+        cache on disk and a budget.
     n_examples : int, default=5
-        Windows that are shown, at most one of each document.
+        Number of windows shown, at most one per document.
     window : int, default=64
-        Tokens in a window.
+        Number of tokens in a window.
     n_shots : int, default=3
-        Worked examples shown first, 0 to 3.
+        Number of worked examples in the prompt, from 0 to 3.
     max_tokens : int, default=100
-        Most tokens in a reply.
+        Maximum number of tokens in a reply.
     temperature : float, default=0.0
-        Of the reply.
+        Sampling temperature of the reply.
     n_attempts : int, default=2
-        How often a feature is tried if the reply cannot be read.
+        Maximum number of requests per feature if the reply cannot be read.
 
     See Also
     --------
-    LLMSimulator : Predicts codes from such an explanation.
+    LLMSimulator : Simulator that predicts codes from the explanations.
 
     References
     ----------
@@ -86,27 +87,27 @@ class LLMExplainer(ClientStrategy):
         self.n_attempts = n_attempts
 
     def explain(self, codes, tokens):
-        """Explain features from the documents set aside for it.
+        """Explain features by the codes and tokens of some documents.
 
         Parameters
         ----------
         codes : csc_array of shape (n_tokens, n_features)
-            Codes, none below 0.
+            Non-negative codes.
         tokens : TokenBlock
-            The tokens, in whole documents, with a vocabulary.
+            Tokens of whole documents, with a vocabulary.
 
         Returns
         -------
         list of Explanation
-            One for each column.
+            Explanation of each column of `codes`.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, there is no vocabulary, a feature
-            never fires, or the reply on one cannot be read.
+            If a parameter has the wrong type or is out of range, `tokens` has no vocabulary, a
+            feature never fires, or a reply cannot be read.
         ClientError, BudgetSpentError
-            If there is no reply on one.
+            If no reply is received for a feature.
         """
         self.check()
         windows = self.records_of(codes, tokens)
@@ -116,49 +117,49 @@ class LLMExplainer(ClientStrategy):
         return [replace(explanation, feature=j) for j, explanation in enumerate(explained)]
 
     def records_of(self, codes, tokens):
-        """Return the windows to explain each feature from: those in which it is strongest.
+        """Return the windows with the largest codes of each feature, to explain it from.
 
         Parameters
         ----------
         codes : csc_array of shape (n_tokens, n_features)
-            Codes, none below 0.
+            Non-negative codes.
         tokens : TokenBlock
-            The tokens, in whole documents.
+            Tokens of whole documents.
 
         Returns
         -------
         list of (list of Record)
-            For each column.
+            Windows for each column of `codes`.
         """
         wanted = {"n_top": self.n_examples, "n_random": 0, "n_silent": 0}
         collector = RecordCollector(codes.shape[1], window=self.window, **wanted)
         return [found.top for found in collector.update(codes, tokens).records()]
 
     def explain_records(self, records, vocabulary):
-        """Explain one feature from windows chosen before.
+        """Explain one feature from given windows.
 
         Parameters
         ----------
         records : list of Record
-            Windows of the feature.
+            Windows with the codes of the feature.
         vocabulary : sequence of str
-            Readable piece of each token id.
+            Readable text of each token id.
 
         Returns
         -------
         Explanation
-            Of feature 0.
+            Explanation with feature number 0.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, there is no vocabulary or no
-            window, or the reply cannot be read.
+            If a parameter has the wrong type or is out of range, `vocabulary` is None, `records`
+            is empty, or the reply cannot be read.
         ClientError, BudgetSpentError
-            If there is no reply.
+            If no reply is received.
         """
         if not records:
-            raise ReplyError("there is no window in which the feature fires", "")
+            raise ReplyError("the feature fires in no window", "")
         levels = quantize([record.codes for record in records])
         windows = [
             ShownWindow(readable_tokens(record.token_ids, vocabulary), tuple(found.tolist()))
@@ -186,21 +187,21 @@ class LLMExplainer(ClientStrategy):
 
 
 def quantize(windows):
-    """Return codes as whole levels from 0 to 10, 10 being the largest code of all windows.
+    """Quantise codes to integer levels from 0 to 10, where 10 is the largest code of all windows.
 
     Parameters
     ----------
     windows : list of ndarray
-        The codes of one feature in windows that are shown together.
+        Codes of one feature in windows that are shown together.
 
     Returns
     -------
     list of ndarray of int
-        ``min(10, floor(10 max(c, 0) / c_max))``; all 0 where no code is positive.
+        ``min(10, floor(10 max(c, 0) / c_max))`` for each code; all 0 if no code is positive.
     """
     largest = max((float(np.max(codes, initial=0.0)) for codes in windows), default=0.0)
     if largest <= 0:
         return [np.zeros(len(codes), dtype=int) for codes in windows]
     shares = (np.maximum(np.asarray(codes, dtype=np.float64), 0) / largest for codes in windows)
-    # A share that is 0.3 but for its last bit is level 3.
+    # The tolerance gives level 3 to 0.3 computed with a rounding error.
     return [np.minimum(10, np.floor(10 * share + 1e-6)).astype(int) for share in shares]

@@ -1,4 +1,4 @@
-"""Explain a feature by the tokens it fires on and those before them, with exceptions."""
+"""Explainer that lists the n-grams on which a feature fires, with exceptions."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -10,31 +10,33 @@ from skdict.interpretation.explainers._terms import Term
 
 SHRINKAGE = 2.0
 MIN_COUNT = 3
-# Codes that are grouped at once.
+# Number of codes that are grouped at once, which bounds memory.
 CHUNK_CODES = 4_000_000
 
 
 class NGramExplainer(BaseEstimator):
-    r"""Explain each feature by the last few tokens, backing off from long runs to short ones.
+    r"""Explainer by the last few tokens, with backoff from long n-grams to shorter ones.
 
-    The mean code on the :math:`n_k` places where the text ends in a run of k tokens is shrunk to
-    that of the run without its first token, :math:`\mu_k = (s_k + 2 \mu_{k-1}) / (n_k + 2)`, down
-    to the feature's mean. Among all runs that occur three times the rules of the largest
-    :math:`n_k (\mu_k - \mu_{k-1})^2` are kept; a rule below the shorter one is an exception.
-    The longest rule that fits predicts, or the mean where none does.
+    Let an n-gram of k tokens end at :math:`n_k` positions of the text, with sum :math:`s_k` of the
+    feature's codes. Its mean code is shrunk to that of the n-gram without its first token,
+    :math:`\mu_k = (s_k + 2 \mu_{k-1}) / (n_k + 2)`, down to the feature's overall mean. Among all
+    n-grams that occur at least three times, those with the largest
+    :math:`n_k (\mu_k - \mu_{k-1})^2` become rules; a rule below that of the shorter n-gram is an
+    exception. The prediction is the mean of the longest matching rule, or the overall mean if
+    none matches.
 
     Parameters
     ----------
     order : int, default=3
-        Most tokens in a run.
+        Maximum number of tokens in an n-gram.
     budget : int, default=20
-        Most rules in an explanation.
+        Maximum number of rules in an explanation.
 
     References
     ----------
     Foote, Nanda, Kran, Konstas and Barez (2023), "N2G: A scalable approach for quantifying
-    interpretable neuron representations in large language models", whose rules are grown by
-    a second model instead.
+    interpretable neuron representations in large language models", which grows rules with a
+    second model instead.
     """
 
     name = "n-gram"
@@ -44,26 +46,26 @@ class NGramExplainer(BaseEstimator):
         self.budget = budget
 
     def explain(self, codes, tokens):
-        """Explain features from the documents set aside for it.
+        """Explain features by the codes and tokens of some documents.
 
         Parameters
         ----------
         codes : csc_array of shape (n_tokens, n_features)
-            Codes, none below 0.
+            Non-negative codes.
         tokens : TokenBlock
-            The tokens, in whole documents.
+            Tokens of whole documents.
 
         Returns
         -------
         list of Explanation
-            One for each column; without rules where a feature never fires.
+            Explanation of each column of `codes`; without rules if the feature never fires.
 
         Raises
         ------
         TypeError
-            If order or budget is not a whole number.
+            If `order` or `budget` is not an integer.
         ValueError
-            If one is below 1, or runs are too many to number.
+            If `order` or `budget` is less than 1, or there are too many n-grams to number.
         """
         check_number("order", self.order, low=1, integer=True)
         check_number("budget", self.budget, low=1, integer=True)
@@ -77,7 +79,7 @@ class NGramExplainer(BaseEstimator):
         return explanations
 
     def _rules(self, runs, codes):
-        """Return for each feature a list of (tokens of the run, mean)."""
+        """Return, for each feature, its rules as (token ids, mean) pairs and its overall mean."""
         n_features = codes.shape[1]
         mean = np.asarray(codes.sum(axis=0, dtype=np.float64)) / codes.shape[0]
         candidates, shorter = [], None
@@ -105,7 +107,7 @@ class NGramExplainer(BaseEstimator):
         terms, said = [], []
         for run, value in rules:
             below = next((values[run[i:]] for i in range(1, len(run)) if run[i:] in values), mean)
-            # Terms of all runs that fit add up to the value of the longest.
+            # The terms of all matching n-grams add up to the value of the longest.
             terms.append((Term("suffix", run), value - below))
             shown = "".join(piece(vocabulary, v) for v in run[:-1]).replace('""', "")
             before = f" after {shown}" if shown else ""
@@ -115,20 +117,20 @@ class NGramExplainer(BaseEstimator):
 
 
 class _Run:
-    """The runs of k tokens that occur often enough, and where."""
+    """N-grams of k tokens that occur often enough, with their positions."""
 
     def __init__(self, of_row, first_rows, counts, parent, order, ids):
         self.of_row, self.counts, self.parent = of_row, counts, parent
         self._first_rows, self._order, self._ids = first_rows, order, ids
 
     def tokens(self, gram):
-        """Return the token ids of a run."""
+        """Return the token ids of an n-gram."""
         row = self._first_rows[gram]
         return tuple(int(v) for v in self._ids[row - self._order + 1 : row + 1])
 
 
 def _runs(tokens, order):
-    """Yield the runs of 1, 2, ... tokens: each longer one is a token before a shorter one."""
+    """Yield the n-grams of 1, 2, ... tokens, extending shorter ones by the preceding token."""
     n_types = int(tokens.token_ids.max()) + 2
     shorter = np.zeros(len(tokens), dtype=np.int64)
     for k in range(1, order + 1):
@@ -149,7 +151,7 @@ def _runs(tokens, order):
 
 
 def _chunks(codes):
-    """Yield ranges of columns that hold few enough codes."""
+    """Yield ranges of columns, each with a bounded number of codes."""
     start = 0
     while start < codes.shape[1]:
         limit = codes.indptr[start] + CHUNK_CODES
@@ -159,7 +161,7 @@ def _chunks(codes):
 
 
 class _Means:
-    """The shrunk mean of each feature on each run at whose end it fires, and its gain."""
+    """Shrunk mean codes and gains for each feature and each n-gram on which it fires."""
 
     def __init__(self, run, codes, mean, shorter):
         sums = group_sums(run.of_row, len(run.counts), codes).tocoo()
@@ -175,11 +177,11 @@ class _Means:
         return self.run.parent[self.gram] * self._n_features + self.feature
 
     def at(self, keys):
-        """Return the means of (run, feature) pairs, all of which are known."""
+        """Return the means of (n-gram, feature) pairs, all of which must be present."""
         return self.mu[np.searchsorted(self._keys, keys)]
 
     def add_exceptions(self, shorter, leading):
-        """Take in runs at whose end a feature is silent though a leading rule ends them."""
+        """Add n-grams on which a feature is silent although they end in a leading rule."""
         order = np.argsort(self.run.parent, kind="stable")
         first = np.searchsorted(self.run.parent[order], shorter.gram[leading], side="left")
         last = np.searchsorted(self.run.parent[order], shorter.gram[leading], side="right")

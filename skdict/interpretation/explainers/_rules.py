@@ -1,4 +1,4 @@
-"""What the rules of explanations predict."""
+"""Predictions of rule-based explanations."""
 
 import numpy as np
 import scipy.sparse
@@ -12,7 +12,7 @@ class RulePredictor:
     Parameters
     ----------
     explanations : sequence of Explanation or None
-        One for each column of the predictions; None where explaining failed.
+        Explanation of each column of the predictions; None if there is none.
     """
 
     def __init__(self, explanations):
@@ -30,16 +30,16 @@ class RulePredictor:
         )
 
     def predict(self, tokens):
-        """Predict the codes of all features, each up to a constant and a scale.
+        """Predict the codes of all features, up to a constant and a scale for each.
 
         Parameters
         ----------
         tokens : TokenBlock
-            Whole documents.
+            Tokens of whole documents.
 
         Returns
         -------
         csr_array of shape (n_tokens, n_explanations)
-            Predictions.
+            Predicted codes.
         """
         return self._matrix.transform(tokens) @ self._weights

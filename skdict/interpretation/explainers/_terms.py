@@ -1,7 +1,7 @@
-"""What an explanation may speak of, and where in a text it holds.
+"""Terms that explanations are made of, and the positions in a text at which they hold.
 
-Every offline explanation is a weighted sum of terms, so one sparse product predicts the codes of
-all features at once.
+Every rule-based explanation is a weighted sum of terms, so one sparse product predicts the codes
+of all features at once.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 
-# Tokens before a token that are near it, and how much less each counts than the next one.
+# Number of preceding tokens that count as near, and the decay of their weight per token.
 WINDOW, DECAY = 16, 0.9
 N_BUCKETS = 11
 SPELLINGS = {
@@ -25,17 +25,18 @@ SPELLINGS = {
 
 
 class Term(NamedTuple):
-    """Something that holds at a token, or not.
+    """Condition on a token and its context.
 
     Parameters
     ----------
     kind : {"suffix", "previous", "near", "spelling", "position"}
-        "suffix": the text up to here ends in these tokens. "previous": the token before is this
-        one. "near": one of the 16 tokens before is, counted as 0.9 to the power of the
-        distance. "spelling": how the token is written. "position": the token's position, in
-        powers of two.
+        Type of condition. "suffix": the text up to this token ends in the given tokens.
+        "previous": the preceding token is the given one. "near": the given token is among the 16
+        preceding tokens, weighted by 0.9 to the power of the distance. "spelling": how the token
+        is written. "position": the position of the token, in powers of two.
     value : tuple of int, int or str
-        Token ids of a suffix; a token id; the name of a spelling; the number of a bucket.
+        Token ids of a suffix, a token id, the name of a spelling, or the index of a position
+        bucket.
     """
 
     kind: str
@@ -43,12 +44,12 @@ class Term(NamedTuple):
 
 
 class TermMatrix:
-    """Where terms hold: one column for each.
+    """Matrix with one column per term, which is nonzero where the term holds.
 
     Parameters
     ----------
     terms : sequence of Term
-        Different ones.
+        Distinct terms.
     """
 
     def __init__(self, terms):
@@ -59,7 +60,7 @@ class TermMatrix:
             self._columns.setdefault(kind, []).append((value, column))
         self._orders = sorted(int(k.split()[1]) for k in self._columns if k.startswith("suffix"))
         tokens = {i for kind, value in self.terms if kind == "suffix" for i in value}
-        # Small numbers for the tokens that suffixes speak of, 0 for all others.
+        # Compact ids from 1 for tokens that occur in suffixes, 0 for all others.
         self._tokens = np.array(sorted(tokens), dtype=np.int64)
         self._suffixes = {order: self._suffix_lookup(order) for order in self._orders}
         self._single = {
@@ -69,12 +70,12 @@ class TermMatrix:
         }
 
     def transform(self, tokens):
-        """Return where the terms hold, as csr_array of shape (n_tokens, n_terms).
+        """Return the term matrix of some tokens, a csr_array of shape (n_tokens, n_terms).
 
         Parameters
         ----------
         tokens : TokenBlock
-            Whole documents.
+            Tokens of whole documents.
         """
         slots = list(self._suffix_slots(tokens))
         if "previous" in self._single:
@@ -95,10 +96,10 @@ class TermMatrix:
         return _Lookup(self._keys(list(small.T[::-1])), columns)
 
     def _keys(self, backwards):
-        """Return one number for the tokens at each place, from the last token backwards."""
+        """Encode the last tokens at each position as one number, starting from the last token."""
         if float(len(self._tokens) + 1) ** len(backwards) >= 2.0**63:
             raise ValueError(
-                f"rules over {len(backwards)} tokens name {len(self._tokens)} different ones, "
+                f"rules over {len(backwards)} tokens use {len(self._tokens)} distinct tokens, "
                 f"which is too many; lower order or budget"
             )
         key, known = 0, True
@@ -126,7 +127,7 @@ class TermMatrix:
 
 
 class _Lookup:
-    """From numbers to columns, -1 for numbers without one."""
+    """Map from numbers to columns, with -1 for numbers without a column."""
 
     def __init__(self, numbers, columns):
         numbers, columns = np.asarray(numbers, dtype=np.int64), np.asarray(columns)
@@ -139,12 +140,12 @@ class _Lookup:
 
 
 def position_bucket(positions):
-    """Return the whole part of the binary logarithm of position + 1, at most 10."""
+    """Return floor(log2(position + 1)), at most 10."""
     return np.minimum(np.log2(positions + 1.0).astype(np.int64), N_BUCKETS - 1)
 
 
 def _csr(slots, n_rows, n_columns):
-    """Return a sparse matrix from at most one column in each slot of each row."""
+    """Return a sparse matrix with at most one column per slot and row."""
     if not slots:
         return scipy.sparse.csr_array((n_rows, n_columns), dtype=np.float32)
     columns = np.stack([c for c, _ in slots], axis=1).astype(np.int32)

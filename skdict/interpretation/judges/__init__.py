@@ -1,4 +1,4 @@
-"""Judges: verdicts on windows of text, and scores made of them."""
+"""Judges, which give verdicts on windows of text, and scorers based on the verdicts."""
 
 from skdict.interpretation.judges._embedding_judge import EmbeddingJudge
 from skdict.interpretation.judges._llm_judge import LLMJudge

@@ -1,4 +1,4 @@
-"""What the scores by a judge share: documents, explanations, windows, and their summary."""
+"""Base class of the judge-based scorers: it splits, explains, samples windows and summarises."""
 
 import warnings
 from functools import partial
@@ -29,9 +29,9 @@ from skdict.interpretation.strategies import check_strategy, writes_free_words
 from skdict.metrics import split_rows
 
 DELPHI = "delphi"
-# Silent windows that hard ones are chosen from, for each one wanted.
+# Candidates per requested hard negative, from which the most similar windows are chosen.
 HARD_POOL = 4
-# How a count is called, by what became of the features.
+# Name of the count of features with each status.
 COUNTS = {
     Status.INSUFFICIENT: "n_insufficient",
     Status.FAILED: "n_unexplained",
@@ -40,10 +40,10 @@ COUNTS = {
 
 
 class JudgeScorer(BaseEstimator):
-    """The documents, explanations and windows that the three scorers share."""
+    """Base class of the three judge-based scorers."""
 
     sampling = "random"
-    # Whether there are explanations to judge by, and the windows with a feature that it takes.
+    # If False, no explanations are written. `fewest` is the number of firing windows required.
     explains = True
     fewest = 1
 
@@ -53,55 +53,56 @@ class JudgeScorer(BaseEstimator):
         Parameters
         ----------
         estimator : estimator
-            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
-        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
-            Of at least three documents.
+            Fitted dictionary, or a Pipeline that ends in one and may start from texts.
+        X : Activations of shape (n_tokens, n_features), or input of the Pipeline
+            Activations of at least three documents, or texts or activations for the Pipeline.
         y : None
             Ignored.
 
         Returns
         -------
         float
-            nan where no feature could be judged.
+            Mean of `metric`; nan if no feature can be judged.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary, or the rows know no tokens.
+            If `estimator` is not a dictionary, or the rows have no token information.
         ValueError
-            If a parameter is out of bounds, or there are fewer than three documents.
+            If a parameter is out of range, or there are fewer than three documents.
         """
         return defined_mean(self._judged(estimator, X)[1].results.score)
 
     def measure(self, estimator, X):
-        """Return the means of all measures, the interval of `metric` and the counts.
+        """Return the means of all measures, the confidence interval of `metric` and the counts.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
-        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
-            Of at least three documents.
+            Fitted dictionary, or a Pipeline that ends in one and may start from texts.
+        X : Activations of shape (n_tokens, n_features), or input of the Pipeline
+            Activations of at least three documents, or texts or activations for the Pipeline.
 
         Returns
         -------
         dict of str to float
-            Every name begins with the task. `median` and the 95 % bootstrap interval are those
-            of `metric` over features; `shuffled` is its mean with explanations exchanged between
-            features, nan where there are no two. `n_judged` features were judged;
-            `n_insufficient` fire on too few tokens or in too few windows, and nobody was asked
-            about them; `n_unexplained` have no explanation that could be read; `n_stopped` were
-            not done when the budget was spent; `n_dead` components of the dictionary never fire.
-            `n_failed` windows got no verdict. What went wrong is in `failures_`: for each
-            feature, in the order of `measure_features`, what could not be read in the last
-            call, with the raw replies.
+            Measures by name; every name starts with the task. `median` and the 95 % bootstrap
+            confidence interval are those of `metric` over features. `shuffled` is the mean of
+            `metric` for the shuffled-explanation control, nan if fewer than two features were
+            judged. The other entries are counts: `n_judged` features judged; `n_insufficient`
+            features that fire on too few tokens or in too few windows and were not sent to the
+            judge; `n_unexplained` features without a readable explanation; `n_stopped` features
+            not finished when the budget was spent; `n_dead` components of the dictionary that
+            never fire; `n_failed` windows without a verdict. `failures_` lists the failures of
+            the last call with the raw replies, for each feature in the order of
+            `measure_features`.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary, or the rows know no tokens.
+            If `estimator` is not a dictionary, or the rows have no token information.
         ValueError
-            If a parameter is out of bounds, or there are fewer than three documents.
+            If a parameter is out of range, or there are fewer than three documents.
         """
         test, found = self._judged(estimator, X)
         judged = [m for m in found.results.measures if m is not None]
@@ -122,31 +123,31 @@ class JudgeScorer(BaseEstimator):
         return {f"{self._prefix()}_{name}": value for name, value in means.items()}
 
     def measure_features(self, estimator, X):
-        """Return the measures of each feature drawn, None where it cannot be judged.
+        """Return the measures of each sampled feature, None if it cannot be judged.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted dictionary, or a Pipeline that ends in one and may begin with texts.
-        X : Activations of shape (n_tokens, n_features), or what the Pipeline takes
-            Of at least three documents.
+            Fitted dictionary, or a Pipeline that ends in one and may start from texts.
+        X : Activations of shape (n_tokens, n_features), or input of the Pipeline
+            Activations of at least three documents, or texts or activations for the Pipeline.
 
         Returns
         -------
         list of dict or None
-            In the order of `FeatureInterpreter.features_` under equal parameters.
+            Measures by name, in the order of `FeatureInterpreter.features_` for equal parameters.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary, or the rows know no tokens.
+            If `estimator` is not a dictionary, or the rows have no token information.
         ValueError
-            If a parameter is out of bounds, or there are fewer than three documents.
+            If a parameter is out of range, or there are fewer than three documents.
         """
         return self._judged(estimator, X)[1].results.measures
 
     def _judged(self, estimator, X):
-        """Return the test, and what a study by it found."""
+        """Run the study and return its test and findings."""
         self._check()
         test = JudgeTest(self, draw_seed(self.random_state))
         explainers = explainers_of(self.explainer) if self.explains else []
@@ -158,7 +159,7 @@ class JudgeScorer(BaseEstimator):
         return test, found
 
     def _split(self, seed):
-        """Return how documents or windows are dealt out."""
+        """Return the function that splits documents or windows."""
         draw = FeatureDraw(self.n_features, self.order, seed)
         if self.sampling != DELPHI:
             return partial(DocumentParts.split, draw=draw)
@@ -166,16 +167,16 @@ class JudgeScorer(BaseEstimator):
         return partial(split_quantiles, draw=draw, **options)
 
     def _silent_windows(self):
-        """Return the options that say which windows to draw without a feature."""
+        """Return the options for sampling windows in which the feature does not fire."""
         pool = HARD_POOL if self.negatives == "hard" else 1
         return {"n_silent": pool * self.n_negative, "window": self.window}
 
     def _fewest_firings(self):
-        """Return the tokens to explain from that a feature must fire on."""
+        """Return the minimum number of tokens on which a feature must fire to be explained."""
         return 1 if self.sampling == DELPHI else self.min_firings
 
     def _metric(self):
-        """Return the measure that a call returns."""
+        """Return the name of the measure that a call returns."""
         return self._default_metric if self.metric == "auto" else self.metric
 
     def _keep_failures(self, found):
@@ -187,14 +188,15 @@ class JudgeScorer(BaseEstimator):
         ]
 
     def _warn(self, found):
-        """Say what happened where features got no score."""
+        """Warn if features have no score."""
         n_features, n_stopped = len(found.features), int((found.status == Status.STOPPED).sum())
         if not np.isfinite(found.results.score).any():
             message = self._why_nothing(n_features)
         elif n_stopped:
             message = (
                 f"the budget was spent before {n_stopped} of {n_features} features were done; "
-                f"allow more and measure again, with the same cache_dir nothing is paid twice"
+                f"raise max_calls or max_tokens and measure again with the same cache_dir, so "
+                f"that no reply is paid for twice"
             )
         else:
             return
@@ -202,7 +204,7 @@ class JudgeScorer(BaseEstimator):
 
     def _why_nothing(self, n_features):
         failures = [failure for own in self.failures_ for failure in own]
-        why = "they fire in too few windows, or the judge gave no verdict"
+        why = "they fire in too few windows, or the judge returned no verdict"
         if failures:
             first = failures[0]
             why = (
@@ -215,11 +217,11 @@ class JudgeScorer(BaseEstimator):
         return f"{DELPHI}_{self.task}" if self.sampling == DELPHI else self.task
 
     def _default_judge(self, evidence, explanations, asked):
-        """Return the judge where none is given, fitted on documents that are not tested on."""
+        """Return the default judge, fitted on documents that are not used for testing."""
         return SimulatorJudge().fit(explanations, *join_blocks(evidence.blocks("select", asked)))
 
     def _negatives(self, records):
-        """Return the silent windows to show, drawn or like those with the feature."""
+        """Return the non-firing windows to show, either random or hard."""
         if self.negatives == "random":
             return records.silent[: self.n_negative]
         return hardest(records.silent, records.random, self.n_negative)
@@ -237,8 +239,8 @@ class JudgeScorer(BaseEstimator):
             check_strategy("judge", self.judge)
         elif writes_free_words(self.explainer):
             raise ValueError(
-                f"explainer={self.explainer!r} writes free words, which stand for no rules, and "
-                f"judge=None reads rules; pass judge=LLMJudge(client) or EmbeddingJudge(encoder)"
+                f"explainer={self.explainer!r} writes free text without rules, but judge=None "
+                f"needs rules; pass judge=LLMJudge(client) or EmbeddingJudge(encoder)"
             )
         if self.sampling == DELPHI:
             self._check_delphi()

@@ -1,4 +1,4 @@
-"""A judge that compares embeddings of windows and explanations."""
+"""Judge that compares embeddings of windows and explanations."""
 
 import numpy as np
 import scipy.sparse
@@ -10,22 +10,23 @@ from skdict._validation import check_choice, check_number
 
 
 class EmbeddingJudge(BaseEstimator):
-    r"""Judge windows by how similar their embedding is to that of the explanation.
+    r"""Judge that rates windows by the similarity of their embeddings to the explanation.
 
-    With cosine s and threshold :math:`\tau` the verdict is :math:`(1 + s - \tau) / 2`, cut to
-    0 and 1; so AUROC and average precision do not depend on the threshold. Without an
-    explanation, s is the cosine to the sum of the other windows: which one does not belong?
+    With cosine similarity s and threshold :math:`\tau`, the verdict is
+    :math:`(1 + s - \tau) / 2`, clipped to the range from 0 to 1, so AUROC and average precision
+    do not depend on the threshold. Without an explanation, s is the cosine similarity to the sum
+    of the other windows, which identifies the window that does not belong.
 
     Parameters
     ----------
     encoder : callable or None, default=None
-        From a list of texts to an array or sparse matrix of shape (n_texts, n_dimensions), such
-        as the `encode` of a sentence encoder. None counts runs of 2 to 4 characters in words,
-        which knows spelling and no meaning.
+        Function from a list of texts to an array or sparse matrix of shape (n_texts,
+        n_dimensions), such as the `encode` method of a sentence encoder. None counts character
+        n-grams of 2 to 4 characters within words, which captures spelling but not meaning.
     threshold : float, default=0.2
-        Cosine from which a window fits.
+        Minimum cosine similarity at which a window fits.
     part : {"window", "marked"}, default="window"
-        Whether the window is encoded, its marks included, or its marked tokens alone.
+        Text to encode: the whole window including its marks, or only the marked tokens.
 
     Examples
     --------
@@ -42,26 +43,26 @@ class EmbeddingJudge(BaseEstimator):
         self.part = part
 
     def judge(self, explanation, windows):
-        """Say how well each window fits an explanation, or the other windows.
+        """Rate how well each window fits an explanation, or fits the other windows.
 
         Parameters
         ----------
         explanation : Explanation, str or None
-            What to judge by.
+            Explanation to compare with; None compares the windows with one another.
         windows : sequence of Window
-            What to judge.
+            Windows to judge.
 
         Returns
         -------
         ndarray of float, shape (n_windows,)
-            From 0 to 1.
+            Verdicts from 0 to 1.
 
         Raises
         ------
         TypeError
-            If the encoder is not callable.
+            If `encoder` is not callable.
         ValueError
-            If a parameter is out of bounds, or the encoder gives no row for each text.
+            If a parameter is out of range, or `encoder` does not return one row per text.
         """
         check_choice("part", self.part, ("window", "marked"))
         check_number("threshold", self.threshold, low=-1, high=1)
@@ -91,7 +92,7 @@ class EmbeddingJudge(BaseEstimator):
         rows = rows.toarray() if scipy.sparse.issparse(rows) else np.asarray(rows, dtype=float)
         if rows.ndim != 2 or len(rows) != len(texts):
             raise ValueError(
-                f"the encoder gave shape {rows.shape} for {len(texts)} texts; it must give "
+                f"the encoder returned shape {rows.shape} for {len(texts)} texts; it must return "
                 f"({len(texts)}, n_dimensions)"
             )
         return normalize(rows)

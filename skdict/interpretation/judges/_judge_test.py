@@ -1,4 +1,4 @@
-"""Test explanations by the verdicts of a judge on windows."""
+"""Test of explanations by the verdicts of a judge on windows."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,18 +13,18 @@ from skdict.interpretation.judges._verdicts import ask_judge
 
 @dataclass(frozen=True, eq=False)
 class JudgeCases:
-    """The windows of each feature to ask a judge about.
+    """Windows of each feature to show to a judge.
 
     Parameters
     ----------
     records : list of FeatureRecords
-        Windows with the feature and without.
+        Windows in which the feature fires and in which it does not.
     prevalence : ndarray of float, shape (n_features,)
-        Share of all windows in which each feature fires.
+        Fraction of all windows in which each feature fires.
     vocabulary : sequence of str or None
-        The readable piece of each token.
+        Readable text of each token.
     fewest : int
-        Windows with the feature that it takes.
+        Minimum number of windows in which a feature must fire.
     """
 
     records: list
@@ -34,27 +34,27 @@ class JudgeCases:
 
     @property
     def testable(self):
-        """Which features have enough windows."""
+        """Features that have enough windows, as a boolean mask."""
         enough = [len(own.random) >= self.fewest and len(own.silent) > 0 for own in self.records]
         return np.array(enough, dtype=bool)
 
 
 @dataclass(eq=False)
 class Verdicts:
-    """What the verdicts on each feature are worth.
+    """Verdicts on each feature, summarised by measures.
 
     Parameters
     ----------
     measures : list of dict or None
-        By name; None where a feature was not judged.
+        Measures of each feature by name; None if it was not judged.
     score : ndarray of float, shape (n_features,)
-        The measure of each feature that counts.
+        Headline measure of each feature.
     cases : JudgeCases
-        What was judged.
+        Windows that were judged.
     judge : object
-        Who judged; None where there was nothing to judge.
+        Judge used; None if there was nothing to judge.
     attempts : Attempts
-        What went wrong in judging.
+        Failures of the judge.
     """
 
     measures: list
@@ -66,14 +66,14 @@ class Verdicts:
 
 
 class JudgeTest:
-    """Let a judge say of windows whether they fit, and measure how right it is.
+    """Have a judge decide which windows fit an explanation, and measure how often it is right.
 
     Parameters
     ----------
     scorer : JudgeScorer
-        Whose parameters say what is asked.
+        Scorer whose parameters define the windows and the task.
     seed : int
-        Of the windows.
+        Seed for sampling windows.
     """
 
     explains_all = False
@@ -82,18 +82,18 @@ class JudgeTest:
         self.scorer, self.seed = scorer, seed
 
     def lexicon(self, evidence, asked, material, by_tokens):
-        """Return nothing to compare with: judges are not asked about tokens alone."""
+        """Return no explanations by single tokens: judges do not compare with them."""
         return [None] * len(asked)
 
     def collect(self, evidence):
-        """Return the windows with each feature and without."""
+        """Return windows in which each feature fires and in which it does not."""
         scorer = self.scorer
         options = scorer._silent_windows() | {"n_active": scorer.n_positive, "seed": self.seed}
         found = evidence.windows("test", partial(windows_and_prevalence, **options))
         return JudgeCases(*found, evidence.vocabulary, scorer.fewest)
 
     def run(self, cases, found, evidence):
-        """Return what the verdicts on each feature are worth."""
+        """Return the verdicts on each feature."""
         asked = self._asked(cases, found)
         judge = self.scorer.judge
         if judge is None and len(asked):
@@ -111,7 +111,7 @@ class JudgeTest:
         return verdicts
 
     def shuffled(self, verdicts, found):
-        """Return the mean score where each feature is judged by another's explanation."""
+        """Return the mean score of the shuffled-explanation control."""
         judged = np.flatnonzero([measures is not None for measures in verdicts.measures])
         if len(judged) < 2:
             return np.nan
@@ -121,14 +121,14 @@ class JudgeTest:
         return defined_mean([m[self.scorer._metric()] for m in measures if m is not None])
 
     def _asked(self, cases, found):
-        """Return the features that are judged."""
+        """Return the indices of the features to judge."""
         ready = (found.n_firings >= max(1, self.scorer._fewest_firings())) & cases.testable
         if self.scorer.explains:
             ready &= [explanation is not None for explanation in found.explanations]
         return np.flatnonzero(ready)
 
     def _measure(self, verdicts, j, explanation):
-        """Return what the verdicts are worth, on the same windows each time; None if stopped."""
+        """Return the measures of a feature, always on the same windows; None if stopped."""
         scorer, before = self.scorer, len(verdicts.attempts.failures.get(j, ()))
         drawn = mix(scorer.random_state, Stream.JUDGE, j)
         rng = np.random.default_rng(int(drawn >> np.uint64(32)))

@@ -1,4 +1,4 @@
-"""A language model judges windows of text."""
+"""Judge that queries a language model."""
 
 from skdict._llm import ask, judge_request, managed, read_answers, read_intruder
 from skdict._validation import check_number
@@ -6,19 +6,20 @@ from skdict.interpretation.strategies import ClientStrategy
 
 
 class LLMJudge(ClientStrategy):
-    """Let a language model judge windows.
+    """Judge that asks a language model for verdicts on windows of text.
 
-    Without marks it is asked whether the feature fires in each window (detection); with marks,
-    whether they fit (fuzzing); without an explanation, which window does not belong (intruder). It
-    is shown all windows of a call at once.
+    For windows without marks, the language model is asked in which windows the feature fires
+    (detection); for windows with marks, whether the marked tokens fit (fuzzing); without an
+    explanation, which window does not belong (intruder). All windows of a call are shown in one
+    prompt.
 
     Parameters
     ----------
     client : client or callable
-        `OpenAIClient`, `TransformersClient`, a function, or one of them in a `ManagedClient`,
-        which has a cache and a budget.
+        `OpenAIClient`, `TransformersClient` or a function. Wrap it in a `ManagedClient` for a
+        cache on disk and a budget.
     n_attempts : int, default=2
-        How often windows are tried if the reply cannot be read.
+        Maximum number of requests per prompt if the reply cannot be read.
 
     Examples
     --------
@@ -37,27 +38,27 @@ class LLMJudge(ClientStrategy):
         check_number("n_attempts", self.n_attempts, low=1, integer=True)
 
     def judge(self, explanation, windows):
-        """Ask about windows.
+        """Ask the language model for verdicts on windows.
 
         Parameters
         ----------
         explanation : Explanation, str or None
-            What to judge by.
+            Explanation to judge by; None asks for the intruder.
         windows : sequence of Window
-            What to judge; either all have marks or none.
+            Windows to judge, either all with marks or all without.
 
         Returns
         -------
         ndarray of float, shape (n_windows,)
-            1 for yes and 0 for no; without an explanation 0 for the intruder and 1 for the
-            others.
+            1 for yes and 0 for no. Without an explanation, 0 for the intruder and 1 for the other
+            windows.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, or the reply cannot be read.
+            If a parameter has the wrong type or is out of range, or the reply cannot be read.
         ClientError, BudgetSpentError
-            If there is no reply.
+            If no reply is received.
         """
         self.check()
         read = read_intruder if explanation is None else read_answers

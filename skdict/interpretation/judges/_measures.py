@@ -1,4 +1,4 @@
-"""How good the verdicts of a judge are."""
+"""Measures of how well the verdicts of a judge match the labels."""
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -7,33 +7,33 @@ from skdict.metrics import pearson
 
 
 def judgment_measures(labels, said, *, prevalence=None):
-    r"""Return how good the verdicts on some windows are.
+    r"""Return measures of how well verdicts match the labels of windows.
 
-    A window counts as judged to fit from 0.5 on. Windows without a verdict are counted and left
-    out.
+    A verdict of at least 0.5 means that the window fits. Windows without a verdict are counted and
+    left out.
 
     Parameters
     ----------
     labels : array-like of bool, shape (n_windows,)
-        Which windows fit.
+        True for windows that fit.
     said : array-like of float, shape (n_windows,)
-        The verdicts: from 0 to 1, nan where there is none.
+        Verdicts from 0 to 1; nan if there is none.
     prevalence : float or None, default=None
-        Share of windows that fit in the whole corpus. If given, windows are weighted so that
-        those that fit have this share, and `corpus_f1`, `corpus_average_precision` and
-        `corpus_correlation`, Pearson's between label and verdict, are added.
+        Fraction of all windows of the corpus that fit. If given, windows are reweighted to this
+        fraction for three further measures: `corpus_f1`, `corpus_average_precision` and
+        `corpus_correlation`, the Pearson correlation between labels and verdicts.
 
     Returns
     -------
     dict of str to float
-        `balanced_accuracy`, the mean of the shares judged rightly among those that fit and
-        those that do not; `f1`; `auroc`; and `n_failed`. Measures are nan where a label has no
-        verdict.
+        `balanced_accuracy`, the mean accuracy over windows that fit and windows that do not;
+        `f1`; `auroc`; and `n_failed`, the number of windows without a verdict. Measures are nan
+        if either label has no verdicts.
 
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If `labels` and `said` are not one-dimensional arrays of equal length.
 
     Examples
     --------
@@ -45,8 +45,8 @@ def judgment_measures(labels, said, *, prevalence=None):
     labels, said = np.asarray(labels, dtype=bool), np.asarray(said, dtype=np.float64)
     if labels.shape != said.shape or labels.ndim != 1:
         raise ValueError(
-            f"labels have shape {labels.shape} and verdicts {said.shape}; pass one of each for "
-            f"each window"
+            f"labels have shape {labels.shape} and verdicts {said.shape}; pass one label and one "
+            f"verdict per window"
         )
     given = np.isfinite(said)
     n_failed = int((~given).sum())
@@ -68,14 +68,14 @@ def judgment_measures(labels, said, *, prevalence=None):
         values += [
             _f1(labels, yes, weight),
             average_precision_score(labels, said, sample_weight=weight),
-            # A judge that says the same of all windows correlates with nothing.
+            # Constant verdicts have no defined correlation; count it as 0.
             np.nan_to_num(pearson(labels, said, weight)),
         ]
     return {k: float(v) for k, v in zip(names, values, strict=True)} | {"n_failed": n_failed}
 
 
 def _balanced_accuracy(labels, yes):
-    # Counts first, one division: rounded once.
+    # Integer counts and a single division avoid accumulating rounding errors.
     n_fit, n_not = int(labels.sum()), int((~labels).sum())
     right = int((labels & yes).sum()) * n_not + int((~labels & ~yes).sum()) * n_fit
     return right / (2 * n_fit * n_not)

@@ -1,4 +1,4 @@
-"""Verdicts recorded before, of a language model or of people."""
+"""Judge that returns verdicts recorded earlier."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from skdict.interpretation.judges._window import Window
 
 
 class RecordedJudge:
-    """Give verdicts that were recorded: those of a language model, or of people.
+    """Judge that returns recorded verdicts of a language model or of people.
 
     Parameters
     ----------
     verdicts : dict of (str, str) to float
-        For explanation and window, both as text, what was said: True, False or a number from 0 to
-        1; nan where the judge failed.
+        Verdict on each pair of explanation and window, both as text: True, False or a number from
+        0 to 1; nan if the judge failed.
 
     Examples
     --------
@@ -23,38 +23,38 @@ class RecordedJudge:
     """
 
     def __init__(self, verdicts):
-        # Marks side by side are read as one, however they were written.
+        # Parsing merges adjacent marks, so texts that differ only in this are found.
         self.verdicts = {
             (said, str(Window.from_text(text))): verdict
             for (said, text), verdict in verdicts.items()
         }
 
     def judge(self, explanation, windows):
-        """Return what was said of each window.
+        """Return the recorded verdict on each window.
 
         Parameters
         ----------
         explanation : Explanation or str
-            What it was judged by.
+            Explanation that the windows were judged by.
         windows : sequence of Window
-            What was judged.
+            Windows that were judged.
 
         Returns
         -------
         ndarray of float, shape (n_windows,)
-            The verdicts recorded.
+            Recorded verdicts.
 
         Raises
         ------
         KeyError
-            If there is no verdict on a window.
+            If no verdict on a window was recorded.
         """
         said = getattr(explanation, "text", explanation)
         pairs = [(said, str(window)) for window in windows]
         for pair in pairs:
             if pair not in self.verdicts:
                 raise KeyError(
-                    f"no verdict on {pair[1]!r} by {pair[0]!r} was recorded; pass the windows that "
-                    f"were judged"
+                    f"no verdict on {pair[1]!r} for {pair[0]!r} was recorded; pass only windows "
+                    f"that were judged"
                 )
         return np.array([self.verdicts[pair] for pair in pairs], dtype=np.float64)

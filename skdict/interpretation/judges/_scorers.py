@@ -1,4 +1,4 @@
-"""Scores of explanations by what a judge makes of them: detection, fuzzing, intruder."""
+"""Judge-based scorers: detection, fuzzing and intruder."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ from skdict.interpretation.judges._window import Window
 
 MEASURES = ("balanced_accuracy", "f1", "auroc")
 CORPUS = ("corpus_f1", "corpus_average_precision", "corpus_correlation")
-# Windows with the feature that those of a trial are drawn from, for each one shown.
+# Size of the pool of firing windows that a trial samples from, per window shown.
 POOL_PER_SHOWN = 5
 
 
 class ExplanationScorer(JudgeScorer):
-    """The parameters of scorers whose judge is given an explanation."""
+    """Base class of the scorers whose judge is given an explanation."""
 
     def __init__(
         self,
@@ -56,40 +56,43 @@ class ExplanationScorer(JudgeScorer):
 
 
 class DetectionScorer(ExplanationScorer):
-    """Score explanations by whether a judge can tell the windows in which the feature fires.
+    """Scorer that measures how well a judge detects firing windows from an explanation.
 
-    Explanations are made as in `FeatureInterpreter`. On the documents kept apart, the judge is
-    shown an explanation and a few windows of plain text, and says for each whether the feature
-    fires in it. A window fits if it fires on any token.
+    Explanations are written as in `FeatureInterpreter`. On held-out documents, the judge is given
+    an explanation and a few windows of plain text, and decides for each window whether the
+    feature fires in it. The correct answer is yes if the feature fires on any token.
 
     Parameters
     ----------
     judge : object or None, default=None
-        With ``judge(explanation, windows)``. None is a `SimulatorJudge`, which needs no language
-        model and explanations of an offline explainer.
+        Judge with ``judge(explanation, windows)``. None means `SimulatorJudge`, which requires no
+        language model but needs rule-based explanations.
     metric : str, default="auto"
-        What a call returns: "corpus_f1", "corpus_average_precision" or "corpus_correlation",
-        in which windows are weighted to occur as often as in the text; or "balanced_accuracy",
-        "f1" or "auroc", which take as many silent windows as were drawn and so hardly notice
-        an explanation that says too much. "auto" is "corpus_f1", or "auroc" for hard negatives.
+        Measure returned by a call. "corpus_f1", "corpus_average_precision" and
+        "corpus_correlation" reweight windows to their frequency in the corpus.
+        "balanced_accuracy", "f1" and "auroc" use the windows as sampled, and therefore hardly
+        penalise explanations that are too broad. "auto" means "corpus_f1" for random negatives
+        and "auroc" for hard ones.
     negatives : {"random", "hard"}, default="random"
-        Silent windows drawn uniformly, or the ones whose tokens are most like those of windows
-        with the feature. Hard ones have no `corpus` measures.
+        Windows in which the feature does not fire: sampled uniformly, or those whose tokens are
+        most similar to windows in which it fires. With hard negatives there are no `corpus`
+        measures.
     n_positive, n_negative : int, default=50
-        Most windows with the feature and without.
+        Maximum number of windows in which the feature fires, and in which it does not.
     window : int, default=32
-        Tokens in a window.
+        Number of tokens in a window.
     n_shown : int, default=5
-        Windows that the judge is shown at a time.
+        Number of windows shown to the judge at a time.
     sampling : {"random", "delphi"}, default="random"
-        Windows with the feature drawn from documents kept apart, or as in `delphi`.
+        If "random", sample firing windows from held-out documents. If "delphi", sample windows
+        as in `delphi`.
     control : bool, default=True
-        Whether `measure` has every feature judged by another's explanation, too: `shuffled`. It
-        doubles what is asked of the judge.
+        If True, `measure` also runs the shuffled-explanation control and reports it as
+        `shuffled`, which doubles the number of judge calls.
     explainer, sign, n_features, order, min_firings : object
-        As in `InterpretabilityScorer`.
+        See `InterpretabilityScorer`.
     random_state : int, default=0
-        Of documents, features and windows.
+        Seed for the split and for sampling features and windows.
 
     References
     ----------
@@ -117,7 +120,7 @@ class DetectionScorer(ExplanationScorer):
         return MEASURES + (CORPUS if self.negatives == "random" else ())
 
     def _judge_feature(self, cases, j, rng, ask):
-        """Return what the verdicts on a feature's windows are worth."""
+        """Return the measures of the verdicts on a feature's windows."""
         records, vocabulary = cases.records[j], cases.vocabulary
         silent = self._negatives(records)
         windows = [Window.of(r, vocabulary) for r in [*records.random, *silent]]
@@ -128,37 +131,40 @@ class DetectionScorer(ExplanationScorer):
 
 
 class FuzzingScorer(ExplanationScorer):
-    """Score explanations by whether a judge can tell right marks from wrong ones.
+    """Scorer that measures how well a judge tells correct marks from wrong ones.
 
-    As `DetectionScorer`, but tokens are marked: where the feature fires, all of at least 0.3
-    of its largest code in the window; elsewhere as many random ones as are marked on average. The
-    judge says whether the marks fit the explanation.
+    Works like `DetectionScorer`, but on windows with marked tokens. In positive windows, all
+    tokens whose code is at least 0.3 of the largest code in the window are marked. In negative
+    windows, random tokens on which the feature does not fire are marked, as many as are marked in
+    a positive window on average. The judge decides whether the marked tokens fit the explanation.
 
     Parameters
     ----------
     judge : object or None, default=None
-        With ``judge(explanation, windows)``; None is a `SimulatorJudge`.
+        Judge with ``judge(explanation, windows)``. None means `SimulatorJudge`.
     metric : {"auto", "balanced_accuracy", "f1", "auroc"}, default="auto"
-        What a call returns; "auto" is "balanced_accuracy". None of them can notice an explanation
-        that says too much of a rare feature: a random token is hardly ever one of those named
-        wrongly.
+        Measure returned by a call. "auto" means "balanced_accuracy". No choice detects that the
+        explanation of a rare feature is too broad, because randomly marked tokens are rarely
+        among those that it wrongly includes.
     negatives : {"random", "hard"}, default="random"
-        Wrong marks in silent windows, or in windows in which the feature fires, on other tokens.
+        Windows with wrong marks: windows in which the feature does not fire, or windows in which
+        it does, with other tokens marked.
     n_positive, n_negative : int, default=50
-        Most windows with right marks and with wrong ones.
+        Maximum number of windows with correct marks, and with wrong ones.
     window : int, default=32
-        Tokens in a window.
+        Number of tokens in a window.
     n_shown : int, default=5
-        Windows that the judge is shown at a time.
+        Number of windows shown to the judge at a time.
     sampling : {"random", "delphi"}, default="random"
-        Windows with the feature drawn from documents kept apart, or as in `delphi`.
+        If "random", sample firing windows from held-out documents. If "delphi", sample windows
+        as in `delphi`.
     control : bool, default=True
-        Whether `measure` has every feature judged by another's explanation, too: `shuffled`. It
-        doubles what is asked of the judge.
+        If True, `measure` also runs the shuffled-explanation control and reports it as
+        `shuffled`, which doubles the number of judge calls.
     explainer, sign, n_features, order, min_firings : object
-        As in `InterpretabilityScorer`.
+        See `InterpretabilityScorer`.
     random_state : int, default=0
-        Of documents, features, windows and wrong marks.
+        Seed for the split and for sampling features, windows and wrong marks.
 
     References
     ----------
@@ -183,7 +189,7 @@ class FuzzingScorer(ExplanationScorer):
         return MEASURES
 
     def _judge_feature(self, cases, j, rng, ask):
-        """Return what the verdicts on a feature's marks are worth."""
+        """Return the measures of the verdicts on a feature's marked windows."""
         records, vocabulary = cases.records[j], cases.vocabulary
         right = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
         n_wrong = int(np.ceil(np.mean([window.marked.sum() for window in right])))
@@ -199,29 +205,31 @@ class FuzzingScorer(ExplanationScorer):
 
 
 class IntruderScorer(JudgeScorer):
-    """Score features by whether a judge finds the window that does not belong.
+    """Scorer that measures how often a judge finds the window that does not belong.
 
-    No explanation is involved: the judge is shown a few windows in which the feature fires, the
-    tokens marked, and among them one in which it does not, with as many random tokens marked. It
-    is right where it gives that one the lowest verdict, ties being wrong.
+    No explanation is involved. The judge is shown a few windows in which the feature fires, with
+    the firing tokens marked, and one intruder in which it does not fire, with as many random
+    tokens marked. The judge is right if the intruder gets the lowest verdict; ties count as wrong.
 
     Parameters
     ----------
     judge : object or None, default=None
-        With ``judge(None, windows)``: how well each window belongs to the others. None is
-        ``EmbeddingJudge(part="marked")``, which compares the marked tokens by their spelling.
+        Judge whose ``judge(None, windows)`` returns how well each window fits the others. None
+        means ``EmbeddingJudge(part="marked")``, which compares the spelling of marked tokens.
     n_trials : int, default=20
-        Times that a judge is asked about each feature.
+        Number of trials for each feature.
     n_shown : int, default=5
-        Windows that it is shown, the intruder among them: chance is 1 / n_shown.
+        Number of windows shown in a trial, including the intruder. The chance level is
+        1 / n_shown.
     negatives : {"random", "hard"}, default="random"
-        Intruders drawn uniformly, or among the silent windows most like those of the feature.
+        Intruders: sampled uniformly among windows in which the feature does not fire, or those
+        whose tokens are most similar to windows in which it fires.
     window : int, default=32
-        Tokens in a window.
+        Number of tokens in a window.
     sign, n_features, order, min_firings : object
-        As in `InterpretabilityScorer`.
+        See `InterpretabilityScorer`.
     random_state : int, default=0
-        Of documents, features, windows and their order.
+        Seed for the split and for sampling features and windows and their order.
 
     References
     ----------
@@ -269,7 +277,7 @@ class IntruderScorer(JudgeScorer):
         self.min_firings = min_firings
         self.random_state = random_state
 
-    # A trial shows all windows but one of the feature, drawn anew each time.
+    # Each trial samples n_shown - 1 firing windows from a pool of n_positive.
     n_positive = property(lambda self: POOL_PER_SHOWN * self.n_shown)
     n_negative = property(lambda self: self.n_trials)
     fewest = property(lambda self: self.n_shown - 1)
@@ -283,11 +291,11 @@ class IntruderScorer(JudgeScorer):
         check_number("n_shown", self.n_shown, low=2, integer=True)
 
     def _default_judge(self, evidence, explanations, asked):
-        """Return the judge where none is given: it compares spellings."""
+        """Return the default judge, which compares spelling."""
         return EmbeddingJudge(part="marked")
 
     def _judge_feature(self, cases, j, rng, ask):
-        """Return how often the judge finds the window that does not belong."""
+        """Return how often the judge finds the intruder."""
         records, vocabulary = cases.records[j], cases.vocabulary
         active = [Window.of(r, vocabulary, right_marks(r.codes)) for r in records.random]
         n_wrong = int(np.ceil(np.mean([window.marked.sum() for window in active])))

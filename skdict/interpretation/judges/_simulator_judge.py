@@ -1,4 +1,4 @@
-"""A judge that needs no language model: what the rules of an explanation predict."""
+"""Judge that uses the rules of an explanation and requires no language model."""
 
 import numpy as np
 import scipy.sparse
@@ -10,22 +10,22 @@ from skdict.interpretation.explainers._rules import RulePredictor
 
 
 class SimulatorJudge(BaseEstimator):
-    """Judge windows by what an offline explanation predicts of their tokens.
+    """Judge that rates windows by the predictions of a rule-based explanation.
 
-    A window without marks fits where the largest prediction on its tokens reaches the feature's
-    threshold; one with marks, where the mean prediction on the marked tokens does. The threshold
-    is the one of the largest F1 between "the feature fires" and "the prediction reaches it" on the
-    tokens given to `fit`.
+    A window without marks fits if its largest prediction reaches the feature's threshold. A window
+    with marks fits if the mean prediction over the marked tokens does. The threshold maximises F1
+    between "the feature fires" and "the prediction reaches the threshold" over the tokens passed
+    to `fit`.
 
     Attributes
     ----------
     thresholds_, scales_ : dict of int to float
-        Thresholds, and standard deviations of the predictions, by the feature that an explanation
-        is of: a verdict is the logistic function of the distance from the threshold in such units.
+        Threshold and standard deviation of the predictions for each feature. A verdict is the
+        logistic function of the distance from the threshold, in units of the standard deviation.
 
     See Also
     --------
-    DetectionScorer, FuzzingScorer : Ask it where no other judge is given.
+    DetectionScorer, FuzzingScorer : Use this judge by default.
 
     Examples
     --------
@@ -47,11 +47,11 @@ class SimulatorJudge(BaseEstimator):
         Parameters
         ----------
         explanations : list of Explanation or None
-            One for each column of the codes, in their order.
+            Explanation of each column of `codes`, in order.
         codes : sparse matrix of shape (n_tokens, n_features)
-            Codes, none below 0.
+            Non-negative codes.
         tokens : TokenBlock
-            The tokens, in whole documents.
+            Tokens of whole documents.
 
         Returns
         -------
@@ -61,13 +61,12 @@ class SimulatorJudge(BaseEstimator):
         Raises
         ------
         ValueError
-            If explanations are free words, as those of a language model: they predict nothing.
+            If an explanation is free text, such as that of a language model, which has no rules.
         """
         if any(explanation and not explanation.budget for explanation in explanations):
             raise ValueError(
-                "explanations are free words, which stand for no rules; pass "
-                "judge=LLMJudge(client) or EmbeddingJudge(encoder), or an explainer by rules such "
-                "as LexiconExplainer()"
+                "some explanations are free text without rules; pass judge=LLMJudge(client) or "
+                "EmbeddingJudge(encoder), or use a rule-based explainer such as LexiconExplainer()"
             )
         predictions = scipy.sparse.csc_array(RulePredictor(explanations).predict(tokens))
         codes = scipy.sparse.csc_array(codes)
@@ -82,53 +81,53 @@ class SimulatorJudge(BaseEstimator):
         return self
 
     def judge(self, explanation, windows):
-        """Say how likely each window fits an explanation.
+        """Return how likely each window is to fit an explanation.
 
         Parameters
         ----------
         explanation : Explanation
-            One of those fitted.
+            One of the explanations passed to `fit`.
         windows : sequence of Window
-            With token ids.
+            Windows with token ids.
 
         Returns
         -------
         ndarray of float, shape (n_windows,)
-            From 0 to 1; from 0.5 on the window fits.
+            Verdicts from 0 to 1; the window fits from 0.5 on.
 
         Raises
         ------
         TypeError
-            If the explanation is no `Explanation`, or a window has no token ids.
+            If `explanation` is not an `Explanation`, or a window has no token ids.
         ValueError
-            If the explanation was not given to `fit`.
+            If `explanation` was not passed to `fit`.
         """
         check_is_fitted(self)
         if not hasattr(explanation, "terms"):
             raise TypeError(
-                f"explanation is {type(explanation).__name__}; pass an Explanation of an offline "
-                f"explainer, or ask EmbeddingJudge or LLMJudge"
+                f"explanation is {type(explanation).__name__}; pass an Explanation of a rule-based "
+                f"explainer, or use EmbeddingJudge or LLMJudge"
             )
         j = explanation.feature
         if j not in self.thresholds_:
             raise ValueError(
-                f"explanation is of feature {j}, for which no threshold was found; pass one of the "
+                f"explanation is of feature {j}, which has no threshold; pass one of the "
                 f"explanations given to fit"
             )
         sizes = [len(window.pieces) for window in windows]
         predicted = RulePredictor([explanation]).predict(_as_tokens(windows)).toarray()[:, 0]
         parts = np.split(predicted, np.cumsum(sizes)[:-1])
         values = [float(_of_window(w, p)) for w, p in zip(windows, parts, strict=True)]
-        # Beyond 30 the function is 0 or 1 in any case, and exp would overflow.
+        # Clipping avoids overflow in exp; beyond 30 the result is 0 or 1 anyway.
         distance = np.clip((np.array(values) - self.thresholds_[j]) / self.scales_[j], -30, 30)
         return 1 / (1 + np.exp(-distance))
 
 
 def _as_tokens(windows):
-    """Return the tokens of windows, each one a document."""
+    """Return the tokens of windows, treating each window as a document."""
     if any(window.token_ids is None for window in windows):
         raise TypeError(
-            "a window has no token_ids, which an offline explanation speaks of; make windows with "
+            "a window has no token_ids, which rule-based explanations need; create windows with "
             "Window.of(record, vocabulary)"
         )
     ids = np.concatenate([window.token_ids for window in windows]).tolist()
@@ -143,7 +142,7 @@ def _of_window(window, predicted):
 
 
 def _best_threshold(predicted, fires):
-    """Return the threshold of the largest F1, halfway to the next lower prediction."""
+    """Return the threshold that maximises F1, midway to the next lower prediction."""
     values, of_token = np.unique(predicted, return_inverse=True)
     hits = np.bincount(of_token, weights=fires)[::-1].cumsum()[::-1]
     said = np.bincount(of_token)[::-1].cumsum()[::-1]

@@ -1,4 +1,4 @@
-"""The verdicts of a judge on windows, asked for in an order that tells nothing."""
+"""Verdicts of a judge on windows, requested in random order."""
 
 import numpy as np
 
@@ -6,35 +6,35 @@ from skdict.interpretation._attempts import Attempts
 
 
 def ask_judge(judge, explanation, windows, *, n_shown=5, seed=0, attempts=None, feature=0):
-    """Return what a judge says of each window, in an order that tells nothing.
+    """Return the verdict of a judge on each window, shown in random order.
 
     Parameters
     ----------
     judge : object
-        Its ``judge(explanation, windows)`` gives, for each window, how likely it is that the
-        explanation fits: numbers from 0 to 1, nan where it failed to say.
+        Judge whose ``judge(explanation, windows)`` returns for each window how likely it is to
+        fit the explanation: numbers from 0 to 1, or nan if it has no answer.
     explanation : Explanation, str or None
-        What to judge by.
+        Explanation to judge by.
     windows : sequence of Window
-        What to judge.
+        Windows to judge.
     n_shown : int, default=5
-        Windows that the judge is shown at a time; the last time there may be fewer.
+        Number of windows shown to the judge at a time; the last batch may be smaller.
     seed : int, default=0
-        Of the order.
+        Seed for the order of the windows.
     attempts : Attempts or None, default=None
-        Keeps what goes wrong, under the number of the feature.
+        Object that collects failures.
     feature : int, default=0
-        That number.
+        Number of the feature under which failures are stored.
 
     Returns
     -------
     ndarray of float, shape (n_windows,)
-        In the order of the windows; nan where the judge failed.
+        Verdicts in the order of `windows`; nan if the judge failed.
 
     Raises
     ------
     ValueError
-        If the judge gives another number of values, or values outside of 0 and 1.
+        If the judge returns the wrong number of values, or values outside the range from 0 to 1.
     """
     order = np.random.default_rng(seed).permutation(len(windows))
     shown = [order[start : start + n_shown] for start in range(0, len(windows), n_shown)]
@@ -55,7 +55,7 @@ def _check_verdicts(judge, given, n):
     given = np.asarray(given, dtype=np.float64)
     if given.shape != (n,) or ((given < 0) | (given > 1)).any():
         raise ValueError(
-            f"{type(judge).__name__}.judge gave {np.array2string(given, threshold=8)} for {n} "
-            f"windows; it must give {n} numbers from 0 to 1, nan where it failed to say"
+            f"{type(judge).__name__}.judge returned {np.array2string(given, threshold=8)} for {n} "
+            f"windows; it must return {n} numbers from 0 to 1, or nan where it has no answer"
         )
     return given

@@ -1,4 +1,4 @@
-"""Windows of text as a judge is shown them."""
+"""Windows of text as they are shown to a judge."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ WORDS = re.compile(r"\s?\w+|\s?[^\w\s]+|\s+")
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A window of text that a judge is shown; `str` marks tokens in ``<< >>``.
+    """Window of text shown to a judge; `str` encloses marked tokens in ``<< >>``.
 
     Parameters
     ----------
     pieces : tuple of str
-        The tokens as text.
+        Text of each token.
     marked : ndarray of bool, shape (n_tokens,), or None, default=None
-        The tokens that are marked; None where the judge is shown no marks.
+        True for marked tokens. None means that the judge is shown no marks.
     token_ids : ndarray of int, shape (n_tokens,), or None, default=None
-        Their numbers, for judges that simulate.
+        Token ids, required by judges that predict codes by rules.
     position : int, default=0
         Position of the first token in its document.
 
@@ -40,17 +40,17 @@ class Window:
 
     @classmethod
     def from_text(cls, text):
-        """Return the window of a text, cut into words, marks taken from ``<< >>``.
+        """Return a window for a text, split into words, with marks parsed from ``<< >>``.
 
         Parameters
         ----------
         text : str
-            The text; without marks, `marked` is None.
+            Text of the window. If it contains no marks, `marked` is None.
 
         Returns
         -------
         Window
-            Its pieces are words, not tokens.
+            Window whose pieces are words instead of tokens.
         """
         pieces, marked = [], []
         for i, part in enumerate(re.split(r"<<(.*?)>>", text, flags=re.DOTALL)):
@@ -61,33 +61,33 @@ class Window:
 
     @classmethod
     def of(cls, record, vocabulary, marked=None):
-        """Return the window of a record.
+        """Return the window for a record.
 
         Parameters
         ----------
         record : Record
-            As `collect_records` gives them.
+            Record returned by `collect_records`.
         vocabulary : sequence of str or None
-            The readable piece of each token; without it a token shows as its number.
+            Readable text of each token. None shows token ids instead.
         marked : ndarray of bool, shape (n_tokens,), or None, default=None
-            The tokens to mark.
+            True for tokens to mark.
 
         Returns
         -------
         Window
-            With token ids.
+            Window with token ids.
         """
         ids = record.token_ids
         pieces = (f" {i}" if vocabulary is None else readable(vocabulary[i]) for i in ids)
         return cls(tuple(pieces), marked, ids, record.position)
 
     def without_marks(self):
-        """Return the same window, nothing marked.
+        """Return a copy of the window without marks.
 
         Returns
         -------
         Window
-            For a judge that is shown no marks.
+            Window for a judge that is shown no marks.
         """
         return replace(self, marked=None)
 

@@ -1,4 +1,4 @@
-"""Ratings of features by people: blinded sheets and pages, what came back, and agreement."""
+"""Ratings of features by people: blinded rating sheets and pages, reading them, and agreement."""
 
 from skdict.interpretation.ratings._agreement import agreement_with_scores, krippendorff_alpha
 from skdict.interpretation.ratings._ratings import Ratings

@@ -1,4 +1,4 @@
-"""How far people agree with one another, and with scores."""
+"""Agreement of raters with one another and with scores."""
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
@@ -10,34 +10,37 @@ LEVELS = ("nominal", "ordinal", "interval")
 
 
 def krippendorff_alpha(ratings, *, level="ordinal"):
-    r"""Return how far several people agree beyond chance, missing ratings allowed.
+    r"""Return Krippendorff's alpha, the agreement between raters beyond chance.
+
+    Missing ratings are allowed.
 
     .. math:: \alpha = 1 - (n - 1) \frac{\sum_{c,v} o_{cv} \, \delta_{cv}}
                                        {\sum_{c,v} n_c n_v \, \delta_{cv}}, \qquad
               o_{cv} = \sum_u \frac{n_{uc} (n_{uv} - [c = v])}{m_u - 1}
 
-    over the units u with :math:`m_u \ge 2` ratings, :math:`n_{uc}` of them c, with
-    :math:`n_c = \sum_v o_{cv}` and n their sum. The distance :math:`\delta_{cv}` is
-    :math:`[c \ne v]`, :math:`(c - v)^2`, or for ordinal ratings
-    :math:`(\sum_{g=c}^v n_g - (n_c + n_v) / 2)^2`.
+    The sums run over the units u with :math:`m_u \ge 2` ratings, of which :math:`n_{uc}` are equal
+    to c; :math:`n_c = \sum_v o_{cv}`, and n is the sum of all :math:`n_c`. The distance
+    :math:`\delta_{cv}` is :math:`[c \ne v]` for nominal ratings, :math:`(c - v)^2` for interval
+    ratings, and :math:`(\sum_{g=c}^v n_g - (n_c + n_v) / 2)^2` for ordinal ratings.
 
     Parameters
     ----------
     ratings : array-like of shape (n_raters, n_units)
-        Numbers; nan where there is no rating, as `Ratings.matrix` gives them.
+        Ratings as numbers, nan if missing, as returned by `Ratings.matrix`.
     level : {"nominal", "ordinal", "interval"}, default="ordinal"
-        What the numbers mean: names, an order, or amounts.
+        Level of measurement: unordered categories, ordered categories, or differences that can
+        be compared.
 
     Returns
     -------
     float
-        1 if all agree, about 0 by chance, below 0 if people disagree more than by chance;
-        nan where all ratings are equal, or no unit has two.
+        1 for perfect agreement, about 0 for agreement by chance, and negative for agreement below
+        chance; nan if all ratings are equal or no unit has two ratings.
 
     Raises
     ------
     ValueError
-        If the ratings are not two-dimensional, or the level is another.
+        If `ratings` is not two-dimensional, or `level` is not one of the accepted values.
 
     References
     ----------
@@ -52,7 +55,7 @@ def krippendorff_alpha(ratings, *, level="ordinal"):
     check_choice("level", level, LEVELS)
     ratings = _matrix(ratings)
     values = np.unique(ratings[np.isfinite(ratings)])
-    # Ratings of each value in each unit; units with one rating pair with nothing.
+    # Number of ratings per unit and value; units with a single rating have no pairs.
     counts = (ratings[:, :, None] == values).sum(axis=0).astype(float)
     counts = counts[counts.sum(axis=1) >= 2]
     shares = counts / (counts.sum(axis=1, keepdims=True) - 1)
@@ -66,39 +69,40 @@ def krippendorff_alpha(ratings, *, level="ordinal"):
 
 
 def agreement_with_scores(ratings, scores, *, groups=None, n_resamples=1000, random_state=0):
-    r"""Return how far scores order features as people do.
+    r"""Return how well scores agree with human ratings on the order of features.
 
-    Spearman's rho and Kendall's tau-b between the mean rating of each feature and its score.
-    Intervals are 95 % bootstrap ones, features and raters drawn anew. Methods that differ in both
-    ratings and scores correlate even if neither knows anything of a single feature, so
-    `within_spearman` takes ranks inside each group and correlates those.
+    Agreement is measured by Spearman's rho and Kendall's tau-b between the mean rating and the
+    score of each feature, with 95 % bootstrap confidence intervals that resample features and
+    raters. If methods differ in both ratings and scores, the two correlate even if the scores
+    carry no information about single features; `within_spearman` therefore correlates ranks
+    within each group.
 
     Parameters
     ----------
     ratings : array-like of shape (n_raters, n_features)
-        As `Ratings.matrix` gives them; nan where there is no rating.
+        Ratings as returned by `Ratings.matrix`; nan if missing.
     scores : array-like of shape (n_features,)
-        Scores of the same features; those that are nan are left out, and so are features
-        without a rating.
+        Scores of the same features. Features with score nan or without a rating are left out.
     groups : array-like of shape (n_features,) or None, default=None
-        The method of each feature.
+        Method that each feature belongs to.
     n_resamples : int, default=1000
-        Draws of the bootstrap.
+        Number of bootstrap resamples.
     random_state : int, default=0
-        Of the draws.
+        Seed for the bootstrap.
 
     Returns
     -------
     dict of str to float
-        `spearman`, `kendall` and, with groups, `within_spearman`, each with `_low` and `_high`;
-        `n_features`; `alpha`, Krippendorff's ordinal one of the ratings, nan for one person;
-        `spearman_disattenuated`, Spearman's rho over :math:`\sqrt{\alpha}`, what it would be
-        if people agreed, nan unless alpha is above 0.
+        `spearman`, `kendall` and, if `groups` is given, `within_spearman`, each with the interval
+        bounds `_low` and `_high`; `n_features`; `alpha`, Krippendorff's alpha of the ratings at
+        the ordinal level, nan for a single rater; `spearman_disattenuated`, Spearman's rho divided
+        by :math:`\sqrt{\alpha}`, which corrects for disagreement between raters and is nan unless
+        alpha is positive.
 
     Raises
     ------
     ValueError
-        If shapes differ, or fewer than three features have both rating and score.
+        If shapes differ, or fewer than three features have both a rating and a score.
 
     Examples
     --------
@@ -131,7 +135,7 @@ def agreement_with_scores(ratings, scores, *, groups=None, n_resamples=1000, ran
 
 
 def _check_pairs(ratings, scores, groups):
-    """Return the features that have rating and score."""
+    """Return ratings, scores and groups of the features that have both a rating and a score."""
     ratings, scores = _matrix(ratings), np.asarray(scores, dtype=float)
     sides = {"scores": scores}
     if groups is not None:
@@ -140,13 +144,13 @@ def _check_pairs(ratings, scores, groups):
         if side.shape != ratings.shape[1:]:
             raise ValueError(
                 f"{name} have shape {side.shape} and ratings {ratings.shape}; pass one of "
-                f"{name} for each column of the ratings"
+                f"{name} per column of the ratings"
             )
     kept = np.isfinite(scores) & np.isfinite(ratings).any(axis=0)
     if kept.sum() < 3:
         raise ValueError(
-            f"{kept.sum()} features have a rating and a score; pass at least 3, and do expect "
-            f"wide intervals below 60"
+            f"{kept.sum()} features have both a rating and a score; pass at least 3, and expect "
+            f"wide intervals with fewer than 60"
         )
     return ratings[:, kept], scores[kept], None if groups is None else groups[kept]
 
@@ -164,7 +168,7 @@ def _correlations(ratings, scores, groups):
 
 
 def _ranks(values, groups):
-    """Return ranks inside each group, centred and divided by its size."""
+    """Return ranks within each group, centred and divided by the size of the group."""
     ranks = np.zeros(len(values))
     for group in np.unique(groups):
         own = groups == group
@@ -176,7 +180,8 @@ def _matrix(ratings):
     ratings = np.asarray(ratings, dtype=float)
     if ratings.ndim != 2:
         raise ValueError(
-            f"ratings have shape {ratings.shape}; pass (n_raters, n_units), nan where missing"
+            f"ratings have shape {ratings.shape}; pass (n_raters, n_units), with nan for missing "
+            f"ratings"
         )
     return ratings
 
@@ -186,6 +191,6 @@ def _distances(values, n, level):
         return 1.0 - np.eye(len(values))
     if level == "interval":
         return np.square(values[:, None] - values)
-    # From the middle of one value's ratings to the middle of the other's, in ratings.
+    # Distance between the middles of two categories, counted in ratings.
     middle = np.cumsum(n) - n / 2
     return np.square(middle[:, None] - middle)

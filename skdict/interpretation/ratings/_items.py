@@ -1,4 +1,4 @@
-"""The items of a rating sheet: features, repeated ones, and ones whose answer is known."""
+"""Items of a rating sheet: features, duplicates, and checks with a known answer."""
 
 from dataclasses import dataclass
 
@@ -6,27 +6,27 @@ import numpy as np
 
 from skdict._text import readable
 
-# Fewest windows that show a pattern, or the lack of one.
+# Minimum number of windows that show a pattern, or the lack of one.
 FEWEST_WINDOWS = 3
 
 
 @dataclass(frozen=True)
 class RatingItem:
-    """What is shown under one number, and what it stands for.
+    """Item of a rating sheet, with the feature behind it.
 
     Parameters
     ----------
     item : str
-        The letter i and 7 random hexadecimal digits.
+        Identifier: the letter i and 7 random hexadecimal digits.
     kind : {"feature", "duplicate", "one token", "no pattern"}
-        A feature; one shown a second time; a check with windows marked at one and the same
-        token; a check with each window from another feature.
+        Kind of item: a feature; a feature shown a second time; a check whose windows are all
+        marked at the same token; or a check whose windows come from different features.
     method : str or None
         Name of the dictionary; None for checks.
     feature : int or None
-        Column of its codes; None for checks.
+        Column of the codes; None for checks.
     windows : tuple of str
-        Text, tokens on which the feature fires in ``<< >>``.
+        Texts, with the tokens on which the feature fires enclosed in ``<< >>``.
     """
 
     item: str
@@ -37,33 +37,34 @@ class RatingItem:
 
 
 def make_items(records, vocabulary, *, n_windows, duplicates, n_checks, seed):
-    """Return the items for some features of some methods.
+    """Return the items for features of one or more methods.
 
     Parameters
     ----------
     records : dict of str to sequence of FeatureRecords
-        For each method the windows of its features; they come from those drawn at random
-        first, then from the strongest.
+        Windows of the features of each method. Randomly sampled windows are used first, then
+        those with the largest codes.
     vocabulary : sequence of str
-        The readable piece of each token.
+        Readable text of each token.
     n_windows : int
-        Most windows of an item.
+        Maximum number of windows of an item.
     duplicates : float
-        Share of the features that are shown twice.
+        Fraction of the features that are shown twice.
     n_checks : int
-        Checks of each of the two kinds.
+        Number of checks of each of the two kinds.
     seed : int
-        Of numbers and draws.
+        Seed for identifiers and sampling.
 
     Returns
     -------
     list of RatingItem
+        Features, duplicates and checks.
 
     Raises
     ------
     ValueError
-        If there is no feature, a feature has no window, or the windows do not suffice for
-        the checks.
+        If there are no features, a feature has no windows, or there are too few windows for the
+        checks.
     """
     rng = np.random.default_rng(seed)
     shown = {}
@@ -72,12 +73,12 @@ def make_items(records, vocabulary, *, n_windows, duplicates, n_checks, seed):
             chosen = _windows_of(found, n_windows)
             if not chosen:
                 raise ValueError(
-                    f"feature {found.feature} of {method!r} has no window in which it fires; leave "
-                    f"it out, or collect records with n_random={n_windows}"
+                    f"feature {found.feature} of {method!r} fires in no window; leave it out, or "
+                    f"collect records with n_random={n_windows}"
                 )
             shown[method, found.feature] = chosen
     if not shown:
-        raise ValueError("records hold no feature; pass a dict of methods to lists of records")
+        raise ValueError("records hold no features; pass a dict of methods to lists of records")
     entries = [("feature", method, j, windows) for (method, j), windows in shown.items()]
     twice = rng.permutation(len(entries))[: round(duplicates * len(entries))]
     entries += [("duplicate", *entries[i][1:]) for i in twice]
@@ -92,18 +93,19 @@ def make_items(records, vocabulary, *, n_windows, duplicates, n_checks, seed):
 
 
 def marked_text(pieces, marked):
-    """Return pieces of text joined, runs of marked ones in ``<< >>``.
+    """Join pieces of text, enclosing runs of marked pieces in ``<< >>``.
 
     Parameters
     ----------
     pieces : sequence of str
-        The tokens.
+        Text of each token.
     marked : sequence of bool
-        Which ones are marked.
+        True for marked tokens.
 
     Returns
     -------
     str
+        Text with marks.
     """
     out, inside = [], False
     for piece, mark in zip(pieces, marked, strict=True):
@@ -115,7 +117,7 @@ def marked_text(pieces, marked):
 
 
 def _windows_of(found, n_windows):
-    """Return (token ids, marks) of the windows of a feature, each place once."""
+    """Return (token ids, marks) of the windows of a feature, without repetitions."""
     places = {}
     for record in [*found.random, *found.top]:
         places.setdefault((record.document, record.position), record)
@@ -132,8 +134,8 @@ def _one_token_checks(pool, vocabulary, n_checks, n_windows, rng):
     frequent = sorted(holding, key=lambda token: (-len(holding[token]), token))[:n_checks]
     if len(frequent) < n_checks or any(len(holding[t]) < FEWEST_WINDOWS for t in frequent):
         raise ValueError(
-            f"the windows share too few words for {n_checks} checks with one word; pass more "
-            f"features or windows, or n_checks=0"
+            f"the windows share too few words for {n_checks} one-word checks; pass more features "
+            f"or windows, or n_checks=0"
         )
     checks = []
     for token in frequent:
@@ -147,8 +149,8 @@ def _no_pattern_checks(by_feature, n_checks, n_windows, rng):
     """Return checks whose windows come from different features."""
     if n_checks and len(by_feature) < FEWEST_WINDOWS:
         raise ValueError(
-            f"{len(by_feature)} features are too few for checks without a pattern; pass at "
-            f"least {FEWEST_WINDOWS}, or n_checks=0"
+            f"{len(by_feature)} features are too few for no-pattern checks; pass at least "
+            f"{FEWEST_WINDOWS}, or n_checks=0"
         )
     checks = []
     for _ in range(n_checks):

@@ -1,4 +1,4 @@
-"""The key of rating sheets: which item is which feature, kept from the people who rate."""
+"""Key of rating sheets: the feature behind each item, which raters must not see."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MOST_BYTES = 32 * 2**20
 
 
 def key_content(items):
-    """Return a key as bytes of JSON, the same for items in any order."""
+    """Return a key as JSON bytes, independent of the order of the items."""
     listed = {
         i.item: {"kind": i.kind, "method": i.method, "feature": i.feature}
         for i in sorted(items, key=lambda i: i.item)
@@ -22,16 +22,18 @@ def key_content(items):
 
 
 def parse_key(key, content):
-    """Return what each item is, from the content of the key file `key`, or refuse it."""
-    advice = "pass the one written with it"
+    """Return the items of a key file, or raise ValueError if `content` is not a valid key."""
+    advice = "pass the key file written with the sheets"
     try:
         found = parse_json(content, "it")
     except ValueError as error:
-        raise ValueError(f"{str(key)!r} is no key of a rating sheet ({error}); {advice}") from error
+        raise ValueError(
+            f"{str(key)!r} is not a key of a rating sheet ({error}); {advice}"
+        ) from error
     items = found.get("items")
     is_key = set(found) == {"format", "items"} and found["format"] == KEY_FORMAT
     if not is_key or not isinstance(items, dict) or not all(map(_is_item, items.values())):
-        raise ValueError(f"{str(key)!r} is no key of a rating sheet; {advice}")
+        raise ValueError(f"{str(key)!r} is not a key of a rating sheet; {advice}")
     return items
 
 
@@ -45,6 +47,6 @@ def _is_item(item):
 
 
 def sheet_number(content):
-    """Return the number of the sheets that belong to a key."""
-    # Letters first: a spreadsheet must not read numbers.
+    """Return the identifier of the sheets that belong to a key."""
+    # A leading letter keeps spreadsheets from parsing the identifier as a number.
     return "s" + hashlib.sha256(content).hexdigest()[:15]

@@ -1,4 +1,4 @@
-"""A rating sheet as a page, blinded, that gives back a file of ratings."""
+"""Blinded rating sheet as an HTML page that saves ratings to a file."""
 
 from skdict.inspection.report import page_html, visible
 from skdict.interpretation.ratings._sheets import read_sheet
@@ -8,9 +8,9 @@ NEEDED = ("sheet", "rater", "item", "windows")
 
 
 def page_content(sheet, title="Rating sheet"):
-    """Return a rating page as HTML, from the sheet that it shows.
+    """Return an HTML page for a rating sheet.
 
-    Features and methods are in the sheet's key alone, so the page cannot give them away.
+    Features and methods are stored only in the key, so the page cannot reveal them.
     """
     lines = read_sheet(sheet, NEEDED, lambda cells, where: cells)
     data = {

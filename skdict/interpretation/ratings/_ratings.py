@@ -1,10 +1,10 @@
-"""What people filled in on rating sheets, unblinded."""
+"""Ratings read from rating sheets, unblinded."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# Largest rating that a check without a pattern may get, and smallest of one with a clear pattern.
+# Largest acceptable rating of a no-pattern check, and smallest of a one-token check.
 NO_PATTERN, CLEAR_PATTERN = 1, 2
 
 
@@ -15,53 +15,53 @@ class Ratings:
     Parameters
     ----------
     records : list of dict
-        One for each rating: `rater`, `item`, `kind` ("feature", "duplicate", "one token" or
-        "no pattern"), `method`, `feature`, `rating`, `label`, `confidence`, `seconds`;
-        None where nothing was filled in. ``pandas.DataFrame(ratings.records)`` is a long table.
+        One dict per rating with `rater`, `item`, `kind` ("feature", "duplicate", "one token" or
+        "no pattern"), `method`, `feature`, `rating`, `label`, `confidence` and `seconds`; None
+        for cells left empty. ``pandas.DataFrame(ratings.records)`` is a table in long format.
     """
 
     records: list
 
     @property
     def raters(self):
-        """Names of the people."""
+        """Names of the raters, sorted."""
         return sorted({record["rater"] for record in self.records})
 
     @property
     def features(self):
-        """The rated features, as a list of (method, feature)."""
+        """Rated features as a sorted list of (method, feature)."""
         return sorted({(r["method"], r["feature"]) for r in self._of("feature")})
 
     def matrix(self):
-        """Return the ratings of features, without those shown a second time.
+        """Return the ratings of features, without duplicates.
 
         Returns
         -------
         ndarray of float, shape (n_raters, n_features)
-            nan where a rating is missing; rows as `raters`, columns as `features`.
+            Ratings, nan if missing, with rows ordered as `raters` and columns as `features`.
         """
         return self._matrix("feature")
 
     def repeated(self):
-        """Return the first and second ratings of the features shown twice.
+        """Return the first and second ratings of the features that were shown twice.
 
         Returns
         -------
         (ndarray, ndarray) of float, shape (n_pairs,)
-            Pairs with both ratings, of all raters.
+            Pairs in which both ratings are present, over all raters.
         """
         first, second = self._matrix("feature"), self._matrix("duplicate")
         both = np.isfinite(first) & np.isfinite(second)
         return first[both], second[both]
 
     def failed_checks(self):
-        """Return how many checks each person got wrong.
+        """Return the number of failed checks of each rater.
 
         Returns
         -------
         dict of str to int
-            Ratings below 2 where all windows are marked at one word, and above 1 where they
-            belong to different features.
+            Number of ratings below 2 of checks marked at a single word, plus ratings above 1 of
+            checks without a pattern.
         """
         failed = dict.fromkeys(self.raters, 0)
         for record in self.records:

@@ -1,4 +1,4 @@
-"""Rating sheets that people filled in, read and checked against their key."""
+"""Reader for completed rating sheets, which are checked against their key."""
 
 from pathlib import Path
 
@@ -12,34 +12,35 @@ RATINGS, CONFIDENCES = (0, 1, 2, 3), (1, 2, 3)
 
 
 def read_ratings(paths, key, *, raters=None, allow_missing=False):
-    """Read sheets that people filled in, and say which feature each rating belongs to.
+    """Read completed rating sheets and assign each rating to its feature.
 
     Parameters
     ----------
     paths : str, path or list of them
-        The CSV files.
+        CSV files of completed sheets.
     key : str or path
-        The key that was written with the sheets.
+        Key file written with the sheets.
     raters : sequence of str or None, default=None
-        People whose sheets must all be in before anything is unblinded.
+        Raters whose sheets must be present. Pass all raters to keep ratings blinded until every
+        sheet is complete.
     allow_missing : bool, default=False
-        Whether items may be left without a rating.
+        If True, items may be left without a rating.
 
     Returns
     -------
     Ratings
-        What each person said of each feature.
+        Ratings of all raters with their features.
 
     Raises
     ------
     ValueError
-        If a file is no sheet of this key; a rating is none of 0, 1, 2 and 3; an item is
-        unknown, comes twice or, unless `allow_missing`, has no rating; a rater is missing,
-        or two sheets are of one rater. The message names file and line.
+        If a file is not a sheet of this key; a rating is not 0, 1, 2 or 3; an item is unknown,
+        repeated or, unless `allow_missing` is True, not rated; a rater is missing; or two sheets
+        have the same rater. The message names the file and, if possible, the line.
 
     See Also
     --------
-    write_rating_sheet : Writes sheets and key, and has an example.
+    write_rating_sheet : Write sheets and key; has a full example.
     """
     content = read_bytes(key, most=MOST_BYTES)
     items = parse_key(key, content)
@@ -51,13 +52,13 @@ def read_ratings(paths, key, *, raters=None, allow_missing=False):
         if rater in seen:
             raise ValueError(
                 f"{str(path)!r} and {str(seen[rater])!r} are both of {rater!r}; pass one sheet "
-                f"of each person"
+                f"per rater"
             )
         seen[rater] = path
         records += [line | items[line["item"]] for line in lines if line["rating"] is not None]
     absent = sorted(set(raters or ()) - set(seen))
     if absent:
-        raise ValueError(f"no sheet of {', '.join(absent)}; wait for it before unblinding")
+        raise ValueError(f"no sheet of {', '.join(absent)} was passed; wait for it, then unblind")
     return Ratings(records)
 
 
@@ -68,7 +69,7 @@ def _read_lines(path, sheet, items, allow_missing):
     def parse(cells, where):
         line = _parse_line(cells, where, sheet, items)
         if line["item"] in seen:
-            raise ValueError(f"{where}: item {line['item']} comes a second time; keep one of them")
+            raise ValueError(f"{where}: item {line['item']} is repeated; delete one of the lines")
         seen.add(line["item"])
         return line
 
@@ -76,7 +77,7 @@ def _read_lines(path, sheet, items, allow_missing):
     missing = sorted(set(items) - {line["item"] for line in lines if line["rating"] is not None})
     if missing and not allow_missing:
         raise ValueError(
-            f"{str(path)!r} has no rating for {len(missing)} items, {missing[0]} among them; "
+            f"{str(path)!r} has no rating for {len(missing)} items, including {missing[0]}; "
             f"have them rated, or pass allow_missing=True"
         )
     return lines
@@ -84,11 +85,14 @@ def _read_lines(path, sheet, items, allow_missing):
 
 def _parse_line(line, where, sheet, items):
     if line["sheet"] != sheet:
-        raise ValueError(f"{where}: sheet {line['sheet']!r} is not of this key, which is {sheet!r}")
+        raise ValueError(
+            f"{where}: sheet {line['sheet']!r} does not belong to this key, which is for "
+            f"{sheet!r}; pass the key written with the sheet"
+        )
     if line["item"] not in items:
-        raise ValueError(f"{where}: item {line['item']!r} is not in the key; restore its number")
+        raise ValueError(f"{where}: item {line['item']!r} is not in the key; restore it")
     if not line["rater"]:
-        raise ValueError(f"{where}: no rater is named; fill in the column 'rater'")
+        raise ValueError(f"{where}: the rater is missing; fill in the column 'rater'")
     return {
         "rater": line["rater"],
         "item": line["item"],
@@ -104,7 +108,7 @@ def _one_of(name, text, values, where):
         return None
     if text not in {str(value) for value in values}:
         raise ValueError(
-            f"{where}: {name} is {text!r}; fill in one of {', '.join(map(str, values))}, or nothing"
+            f"{where}: {name} is {text!r}; fill in {', '.join(map(str, values))}, or leave it empty"
         )
     return int(text)
 
@@ -117,5 +121,5 @@ def _seconds(text, where):
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{where}: seconds is {text!r}; fill in a number from 0 on, or nothing")
+        raise ValueError(f"{where}: seconds is {text!r}; fill in a number >= 0, or leave it empty")
     return seconds

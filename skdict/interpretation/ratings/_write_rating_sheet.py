@@ -1,4 +1,4 @@
-"""Sheets for people to rate features on, blinded."""
+"""Writer for blinded rating sheets."""
 
 import hashlib
 from pathlib import Path
@@ -27,48 +27,48 @@ def write_rating_sheet(
     n_checks=2,
     random_state=0,
 ):
-    """Write a sheet for one person to rate features on, not knowing what they belong to.
+    """Write a blinded sheet on which one person rates features.
 
-    Items of all methods are mixed, under numbers that tell nothing, in an order of each person's
-    own. Some features come twice, which shows how far a person agrees with themselves, and some
-    items have an answer that is known. What the items are stands in the key alone: keep it
-    from the raters. Calls with the same arguments but another rater give the same items.
+    Items of all methods are mixed, have uninformative identifiers, and appear in a different order
+    for each rater. Some features appear twice, which measures the consistency of a rater, and
+    some items are checks with a known answer. Only the key maps items to features, so keep it
+    from the raters. Calls that differ only in `rater` produce the same items.
 
     Parameters
     ----------
     path : str or path
-        CSV file to write: `sheet`, `rater`, `item`, `windows`, and, to fill in, `rating` (0 no
-        pattern, 1 vague, 2 clear with exceptions, 3 clear) and, if wanted, `label`,
-        `confidence` (1 to 3) and `seconds`.
+        CSV file to write, with the columns `sheet`, `rater`, `item` and `windows`; `rating` to be
+        filled in (0 no pattern, 1 vague, 2 clear with exceptions, 3 clear); and `label`,
+        `confidence` (1 to 3) and `seconds`, which are optional.
     records : dict of str to sequence of FeatureRecords
-        For each method the windows of the features to rate, as `collect_records` gives them
-        with `n_random`.
+        Windows of the features to rate for each method, as returned by `collect_records` with
+        `n_random`.
     vocabulary : sequence of str
-        The readable piece of each token, as `Activations` have it.
+        Readable text of each token, as in `Activations.vocabulary`.
     rater : str
-        Name of the person.
+        Name of the rater.
     key : str or path
-        JSON file to write: which item is which feature. One that exists must be equal.
+        JSON file to write, which maps items to features. An existing key must be identical.
     page : str, path or None, default=None
-        HTML file to write, too: the items one after another, with buttons and keys for ratings, in
-        the look of `write_report`. It keeps ratings in the browser, counts the time spent on each
-        item, and saves a CSV file that `read_ratings` takes. It needs no network.
+        HTML file to write as well. The page has the look of `write_report`, shows one item after
+        another and accepts ratings by buttons or keys. It stores ratings in the browser, measures
+        the time spent on each item, and saves a CSV file for `read_ratings`. It needs no network.
     n_windows : int, default=10
-        Most windows of an item.
+        Maximum number of windows of an item.
     duplicates : float, default=0.15
-        Share of the features that are shown twice.
+        Fraction of the features that are shown twice.
     n_checks : int, default=2
-        Checks of each of two kinds: all windows marked at one word; windows of different
-        features put together.
+        Number of checks of each of two kinds: all windows marked at the same word, and windows
+        from different features.
     random_state : int, default=0
-        Of numbers, draws and order.
+        Seed for identifiers, sampling and order.
 
     Raises
     ------
     FileExistsError
-        If the key exists with other items.
+        If the key exists and has other items.
     TypeError, ValueError
-        If a parameter is not as described, or the windows do not suffice.
+        If a parameter is invalid, or there are too few windows.
 
     Examples
     --------
@@ -108,8 +108,8 @@ def write_rating_sheet(
     content = key_content(items)
     if Path(key).exists() and read_bytes(key, most=MOST_BYTES) != content:
         raise FileExistsError(
-            f"{str(key)!r} is the key of other items; write this sheet under another key, or pass "
-            f"what that one was written with"
+            f"{str(key)!r} is the key of other items; write this sheet with a new key, or pass "
+            f"the arguments that the existing key was written with"
         )
     by_name = int.from_bytes(hashlib.sha256(rater.encode()).digest()[:8])
     order = np.random.default_rng([random_state, by_name]).permutation(len(items))

@@ -1,4 +1,4 @@
-"""Simulators: what explanations predict, by their rules or by a language model, and how well."""
+"""Simulators, which predict codes from explanations, and tests of their predictions."""
 
 from skdict.interpretation.simulators._llm_simulator import LLMSimulator
 from skdict.interpretation.simulators._rule_test import RuleTest

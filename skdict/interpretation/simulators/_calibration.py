@@ -1,4 +1,4 @@
-"""Maps from what a simulator predicts to the scale of the codes, one for each feature."""
+"""Calibration: maps from the predictions of a simulator to the scale of the codes."""
 
 import numpy as np
 
@@ -6,28 +6,28 @@ CALIBRATIONS = ("linear", "quantile")
 
 
 def calibration_map(method, predictions, codes):
-    r"""Return the map from a feature's predictions to its codes.
+    r"""Return a map from the predictions for a feature to the scale of its codes.
 
     Parameters
     ----------
     method : {"linear", "quantile"}
-        "linear" is least squares, :math:`\hat c = a + b s`, and leaves the absolute correlation as
-        it is; "quantile" takes quantiles of predictions to quantiles of codes, and leaves ranks as
-        they are.
+        "linear" fits a least-squares line, :math:`\hat c = a + b s`, and preserves the absolute
+        correlation; "quantile" maps quantiles of the predictions to quantiles of the codes, and
+        preserves ranks.
     predictions, codes : ndarray of shape (n_tokens,)
-        On windows that are neither explained nor scored.
+        Predictions and codes in windows used neither to explain nor to score.
 
     Returns
     -------
     callable
-        From predictions to codes.
+        Function from predictions to calibrated predictions.
     """
     make = linear_map if method == "linear" else quantile_map
     return make(predictions, codes)
 
 
 def linear_map(predictions, codes):
-    """Return the least-squares line from predictions to codes."""
+    """Fit a least-squares line from predictions to codes."""
     predictions, codes = (np.asarray(v, dtype=np.float64) for v in (predictions, codes))
     centred = predictions - predictions.mean()
     variance = centred @ centred
@@ -37,7 +37,7 @@ def linear_map(predictions, codes):
 
 
 def quantile_map(predictions, codes):
-    """Return the increasing map that takes predictions' quantiles to those of the codes."""
+    """Fit an increasing map from quantiles of the predictions to quantiles of the codes."""
     order = np.sort(np.asarray(predictions, dtype=np.float64))
     levels, at, n = np.unique(order, return_inverse=True, return_counts=True)
     means = np.bincount(at, weights=np.sort(np.asarray(codes, dtype=np.float64))) / n
@@ -45,7 +45,7 @@ def quantile_map(predictions, codes):
 
 
 class _Map:
-    """A fitted map, as plain arrays that can be pickled."""
+    """Fitted map, stored as plain arrays so that it can be pickled."""
 
     def __init__(self, method, values):
         self.method, self.values = method, values

@@ -1,4 +1,4 @@
-"""How well explanations predict codes: by rules on every token, or by a simulator in windows."""
+"""Correlations between codes and predictions: the results of testing explanations."""
 
 from dataclasses import dataclass, field
 
@@ -7,18 +7,19 @@ import numpy as np
 
 @dataclass(eq=False)
 class Correlations:
-    """Correlations of codes with what is predicted of them.
+    """Correlations between codes and their predictions.
 
     Parameters
     ----------
     score, lexicon, shuffled : ndarray of float, shape (n_features,)
-        Of the explanation, of the tokens alone, and of another feature's explanation.
+        Correlations achieved by the explanation, by single tokens, and by the explanation of
+        another feature.
     enough : ndarray of bool, shape (n_features,)
-        Where the codes tested on vary.
+        True for features whose codes in the test data are not constant.
     simulations : dict of int to Simulation
-        Codes and predictions in windows, by place.
+        Codes and predictions in windows, by index of the feature.
     maps : dict of int to callable
-        From predictions to codes, by place, where predictions are calibrated.
+        Calibration maps by index of the feature; empty without calibration.
     """
 
     score: np.ndarray

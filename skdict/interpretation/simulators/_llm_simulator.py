@@ -1,4 +1,4 @@
-"""A language model predicts codes from what a feature is said to fire on."""
+"""Simulator that predicts codes with a language model."""
 
 import numpy as np
 
@@ -21,40 +21,43 @@ METHODS = ("all_at_once", "token_by_token", "json")
 
 
 class LLMSimulator(ClientStrategy):
-    r"""Let a language model predict, token by token, how strongly a feature fires.
+    r"""Simulator that predicts codes from the text of an explanation with a language model.
 
-    It is told the explanation and shown a window. Each prediction is on the scale from 0 to 10
-    that explanations are written from; with log-probabilities it is the expected level
-    :math:`\sum_v v\,p(v) / \sum_v p(v)`, v = 0, ..., 10.
+    The language model is given the explanation and a window of text, and predicts how strongly
+    the feature fires on each token, on the scale from 0 to 10 that explanations are written from.
+    With log-probabilities the prediction is the expected level
+    :math:`\sum_v v\,p(v) / \sum_v p(v)` over v = 0, ..., 10.
 
     Parameters
     ----------
     client : client or callable
-        `OpenAIClient`, `TransformersClient`, a function, or one of them in a `ManagedClient`,
-        which has a cache and a budget.
+        `OpenAIClient`, `TransformersClient` or a function. Wrap it in a `ManagedClient` for a
+        cache on disk and a budget.
     method : {"all_at_once", "token_by_token", "json"}, default="all_at_once"
-        "all_at_once" reads all tokens of a window off one prompt, by the log-probabilities in the
-        places of the levels; it needs an endpoint that gives log-probabilities of prompts (vLLM,
-        `TransformersClient`). "token_by_token" asks once for each token, and needs
-        log-probabilities of replies. "json" needs neither: the reply is a list of levels.
-        A tokenizer that splits 10 in two makes "token_by_token" read it as 1 on endpoints;
-        `TransformersClient` reads it exactly.
+        How to obtain predictions. "all_at_once" reads the log-probabilities of the levels of all
+        tokens of a window from one prompt; it requires an endpoint that returns log-probabilities
+        of prompt tokens (vLLM, `TransformersClient`). "token_by_token" sends one request per
+        token and requires log-probabilities of reply tokens. "json" requires neither: the reply
+        is a list of levels. If the tokenizer splits 10 into two tokens, "token_by_token" reads 10
+        as 1 on endpoints; `TransformersClient` reads it exactly.
     n_shots : int, default=3
-        Worked examples shown first, 0 to 3.
+        Number of worked examples in the prompt, from 0 to 3.
     n_attempts : int, default=2
-        How often a window is tried if a JSON reply cannot be read.
+        Maximum number of requests per window if a JSON reply cannot be read.
     control : bool, default=True
-        Whether explanations exchanged between features are simulated, too, for `shuffled` of the
-        report: as many calls again.
+        If True, run the shuffled-explanation control as well, which doubles the number of
+        requests. Its mean score is `shuffled` in the report.
     calibration : {"linear", "quantile"} or None, default=None
-        Map predictions to the scale of the codes; None leaves them on the scale from 0 to 10.
+        Method that maps predictions to the scale of the codes. None leaves predictions on the
+        scale from 0 to 10.
 
     Notes
     -----
-    A calibration is fitted for each feature on windows that are neither explained nor scored.
-    "linear" is least squares, :math:`\hat c = a + b s`, and leaves the absolute correlation as it
-    is; "quantile" takes quantiles of predictions to quantiles of codes, and leaves ranks as they
-    are. Correlation needs no calibration; explained square and deviation (`Simulation`) do.
+    Each feature is calibrated on windows that are used neither to explain nor to score. "linear"
+    fits a least-squares line, :math:`\hat c = a + b s`, and preserves the absolute correlation.
+    "quantile" maps quantiles of the predictions to quantiles of the codes, and preserves ranks.
+    The correlation needs no calibration; explained square and explained deviation (`Simulation`)
+    do.
 
     References
     ----------
@@ -86,29 +89,29 @@ class LLMSimulator(ClientStrategy):
         check_choice("calibration", self.calibration, (*CALIBRATIONS, None))
 
     def simulate(self, explanation, records, vocabulary):
-        """Predict the codes of a feature in some windows.
+        """Predict the codes of a feature in windows of text.
 
         Parameters
         ----------
         explanation : Explanation
-            What the feature fires on.
+            Explanation of the feature.
         records : list of Record
-            The windows; only their tokens are shown.
+            Windows, of which only the tokens are shown to the language model.
         vocabulary : sequence of str
-            Readable piece of each token id.
+            Readable text of each token id.
 
         Returns
         -------
         list of ndarray
-            The predictions in each window, on a scale from 0 to 10.
+            Predictions in each window, on a scale from 0 to 10.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds, there is no vocabulary, or a reply
+            If a parameter has the wrong type or is out of range, `vocabulary` is None, or a reply
             cannot be read.
         ClientError, BudgetSpentError
-            If there is no reply.
+            If no reply is received.
         """
         self.check()
         client, simulate = managed(self.client), getattr(self, f"_{self.method}")
@@ -139,13 +142,13 @@ class LLMSimulator(ClientStrategy):
 
 
 def _levels(completion, n_tokens):
-    """Return expected levels by log-probabilities, or say which there are not."""
+    """Return the expected level of each token, or raise if log-probabilities are missing."""
     found = completion.logprobs or ()
     if len(found) < n_tokens or any(at is None for at in found[:n_tokens]):
         n_found = sum(at is not None for at in found)
         raise ReplyError(
-            f"there are log-probabilities at {n_found} of {n_tokens} places; use an endpoint that "
-            f'gives them, or method="json"',
+            f"the reply has log-probabilities for {n_found} of {n_tokens} tokens; use an endpoint "
+            f'that returns them for all tokens, or method="json"',
             repr(completion),
         )
     try:

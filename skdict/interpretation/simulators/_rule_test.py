@@ -1,4 +1,4 @@
-"""Test explanations by what their rules predict, on every token or in windows."""
+"""Test of explanations by the predictions of their rules, on all tokens or in windows."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ from skdict.metrics import CorrelationSums
 
 @dataclass(frozen=True)
 class RuleTest:
-    """Correlate codes with the predictions of rules, over all tokens together.
+    """Correlate codes with the predictions of rules, pooled over tokens.
 
     Parameters
     ----------
     sampling : {"full", "top_and_random", "top", "random"}
-        Every token, or the tokens of windows.
+        Tokens to score on: all of them, or those of sampled windows.
     window : int
-        Tokens in a window.
+        Number of tokens in a window.
     seed : int
-        Of the windows and of the exchange of explanations.
+        Seed for sampling windows and shuffling explanations.
     """
 
     sampling: str
@@ -34,15 +34,15 @@ class RuleTest:
     explains_all = True
 
     def lexicon(self, evidence, asked, material, by_tokens):
-        """Return explanations by tokens alone: those written already, or new ones."""
+        """Return explanations by single tokens, reusing existing ones."""
         return LexiconExplainer().explain(*material) if by_tokens is None else by_tokens
 
     def collect(self, evidence):
-        """Return what to test on: all tokens, one block after another."""
+        """Return the test cases: all tokens, so that every feature can be tested."""
         return _Tokens(np.ones(len(evidence.features), dtype=bool))
 
     def run(self, cases, found, evidence):
-        """Return the correlations."""
+        """Return the correlations between codes and predictions."""
         n_features = len(found.features)
         other = shuffled_order(n_features, self.seed)
         sides = [RulePredictor(found.explanations), RulePredictor(found.lexicon)]
@@ -55,7 +55,7 @@ class RuleTest:
         return Correlations(*(total.correlation() for total in sums), sums[0].varies())
 
     def _tokens(self, evidence, n_features):
-        """Yield codes, tokens, and which of them count for which feature (None for all)."""
+        """Yield codes, tokens, and a mask of the tokens that count for each feature, or None."""
         blocks = evidence.blocks("test")
         if self.sampling == "full":
             yield from ((codes, TokenBlock.of(block), None) for codes, block in blocks)
@@ -65,6 +65,6 @@ class RuleTest:
 
 @dataclass(frozen=True, eq=False)
 class _Tokens:
-    """All tokens: every feature can be tested."""
+    """Test cases that consist of all tokens: every feature can be tested."""
 
     testable: np.ndarray

@@ -1,4 +1,4 @@
-"""Codes beside what was predicted of them, and how well."""
+"""Codes with their predictions, and scores of the predictions."""
 
 from dataclasses import dataclass
 
@@ -9,31 +9,32 @@ from skdict.metrics import pearson
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """The codes of a feature in some windows, and what a simulator predicted there.
+    """Codes of a feature in some windows, with the predictions of a simulator.
 
     Parameters
     ----------
     records : list of Record
-        The windows.
+        Windows with the codes of the feature.
     predictions : list of ndarray
-        Predictions in each, on a scale from 0 to 10 unless they are calibrated.
+        Predictions in each window, on a scale from 0 to 10 unless they are calibrated.
     """
 
     records: list
     predictions: list
 
     def scores(self):
-        r"""Return the scores of Bills et al. (2023), over the tokens of all windows together.
+        r"""Return the scores of Bills et al. (2023), pooled over the tokens of all windows.
 
-        With codes c and predictions s: `correlation`, Pearson's; `explained_square`,
-        :math:`1 - \sum (c - s)^2 / \sum c^2`, not centred, so that predicting 0 scores 0;
-        `explained_deviation`, :math:`1 - \sum |c - s| / \sum |c|`. The last two mean something
-        only once predictions are calibrated.
+        With codes c and predictions s: `correlation` is the Pearson correlation;
+        `explained_square` is :math:`1 - \sum (c - s)^2 / \sum c^2`, not centred, so that
+        predicting 0 everywhere scores 0; `explained_deviation` is
+        :math:`1 - \sum |c - s| / \sum |c|`. The last two are meaningful only for calibrated
+        predictions.
 
         Returns
         -------
         dict of str to float
-            nan where undefined.
+            Scores by name; nan if undefined.
         """
         codes = np.concatenate([record.codes for record in self.records]).astype(np.float64)
         predictions = np.concatenate(self.predictions).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Test explanations by what a simulator predicts from them, in windows."""
+"""Test of explanations by the predictions of a simulator in windows."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +19,14 @@ from skdict.metrics import pearson
 
 @dataclass(frozen=True, eq=False)
 class WindowCases:
-    """The windows of each feature to calibrate and to test on, none where there are too few.
+    """Windows of each feature to calibrate and to test on; empty if there are too few.
 
     Parameters
     ----------
     calibrate, test : list of (list of Record)
-        Windows.
+        Windows of each feature.
     vocabulary : sequence of str
-        The readable piece of each token.
+        Readable text of each token.
     """
 
     calibrate: list
@@ -35,23 +35,23 @@ class WindowCases:
 
     @property
     def testable(self):
-        """Which features have windows to test on."""
+        """Features that have windows to test on, as a boolean mask."""
         return np.array([bool(own) for own in self.test], dtype=bool)
 
 
 class SimulatorTest:
-    """Correlate codes with the predictions of a simulator, over the tokens of all windows.
+    """Correlate codes with the predictions of a simulator, pooled over the tokens of windows.
 
     Parameters
     ----------
     simulator : simulator
-        With ``simulate(explanation, records, vocabulary)``.
+        Simulator with ``simulate(explanation, records, vocabulary)``.
     sampling : {"top_and_random", "top", "random", "cunningham2023"}
-        Which windows.
+        Kind of windows to score on.
     window : int
-        Tokens in a window.
+        Number of tokens in a window.
     seed : int
-        Of the windows and of the exchange of explanations.
+        Seed for sampling windows and shuffling explanations.
     """
 
     explains_all = False
@@ -62,21 +62,21 @@ class SimulatorTest:
         self._sample = partial(windows_of, sampling=sampling, window=window, seed=seed)
 
     def lexicon(self, evidence, asked, material, by_tokens):
-        """Return explanations by tokens alone, from what the simulated ones were written from."""
+        """Return explanations by single tokens, from the same text as the simulated ones."""
         if material is not None:
             return LexiconExplainer().explain(*material)
         windows = evidence.windows("explain")
         return [_lexicon_of(windows[j]) for j in asked]
 
     def collect(self, evidence):
-        """Return windows to test on, and to calibrate on where there are any."""
+        """Return windows to test on, and windows to calibrate on if the simulator needs them."""
         test, calibrate = evidence.windows("test", self._sample), []
         if self._calibration is not None and evidence.calibrates:
             calibrate = evidence.windows("select", self._sample)
         return WindowCases(calibrate, test, evidence.vocabulary)
 
     def run(self, cases, found, evidence):
-        """Return the correlations, and the predictions that they are of."""
+        """Return the correlations and the simulations that they were computed from."""
         said = {
             j: explanation
             for j, explanation in enumerate(found.explanations)
@@ -95,7 +95,7 @@ class SimulatorTest:
         return Correlations(*scores, cases.testable, simulations, maps)
 
     def _predict(self, said, records, vocabulary, attempts, maps):
-        """Return what is predicted in the windows of each feature, where nothing fails."""
+        """Return the predictions in the windows of each feature that did not fail."""
         done = attempts.each(
             "simulate",
             self.simulator,
@@ -109,12 +109,12 @@ class SimulatorTest:
         }
 
     def _maps(self, cases, said, attempts):
-        """Return for each feature the map from predictions to codes, none without calibration."""
+        """Return the calibration map of each feature; none if there is no calibration."""
         if self._calibration is None:
             return {}
         for j in said:
             if not cases.calibrate[j]:
-                attempts.add(j, Failure("simulate", "there is no window to calibrate on"))
+                attempts.add(j, Failure("simulate", "there are no windows to calibrate on"))
         said = {j: explanation for j, explanation in said.items() if cases.calibrate[j]}
         predicted = self._predict(said, cases.calibrate, cases.vocabulary, attempts, {})
         return {
@@ -123,7 +123,7 @@ class SimulatorTest:
         }
 
     def _shuffled(self, said, cases, maps, n_features):
-        """Return the correlations of explanations exchanged between features."""
+        """Return the correlations of the shuffled-explanation control."""
         found, living = np.full(n_features, np.nan), list(said)
         if not getattr(self.simulator, "control", True) or len(living) < 2:
             return found
@@ -145,12 +145,12 @@ def _correlation(records, predictions):
 
 
 def _by_rules(explanation, records):
-    """Return what the rules of an explanation predict in each window."""
+    """Return the predictions of an explanation's rules in each window."""
     predictor = RulePredictor([explanation])
     return [predictor.predict(TokenBlock.of_windows([r])).toarray()[:, 0] for r in records]
 
 
 def _lexicon_of(records):
-    """Return the tokens that the windows shown to the explainer would name, as rules."""
+    """Return the explanation by single tokens for the windows shown to the explainer."""
     codes = scipy.sparse.csc_array(_codes(records)[:, None])
     return LexiconExplainer().explain(codes, TokenBlock.of_windows(records))[0]

@@ -1,4 +1,4 @@
-"""What strategies that ask a language model have in common."""
+"""Base class of the strategies that query a language model."""
 
 from sklearn.base import BaseEstimator
 
@@ -6,21 +6,21 @@ from skdict._llm import managed
 
 
 class ClientStrategy(BaseEstimator):
-    """A strategy that asks a language model by its `client`."""
+    """Strategy that queries a language model through its `client`."""
 
     def __sklearn_clone__(self):
-        # Copies share the client: its budget, its cache, its connection.
+        # Clones share the client, and with it budget, cache and connection.
         return type(self)(**self.get_params(deep=False))
 
     def check(self):
-        """Check parameters and client, before any work begins.
+        """Check the parameters and the client before any work starts.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter is of the wrong kind or out of bounds.
+            If a parameter has the wrong type or is out of range.
         ImportError, ClientError
-            If the client lacks what it needs, such as a package or a key.
+            If the client lacks a requirement, such as a package or an API key.
         """
         self._check_params()
         managed(self.client).check()

@@ -1,6 +1,6 @@
-"""Explainers, simulators and judges: what makes an object one of them."""
+"""Interfaces of explainers, simulators and judges."""
 
-# The method that makes an object one of a kind, and what to pass.
+# For each kind of strategy, its required method and the advice for error messages.
 KINDS = {
     "explainer": (
         "explain(codes, tokens)",
@@ -15,21 +15,21 @@ KINDS = {
 
 
 def check_strategy(kind, value):
-    """Refuse what is no explainer, simulator or judge, and let one check its parameters.
+    """Check that an object is an explainer, simulator or judge, and run its own checks.
 
     Parameters
     ----------
     kind : {"explainer", "simulator", "judge"}
-        What it should be.
+        Expected kind of strategy.
     value : object
-        What was passed.
+        Object to check.
 
     Raises
     ------
     TypeError
-        If it lacks the method of its kind.
+        If `value` does not have the method of its kind.
     TypeError, ValueError, ImportError, ClientError
-        As its own ``check()`` raises them, where it has one.
+        If ``value.check()`` raises, for objects that have a ``check`` method.
     """
     call, advice = KINDS[kind]
     method = call.partition("(")[0]
@@ -40,9 +40,9 @@ def check_strategy(kind, value):
 
 
 def writes_free_words(explainer):
-    """Return whether an explainer writes sentences that no rules stand behind.
+    """Return True if an explainer writes free text without rules.
 
-    Such an explainer is shown windows: ``explain_records(records, vocabulary)`` explains one
-    feature, from the windows that its ``records_of(codes, tokens)`` chooses.
+    Such an explainer is shown windows. Its ``explain_records(records, vocabulary)`` explains one
+    feature from the windows that its ``records_of(codes, tokens)`` selects.
     """
     return hasattr(explainer, "explain_records")

@@ -233,7 +233,7 @@ def test_wrong_parameters_are_refused(words, scorer, error, message):
 
 def test_free_words_need_a_judge_that_reads():
     said = Explanation(0, "llm", 0, 0, "words about cats", ())
-    with pytest.raises(ValueError, match="free words"):
+    with pytest.raises(ValueError, match="free text"):
         SimulatorJudge().fit([said], None, None)
 
 

@@ -77,13 +77,13 @@ def test_missing_ratings_must_be_allowed(tmp_path, records):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rating": "4"}, "rating is '4'; fill in one of 0, 1, 2, 3"),
+        ({"rating": "4"}, "rating is '4'; fill in 0, 1, 2, 3"),
         ({"rating": "2.0"}, "rating is '2.0'"),
         ({"confidence": "high"}, "confidence is 'high'"),
         ({"seconds": "-1"}, "seconds is '-1'"),
-        ({"sheet": "s0"}, "sheet 's0' is not of this key"),
+        ({"sheet": "s0"}, "sheet 's0' does not belong to this key"),
         ({"item": "i0"}, "item 'i0' is not in the key"),
-        ({"rater": ""}, "no rater is named"),
+        ({"rater": ""}, "the rater is missing"),
     ],
 )
 def test_wrong_lines_are_named(tmp_path, records, change, message):
@@ -104,7 +104,7 @@ def test_wrong_lines_are_named(tmp_path, records, change, message):
 def test_wrong_files_are_refused(tmp_path, records):
     path, key = write(tmp_path, records)
     fill(path, lambda item: 1)
-    with pytest.raises(ValueError, match="no key of a rating sheet"):
+    with pytest.raises(ValueError, match="not a key of a rating sheet"):
         read_ratings(path, path)
     with pytest.raises(ValueError, match="lacks the column 'sheet'"):
         read_ratings(key, key)
@@ -114,7 +114,7 @@ def test_wrong_files_are_refused(tmp_path, records):
     with pytest.raises(ValueError, match="not UTF-8"):
         read_ratings(tmp_path / "latin.csv", key)
     (tmp_path / "empty.csv").write_text("sheet,rater,item,rating\n")
-    with pytest.raises(ValueError, match="holds no item"):
+    with pytest.raises(ValueError, match="has no items"):
         read_ratings(tmp_path / "empty.csv", key)
 
 

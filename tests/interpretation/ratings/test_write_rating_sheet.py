@@ -58,7 +58,7 @@ def test_wrong_arguments_are_refused(tmp_path, records):
         write(tmp_path, records, duplicates=2)
     with pytest.raises(TypeError, match="records is list"):
         write(tmp_path, ([], records[1]))
-    with pytest.raises(ValueError, match="records hold no feature"):
+    with pytest.raises(ValueError, match="records hold no features"):
         write(tmp_path, ({"sparse": []}, records[1]))
     with pytest.raises(ValueError, match="n_checks=0"):
         write(tmp_path, ({"sparse": records[0]["sparse"][:2]}, records[1]))
