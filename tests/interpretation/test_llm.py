@@ -12,6 +12,7 @@ from skdict._llm._errors import BudgetSpentError, ReplyError
 from skdict._llm._prompts import simulate_request
 from skdict._llm._read_replies import expected_level, read_explanation, read_levels
 from skdict._llm._requests import Request
+from skdict.inspection import Record
 from skdict.interpretation import (
     FeatureInterpreter,
     InterpretabilityScorer,
@@ -23,7 +24,7 @@ from skdict.interpretation import (
 )
 from skdict.interpretation.explainers._llm_explainer import quantize
 from skdict.interpretation.llm import ClientError, Completion, ManagedClient
-from tests.interpretation.planted import as_activations, text
+from tests.interpretation.planted import VOCABULARY, as_activations, text
 from tests.scripted import Reader, expecting
 
 SAMPLED = {"sampling": "top_and_random", "sign": "positive", "window": 16, "random_state": 0}
@@ -296,6 +297,20 @@ def test_only_models_told_apart_are_cached(tmp_path):
     for client in (other, reader, reader):
         ManagedClient(client, cache_dir=tmp_path).complete(request)
     assert len(other.asked) == len(reader.asked) == 1
+
+
+def test_a_bare_function_is_asked_once_for_equal_windows(planted):
+    reader = Reader()
+    simulator = LLMSimulator(reader)
+    explanation = LLMExplainer(lambda request: "Fires on: the token ' w3'").explain_records(
+        [Record(0, 0, np.array([3, 4]), np.array([1.0, 0.0]))], VOCABULARY
+    )
+    window = Record(1, 0, np.array([4, 3, 5]), np.zeros(3))
+    first, second = (simulator.simulate(explanation, [window], VOCABULARY)[0] for _ in range(2))
+    assert np.array_equal(first, second) and len(reader.asked) == 1
+    simulator.set_params(client=Reader())
+    simulator.simulate(explanation, [window], VOCABULARY)
+    assert len(simulator.client.asked) == 1
 
 
 def test_free_words_stand_for_no_rules(planted, fitted):

@@ -9,7 +9,6 @@ from skdict._llm import (
     ShownWindow,
     ask,
     explain_request,
-    managed,
     read_explanation,
     readable_tokens,
 )
@@ -111,7 +110,7 @@ class LLMExplainer(ClientStrategy):
         """
         self.check()
         windows = self.records_of(codes, tokens)
-        explained = managed(self.client).map(
+        explained = self._managed().map(
             lambda own: self.explain_records(own, tokens.vocabulary), windows
         )
         return [replace(explanation, feature=j) for j, explanation in enumerate(explained)]
@@ -172,7 +171,7 @@ class LLMExplainer(ClientStrategy):
             temperature=self.temperature,
         )
         said = ask(
-            managed(self.client),
+            self._managed(),
             request,
             lambda completion: read_explanation(completion.text),
             n_attempts=self.n_attempts,

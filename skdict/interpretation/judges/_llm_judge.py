@@ -1,6 +1,6 @@
 """Judge that queries a language model."""
 
-from skdict._llm import ask, judge_request, managed, read_answers, read_intruder
+from skdict._llm import ask, judge_request, read_answers, read_intruder
 from skdict._validation import check_number
 from skdict.interpretation.strategies import ClientStrategy
 
@@ -63,7 +63,7 @@ class LLMJudge(ClientStrategy):
         self.check()
         read = read_intruder if explanation is None else read_answers
         return ask(
-            managed(self.client),
+            self._managed(),
             judge_request(getattr(explanation, "text", explanation), windows),
             lambda completion: read(completion.text, len(windows)),
             n_attempts=self.n_attempts,

@@ -6,7 +6,6 @@ from skdict._llm import (
     ReplyError,
     ask,
     expected_level,
-    managed,
     read_levels,
     readable_tokens,
     simulate_json_request,
@@ -114,7 +113,7 @@ class LLMSimulator(ClientStrategy):
             If no reply is received.
         """
         self.check()
-        client, simulate = managed(self.client), getattr(self, f"_{self.method}")
+        client, simulate = self._managed(), getattr(self, f"_{self.method}")
         return [
             simulate(client, explanation.text, readable_tokens(record.token_ids, vocabulary))
             for record in records

@@ -23,4 +23,11 @@ class ClientStrategy(BaseEstimator):
             If the client lacks a requirement, such as a package or an API key.
         """
         self._check_params()
-        managed(self.client).check()
+        self._managed().check()
+
+    def _managed(self):
+        """Return the client with cache and retries, the same one for all requests."""
+        kept = vars(self).get("_kept")
+        if kept is None or kept[0] is not self.client:
+            self._kept = kept = self.client, managed(self.client)
+        return kept[1]

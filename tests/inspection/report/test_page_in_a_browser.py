@@ -203,3 +203,20 @@ def test_five_thousand_features_open_in_two_seconds(browser, tmp_path):
     browser.execute_script("document.getElementById('list').scrollTop = 1e6")
     settled(browser)
     assert len(shown(browser)) > 150
+
+
+def test_each_bar_of_densities_says_its_own_count(page):
+    bars = page.execute_script(
+        "return [...document.querySelectorAll('svg rect')].map((r) => "
+        "[Number(r.getAttribute('height')), r.textContent]).filter((b) => b[1].includes('fire on'))"
+    )
+    counts = [int(label.split()[0]) for _, label in bars]
+    alive = [density for density in page_data_of(page)["densities"] if density > 0]
+    assert sum(counts) == len(alive) > 0
+    assert [height > 0 for height, _ in bars] == [count > 0 for count in counts]
+
+
+def page_data_of(page):
+    return page.execute_script(
+        "return JSON.parse(document.querySelector('script[type=\"application/json\"]').textContent)"
+    )

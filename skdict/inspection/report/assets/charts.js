@@ -35,7 +35,7 @@ function densityChart(densities) {
   for (const value of alive) bars[gap + Math.min(n - 1, Math.floor((value - low) * 4))].value++;
   for (let i = 0; i < n; i++) {
     const ends = [low + i / 4, low + (i + 1) / 4].map((power) => percent(10 ** power));
-    bars[gap + i].label = `${bars[i + 2].value} features fire on ${ends[0]} to ${ends[1]} of tokens`;
+    bars[gap + i].label = `${bars[gap + i].value} features fire on ${ends[0]} to ${ends[1]} of tokens`;
   }
   const ticks = [[0, "never"]];
   for (let power = low + 1; power <= 0; power++) ticks.push([gap + (power - low) * 4, percent(10 ** power)]);
