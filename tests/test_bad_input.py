@@ -127,7 +127,7 @@ CASES = {
     "dates to encode": (lambda: RANDOM.transform(BACKWARD), ValueError, "X holds dates", "floats or whole numbers"),
     "no dictionary": (topk(3), TypeError, "dictionary=3", "TopKDictionary(PCA(), k=8)"),
     "a class": (topk(PCA, 3), TypeError, "dictionary=<class", "pass an estimator"),
-    "no k": (topk(PCA(2)), TypeError, "k=None", "a whole number >= 1; the codes of a row to keep"),
+    "no k": (topk(PCA(2)), TypeError, "k=None", "a whole number >= 1; the number of codes to keep per row"),
     "codes nan": (decode(with_value(np.nan)), ValueError, "codes contains NaN: first at row 1, column 3", "replace"),
     "codes infinite": (decode(with_value(-np.inf)), ValueError, "codes contains infinity", "replace"),
     "sparse codes nan": (decode(scipy.sparse.csr_array(with_value(np.nan))), ValueError, "codes contains NaN: first at row 1, column 3", "replace"),

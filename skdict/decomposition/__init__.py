@@ -1,7 +1,7 @@
 """Dictionaries: estimators with `components_`, `transform` and `inverse_transform`.
 
-Floor 2: imports `_core`, scikit-learn and numpy. Names outside `__all__` serve other parts of
-skdict.
+Floor 2: imports `_core`, scikit-learn and numpy. Names outside `__all__` are for use by other
+parts of skdict.
 """
 
 from skdict._core import Nonlinearity

@@ -1,4 +1,4 @@
-"""What `activation` and `target_l0` ask for."""
+"""Interpret the parameters `activation` and `target_l0`."""
 
 from skdict._core import L0, L1, NONLINEARITIES, Nonlinearity, TargetL0
 from skdict._validation import check_number
@@ -7,32 +7,35 @@ DEFAULT_K = 32
 
 
 def check_activation(sae):
-    """Refuse an unknown activation, and a `target_l0` that does not go with it."""
+    """Raise ValueError or TypeError for an unknown activation or an unsuitable `target_l0`."""
     activation, target = sae.activation, sae.target_l0
     if not isinstance(activation, Nonlinearity) and activation not in tuple(NONLINEARITIES):
         told = ", ".join(map(repr, NONLINEARITIES))
         raise (ValueError if isinstance(activation, str) else TypeError)(
-            f"activation={activation!r} is not accepted: pass one of {told}, or an object derived "
-            f"from skdict.decomposition.Nonlinearity"
+            f"activation={activation!r} is not accepted: pass one of {told}, or an instance of a "
+            f"subclass of skdict.decomposition.Nonlinearity"
         )
     if target is None:
         return
     if activation == "topk":
-        hint = "it is the number of codes of every row; activation='batch_topk' takes a mean"
+        hint = "it is the number of codes of each row; activation='batch_topk' accepts a mean"
         check_number("target_l0", target, low=1, integer=True, hint=hint)
         return
-    check_number("target_l0", target, above=0, hint="it counts codes on a row")
+    check_number("target_l0", target, above=0, hint="it is the number of active codes per row")
     if not is_penalised(sae) and activation not in tuple(NONLINEARITIES):
         raise ValueError(
-            f"target_l0={target} means nothing to activation={activation!r}, which sets its "
-            f"sparsity itself; pass target_l0=None"
+            f"target_l0={target} has no effect with activation={activation!r}, which sets its own "
+            f"sparsity; pass target_l0=None"
         )
     if penalty_kind(sae) == "l1" and sae.alpha == 0:
-        raise ValueError("alpha=0 cannot be steered to target_l0; start from alpha=0.1")
+        raise ValueError(
+            "alpha=0 cannot be adjusted to reach target_l0; pass a positive initial value, such as "
+            "alpha=0.1"
+        )
 
 
 def check_batches(sae, n_rows):
-    """Refuse batches from which not a single code would be selected (`ValueError`)."""
+    """Raise ValueError if "batch_topk" would select no code from a batch."""
     if sae.activation != "batch_topk" or sae.target_l0 is None:
         return
     smallest = n_rows // -(-n_rows // sae.batch_size)
@@ -44,22 +47,22 @@ def check_batches(sae, n_rows):
 
 
 def penalty_kind(sae):
-    """Return "l1", "l0" or None."""
+    """Return the kind of penalty of the activation: "l1", "l0" or None."""
     return NONLINEARITIES.get(_name(sae), sae.activation).penalty
 
 
 def is_penalised(sae):
-    """Return True if codes get sparse by a penalty and not by a selection."""
+    """Return True if codes are made sparse by a penalty rather than a selection."""
     return penalty_kind(sae) is not None
 
 
 def is_steered(sae):
-    """Return True if a penalty is to lead to `target_l0`, measured on rows held out."""
+    """Return True if a penalty is adjusted to reach `target_l0` on held-out rows."""
     return is_penalised(sae) and sae.target_l0 is not None
 
 
 def penalty_of(sae, alpha):
-    """Return the penalty that an estimator trains with, at an alpha."""
+    """Return the penalty that an estimator trains with, for a given alpha."""
     kind = penalty_kind(sae)
     if kind == "l0":
         return L0(alpha) if sae.target_l0 is None else TargetL0(sae.target_l0)
@@ -67,7 +70,7 @@ def penalty_of(sae, alpha):
 
 
 def is_calibrated(sae):
-    """Return True if a threshold is found from rows after training."""
+    """Return True if a threshold is set from rows after training."""
     return NONLINEARITIES.get(_name(sae), sae.activation).calibrated
 
 
@@ -85,5 +88,5 @@ def nonlinearity_of(sae, n_components):
 
 
 def _name(sae):
-    """Return the activation if it is one of ours, else None."""
+    """Return the name of a built-in activation, or None for a custom one."""
     return sae.activation if isinstance(sae.activation, str) else None

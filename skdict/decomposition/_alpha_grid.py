@@ -1,4 +1,4 @@
-"""A grid of alphas derived from the rows."""
+"""Derive a grid of alphas from the rows."""
 
 import numpy as np
 
@@ -10,23 +10,23 @@ SPAN = 25
 
 
 def alpha_grid(X, n_alphas, *, center, rescale):
-    r"""Return `n_alphas` values in geometric progression, from `alpha_max` / 25 to `alpha_max`.
+    r"""Return a geometric grid of `n_alphas` values from `alpha_max` / 25 to `alpha_max`.
 
     .. math:: \alpha_{\max} = 2 \operatorname*{median}_i \max_{j \ne i}
         \frac{\tilde x_i \cdot \tilde x_j}{\|\tilde x_j\|}
 
-    over a sample of centred and scaled rows. For a unit direction the code that minimises the
-    objective is :math:`p - \alpha / 2`, where p is the projection of the row: at `alpha_max` the
-    directions of other rows would give half of the rows no code.
+    over a sample of centred and scaled rows. For a single unit direction, the code that minimises
+    the objective is :math:`p - \alpha / 2`, where p is the projection of the row. At `alpha_max`,
+    half of the rows would therefore have no active code if directions were those of other rows.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
-        Rows; only a sample with a fixed seed is read. Outlier rows are left out.
+        Rows, of which a sample is drawn with a fixed seed. Outlier rows are ignored.
     n_alphas : int
-        Values to return; 1 gives `alpha_max` / 5, the middle of the range.
+        Number of values. 1 returns `alpha_max` / 5, the geometric middle of the range.
     center, rescale : bool
-        As for `SparseDictionaryAutoencoder`.
+        Parameters of `SparseDictionaryAutoencoder`.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def alpha_grid(X, n_alphas, *, center, rescale):
 
 
 def largest_useful_alpha(X, *, center, rescale):
-    """Return `alpha_max` of `alpha_grid`."""
+    """Return `alpha_max` as defined in `alpha_grid`."""
     rule = find_outlier_rule(X, center=center)
     rows = sample_rows(X, SAMPLE_ROWS).astype(np.float64)
     rows = rows[np.isfinite(rows).all(axis=1)] - rule.center
@@ -47,12 +47,12 @@ def largest_useful_alpha(X, *, center, rescale):
     kept = (norms <= rule.cutoff) & (norms > 0)
     rows, norms = rows[kept], norms[kept]
     if len(rows) < 2:
-        # Rows that are all equal, which `fit` refuses with a message of its own.
+        # All rows are equal; `fit` rejects them with a specific message.
         return 1.0
     projections = rows @ (rows / norms[:, None]).T
     np.fill_diagonal(projections, -np.inf)
     largest = np.median(projections.max(axis=1))
-    # If no row has a positive projection on another one, fall back on the norms.
+    # If no row has a positive projection onto another, use the norms instead.
     largest = largest if largest > 0 else np.median(norms)
     scale = np.sqrt(np.square(norms).mean()) if rescale else 1.0
     return float(2 * largest / scale)

@@ -1,4 +1,4 @@
-"""Checks of the parameters of a sparse dictionary autoencoder, before any work begins."""
+"""Check the parameters of a sparse dictionary autoencoder before training."""
 
 import os
 from contextlib import contextmanager
@@ -21,19 +21,19 @@ from skdict.decomposition._levels import check_matryoshka, levels_of
 
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 GIB = 2**30
-# Steps of Adam are about as long as the learning rate, and directions have unit length.
+# Adam moves each weight by about the learning rate, and directions have unit length.
 HIGHEST_LEARNING_RATE = 1.0
-RATE = "or 'auto'; 0.003 is a usual one, and above 0.03 features die"
+RATE = "or 'auto'; 0.003 is typical, and above 0.03 features die"
 
 
 def check_autoencoder_params(sae):
-    """Refuse parameters that are out of range or of the wrong type."""
+    """Raise ValueError or TypeError if a parameter is out of range or has the wrong type."""
     if sae.n_components is not None:
         check_number("n_components", sae.n_components, low=1, integer=True)
     check_activation(sae)
     if sae.alpha != "auto":
         check_number(
-            "alpha", sae.alpha, low=0, hint="0.1 is a start on rescaled rows; or pass 'auto'"
+            "alpha", sae.alpha, low=0, hint="0.1 is a start for rescaled rows; or pass 'auto'"
         )
     check_matryoshka(sae)
     _check_dict_init(sae.dict_init)
@@ -59,8 +59,8 @@ def _check_dead_features(sae):
     check_choice("dead_features", sae.dead_features, ("auto", "ignore", "resample", "auxk"))
     if sae.dead_features == "auxk" and sae.activation == "relu":
         raise ValueError(
-            "dead_features='auxk' needs a gradient for features that do not fire, and with "
-            "activation='relu' there is none; pass dead_features='resample'"
+            "dead_features='auxk' needs a gradient for features that do not fire, and "
+            "activation='relu' has none; pass dead_features='resample'"
         )
 
 
@@ -76,20 +76,20 @@ def _check_dict_init(given):
 
 
 def check_memory(sae, n_components, width, itemsize):
-    """Refuse to train more components than fit in memory.
+    """Check that training fits in memory, and that targets and prefixes fit the dictionary.
 
     Raises
     ------
     ValueError
-        If the estimate exceeds the free memory, `target_l0` the number of components, or
-        `matryoshka` does not suit that number.
+        If the estimated memory exceeds the free memory, `target_l0` exceeds the number of
+        features, or `matryoshka` does not fit that number.
     """
-    # Called for its refusals alone, before anything is allocated.
+    # Called only for the errors that it raises, before anything is allocated.
     levels_of(sae, n_components)
     if sae.target_l0 is not None and sae.target_l0 > n_components:
         raise ValueError(
-            f"target_l0={sae.target_l0} is more than the {n_components} components there are; "
-            f"lower it, or raise n_components"
+            f"target_l0={sae.target_l0} is more than the {n_components} features of the "
+            f"dictionary; lower target_l0 or raise n_components"
         )
     device = resolve_device(sae.device)
     needed = training_bytes(n_components, width, itemsize, setting(sae, "tied_weights"))
@@ -97,29 +97,29 @@ def check_memory(sae, n_components, width, itemsize):
     if free is not None and needed > free:
         raise ValueError(
             f"n_components={n_components} at width {width} needs about {needed / GIB:.1f} GiB on "
-            f"{device}, where {free / GIB:.1f} GiB are free; lower n_components"
+            f"{device}, which has {free / GIB:.1f} GiB free; lower n_components"
         )
 
 
 @contextmanager
 def told_what_to_lower(sae):
-    """Turn a GPU running out of memory into a `MemoryError` that says what to lower."""
+    """Raise `MemoryError`, naming what to lower, if a GPU runs out of memory."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
         raise MemoryError(
-            f"the GPU ran out of memory; lower batch_size (it is {sae.batch_size}) or "
+            f"the GPU ran out of memory; lower batch_size (currently {sae.batch_size}) or "
             f"n_components, or pass device='cpu'"
         ) from error
 
 
 def training_bytes(n_components, width, itemsize, tied):
-    """Return the bytes that parameters, moments, gradients and narrow copies take."""
+    """Return the memory for parameters, moments, gradients and bfloat16 copies, in bytes."""
     return (5 if tied else 9) * n_components * (width + 1) * itemsize
 
 
 def _free_bytes(device):
-    """Return the free bytes of a device, or None if unknown."""
+    """Return the free memory of a device in bytes, or None if unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

@@ -1,4 +1,4 @@
-"""What our dictionaries share."""
+"""Base class of the dictionaries in this package."""
 
 from contextlib import contextmanager
 
@@ -13,8 +13,8 @@ from skdict.decomposition._codes import check_codes, explained_variance
 def width_restored_on_error(estimator):
     """Restore the width and column names of a fitted estimator if a refit fails.
 
-    They are set when rows are checked, everything else after training, so that a fit that fails
-    or is interrupted leaves the estimator as it was.
+    These are set when rows are checked, and everything else after training. With this context, a
+    fit that fails or is interrupted leaves the estimator unchanged.
     """
     names = ("n_features_in_", "feature_names_in_")
     before = {name: value for name, value in vars(estimator).items() if name in names}
@@ -28,10 +28,13 @@ def width_restored_on_error(estimator):
 
 
 class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What follows from `components_`, `_encode` (checked rows) and `_decode` (checked codes)."""
+    """Base class of dictionaries with `components_`, `_encode` and `_decode`.
+
+    The public methods check rows before `_encode` and codes before `_decode`.
+    """
 
     def transform(self, X):
-        """Encode rows into codes.
+        """Encode rows as codes.
 
         Parameters
         ----------
@@ -42,13 +45,15 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         csr_array or ndarray of shape (n_samples, n_components)
-            Codes in units of the rows, in float64 for float64, else float32; sparse where most
-            are zero. A row's codes do not depend on other rows.
+            Codes in units of the rows, float64 for float64 rows and float32 otherwise. Sparse
+            dictionaries return a CSR array. The codes of a row do not depend on other rows.
 
         Raises
         ------
+        NotFittedError
+            If the dictionary is not fitted.
         ValueError
-            If X has another width than the rows fitted, or holds NaN or infinity.
+            If X has another width than the training rows, or contains NaN or infinity.
         TypeError
             If X is sparse.
         """
@@ -56,7 +61,7 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self._encode(check_rows(self, X, reset=False))
 
     def inverse_transform(self, X):
-        """Decode codes into rows.
+        """Reconstruct rows from codes.
 
         Parameters
         ----------
@@ -66,19 +71,24 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Rows, in the dtype of the codes.
+            Reconstructed rows, in the dtype of the codes: float32 or float64.
 
         Raises
         ------
+        NotFittedError
+            If the dictionary is not fitted.
         ValueError
-            If X has another number of columns than there are components, or a code is NaN or
-            infinite.
+            If the number of columns of X is not `n_components`, or a code is NaN or infinite.
         """
         check_is_fitted(self)
         return self._decode(check_codes(X, len(self.components_), type(self).__name__))
 
     def score(self, X, y=None):
-        """Return the fraction of variance explained, 1 - FVU.
+        r"""Return the fraction of variance explained, 1 - FVU.
+
+        .. math:: 1 - \frac{\sum_i \|x_i - \hat x_i\|_2^2}{\sum_i \|x_i - \bar x\|_2^2}
+
+        with :math:`\bar x` the mean of the rows passed.
 
         Parameters
         ----------
@@ -90,12 +100,18 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         float
-            1 where codes rebuild the rows exactly, 0 where they do no better than the mean.
+            Fraction of variance explained: 1 if the reconstruction is exact, 0 if it is no better
+            than the mean, negative if it is worse.
 
         Raises
         ------
+        NotFittedError
+            If the dictionary is not fitted.
         ValueError
-            If X has another width than the rows fitted, is not finite or does not vary.
+            If X has another width than the training rows, contains NaN or infinity, or does not
+            vary.
+        TypeError
+            If X is sparse.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
@@ -107,6 +123,6 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # The first is what integers become.
+        # Integers are converted to the first dtype.
         tags.transformer_tags.preserves_dtype = ["float32", "float64"]
         return tags

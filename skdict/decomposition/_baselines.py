@@ -1,4 +1,4 @@
-"""Dictionaries that learn nothing: what a learned one must beat."""
+"""Baseline dictionaries without training, for comparison with learned ones."""
 
 import numpy as np
 
@@ -22,20 +22,23 @@ from skdict.decomposition._frozen import encoding_arrays, freeze
 
 
 class IdentityDictionary(BaseDictionary):
-    """The neuron basis: every dimension of the rows is a feature, and codes are the rows.
+    """Neuron basis: each dimension of the rows is a feature.
+
+    Codes equal the rows, and decoding returns the codes, so FVU is 0. Codes are signed and dense.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_features_in_, n_features_in_)
-        The identity.
+        Identity matrix, in the dtype of the rows: float64 for float64, else float32.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Column names of the rows; set only if the rows have them.
 
     See Also
     --------
-    RandomDictionary : Random directions in place of the axes.
+    RandomDictionary : Use random directions instead of the axes.
+    TopKDictionary : Keep only the strongest codes of each row.
 
     Examples
     --------
@@ -47,7 +50,7 @@ class IdentityDictionary(BaseDictionary):
     """
 
     def fit(self, X, y=None):
-        """Take the width of the rows.
+        """Store the width of the rows; nothing is learned.
 
         Parameters
         ----------
@@ -59,12 +62,14 @@ class IdentityDictionary(BaseDictionary):
         Returns
         -------
         IdentityDictionary
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If X holds NaN or infinity.
+            If X contains NaN or infinity.
+        TypeError
+            If X is sparse.
         """
         with width_restored_on_error(self):
             X = check_rows(self, X, reset=True)
@@ -80,36 +85,38 @@ class IdentityDictionary(BaseDictionary):
 
 
 class RandomDictionary(BaseDictionary):
-    r"""Random unit directions: codes are the positive parts of projections.
+    r"""Dictionary of random unit directions, with rectified projections as codes.
 
-    .. math:: c = \mathrm{relu}((x - \mu) R^T), \qquad \hat x = \mu + g \, c R
+    .. math:: c = \max((x - \mu) R^T, 0), \qquad \hat x = \mu + g \, c R
 
-    with the rows of R drawn uniformly from the unit sphere and the one factor g fitted by
-    least squares, so that many directions do not overshoot and the baseline is no straw man.
+    The rows of R are drawn uniformly from the unit sphere. The gain g is a single factor that
+    minimises the squared error over the training rows. Without it, sums of many overlapping
+    directions would overshoot, and the baseline would be too easy to beat.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Directions. None means 4 times the width.
+        Number of directions. None means 4 times the width of the rows.
     random_state : int, RandomState instance or None, default=None
-        Seed of the directions.
+        Seed for drawing the directions. Pass an int for reproducible results across calls.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features_in_)
-        The unit directions R.
+        Unit directions R, without the gain.
     mean_ : ndarray of shape (n_features_in_,)
-        Mean of the rows fitted.
+        Mean of the training rows, subtracted before encoding and added after decoding.
     gain_ : float
-        The factor g of decoding.
+        Factor g applied in decoding; 1 if all codes are zero.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Column names of the rows; set only if the rows have them.
 
     See Also
     --------
-    IdentityDictionary : The axes in place of random directions.
+    IdentityDictionary : Use the axes instead of random directions.
+    TopKDictionary : Keep only the strongest codes of each row.
 
     Examples
     --------
@@ -125,7 +132,7 @@ class RandomDictionary(BaseDictionary):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Draw the directions; take the mean of the rows and the gain from them.
+        """Draw the directions, and fit mean and gain to the rows.
 
         Parameters
         ----------
@@ -137,14 +144,14 @@ class RandomDictionary(BaseDictionary):
         Returns
         -------
         RandomDictionary
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If `n_components` is not positive or X holds NaN or infinity.
+            If `n_components` is not positive or X contains NaN or infinity.
         TypeError
-            If a parameter is of the wrong kind or X is sparse.
+            If a parameter has the wrong type or X is sparse.
         """
         if self.n_components is not None:
             check_number("n_components", self.n_components, low=1, integer=True)
@@ -161,7 +168,7 @@ class RandomDictionary(BaseDictionary):
         return self
 
     def _reconstructions(self, X):
-        """Yield blocks of centred rows, and what they are rebuilt to without the gain."""
+        """Yield blocks of centred rows with their reconstructions before the gain."""
         for _, block in finite_blocks(X):
             centred = block - self.mean_
             yield centred, np.maximum(centred @ self.components_.T, 0) @ self.components_

@@ -1,4 +1,4 @@
-"""Rows block by block: checked to be finite, in the dtype they are computed in."""
+"""Read rows block by block, check that they are finite and cast them to the compute dtype."""
 
 import numpy as np
 import scipy.sparse
@@ -8,24 +8,24 @@ from skdict._validation import check_finite, compute_dtype
 
 
 def finite_blocks(X, *, name="X"):
-    """Yield `(start, block)` over rows, each block finite and in the dtype of `compute_dtype`.
+    """Yield `(start, block)` over rows, each block checked and in the dtype of `compute_dtype`.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
-        Anything with `shape` and `dtype` whose slices turn into numpy arrays.
+        Object with `shape` and `dtype` whose slices convert to numpy arrays.
     name : str, default="X"
-        The parameter's name, for the message.
+        Name of the parameter in error messages.
 
     Yields
     ------
     (int, ndarray of shape (<= n, d))
-        Index of the first row, and the rows.
+        Index of the first row of the block, and the block.
 
     Raises
     ------
     ValueError
-        If a block holds NaN or infinity; names the first row.
+        If a block contains NaN or infinity; the message names the first such row.
     """
     dtype = compute_dtype(X)
     for start, block in iter_blocks(X):
@@ -33,9 +33,9 @@ def finite_blocks(X, *, name="X"):
 
 
 def encode_blocks(dictionary, X):
-    """Yield `(start, rows, codes)` of any fitted dictionary, in the blocks of `finite_blocks`.
+    """Yield `(start, rows, codes)` of any fitted dictionary, for the blocks of `finite_blocks`.
 
-    Codes are sparse where `transform` returns them so, else an ndarray.
+    Codes are sparse if `transform` returns a sparse array, else an ndarray.
     """
     for start, block in finite_blocks(X):
         codes = dictionary.transform(block)
@@ -43,13 +43,13 @@ def encode_blocks(dictionary, X):
 
 
 def check_finite_rows(X):
-    """Refuse rows that hold NaN or infinity (`ValueError`, which names the first row)."""
+    """Raise ValueError if a row contains NaN or infinity; the message names the first one."""
     for start, block in iter_blocks(X):
         check_finite(block, start)
 
 
 def moments_of(X):
-    """Return the `RunningMoments` of rows, all of them checked to be finite."""
+    """Return the `RunningMoments` of rows, after checking that they are finite."""
     moments = RunningMoments(X.shape[1])
     for start, block in iter_blocks(X):
         moments.update(check_finite(block, start))
@@ -57,17 +57,17 @@ def moments_of(X):
 
 
 def least_squares_gain(pairs):
-    """Return the factor on reconstructions that minimises their squared error.
+    """Return the factor on reconstructions that minimises the squared error.
 
     Parameters
     ----------
     pairs : iterable of (ndarray, ndarray)
-        Centred rows and their reconstruction, block by block.
+        Centred rows and their reconstructions, block by block.
 
     Returns
     -------
     float
-        1 if all reconstructions are zero.
+        Least-squares factor; 1 if all reconstructions are zero.
     """
     product = norm = 0.0
     for rows, rebuilt in pairs:

@@ -1,4 +1,4 @@
-"""What differs along a path: alphas or target L0s."""
+"""Candidates of a path: alphas or target L0s."""
 
 import numbers
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Candidates:
     Attributes
     ----------
     name : {"alpha", "target_l0"}
-        Parameter of `SparseDictionaryAutoencoder`.
+        Name of the parameter of `SparseDictionaryAutoencoder`.
     values : ndarray of shape (n_candidates,) or int
-        Increasing values; or the size of a grid of alphas, before the rows are known.
+        Increasing values, or the size of a grid of alphas that is yet to be derived from the rows.
     """
 
     name: str
@@ -32,26 +32,26 @@ class Candidates:
         return self.values if isinstance(self.values, int) else len(self.values)
 
     def on_rows(self, X, prototype):
-        """Return candidates in which the size of a grid is replaced by the grid of the rows."""
+        """Return candidates with the size of a grid replaced by the grid for these rows."""
         if not isinstance(self.values, int):
             return self
         grid = alpha_grid(X, self.values, center=prototype.center, rescale=prototype.rescale)
         return Candidates(self.name, grid)
 
     def params(self):
-        """Return the candidates as a list of dict, one per candidate."""
+        """Return one dict of parameters per candidate, as a list."""
         return [{self.name: value} for value in self.values.tolist()]
 
 
 def check_candidates(alphas, target_l0s, prototype):
-    """Return the candidates that a path is over.
+    """Return the candidates of a path, after checking them.
 
     Parameters
     ----------
     alphas, target_l0s : object
-        As the user passed them.
+        Values passed by the user.
     prototype : SparseDictionaryAutoencoder
-        Gives the activation, already checked.
+        Estimator whose activation is used, with parameters that have been checked.
 
     Returns
     -------
@@ -60,15 +60,16 @@ def check_candidates(alphas, target_l0s, prototype):
     Raises
     ------
     ValueError
-        If both or neither apply, or the values are empty, out of range or not increasing.
+        If both parameters are given, the activation does not support the one that is, or the
+        values are empty, out of range or not increasing.
     TypeError
-        If the values are not numbers, or not whole numbers where these are needed.
+        If the values are not numbers, or not whole numbers with "topk".
     """
     activation, penalised = prototype.activation, is_penalised(prototype)
     if not (penalised or isinstance(activation, str)):
         raise ValueError(
-            f"activation={activation!r} sets its sparsity itself, so neither alphas nor "
-            f"target_l0s apply; pass another activation, or fit a SparseDictionaryAutoencoder"
+            f"activation={activation!r} sets its own sparsity, so neither alphas nor target_l0s "
+            f"apply; pass another activation, or fit a SparseDictionaryAutoencoder"
         )
     if alphas is not None and target_l0s is not None:
         raise ValueError("alphas and target_l0s are both given; pass only one of them")
@@ -81,19 +82,19 @@ def check_candidates(alphas, target_l0s, prototype):
         )
     if penalty_kind(prototype) == "l0" and isinstance(alphas, (int, type(None))):
         raise ValueError(
-            f"a grid of alphas is known for the L1 penalty alone, not for "
-            f"activation={activation!r}; pass target_l0s={EXAMPLES['target_l0s']}, or a list of "
-            f"alphas such as [0.001, 0.003, 0.01]"
+            f"a grid of alphas can be derived only for an L1 penalty, which "
+            f"activation={activation!r} does not have; pass target_l0s={EXAMPLES['target_l0s']}, "
+            f"or a list of alphas such as [0.001, 0.003, 0.01]"
         )
     return Candidates("alpha", _check_alphas(DEFAULT_N_ALPHAS if alphas is None else alphas))
 
 
 def _check_alphas(alphas):
-    """Return alphas as a float array, or a whole number as it is."""
+    """Return alphas as a float array, or the size of a grid as an int."""
     if isinstance(alphas, numbers.Number):
-        check_number("alphas", alphas, low=1, integer=True, hint="or a list of alphas, increasing")
+        check_number("alphas", alphas, low=1, integer=True, hint="or an increasing list of alphas")
         return int(alphas)
-    hint = ", or how many of them, such as alphas=8"
+    hint = ", or the number of alphas, such as alphas=8"
     values = _as_numbers("alphas", alphas, hint)
     _check_range("alphas", values, values >= 0, ">= 0")
     return values.astype(np.float64)
@@ -127,11 +128,10 @@ def _check_range(name, values, within, bound):
     within = within & np.isfinite(values)
     if not within.all():
         raise ValueError(
-            f"{name} holds {values[~within].tolist()}; pass finite numbers {bound}, such as "
+            f"{name} contains {values[~within].tolist()}; pass finite numbers {bound}, such as "
             f"{EXAMPLES[name]}"
         )
     if (np.diff(values) <= 0).any():
         raise ValueError(
-            f"{name}={values.tolist()} does not increase from each to the next; pass "
-            f"np.unique({name})"
+            f"{name}={values.tolist()} does not increase strictly; pass np.unique({name})"
         )

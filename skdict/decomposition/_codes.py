@@ -1,4 +1,4 @@
-"""What every dictionary of ours does with rows and codes: encode, check, decode, measure."""
+"""Encode rows, check and decode codes, and measure the variance explained."""
 
 import numpy as np
 import scipy.sparse
@@ -9,24 +9,25 @@ from skdict.decomposition._blocks import finite_blocks
 
 
 def encode_rows(dictionary, X, *, sparse_output, few_active=False):
-    """Return the codes of rows under an `AffineDictionary`, chunk by chunk.
+    """Encode rows with an `AffineDictionary`, chunk by chunk.
 
     Parameters
     ----------
     dictionary : AffineDictionary
-        In the dtype that `compute_dtype` names for X.
+        Dictionary in the dtype that `compute_dtype` returns for X.
     X : array-like of shape (n, d)
-        Checked by `check_rows`.
+        Rows, checked by `check_rows`.
     sparse_output : bool
-        Whether codes are gathered in CSR or in a dense array.
+        If True, return a CSR array, else a dense array.
     few_active : bool, default=False
-        Search for the few codes that are active instead of computing all; needs a dictionary
-        with a `Gate`, and changes nothing where that is not searched. It is a property of the
-        dictionary and not of the rows, since a row's codes would otherwise depend on other rows.
+        If True, search for the few active codes instead of computing all. This needs a dictionary
+        with a `Gate`, and has no effect if the gate cannot be searched. It must be a property of
+        the dictionary, because deciding by the rows would make a row's codes depend on other rows.
 
     Returns
     -------
     csr_array or ndarray of shape (n, m)
+        Codes of the rows.
     """
     dtype = compute_dtype(X)
     blocks = (block for _, block in finite_blocks(X))
@@ -50,12 +51,12 @@ def encode_rows(dictionary, X, *, sparse_output, few_active=False):
 
 
 def check_codes(codes, n_components, name):
-    """Return codes as an array, dense or CSR, of float32 or float64.
+    """Return codes as a dense or CSR array of float32 or float64, after checking them.
 
     Raises
     ------
     ValueError
-        If there are not `n_components` columns, or a code is NaN or infinite.
+        If the number of columns is not `n_components`, or a code is NaN or infinite.
     """
     if scipy.sparse.issparse(codes):
         codes = scipy.sparse.csr_array(codes)
@@ -64,7 +65,7 @@ def check_codes(codes, n_components, name):
     if codes.ndim != 2 or codes.shape[1] != n_components:
         raise ValueError(
             f"codes have shape {codes.shape}; {name} decodes codes of shape "
-            f"(n_rows, {n_components}), as transform gives them"
+            f"(n_rows, {n_components}), as returned by transform"
         )
     codes = codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float32)
     _check_finite_codes(codes)
@@ -72,7 +73,7 @@ def check_codes(codes, n_components, name):
 
 
 def _check_finite_codes(codes):
-    """Refuse codes that are NaN or infinite (`ValueError`, which names the first row)."""
+    """Raise ValueError if a code is NaN or infinite; the message names the first such row."""
     if not scipy.sparse.issparse(codes):
         check_finite(codes, 0, "codes")
     elif not np.isfinite(codes.data).all():
@@ -89,7 +90,7 @@ def decode_rows(codes, atoms, offset):
 
 
 def explained_variance(X, encode, decode):
-    """Return 1 - FVU of checked rows under encode and decode, block by block in float64.
+    """Return 1 - FVU of checked rows, accumulated block by block in float64.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def explained_variance(X, encode, decode):
         squared_error += float(np.square(residual, dtype=np.float64).sum())
     if moments.squared_deviations == 0:
         raise ValueError(
-            f"the {moments.n_rows} rows of X do not vary, so no fraction of their variance "
-            f"is defined; pass at least two different rows"
+            f"the {moments.n_rows} rows of X do not vary, so FVU is not defined; pass at least "
+            f"two different rows"
         )
     return 1.0 - squared_error / moments.squared_deviations

@@ -1,4 +1,4 @@
-"""What makes an estimator a dictionary."""
+"""Check that an estimator is a dictionary, and read its atoms and offset."""
 
 import numpy as np
 
@@ -6,22 +6,22 @@ CHUNK_ROWS = 1024
 
 
 def check_is_dictionary(estimator):
-    """Refuse an estimator that is no fitted dictionary.
+    """Check that an estimator is a fitted dictionary.
 
     Parameters
     ----------
     estimator : estimator
-        Anything; of a Pipeline, the last step counts.
+        Object to check. If it is a Pipeline, its last step is checked.
 
     Returns
     -------
     estimator
-        The dictionary itself: the estimator, or the last step of the Pipeline.
+        The estimator, or the last step of the Pipeline.
 
     Raises
     ------
     TypeError
-        If `components_`, `transform` or `inverse_transform` is missing; the message says which.
+        If `components_`, `transform` or `inverse_transform` is missing; the message names it.
 
     Examples
     --------
@@ -35,8 +35,8 @@ def check_is_dictionary(estimator):
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
     if last is not estimator and not hasattr(estimator, "inverse_transform"):
         raise TypeError(
-            "a step of the Pipeline has no inverse_transform, so it does not decode; leave out the "
-            "steps that make rows, as in pipeline[1:]"
+            "a step of the Pipeline has no inverse_transform, so the Pipeline cannot decode; drop "
+            "the steps that produce rows, as in pipeline[1:]"
         )
     needed = ("components_", "transform", "inverse_transform")
     missing = [name for name in needed if not hasattr(last, name)]
@@ -49,27 +49,29 @@ def check_is_dictionary(estimator):
 
 
 def dictionary_atoms(dictionary):
-    """Return the decoding directions of any fitted dictionary.
+    """Return the decoder directions of any fitted dictionary.
 
-    Row i is what one unit of code i adds to a row: ``inverse_transform(e_i) -
-    inverse_transform(0)``. For FastICA these are the mixing columns, not `components_`.
+    Row i is the change of the reconstruction per unit of code i: ``inverse_transform(e_i) -
+    inverse_transform(0)``. For FastICA, these are the columns of `mixing_`, not `components_`.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted, with `components_` and `inverse_transform`; a Pipeline ends in one.
+        Fitted dictionary with `components_` and `inverse_transform`, or a Pipeline that ends in
+        one.
 
     Returns
     -------
     ndarray of shape (n_components, n_features)
-        The atoms, in the dtype of `components_`.
+        Decoder directions, in the dtype of `components_`. Their lengths are not normalised.
 
     Raises
     ------
     TypeError
-        If the estimator has no `components_` or no `inverse_transform`.
+        If the estimator lacks `components_`, `transform` or `inverse_transform`.
     ValueError
-        If it does not decode by a sum of atoms (as after a nonlinear step of a Pipeline).
+        If `inverse_transform` is not a constant plus a sum of atoms times codes, for example
+        because of a nonlinear step in a Pipeline.
 
     Examples
     --------
@@ -85,7 +87,7 @@ def dictionary_atoms(dictionary):
     offset = _decode(dictionary, np.zeros((1, n_components)))[0]
     atoms = []
     for start in range(0, n_components, CHUNK_ROWS):
-        # float64, because a large offset would cancel the atoms in less.
+        # In float64, because subtracting a large offset would lose the atoms in lower precision.
         units = np.eye(min(CHUNK_ROWS, n_components - start), n_components, start)
         atoms.append(_decode(dictionary, units) - offset)
     atoms = np.concatenate(atoms)
@@ -94,33 +96,34 @@ def dictionary_atoms(dictionary):
 
 
 def _check_affine(dictionary, atoms, offset):
-    """Refuse a dictionary that decodes a sum of codes to something else than a sum of atoms."""
+    """Raise ValueError if the dictionary does not decode codes to a sum of atoms."""
     codes = 1 + np.arange(len(atoms))[None] / len(atoms)
     rebuilt = _decode(dictionary, codes) - offset
     if not np.allclose(rebuilt, codes @ atoms, rtol=1e-3, atol=1e-3 * np.abs(atoms).max()):
         raise ValueError(
-            f"{type(dictionary).__name__} does not decode by a sum of atoms, so it has no "
-            f"decoding directions; leave nonlinear steps out of the Pipeline that it ends"
+            f"{type(dictionary).__name__} does not decode by a sum of atoms, so it has no decoder "
+            f"directions; if it is a Pipeline, leave nonlinear steps out of it"
         )
 
 
 def dictionary_offset(dictionary):
-    """Return what a dictionary decodes from no code at all.
+    """Return the reconstruction of a row whose codes are all zero.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted, with `components_` and `inverse_transform`; a Pipeline ends in one.
+        Fitted dictionary with `components_` and `inverse_transform`, or a Pipeline that ends in
+        one.
 
     Returns
     -------
     ndarray of shape (n_features,)
-        ``inverse_transform(0)``.
+        Offset ``inverse_transform(0)``, in the dtype of `components_`.
 
     Raises
     ------
     TypeError
-        If the estimator has no `components_` or no `inverse_transform`.
+        If the estimator lacks `components_`, `transform` or `inverse_transform`.
 
     Examples
     --------
@@ -136,5 +139,5 @@ def dictionary_offset(dictionary):
 
 
 def _decode(dictionary, codes):
-    """Return rows for float64 codes, in float64 where the dictionary has it."""
+    """Return the rows decoded from float64 codes as float64."""
     return np.asarray(dictionary.inverse_transform(codes), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Measures of the folds of a cross-validation, and the selection from them."""
+"""Cross-validation results, and the selection of a candidate from them."""
 
 import numbers
 
@@ -7,18 +7,19 @@ from scipy.stats import rankdata
 
 
 def cv_results(candidates, folds):
-    """Return the measures of the folds, laid out as in `GridSearchCV`.
+    """Return the measures of all folds in the layout of `GridSearchCV.cv_results_`.
 
     Parameters
     ----------
     candidates : Candidates
-        What the path of each fold is over.
+        Alphas or target L0s that were compared on each fold.
     folds : list of dict of str to ndarray of shape (n_candidates,)
-        Returned by `SparseDictionaryPath.measure`, one per fold.
+        Measures of each fold, as returned by `SparseDictionaryPath.measure`.
 
     Returns
     -------
     dict
+        Parameters, and per measure its values, mean, standard deviation and rank.
     """
     results = {
         f"param_{candidates.name}": np.ma.MaskedArray(candidates.values, mask=False),
@@ -37,10 +38,12 @@ def cv_results(candidates, folds):
 
 
 def choose(rule, results, candidates):
-    """Return the index that a rule selects, checked."""
+    """Return the index that a rule selects, after checking it."""
     best, told = rule(results), f"the {len(candidates)} {candidates.name}s"
     if not isinstance(best, numbers.Integral):
-        raise TypeError(f"selection returned {best!r}; a rule returns an index of {told}")
+        raise TypeError(f"selection returned {best!r}; a rule must return an index of {told}")
     if not 0 <= best < len(candidates):
-        raise ValueError(f"selection returned {best}; a rule returns an index of {told}, from 0")
+        raise ValueError(
+            f"selection returned {best}; a rule must return an index of {told}, counted from 0"
+        )
     return int(best)

@@ -1,4 +1,4 @@
-"""When a feature is dead, in training and after it, and the warning of many dead ones."""
+"""Define dead features, during and after training, and warn about many of them."""
 
 import numpy as np
 import scipy.sparse
@@ -9,7 +9,7 @@ from skdict.decomposition._defaults import setting
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import DeadFeaturesWarning
 
-# In training, a feature is dead after so many rows without firing, or an epoch if that is less.
+# In training, a feature is dead after this many rows without firing, or an epoch if that is less.
 MOST_SILENT_ROWS = 10_000_000
 MANY_DEAD = 1 / 3
 # Ten times the default.
@@ -17,12 +17,13 @@ USUAL_LEARNING_RATE = 0.03
 
 
 def firing_counts(codes):
-    """Return the rows on which each feature fires, shape (n_components,), and all rows."""
+    """Return the number of rows on which each feature fires, (n_components,), and of all rows."""
     if not scipy.sparse.issparse(codes):
         codes = np.asarray(as_numbers("codes", codes))
     if codes.ndim != 2 or codes.shape[0] == 0:
         raise ValueError(
-            f"codes have shape {codes.shape}; pass at least one row, as (n_rows, n_components)"
+            f"codes have shape {codes.shape}; pass codes of shape (n_rows, n_components) with at "
+            f"least one row"
         )
     if scipy.sparse.issparse(codes):
         codes = scipy.sparse.csr_array(codes)
@@ -32,17 +33,17 @@ def firing_counts(codes):
 
 
 def are_dead(firing_counts, min_count=1):
-    """Return flags: a feature is dead if it fires on fewer than `min_count` rows."""
+    """Return a mask of dead features: those that fire on fewer than `min_count` rows."""
     return firing_counts < min_count
 
 
 def silent_steps(schedule):
-    """Return the steps of training without firing after which a feature is dead."""
+    """Return the number of training steps without firing after which a feature is dead."""
     return min(schedule.steps, -(-MOST_SILENT_ROWS // schedule.batch_size))
 
 
 def warn_of_dead_features(sae):
-    """Warn if more than a third of the features of a fit fired on no row of its last epoch."""
+    """Warn if more than a third of the features fired on no row of the last epoch."""
     dead, total = int(are_dead(sae.firing_counts_).sum()), len(sae.firing_counts_)
     if dead <= MANY_DEAD * total:
         return
@@ -54,7 +55,7 @@ def warn_of_dead_features(sae):
     elif is_penalised(sae) and sae.history_[-1]["l0"] < 1:
         cause, remedy = f"too large a penalty (alpha={sae.alpha_:.4g})", "lower alpha"
     else:
-        cause = "more components than these rows can use"
+        cause = "more features than these rows support"
         remedy = "lower n_components or alpha" if is_penalised(sae) else "lower n_components"
     warn_user(
         f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "

@@ -1,18 +1,18 @@
-r"""Refitting code magnitudes and directions by least squares, at the supports that are there.
+r"""Refit code magnitudes and directions by least squares, with fixed supports.
 
-The encoder still decides which codes are active on a row. From their pre-activations
-:math:`p_{ij}`, before any gain, the rows :math:`x_i` are fitted twice: first
+The encoder still determines which codes are active on a row. Given their pre-activations
+:math:`p_{ij}`, before any gain, there are two problems. The first is
 
 .. math::
     \min_{g, o} \sum_i \left\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \right\|^2
     + \sum_j \lambda_j (g_j - g_j^0)^2 + \lambda \sum_j (o_j - o_j^0)^2,
     \qquad g_j \ge g_j^0 / 10, \quad o_j \ge 0
 
-in a gain and an offset per feature (signed codes: a gain alone), then in the directions, with a
-ridge toward those that are there. The ridges weigh as much as a few rows.
+over a gain and an offset per feature (only a gain for signed codes). The second is over the
+directions, with a ridge toward the current ones. The ridges have the weight of a few rows.
 
-Both are solved by their normal equations, in arrays of shape (m, m), where these fit in memory,
-and by conjugate gradients on the codes of as many rows as fit where they do not.
+Both are solved by normal equations in arrays of shape (m, m) if these fit in memory, and otherwise
+by conjugate gradients, on as many rows as have codes that fit in memory.
 """
 
 import os
@@ -26,44 +26,44 @@ from skdict.decomposition._codes import encode_rows
 from skdict.decomposition._frozen import freeze
 from skdict.decomposition._least_squares import solve_bounded, with_magnitudes
 
-# Memory that a refit may take: this, or a quarter of what the machine has. Never a share of what
-# is free, or the result would depend on what else runs.
+# Memory limit of a refit: this, or a quarter of the machine's memory if that is less. A share of
+# the free memory would make the result depend on other processes.
 BUDGET_BYTES = 4 * 2**30
 MACHINE_SHARE = 0.25
-# A gain falls at most to this share of what it was.
+# Lower bound of a gain, as a share of its previous value.
 SMALLEST_GAIN = 0.1
-# Rows that tell how many codes a row has.
+# Number of rows from which L0 is estimated.
 L0_ROWS = 1024
-# Where not all rows are used: of consecutive rows that are drawn, and how many make a block.
+# If not all rows are used, chunks of consecutive rows are drawn: rows per chunk, chunks per block.
 CHUNK_ROWS = 256
 BLOCK_CHUNKS = 16
 
 
 def refit_weights(X, weights, device):
-    """Return weights that reconstruct rows with less squared error, at the same supports.
+    """Return weights with a smaller squared reconstruction error and the same supports.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        The rows, read in blocks; all values finite.
+        Rows with finite values, read in blocks.
     weights : Weights
-        Of a trained dictionary. Gains and offsets that it has are where the new ones start from;
-        they are replaced, not multiplied.
+        Weights of a trained dictionary. Its gains and offsets are the initial values of the new
+        ones, which replace them and are not multiplied by them.
     device : torch.device
-        Where rows are encoded.
+        Device on which rows are encoded.
 
     Returns
     -------
     Weights
-        With other `components` of unit length, `code_gains` (positive) and, unless codes are
-        signed, `code_offsets` (not negative, so that no code becomes negative). Features that
-        fire on no row keep theirs.
+        Weights with new unit-length `components`, positive `code_gains` and, unless codes are
+        signed, non-negative `code_offsets`, so that no code becomes negative. Features that fire
+        on no row keep theirs.
     """
     components, dtype = weights.components, weights.components.dtype
     solver, pairs = _choose(X, weights, device)
     equations = solver.Magnitudes(pairs(), components)
     gains, offsets = _fit_magnitudes(equations, weights)
-    # The arrays of the directions take its place.
+    # Free the memory for the arrays of the second problem.
     del equations
     refitted = ((rows, with_magnitudes(codes, gains, offsets)) for rows, codes in pairs())
     directions = solver.fit_directions(refitted, components)
@@ -77,7 +77,7 @@ def refit_weights(X, weights, device):
 
 
 def _fit_magnitudes(equations, weights):
-    """Return gains and offsets: bounded least squares in 2 m numbers."""
+    """Return gains and offsets, by bounded least squares in 2 m unknowns."""
     m = len(weights.components)
     gains = np.ones(m) if weights.code_gains is None else weights.code_gains
     offsets = (
@@ -93,7 +93,7 @@ def _fit_magnitudes(equations, weights):
 
 
 def _choose(X, weights, device):
-    """Return the module to solve with, and a function that gives pairs of rows and codes."""
+    """Return the module to solve with, and a function that yields pairs of rows and codes."""
     pairs, budget = _Pairs(weights, device), _budget_bytes()
     if _debias_dense.needed_bytes(len(weights.components)) <= budget:
         return _debias_dense, lambda: pairs(_blocks(X, len(X)))
@@ -102,14 +102,14 @@ def _choose(X, weights, device):
 
 
 def _n_rows(X, pairs, budget):
-    """Return how many rows have codes that fit in the budget."""
+    """Return the number of rows whose codes fit in the memory budget."""
     n_codes = [codes.nnz for _, codes in pairs([sample_rows(X, L0_ROWS)])]
     l0 = sum(n_codes) / min(len(X), L0_ROWS)
     return int(budget / _debias_iterative.row_bytes(l0, pairs.dtype.itemsize))
 
 
 def _blocks(X, n_rows):
-    """Yield rows in order, in blocks: all, or chunks of consecutive ones, drawn with a seed."""
+    """Yield blocks of all rows in order, or of chunks of about `n_rows` rows drawn with a seed."""
     if n_rows >= len(X) or len(X) < CHUNK_ROWS:
         yield from (block for _, block in iter_blocks(X))
         return
@@ -129,7 +129,7 @@ def _budget_bytes():
 
 
 class _Pairs:
-    """Gives blocks of rows, centred, with their pre-activations where codes are active."""
+    """Callable that yields blocks of centred rows with the pre-activations of active codes."""
 
     def __init__(self, weights, device):
         self.dtype, self._mean = weights.components.dtype, weights.mean

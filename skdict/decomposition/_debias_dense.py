@@ -1,4 +1,4 @@
-"""Refitting by normal equations in arrays of shape (m, m), summed over all rows in one pass."""
+"""Refit by normal equations, stored as (m, m) arrays and summed over all rows in one pass."""
 
 import numpy as np
 import scipy.linalg
@@ -6,33 +6,33 @@ import scipy.linalg
 from skdict.decomposition._least_squares import prior_weights
 
 SLICE_ROWS = 1024
-# Three sums, and the product of a block in CSR and as an array.
+# Three sums, plus the product of a block as CSR and as a dense array.
 ARRAYS = 6
 
 
 def needed_bytes(n_components):
-    """Return the bytes that a refit takes at most."""
+    """Return the maximum memory of a refit, in bytes."""
     return ARRAYS * 4 * n_components**2
 
 
 class Magnitudes:
-    """Normal equations of gains and offsets.
+    """Normal equations for gains and offsets.
 
     Parameters
     ----------
     pairs : iterable of (ndarray of shape (n, d), csr_array of shape (n, m))
-        Centred rows and their codes before gains.
+        Centred rows and their codes before gains and offsets.
     components : ndarray of shape (m, d)
-        Directions.
+        Decoder directions.
 
     Attributes
     ----------
     counts : ndarray of shape (m,)
-        On how many rows each feature fires.
+        Number of rows on which each feature fires.
     diagonal, right_side : ndarray of shape (2, m)
-        For gains and offsets.
+        Diagonal of the matrix and right side, for gains (first row) and offsets (second row).
     tolerance : float
-        At which conjugate gradients stop.
+        Relative residual at which conjugate gradients stop.
     """
 
     tolerance = 1e-5
@@ -59,21 +59,21 @@ class Magnitudes:
         self.right_side = (toward * components).sum(axis=2)
 
     def multiply(self, values):
-        """Multiply gains and offsets (2, m) by the matrix."""
+        """Return the product of the matrix with gains and offsets, shape (2, m)."""
         both, mixed, fired = self._products
         gains, offsets = values.astype(np.float32)
         return np.stack([both @ gains + mixed @ offsets, mixed.T @ gains + fired @ offsets])
 
 
 def fit_directions(pairs, components):
-    """Return the directions (m, d) that reconstruct rows from codes with least squared error.
+    """Return the directions (m, d) that minimise the squared reconstruction error, given codes.
 
     Parameters
     ----------
     pairs : iterable of (ndarray of shape (n, d), csr_array of shape (n, m))
         Centred rows and their refitted codes.
     components : ndarray of shape (m, d)
-        Directions so far.
+        Current directions, toward which the ridge pulls.
     """
     m, d = components.shape
     products, toward = np.zeros((m, m), np.float32), np.zeros((m, d))

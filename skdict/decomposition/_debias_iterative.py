@@ -1,7 +1,7 @@
-"""Refitting by conjugate gradients on codes: nothing is larger than they or the directions.
+"""Refit by conjugate gradients on codes, with no array larger than the codes or the directions.
 
-Rows are read for the right sides alone, and let go. Each iteration multiplies the codes by a few
-columns of the width at a time, which stay in the processor's cache; threads share the columns.
+Rows are read only to form the right sides, and then released. Each iteration multiplies the codes
+by a few columns at a time, so that these stay in the processor's cache; threads share the columns.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,22 +17,22 @@ from skdict.decomposition._least_squares import (
 )
 
 COLUMNS = 64
-# Rows whose codes are multiplied at a time.
+# Number of rows whose codes are multiplied at a time.
 GROUP_ROWS = 2**15
-# Of conjugate gradients: FVU is then within 0.2 % of that of an exact solution.
+# Relative residual at which conjugate gradients stop: FVU is within 0.2 % of the exact solution's.
 TOLERANCE = 1e-3
 
 
 def row_bytes(l0, itemsize):
-    """Return the bytes that the codes of a row take at most."""
-    # While codes are joined there are two of each with an index, later three values and one index.
+    """Return the maximum memory of the codes of one row, in bytes."""
+    # While blocks are joined, values and indices exist twice; later, three values and one index.
     return 16 + l0 * (2 * 4 + 3 * itemsize)
 
 
 class Magnitudes:
-    """Normal equations of gains and offsets, multiplied without their matrix.
+    """Normal equations for gains and offsets that never form the matrix.
 
-    Parameters and attributes are those of the class of this name in `_debias_dense`.
+    See `_debias_dense.Magnitudes` for parameters and attributes.
     """
 
     def __init__(self, pairs, components):
@@ -48,7 +48,7 @@ class Magnitudes:
         self.diagonal = norms * np.stack([_sums(self._groups, np.square), self.counts])
 
     def multiply(self, values):
-        """Multiply gains and offsets (2, m) by the matrix."""
+        """Return the product of the matrix with gains and offsets, shape (2, m)."""
         values = values.astype(self._components.dtype)
         refitted = [with_magnitudes(codes, *values) for codes in self._groups]
         return self._project(
@@ -57,7 +57,7 @@ class Magnitudes:
         )
 
     def _project(self, groups, rows_of):
-        """Return sums over rows of <row, direction>, times the code and where it is active."""
+        """Return <row, direction> summed over rows, weighted by code and by activity (0 or 1)."""
         fired = [_like(codes, np.ones_like(codes.data)) for codes in groups]
 
         def project(columns):
@@ -73,7 +73,7 @@ class Magnitudes:
 
 
 def fit_directions(pairs, components):
-    """Return what the function of this name in `_debias_dense` does, to the tolerance."""
+    """Return the result of `_debias_dense.fit_directions`, to within the tolerance."""
     toward, blocks = np.zeros_like(components), []
     for rows, codes in pairs:
         toward += codes.T @ rows
@@ -95,14 +95,14 @@ def fit_directions(pairs, components):
 
 
 def _map_columns(function, components):
-    """Yield what a function gives for slices of the columns, in order."""
+    """Yield the results of a function for consecutive slices of the columns, in order."""
     slices = [slice(i, i + COLUMNS) for i in range(0, components.shape[1], COLUMNS)]
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         yield from threads.map(function, slices)
 
 
 def _joined(blocks):
-    """Return codes of consecutive rows in fewer blocks; those given are let go."""
+    """Join the codes of consecutive rows into fewer blocks, and empty the list given."""
     groups, part = [], []
     for codes in blocks:
         part.append(codes)
@@ -120,6 +120,6 @@ def _like(codes, data):
 
 
 def _sums(groups, function):
-    """Return the sum over rows of a function of each feature's codes, (m,)."""
+    """Return the sum over rows of a function of each feature's codes, shape (m,)."""
     m = groups[0].shape[1]
     return sum(np.bincount(c.indices, function(c.data), minlength=m) for c in groups)

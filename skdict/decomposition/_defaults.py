@@ -1,4 +1,4 @@
-"""What "auto" means for each activation; docs/defaults.rst has the experiments."""
+"""Values of "auto" for each activation; docs/defaults.rst describes the experiments."""
 
 from skdict.decomposition._activation import penalty_kind
 
@@ -15,12 +15,12 @@ DEFAULTS = {
     "batch_topk": _SELECTING | {"learning_rate": 4.5e-3},
     "jumprelu": _SELECTING | {"alpha": 0.001},
 }
-# What an activation of one's own takes after, by its penalty.
+# Activation whose defaults apply to a custom activation, by its penalty.
 NEAREST = {"l1": "relu", "l0": "jumprelu", None: "topk"}
 
 
 def setting(sae, name):
-    """Return a parameter of an estimator, or what "auto" means for its activation."""
+    """Return the value of a parameter, resolving "auto" for the activation of the estimator."""
     value = getattr(sae, name)
     if not isinstance(value, str) or value != "auto":
         return value
@@ -29,6 +29,6 @@ def setting(sae, name):
 
 
 def settings_used(sae):
-    """Return as fitted attributes what "auto" may stand for, but for alpha, which may move."""
+    """Return resolved parameters as fitted attributes, except alpha, which training may change."""
     names = ("learning_rate", "bias_init", "dead_features", "tied_weights")
     return {f"{name}_": setting(sae, name) for name in names}

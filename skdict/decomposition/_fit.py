@@ -9,27 +9,27 @@ from skdict.decomposition._dead_features import silent_steps
 
 
 class Fit:
-    """Trains one dictionary on one source of rows, and tells observers how it goes.
+    """Training of one dictionary on one source of rows, with observers.
 
     Parameters
     ----------
     trainer : Trainer
-        The dictionary in training.
+        Trainer of the dictionary.
     rows : ScaledRows
         Rows to train on.
     schedule : Schedule
         Length of training and learning rate.
     observers : iterable of Observer, default=()
-        Called in this order, at most one of each class. They may change `trainer.penalty` and
-        `schedule`, and set `stopped`.
+        Observers, called in this order, at most one of each class. They may change
+        `trainer.penalty` and `schedule`, and set `stopped`.
 
     Attributes
     ----------
     history : list of dict
-        `step`, `loss`, `fvu`, `fvu_inliers`, `l0`, `alpha`, `n_dead` and `n_resampled`, about ten
-        times an epoch.
+        About ten entries per epoch with `step`, `loss`, `fvu`, `fvu_inliers`, `l0`, `alpha`,
+        `n_dead` and `n_resampled`.
     stopped : bool
-        True if training is to end after the current epoch.
+        If True, training ends after the current epoch.
     """
 
     def __init__(self, trainer, rows, schedule, observers=()):
@@ -41,22 +41,22 @@ class Fit:
 
     @property
     def is_over(self):
-        """True if no epoch is left."""
+        """True if no epoch remains."""
         return self.stopped or self.schedule.n_iter >= self.schedule.total
 
     def batches(self):
-        """Yield the batches of one epoch: rows (n, d) and their weights (n,)."""
+        """Yield the batches of one epoch, as rows (n, d) and weights (n,)."""
         for _ in range(self.schedule.passes):
             yield from self.rows.batches(self.schedule.batch_size)
 
     def begin_epoch(self):
-        """Reset the counts of an epoch."""
+        """Reset the firing counts and notify observers."""
         self.trainer.firing_counts.zero_()
         for observer in self.observers:
             observer.before_epoch(self)
 
     def count(self, n_rows):
-        """Count a batch of `n_rows` rows trained on, and read the trainer when it is time."""
+        """Count a batch of `n_rows` rows, and read the trainer if a history entry is due."""
         schedule = self.schedule
         schedule.rows_here += n_rows
         self._unread += n_rows
@@ -66,14 +66,14 @@ class Fit:
             self._unread = 0
 
     def end_epoch(self):
-        """Count the epoch."""
+        """Count the epoch and notify observers."""
         self.schedule.n_iter += 1
         self.schedule.rows_here = 0
         for observer in self.observers:
             observer.after_epoch(self)
 
     def state(self):
-        """Return what a later fit resumes from: arrays, and values that fit in JSON."""
+        """Return the state to resume from: arrays by name, and a dict that fits in JSON."""
         arrays = self.trainer.state() | {"generator": self.rows.generator.get_state().numpy()}
         plain = {
             "n_iter": self.schedule.n_iter,
@@ -93,7 +93,7 @@ class Fit:
         self.schedule.n_iter, self.schedule.total = plain["n_iter"], plain["total"]
         self.stopped, self.history = plain["stopped"], plain["history"]
         for observer in self.observers:
-            # Those that keep no state, such as a progress bar, may not have been there before.
+            # Observers without state, such as a progress bar, may be new to the resumed fit.
             observer.restore(plain["observers"].get(type(observer).__name__, {}))
 
     def _read(self):
@@ -108,14 +108,14 @@ class Fit:
 
 
 def run_together(fits, stack=None):
-    """Train several dictionaries to the end on the same batches.
+    """Train several dictionaries on the same batches until training ends.
 
     Parameters
     ----------
     fits : list of Fit
-        Fits of the same rows and schedule; the first one draws the batches.
+        Fits with the same rows and schedule. The first one draws the batches.
     stack : Stack, optional
-        Stack of their trainers, which then takes the steps of all.
+        Stack of their trainers. If given, it takes the steps of all of them at once.
     """
     with ExitStack() as closing:
         for fit in fits:

@@ -1,4 +1,4 @@
-"""Weights as tensors that encode and decode."""
+"""Freeze trained weights into tensors that encode and decode."""
 
 import torch
 
@@ -6,7 +6,7 @@ from skdict._core import AffineDictionary, Gate
 
 
 def encoding_arrays(weights):
-    """Return centre, encoder, bias and nonlinearity, as `AffineDictionary` names them."""
+    """Return centre, encoder, bias and nonlinearity under the names of `AffineDictionary`."""
     return {
         "center": weights.mean,
         "encoder": weights.encoder,
@@ -27,11 +27,11 @@ def freeze(weights, dtype, device):
     Parameters
     ----------
     weights : Weights
-        Copied.
+        Weights in the units of the rows; they are copied.
     dtype : numpy dtype
         Dtype of the tensors.
     device : torch.device
-        Their device.
+        Device of the tensors.
     """
     return AffineDictionary.from_arrays(
         components=weights.components,

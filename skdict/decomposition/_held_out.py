@@ -1,32 +1,34 @@
-"""Rows held out from training, to measure L0 on.
+"""Split off held-out rows, on which L0 is measured.
 
-Rows that were trained on fire differently: after ten epochs on a real layer, a threshold that
-leaves 12 codes on them leaves 12.4 to 13 on others.
+L0 differs between training rows and new ones: after ten epochs on a real layer, a threshold with
+an L0 of 12 on training rows has an L0 of 12.4 to 13 on others.
 """
 
 from skdict.decomposition._activation import is_calibrated, is_steered
 
 SHARE = 0.05
-# Alpha is steered again after each epoch, by few rows. A threshold takes as many as there are;
-# where these are too few, all rows give a less noisy one.
+# Alpha is adjusted after each epoch, so few rows must do. A threshold is set once, from as many
+# held-out rows as possible; if there are too few, all rows give a less noisy one.
 MOST_STEERED_BY = 4096
 LEAST_CALIBRATED_ON, MOST_CALIBRATED_ON = 1024, 2**17
 
 
 def split_rows(sae, X):
-    """Return the rows to train on, and the last rows, at most a twentieth, to measure L0 on.
+    """Return the rows to train on and the held-out rows: the last twentieth, or fewer.
 
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Gives the parameters.
+        Estimator whose parameters are used.
     X : array-like of shape (n, d)
-        Rows.
+        All rows.
 
     Returns
     -------
     (array-like of shape (n', d), array-like of shape (n'', d) or None)
-        None where nothing is to be measured, or not on rows of their own.
+        Training rows and held-out rows. The latter are None if no L0 is measured, or if they would
+        be too few to set a threshold. With fewer than 20 rows, a penalty with a target uses all
+        rows for both.
     """
     n_held_out = int(SHARE * len(X))
     if is_steered(sae):

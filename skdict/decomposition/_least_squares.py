@@ -1,61 +1,62 @@
-"""Least squares as refitting needs it: ridges, bounds, and conjugate gradients."""
+"""Solve least squares problems with ridges and bounds by conjugate gradients."""
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, cg
 
-# The values before refitting weigh as much as this many rows on which they were exact.
+# The ridge gives the previous values the weight of this many rows on which they are exact.
 PRIOR_ROWS = 10
 MOST_ROUNDS = 5
 MOST_ITERATIONS = 300
 
 
 def with_magnitudes(codes, gains, offsets):
-    """Return CSR codes with the gain and the offset of each feature where it is active."""
+    """Return CSR codes with gain and offset of each feature applied where it is active."""
     data = codes.data * gains[codes.indices] + offsets[codes.indices]
     data = data.astype(codes.dtype, copy=False)
     return scipy.sparse.csr_array((data, codes.indices, codes.indptr), shape=codes.shape)
 
 
 def prior_weights(powers, counts):
-    """Return the weight of values before refitting: that of a few rows of mean power.
+    """Return the ridge of each feature: its mean squared code times a fixed number of rows.
 
     Parameters
     ----------
     powers : ndarray of shape (m,)
         Sum of the squared codes of each feature.
     counts : ndarray of shape (m,)
-        On how many rows it fired.
+        Number of rows on which each feature fires.
 
     Returns
     -------
     ndarray of shape (m,)
-        One where it never fired.
+        Weights of the ridge; 1 for features that fire on no row.
     """
     return np.where(counts > 0, PRIOR_ROWS * powers / np.maximum(counts, 1), 1.0)
 
 
 def solve_bounded(equations, before, lowest, free):
-    """Minimise over gains and offsets; those that come out below a bound are held there.
+    """Minimise over gains and offsets with lower bounds, fixing values that fall below theirs.
 
     Parameters
     ----------
     equations : Magnitudes
-        The least squares problem: `multiply`, `diagonal`, `right_side`, `counts`, `tolerance`.
+        Least squares problem: `multiply`, `diagonal`, `right_side`, `counts`, `tolerance`.
     before : ndarray of shape (2, m)
-        Gains and offsets that the ridge pulls toward.
+        Gains and offsets toward which the ridge pulls.
     lowest : ndarray of shape (2, m)
-        The bounds.
+        Lower bounds.
     free : ndarray of shape (2, m), dtype bool
-        Which are fitted; the others are at their bounds. Changed in place.
+        Mask of the values to fit; the others are set to their bounds. Modified in place.
 
     Returns
     -------
     ndarray of shape (2, m)
+        Gains and offsets.
     """
     powers, counts = equations.diagonal[0], equations.counts
     ridge = np.stack([prior_weights(powers, counts), np.full(len(counts), float(PRIOR_ROWS))])
-    # Solved for what lies above the bounds.
+    # The unknowns are distances above the bounds.
     right_side = equations.right_side + ridge * (before - lowest) - equations.multiply(lowest)
     diagonal = equations.diagonal + ridge
     above = np.maximum(before - lowest, 0)
@@ -77,24 +78,24 @@ def _solve_free(equations, ridge, diagonal, right_side, free, start):
 
 
 def conjugate_gradients(multiply, diagonal, right_side, start, tolerance):
-    """Solve a positive definite system, preconditioned by its diagonal.
+    """Solve a positive definite system by conjugate gradients, preconditioned by its diagonal.
 
     Parameters
     ----------
     multiply : callable
-        Multiplies an array of the shape of `right_side` by the matrix.
+        Function from an array of the shape of `right_side` to its product with the matrix.
     diagonal : ndarray
-        Of the matrix; broadcast against `right_side`.
+        Diagonal of the matrix, broadcast against `right_side`.
     right_side, start : ndarray
-        Of any shape; in their dtype it is computed.
+        Right side and initial solution, of equal shape. Their dtype is the compute dtype.
     tolerance : float
-        Stop when the norm of the residual is this share of that of `right_side`, and after 300
-        iterations in any case: each lowers the error of the fit.
+        Ratio of the norm of the residual to that of `right_side` at which to stop. The solver also
+        stops after 300 iterations, which is safe because each lowers the error of the fit.
 
     Returns
     -------
     ndarray
-        The solution.
+        Solution, of the shape of `right_side`.
     """
     shape, dtype = (right_side.size,) * 2, right_side.dtype
 

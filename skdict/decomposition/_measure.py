@@ -1,4 +1,4 @@
-"""The measures of one dictionary, in one pass over the rows."""
+"""Measure one dictionary in one pass over the rows."""
 
 import numpy as np
 
@@ -11,41 +11,48 @@ from skdict.decomposition._topk_dictionary import keep_strongest
 
 
 def measure_dictionary(dictionary, X, n_active=None):
-    """Return the measures of a fitted dictionary on rows, each row encoded once.
+    """Return the measures of a fitted dictionary on rows, encoding each row once.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted; a Pipeline may end in one.
+        Fitted dictionary, or a Pipeline that ends in one.
     X : array-like of shape (n_samples, n_features)
         Rows.
     n_active : int or None, default=None
-        If given, the so many strongest codes of each row are kept.
+        Number of strongest codes to keep per row. None keeps all.
 
     Returns
     -------
     dict
-        `n_components`; `fvu`; `fvu_inliers`, the FVU of the rows that are no outliers; `l0`;
-        `n_dead`, features that fire on no row; `density`, the median share of rows that a
-        feature fires on.
+        `n_components`; `fvu`; `fvu_inliers`, the FVU without outlier rows; `l0`, the mean number
+        of active codes per row; `n_dead`, the number of features that fire on no row; `density`,
+        the median over features of the share of rows on which a feature fires.
     """
     return measure_at_cuts(dictionary, X, [n_active])[0]
 
 
 def measure_at_cuts(dictionary, X, cuts):
-    """Return the measures at several numbers of codes a row, each row encoded once for all.
+    """Return the measures at several numbers of codes per row, encoding each row once.
 
     Parameters
     ----------
     dictionary, X : object
-        As in `measure_dictionary`.
+        See `measure_dictionary`.
     cuts : list of int or None
-        Each as `n_active` of `measure_dictionary`.
+        Numbers of strongest codes to keep per row; None keeps all.
 
     Returns
     -------
     list of dict
-        The measures at each cut.
+        Measures at each cut; see `measure_dictionary`.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is not a fitted dictionary.
+    ValueError
+        If the rows do not vary.
     """
     check_is_dictionary(dictionary)
     X = as_rows(X)
@@ -65,7 +72,7 @@ def measure_at_cuts(dictionary, X, cuts):
     if moments.total.squared_deviations == 0:
         raise ValueError(
             f"the {moments.total.n_rows} test rows do not vary, so FVU is not defined; pass rows "
-            f"that do"
+            f"that vary"
         )
     return [_record(*sums, moments) for sums in zip(squared_errors, counts, strict=True)]
 

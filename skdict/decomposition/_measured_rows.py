@@ -14,20 +14,20 @@ SHOWN_ROWS = 5
 
 @dataclass(frozen=True)
 class RowScale:
-    """Centre, scale and outlier cutoff of rows, and the units of FVU.
+    """Centre, scale and outlier cutoff of rows, with factors from squared error to FVU.
 
     Parameters
     ----------
     mean : ndarray of shape (d,)
-        Subtracted from the rows.
+        Row that is subtracted from all rows.
     scale : float
-        Divides the centred rows.
+        Divisor of the centred rows.
     cutoff : float
-        Largest norm of a centred row that is not an outlier.
+        Norm above which a centred row is an outlier.
     error_unit : float
-        FVU of all rows for a mean squared error of 1 on scaled rows.
+        FVU of all rows at a mean squared error of 1 on scaled rows.
     inlier_error_unit : float
-        The same for the rows within the cutoff.
+        FVU of the rows within the cutoff at a mean squared error of 1 on these, scaled.
     """
 
     mean: np.ndarray
@@ -38,22 +38,22 @@ class RowScale:
 
     @classmethod
     def of(cls, sae):
-        """Return the scale that an estimator was fitted with."""
+        """Return the centre, scale and cutoff of a fitted estimator."""
         units = sae._error_unit, sae._error_unit_inliers
         return cls(sae.mean_, sae.scale_, sae.outlier_cutoff_, *units)
 
 
 def measure_rows(X, rule=None, *, center=True):
-    """Return the `InlierMoments` of rows, all of them checked to be finite.
+    """Return the `InlierMoments` of rows, after checking that they are finite.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
-        The rows, read in blocks.
+        Rows, read in blocks.
     rule : OutlierRule, optional
-        By default the rule for these rows.
+        Rule that identifies outliers. By default it is derived from these rows.
     center : bool, default=True
-        Measure distances from the mean; if False, from the origin.
+        If True, measure distances from the mean, else from the origin.
     """
     moments = InlierMoments(find_outlier_rule(X, center=center) if rule is None else rule)
     for start, block in iter_blocks(X):
@@ -62,12 +62,12 @@ def measure_rows(X, rule=None, *, center=True):
 
 
 def row_scale(X, moments, center, rescale):
-    """Return the centre and scale of rows whose moments are known.
+    """Return the `RowScale` of rows, given their moments.
 
     Raises
     ------
     ValueError
-        If the rows are all equal, or too large or too small to be computed with.
+        If all rows are equal, or if their mean square norm overflows or underflows.
     """
     total, inliers = moments.total, moments.inliers
     mean = inliers.mean if center else np.zeros_like(inliers.mean)
@@ -79,8 +79,8 @@ def row_scale(X, moments, center, rescale):
         )
     if not np.finfo(np.float32).tiny < mean_square < np.finfo(np.float64).max:
         raise ValueError(
-            f"the mean square norm of the rows, {mean_square:.3g}, is beyond what can be "
-            f"computed with; multiply X by a constant that brings it near 1"
+            f"the rows have a mean square norm of {mean_square:.3g}, which overflows or "
+            f"underflows in training; multiply X by a constant that brings it near 1"
         )
     scale = float(np.sqrt(mean_square)) if rescale else 1.0
     return RowScale(
@@ -93,20 +93,20 @@ def row_scale(X, moments, center, rescale):
 
 
 def fitted_rule(dictionary):
-    """Return the outlier rule of a fitted dictionary, for the next block of rows."""
+    """Return the outlier rule of a fitted dictionary, to apply to its next block of rows."""
     return OutlierRule(dictionary.mean_.astype(np.float64), dictionary.outlier_cutoff_)
 
 
 def warn_of_outlier_rows(moments):
-    """Warn of outlier rows: how many, which, their share of the variance and how they are used."""
+    """Warn about outlier rows: their number, indices, share of the variance and treatment."""
     rows = moments.outliers
     if not rows:
         return
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
     warn_user(
         f"{len(rows)} of {moments.total.n_rows} rows have more than {MEDIANS:g} times the "
-        f"median norm and hold {moments.outlier_share:.0%} of the variance (rows {shown}); they "
-        f"are left out of mean_ and scale_ and weigh less in training. Drop them if they are of "
-        f"no interest",
+        f"median norm and account for {moments.outlier_share:.0%} of the variance (rows {shown}); "
+        f"they are excluded from mean_ and scale_ and have less weight in training. Drop them if "
+        f"you do not need them",
         OutlierWarning,
     )

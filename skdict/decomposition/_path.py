@@ -1,4 +1,4 @@
-"""Dictionaries over several alphas or target L0s, trained on a single reading of the rows."""
+"""Fit dictionaries for several alphas or target L0s while reading the rows once per epoch."""
 
 import copy
 
@@ -20,21 +20,21 @@ from skdict.decomposition._training_rows import training_rows
 class SparseDictionaryPath:
     """Dictionaries of increasing alpha or target L0, as returned by `sparse_dictionary_path`.
 
-    A path can be iterated over and indexed like a list of fitted estimators; a slice is a path.
+    A path can be iterated over and indexed like a list of fitted estimators. A slice is a path.
 
     Parameters
     ----------
     dictionaries : list of SparseDictionaryAutoencoder
-        Fitted, with increasing `alpha` or `target_l0`.
+        Fitted estimators, in order of increasing `alpha` or `target_l0`.
 
     Attributes
     ----------
     dictionaries : list of SparseDictionaryAutoencoder
-        The fitted estimators.
+        Fitted estimators.
     alphas : ndarray of shape (n_dictionaries,)
-        The alpha that each ended with, its `alpha_`; zeros where codes are not penalised.
+        Final alpha of each dictionary (`alpha_`); 0 if the objective has no alpha.
     target_l0s : ndarray of shape (n_dictionaries,) or None
-        Their target L0s; None for a path over alphas.
+        Target L0 of each dictionary, in active codes per row; None for a path over alphas.
     """
 
     def __init__(self, dictionaries):
@@ -66,20 +66,22 @@ class SparseDictionaryPath:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows, usually held out.
+            Rows, usually held out from training.
 
         Returns
         -------
         dict of str to ndarray of shape (n_dictionaries,)
-            `alpha`; `target_l0`, for a path over target L0s; `n_components`; `fvu`, the fraction
-            of variance unexplained; `fvu_inliers`, the same without outlier rows; `l0`, non-zero
-            codes per row; `n_dead`, features that fire on no row; `density`, the median share of
-            rows on which a feature fires. ``pandas.DataFrame`` accepts the dict as it is.
+            Columns of a table, which ``pandas.DataFrame`` accepts: `alpha`; `target_l0`, for a path
+            over target L0s; `n_components`; `fvu`, the fraction of variance unexplained;
+            `fvu_inliers`, the FVU without outlier rows; `l0`, the mean number of non-zero codes per
+            row; `n_dead`, the number of features that fire on no row; `density`, the median over
+            features of the share of rows on which a feature fires.
 
         Raises
         ------
         ValueError
-            If X differs in width from the rows fitted, is not finite or does not vary.
+            If X has another width than the training rows, contains NaN or infinity, or does not
+            vary.
         TypeError
             If X is sparse.
         """
@@ -115,95 +117,103 @@ def sparse_dictionary_path(
     random_state=None,
     verbose=0,
 ):
-    """Fit a dictionary for each alpha or target L0, reading the rows once per epoch for all.
+    r"""Fit one dictionary per alpha or target L0, reading the rows once per epoch for all.
 
-    Each block of rows is read, centred, scaled and shuffled once, and each dictionary is
-    trained on the batches in turn; `debias`, `dead_features` and the thresholds of "batch_topk"
-    read further rows for each. All dictionaries start from the same directions. With an integer
-    `random_state`, each is bit-identical, on the same CPU, to
-    ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)``, or to that with
-    ``target_l0=target_l0``.
+    Each dictionary minimises the objective of `SparseDictionaryAutoencoder` with its own alpha or
+    target. Each block of rows is read, centred, scaled and shuffled once, and all dictionaries are
+    trained on the same batches from the same initial directions; `debias`, `dead_features` and the
+    thresholds of "batch_topk" read additional rows for each. With an integer `random_state`, each
+    dictionary is bit-identical, on the same CPU, to
+    ``SparseDictionaryAutoencoder(alpha=alpha, ...).fit(X)`` or
+    ``SparseDictionaryAutoencoder(target_l0=target_l0, ...).fit(X)``.
 
-    All dictionaries and their optimisers are in memory at the same time. There is no warning of
-    dead features, which are common at the upper end of most grids: see `n_dead` in
-    ``path.measure(X)``.
+    All dictionaries and their optimisers are in memory at the same time. Dead features are common
+    at the upper end of most grids and raise no warning; see `n_dead` in ``path.measure(X)``.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Rows, as in `SparseDictionaryAutoencoder.fit`.
     alphas : int, array-like of shape (n_alphas,) or None, default=None
-        Weights of the L1 penalty, increasing; for activations with a penalty. An integer spans a
-        grid of that many values from the rows: geometric, from alpha_max / 25 to alpha_max, which
-        is twice the median over sampled rows of the largest projection of a row on the direction
-        of another. None means 8, unless `target_l0s` is given.
+        Increasing weights of the penalty, for activations with a penalty. An integer is the size
+        of a geometric grid from :math:`\alpha_{\max} / 25` to :math:`\alpha_{\max}`, where
+        :math:`\alpha_{\max}` is twice the median, over a sample of centred and scaled rows, of the
+        largest projection of a row onto the direction of another row. None means a grid of 8,
+        unless `target_l0s` is given. "jumprelu" has no grid and needs a list.
     target_l0s : array-like of shape (n_targets,) or None, default=None
-        Active codes per row, in place of `alphas`: increasing, at most `n_components`, and whole
-        numbers with "topk". With "relu", alpha is steered to each of them separately, from 0.1.
+        Increasing target numbers of active codes per row, to be given instead of `alphas`: at most
+        `n_components`, and whole numbers with "topk". With "relu", alpha starts at 0.1 and is
+        adjusted to each target separately.
     n_components : int or None, default=None
-        Number of features per dictionary. None means 4 times the width, or as many as `dict_init`
-        has.
+        Number of features per dictionary. None means 4 times the width of the rows, or the size of
+        `dict_init`.
     activation : {"relu", "topk", "batch_topk", "jumprelu"} or Nonlinearity, default="relu"
-        How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
+        Function from pre-activations to codes. "topk" and "batch_topk" have no penalty and need
         `target_l0s`.
     matryoshka : array-like of shape (n_prefixes,) or None, default=None
-        Sizes of the nested prefixes that come before the full dictionary, increasing: integers, or
-        fractions of `n_components`.
+        Increasing sizes of the nested prefixes, without the full dictionary: integers below
+        `n_components`, or fractions of it.
     debias : bool, default=False
-        Refit code magnitudes by least squares after training, to undo L1 shrinkage.
+        If True, refit code magnitudes and directions by least squares after training, to undo L1
+        shrinkage.
     tied_weights : bool or "auto", default="auto"
-        If True, the encoder is the transpose of the decoder. "auto" is True with "relu" only.
+        If True, the encoder is the transpose of the decoder. "auto" means True with "relu" and
+        False otherwise.
     center : bool, default=True
-        Subtract the mean before encoding.
+        If True, subtract the mean before encoding.
     rescale : bool, default=True
-        Scale rows to unit mean square norm for training.
+        If True, scale rows to unit mean square norm for training.
     bias_init : {"auto", "calibrated", "zeros"}, default="auto"
-        Initial encoder biases.
+        Initial encoder biases. "calibrated" makes each feature fire on 3 % of the rows. "auto"
+        means "calibrated".
     dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
-        What becomes of features that were silent for an epoch.
+        Treatment of features that were silent for an epoch. "auto" means "ignore" with "relu" and
+        "auxk" otherwise.
     dict_init : fitted dictionary, array-like or None, default=None
-        Dictionary or directions that all start from. None means random directions.
+        Dictionary or directions from which all dictionaries start. None means random directions.
     max_iter : int, default=10
         Number of epochs.
     batch_size : int, default=1024
-        Rows per step.
+        Number of rows per step.
     learning_rate : float or "auto", default="auto"
-        Step size of Adam; "auto" is what suits the activation.
+        Step size of Adam. "auto" means 4.5e-3 with "batch_topk" and 3e-3 otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training.
     sparse_output : bool, default=True
-        Return a CSR array from `transform` of the dictionaries rather than a dense one.
+        If True, `transform` of the dictionaries returns a CSR array, else a dense one.
     device : str, default="auto"
-        Device to compute on.
+        Device to compute on: "auto" (a CUDA GPU if available), "cpu", "cuda", "cuda:0".
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial directions and of the order of rows, the same for all.
+        Seed for the initial directions and the order of rows, shared by all dictionaries. Pass an
+        int for reproducible results across calls.
     verbose : int, default=0
         If positive, show a progress bar for the first dictionary.
 
     Returns
     -------
     SparseDictionaryPath
-        The fitted estimators, which it can measure on any rows.
+        Fitted estimators, with a method to measure them on any rows.
 
     Raises
     ------
     ValueError
-        If `alphas` and `target_l0s` are both given, or the one that the activation needs is not;
-        if they are empty, not increasing or out of range; and as in
+        If `alphas` and `target_l0s` are both given, or the one that the activation needs is
+        missing; if they are empty, not increasing or out of range; or see
         `SparseDictionaryAutoencoder.fit`.
     TypeError
-        If they do not hold numbers, or not whole ones with "topk", and as in
+        If they are not numbers, or not whole numbers with "topk"; or see
         `SparseDictionaryAutoencoder.fit`.
 
     Warns
     -----
     ConvergenceWarning
-        With "relu", for each of `target_l0s` that is missed by more than 5 % on held-out rows.
+        With "relu" and "jumprelu", for each target L0 that is missed by more than 5 % on held-out
+        rows.
 
     See Also
     --------
-    SparseDictionaryAutoencoderCV : Selects alpha or the target L0 on held-out rows.
-    SparseDictionaryAutoencoder : One dictionary; the parameters in full.
+    SparseDictionaryAutoencoderCV : Select alpha or the target L0 on held-out rows.
+    SparseDictionaryAutoencoder : Fit one dictionary; describes the parameters in full.
 
     Examples
     --------
@@ -250,7 +260,7 @@ def sparse_dictionary_path(
 
 
 def path_estimators(prototype, candidates):
-    """Return unfitted copies of an estimator, one per candidate; only the first shows progress."""
+    """Return one unfitted copy of an estimator per candidate; only the first shows progress."""
     shared = prototype.get_params(deep=False) | {"verbose": 0}
     copies = [SparseDictionaryAutoencoder(**shared | swept) for swept in candidates.params()]
     copies[0].verbose = prototype.verbose
@@ -258,30 +268,30 @@ def path_estimators(prototype, candidates):
 
 
 def columns_of(estimator):
-    """Return what `check_rows` set on an estimator: the width, and column names if any."""
+    """Return the attributes that `check_rows` sets: the width, and column names if any."""
     names = ("n_features_in_", "feature_names_in_")
     return {name: value for name, value in vars(estimator).items() if name in names}
 
 
 def fit_path(dictionaries, X, columns):
-    """Fit estimators that differ only in alpha or only in their target L0, on the same batches.
+    """Fit estimators that differ only in alpha or only in target L0 on the same batches.
 
     Parameters
     ----------
     dictionaries : list of SparseDictionaryAutoencoder
-        From `path_estimators`; fitted in place.
+        Estimators from `path_estimators`, fitted in place.
     X : array-like of shape (n, d)
-        Checked by `check_rows`.
+        Rows, checked by `check_rows`.
     columns : dict
-        `columns_of` the estimator that it was checked for.
+        Result of `columns_of` for the estimator that `X` was checked with.
 
     Returns
     -------
     SparseDictionaryPath
     """
     rows = training_rows(dictionaries[0], X)
-    # Drawn once: the start depends on neither alpha nor the target. The last has the largest
-    # target, which must not exceed the number of features.
+    # Drawn once, because the start depends on neither alpha nor the target. The last dictionary
+    # has the largest target, so the check against the number of features covers all targets.
     start = start_of(dictionaries[-1], rows)
     fits = [new_fit(dictionary, copy.deepcopy(start), rows) for dictionary in dictionaries]
     run_together(fits, _stack(fits))
@@ -293,6 +303,6 @@ def fit_path(dictionaries, X, columns):
 
 
 def _stack(fits):
-    """Return a stack of the trainers on a GPU, which one small dictionary does not keep busy."""
+    """Return a stack of the trainers on a GPU, where one small dictionary would leave it idle."""
     on_gpu = fits[0].rows.device.type == "cuda"
     return Stack([fit.trainer for fit in fits]) if on_gpu else None

@@ -1,4 +1,4 @@
-"""The sparse dictionary autoencoder with alpha or the target L0 selected on held-out rows."""
+"""The sparse dictionary autoencoder, with alpha or the target L0 selected on held-out rows."""
 
 import numbers
 
@@ -19,129 +19,133 @@ from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionary
 
 DEFAULT_FOLDS = 5
 KNEE_CANDIDATES = 3
-# Attributes that not every fit sets.
+# Attributes that only some fits set.
 CHOSEN = ("alpha_", "alphas_", "target_l0_", "target_l0s_", "path_", "dictionary_")
 
 
 class SparseDictionaryAutoencoderCV(BaseDictionary):
     """Sparse dictionary autoencoder with alpha or the target L0 selected by cross-validation.
 
-    On each fold, the dictionaries of all candidates are trained on a single reading of the rows
-    per epoch and measured on held-out rows. A rule selects among the mean measures; then all are
-    refitted on all rows, and `transform` uses the selected one. FVU alone cannot select, because
-    it only falls as L0 rises: the rule weighs one against the other.
+    On each fold, one dictionary per candidate is trained with `sparse_dictionary_path` and measured
+    on the held-out rows. A rule selects a candidate from the measures averaged over folds. All
+    dictionaries are then refitted on all rows, and `transform` uses the selected one. FVU alone
+    cannot select, because it keeps falling as L0 rises; a rule trades one off against the other.
 
     The result agrees with ``GridSearchCV(SparseDictionaryAutoencoder(...), {"alpha": alphas},
-    scoring=DictionaryScorer(), refit=rule)``, or that over ``{"target_l0": target_l0s}``, which
-    reads the rows once for each candidate.
+    scoring=DictionaryScorer(), refit=rule)``, or with ``{"target_l0": target_l0s}``, which reads
+    the rows once per candidate. See `SparseDictionaryAutoencoder` for the objective.
 
     Parameters
     ----------
     alphas : int, array-like of shape (n_alphas,) or None, default=None
-        Weights of the L1 penalty, increasing; for activations with a penalty. An integer spans a
-        grid of that many values from the rows, as `sparse_dictionary_path` does. None means 8,
-        unless `target_l0s` is given.
+        Increasing weights of the penalty, for activations with a penalty. An integer is the size
+        of a grid derived from the rows; see `sparse_dictionary_path`. None means a grid of 8,
+        unless `target_l0s` is given. "jumprelu" has no grid and needs a list.
     target_l0s : array-like of shape (n_targets,) or None, default=None
-        Active codes per row, in place of `alphas`: increasing, at most `n_components`, and whole
-        numbers with "topk". With "relu", alpha is steered to each of them separately, from 0.1.
+        Increasing target numbers of active codes per row, to be given instead of `alphas`: at most
+        `n_components`, and whole numbers with "topk". With "relu", alpha starts at 0.1 and is
+        adjusted to each target separately.
     n_components : int or None, default=None
-        Number of features per dictionary. None means 4 times the width, or as many as `dict_init`
-        has.
+        Number of features per dictionary. None means 4 times the width of the rows, or the size of
+        `dict_init`.
     activation : {"relu", "topk", "batch_topk", "jumprelu"} or Nonlinearity, default="relu"
-        How codes follow from pre-activations. "topk" and "batch_topk" have no penalty and need
+        Function from pre-activations to codes. "topk" and "batch_topk" have no penalty and need
         `target_l0s`.
     matryoshka : array-like of shape (n_prefixes,) or None, default=None
-        Sizes of the nested prefixes that come before the full dictionary, increasing: integers, or
-        fractions of `n_components`.
+        Increasing sizes of the nested prefixes, without the full dictionary: integers below
+        `n_components`, or fractions of it.
     cv : int, cross-validation splitter, iterable or None, default=None
-        Cross-validation splits. An integer is the number of folds, None means 5, in the order of
-        the rows; if groups are known, from `groups` or because X is `Activations`, each group
-        (each text) is held out as a whole. Anything else is used as in `GridSearchCV`.
+        Cross-validation splits. An integer is the number of consecutive folds, and None means 5.
+        If groups are given, by `groups` or because X is `Activations`, each group (each document)
+        is held out as a whole. Splitters and iterables are used as in `GridSearchCV`.
     selection : callable or None, default=None
-        Selection rule: a function from ``cv_results_`` to the index of a candidate, such as
+        Function from ``cv_results_`` to the index of a candidate, such as
         ``sparsest_within(max_fvu=0.2)`` or ``nearest_l0(20)``. None means ``knee()``.
     refit : bool, default=True
-        Refit the dictionaries on all rows after the selection.
+        If True, refit the dictionaries on all rows after the selection.
     n_jobs : int or None, default=None
         Number of folds fitted in parallel, each in its own process; -1 means one per processor.
     debias : bool, default=False
-        Refit code magnitudes by least squares after training, to undo L1 shrinkage.
+        If True, refit code magnitudes and directions by least squares after training, to undo L1
+        shrinkage.
     tied_weights : bool or "auto", default="auto"
-        If True, the encoder is the transpose of the decoder. "auto" is True with "relu" only.
+        If True, the encoder is the transpose of the decoder. "auto" means True with "relu" and
+        False otherwise.
     center : bool, default=True
-        Subtract the mean before encoding.
+        If True, subtract the mean before encoding.
     rescale : bool, default=True
-        Scale rows to unit mean square norm for training.
+        If True, scale rows to unit mean square norm for training.
     bias_init : {"auto", "calibrated", "zeros"}, default="auto"
-        Initial encoder biases.
+        Initial encoder biases. "calibrated" makes each feature fire on 3 % of the rows. "auto"
+        means "calibrated".
     dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
-        What becomes of features that were silent for an epoch.
+        Treatment of features that were silent for an epoch. "auto" means "ignore" with "relu" and
+        "auxk" otherwise.
     dict_init : fitted dictionary, array-like or None, default=None
-        Dictionary or directions that all start from. None means random directions.
+        Dictionary or directions from which all dictionaries start. None means random directions.
     max_iter : int, default=10
         Number of epochs.
     batch_size : int, default=1024
-        Rows per step.
+        Number of rows per step.
     learning_rate : float or "auto", default="auto"
-        Step size of Adam; "auto" is what suits the activation.
+        Step size of Adam. "auto" means 4.5e-3 with "batch_topk" and 3e-3 otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training.
     sparse_output : bool, default=True
-        Return a CSR array from `transform`. If False, return a dense array, as `set_output`
-        requires.
+        If True, `transform` returns a CSR array; else a dense one, which `set_output` requires.
     device : str, default="auto"
-        Device to compute on.
+        Device to compute on: "auto" (a CUDA GPU if available), "cpu", "cuda", "cuda:0".
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial directions and of the order of rows, the same for all. With an
-        integer, all folds start from the same directions.
+        Seed for the initial directions and the order of rows, shared by all dictionaries. Pass an
+        int for reproducible results across calls and the same initial directions in all folds.
     verbose : int, default=0
         If positive, show progress bars for the first dictionary of each path.
 
     Attributes
     ----------
     alpha_ : float
-        The alpha of the selected dictionary, 0 where codes are not penalised. For `target_l0s`
-        it is known with `refit=True` only.
+        Alpha of the selected dictionary; 0 if the objective has no alpha. With `target_l0s`, it is
+        set only if `refit` is True.
     alphas_ : ndarray of shape (n_alphas,)
-        The alphas tried, unless `target_l0s` is given.
+        Alphas of the candidates, unless `target_l0s` is given.
     target_l0_ : int or float
-        The selected target, if `target_l0s` is given.
+        Selected target L0, if `target_l0s` is given.
     target_l0s_ : ndarray of shape (n_targets,)
-        The targets tried, if given.
+        Target L0s of the candidates, if given.
     best_index_ : int
         Index of the selected candidate in `alphas_` or `target_l0s_`.
     cv_results_ : dict of str to ndarray
-        Measures, laid out as in `GridSearchCV`: `params`, `param_alpha` or `param_target_l0`, and
+        Measures in the layout of `GridSearchCV`: `params`; `param_alpha` or `param_target_l0`; and
         for each of `score` (1 - FVU), `fvu`, `fvu_inliers`, `l0`, `n_dead`, `density` and
-        `n_components` the values of each fold (`split0_test_fvu`), their mean (`mean_test_fvu`),
-        standard deviation (`std_test_fvu`) and rank (`rank_test_fvu`; 1 is the largest mean, good
-        or not). There are no times, because the candidates share them.
+        `n_components`, the value on each fold (`split0_test_fvu`), the mean (`mean_test_fvu`), the
+        standard deviation (`std_test_fvu`) and the rank (`rank_test_fvu`, where 1 is the largest
+        mean, even if smaller is better). Times are omitted, because the candidates share them.
     n_splits_ : int
         Number of folds.
     path_ : SparseDictionaryPath
-        The dictionaries of all candidates on all rows, with `refit=True`.
+        Dictionaries of all candidates, fitted on all rows; set only if `refit` is True.
     dictionary_ : SparseDictionaryAutoencoder
-        The selected one of them.
+        Selected dictionary of `path_`; set only if `refit` is True.
     components_ : ndarray of shape (n_components, n_features_in_)
-        Its directions.
+        Unit decoder directions of the selected dictionary.
     n_iter_ : int
-        Its epochs.
+        Number of epochs of the selected dictionary.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, if the rows had any.
+        Column names of the rows; set only if the rows have them.
 
     See Also
     --------
-    sparse_dictionary_path : The dictionaries of all candidates, without a selection.
-    skdict.metrics.sparsest_within : The rule for a budget of FVU.
-    skdict.metrics.nearest_l0 : The rule for a number of active codes.
-    skdict.metrics.one_standard_error : The rule for the noise of the folds.
+    sparse_dictionary_path : Fit the dictionaries of all candidates, without selection.
+    skdict.metrics.sparsest_within : Select by a maximum FVU.
+    skdict.metrics.nearest_l0 : Select by a number of active codes.
+    skdict.metrics.one_standard_error : Select by the variation of FVU between folds.
 
     Notes
     -----
-    `Activations` are read in slices, fold by fold. From an array or a memory map, the rows of a
-    fold are copied, as in `GridSearchCV`.
+    `Activations` are read in slices, fold by fold. Rows of an array or a memory map are copied for
+    each fold, as in `GridSearchCV`.
 
     Examples
     --------
@@ -213,7 +217,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, groups=None):
-        """Select alpha or the target L0, and fit the dictionary.
+        """Select alpha or the target L0 by cross-validation, and fit the dictionary.
 
         Parameters
         ----------
@@ -222,20 +226,20 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         y : None
             Ignored.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row for the splitter, such as ``acts.documents``.
+            Group of each row, passed to the splitter, such as ``acts.documents``.
 
         Returns
         -------
         SparseDictionaryAutoencoderCV
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter is out of range, the rows cannot be split as `cv` says, the rule finds no
-            candidate, held-out rows do not vary, and as in `SparseDictionaryAutoencoder.fit`.
+            If a parameter is out of range, the rows cannot be split by `cv`, the rule selects no
+            candidate or held-out rows do not vary; or see `SparseDictionaryAutoencoder.fit`.
         TypeError
-            If a parameter is of the wrong type or X is sparse.
+            If a parameter has the wrong type or X is sparse.
         """
         prototype, candidates = self._checked()
         with width_restored_on_error(self):
@@ -251,7 +255,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
             best = choose(self.selection or knee(), results, candidates)
             estimators = path_estimators(prototype, candidates)
             path = fit_path(estimators, X, columns) if self.refit else None
-        # What an earlier fit chose does not belong to these rows.
+        # Remove results of an earlier fit that this one may not set.
         for name in CHOSEN:
             vars(self).pop(name, None)
         self.n_splits_, self.cv_results_, self.best_index_ = len(splits), results, best
@@ -264,14 +268,14 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         return self
 
     def __sklearn_clone__(self):
-        # A plain clone would unfit the dictionary that training starts from.
+        # A plain clone would replace the fitted dictionary to start from with an unfitted one.
         copied = super().__sklearn_clone__()
         copied.dict_init = self.dict_init
         return copied
 
     @property
     def components_(self):
-        """The selected dictionary: one unit direction per row."""
+        """Unit decoder directions of the selected dictionary, one per row."""
         return self._chosen().components_
 
     @property
@@ -280,7 +284,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         return self._chosen().n_iter_
 
     def _checked(self):
-        """Return an estimator with the parameters of this one, and the candidates, all checked."""
+        """Return an autoencoder with these parameters, and the candidates, after checking them."""
         theirs = SparseDictionaryAutoencoder().get_params()
         mine = self.get_params(deep=False)
         prototype = SparseDictionaryAutoencoder(**{k: v for k, v in mine.items() if k in theirs})
@@ -289,7 +293,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         check_flag("refit", self.refit)
         if self.selection is not None and not callable(self.selection):
             raise TypeError(
-                f"selection={self.selection!r} is not accepted: pass a rule, such as "
+                f"selection={self.selection!r} is not accepted: pass a rule such as "
                 f"sparsest_within(max_fvu=0.2), or None for knee()"
             )
         if self.selection is None and len(candidates) < KNEE_CANDIDATES:
@@ -301,7 +305,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         return prototype, candidates
 
     def _splits(self, X, groups):
-        """Return the rows to train on and to hold out, for each fold."""
+        """Return the indices of training rows and held-out rows for each fold."""
         cv = DEFAULT_FOLDS if self.cv is None else self.cv
         if isinstance(cv, numbers.Integral):
             check_number("cv", cv, low=2, integer=True)
@@ -324,7 +328,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     def _chosen(self):
         if not hasattr(self, "dictionary_"):
             raise AttributeError(
-                "there is no dictionary fitted on all rows: fit the estimator, with refit=True"
+                "no dictionary has been fitted on all rows: call fit with refit=True"
             )
         return self.dictionary_
 
@@ -333,11 +337,12 @@ def _check_group_number(groups, n_folds):
     n_groups = len(np.unique(groups))
     if n_groups < n_folds:
         raise ValueError(
-            f"the rows are of {n_groups} groups (texts, for Activations), too few for {n_folds} "
-            f"folds; pass more of them, a smaller cv, or cv=KFold({n_folds}) to cut through them"
+            f"the rows belong to {n_groups} groups (documents, for Activations), too few for "
+            f"{n_folds} folds; pass more groups, a smaller cv, or cv=KFold({n_folds}) to split "
+            f"groups"
         )
 
 
 def _measure_fold(dictionaries, X, columns, train, test):
-    """Fit the dictionaries on some rows, and return their measures on others."""
+    """Fit the dictionaries on the training rows, and measure them on the held-out rows."""
     return fit_path(dictionaries, X[train], columns).measure(X[test])

@@ -1,4 +1,4 @@
-"""Use a fitted estimator as it is; fit a clone of an unfitted one."""
+"""Use a fitted estimator as it is, or fit a clone of an unfitted one."""
 
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
@@ -7,27 +7,27 @@ from skdict._validation import check_choice, is_fitted
 
 
 def check_prefit(prefit):
-    """Refuse a value of the parameter `prefit` other than "auto", True and False."""
+    """Raise ValueError if the parameter `prefit` is not "auto", True or False."""
     check_choice("prefit", prefit, ("auto", True, False))
 
 
 def fit_or_use(estimator, X, y=None, *, prefit="auto"):
-    """Return a fitted estimator itself, or a fitted clone of an unfitted one.
+    """Return the estimator if it is fitted, otherwise a fitted clone.
 
     Parameters
     ----------
     estimator : estimator
-        Left unchanged.
+        Fitted or unfitted estimator, which is left unchanged.
     X, y : object
-        What an unfitted one is fitted on; `y` is passed on only if it is given.
+        Data to fit a clone on; `y` is passed to `fit` only if it is not None.
     prefit : {"auto", True, False}, default="auto"
-        "auto" uses a fitted estimator and fits an unfitted one, True demands a fitted one, and
-        False always fits a clone.
+        "auto" uses a fitted estimator as it is and fits a clone of an unfitted one. True requires a
+        fitted estimator. False always fits a clone.
 
     Returns
     -------
     estimator
-        Fitted.
+        Fitted estimator.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class KeepFittedDictionary:
     """
 
     def __sklearn_clone__(self):
-        # A plain clone would unfit the dictionary, and a search would fit it again.
+        # A plain clone would lose the fit of the dictionary, and a search would fit it again.
         copy = super().__sklearn_clone__()
         if getattr(self, "prefit", "auto") is not False and is_fitted(self.dictionary):
             copy.dictionary = self.dictionary

@@ -1,4 +1,4 @@
-"""Rows as training sees them: centred, scaled and shuffled."""
+"""Centre, scale and shuffle rows for training."""
 
 import numpy as np
 import torch
@@ -7,36 +7,36 @@ from skdict._core import outlier_weights, shuffled_batches
 
 SAMPLE_ROWS = 8192
 CALIBRATION_ROWS = 1024
-# Stands where generators apart have an epoch.
+# Used in place of an epoch number to seed the generator of calibration.
 CALIBRATION = 2**16 - 1
 
 
 class ScaledRows:
-    """A source of shuffled batches of ``(x - mean) / scale``.
+    """Source of shuffled batches of ``(x - mean) / scale``.
 
     Parameters
     ----------
     rows : array-like of shape (n, d)
-        Anything that is sliced by rows; all values finite.
+        Training rows, with finite values; read in slices.
     scaling : RowScale
-        Centre, scale and cutoff.
+        Centre, scale and outlier cutoff.
     moments : InlierMoments
-        Moments and outliers of the rows, held-out ones included.
+        Moments and outliers of all rows, including held-out ones.
     held_out : array-like of shape (n', d), optional
-        Rows not to train on, unscaled.
+        Held-out rows, unscaled.
     dtype : numpy dtype
         Dtype of the batches: float32 or float64.
     device : torch.device
         Device of the batches.
     seed : int
-        Seed of everything random.
+        Seed for shuffling and sampling.
 
     Attributes
     ----------
     dtype : torch.dtype
         Dtype of the batches.
     generator : torch.Generator
-        On the CPU; its state determines the order of the rows to come.
+        CPU generator whose state determines the order of subsequent rows.
     """
 
     def __init__(self, rows, scaling, moments, held_out=None, *, dtype, device, seed):
@@ -51,26 +51,26 @@ class ScaledRows:
         return len(self._rows)
 
     def held_out(self):
-        """Return the held-out rows as a tensor, centred and scaled like the others."""
+        """Return the held-out rows as a tensor, centred and scaled like the training rows."""
         rows = np.asarray(self._held_out)
         return self._scale(torch.tensor(rows, dtype=self.dtype, device=self.device))
 
     def generator_apart(self, epoch):
-        """Return a generator for the end of an epoch, separate from that of the batches.
+        """Return a generator for use at the end of an epoch, separate from that of the batches.
 
-        Dictionaries that draw different amounts from it still see the same batches.
+        Dictionaries that draw different amounts from it still train on the same batches.
         """
         return torch.Generator().manual_seed(2**16 * self._seed + epoch)
 
     def sample(self, generator=None):
-        """Return a random sample of the rows, without outliers."""
+        """Return a random sample of the training rows, without outliers."""
         x, weights = next(self.batches(SAMPLE_ROWS, generator))
         return x if self._cutoff is None else x[weights == 1]
 
     def calibration(self):
-        """Yield rows without outliers, in batches: those held out, or all in an order of their own.
+        """Yield batches of held-out rows in their original order, without outliers.
 
-        Those held out come in the order in which they are.
+        Without held-out rows, yield all rows, shuffled independently of training.
         """
         if self._held_out is None:
             batches = self.batches(CALIBRATION_ROWS, self.generator_apart(CALIBRATION))
@@ -81,7 +81,7 @@ class ScaledRows:
             yield x if self._cutoff is None else x[weights == 1]
 
     def batches(self, batch_size, generator=None):
-        """Yield all rows once, in random order: batches (n, d) and the rows' weights (n,)."""
+        """Yield all training rows once in random order, as batches (n, d) and weights (n,)."""
         batches = shuffled_batches(
             self._rows,
             batch_size,
@@ -97,7 +97,7 @@ class ScaledRows:
         return x.sub_(self._center).div_(self.scaling.scale)
 
     def _weights(self, x):
-        """Return the weights of rows in the loss, below 1 for outliers."""
+        """Return the weights of rows in the loss: 1, or less for outliers."""
         if self._cutoff is None:
             return x.new_ones(len(x))
         return outlier_weights(torch.linalg.vector_norm(x, dim=1), self._cutoff)

@@ -1,4 +1,4 @@
-"""How long training lasts, where it stands, and how the learning rate falls."""
+"""Length of training, progress through it, and decay of the learning rate."""
 
 import math
 
@@ -8,38 +8,38 @@ READS_PER_EPOCH = 10
 
 
 def count_steps(n_rows, batch_size, min_steps=MIN_STEPS):
-    """Return the steps in an epoch and the passes over the rows that they take."""
+    """Return the number of steps per epoch and the number of passes over the rows they take."""
     steps_per_pass = math.ceil(n_rows / batch_size)
     passes = math.ceil(min_steps / steps_per_pass)
     return steps_per_pass * passes, passes
 
 
 class Schedule:
-    """Epochs at a constant learning rate that falls linearly to zero over the last fifth.
+    """Schedule with a constant learning rate that falls linearly to zero over the last fifth.
 
-    An epoch is one pass over the rows, or as many passes as make up 100 steps.
+    An epoch is one pass over the rows, or as many passes as are needed for 100 steps.
 
     Parameters
     ----------
     n_rows : int
-        Rows in a pass.
+        Number of rows per pass.
     batch_size : int
-        Rows in a batch.
+        Number of rows per batch.
     max_iter : int
         Maximum number of epochs.
 
     Attributes
     ----------
     steps, passes : int
-        Per epoch.
+        Numbers of steps and of passes per epoch.
     n_rows : int
-        Rows per epoch, each counted once per pass.
+        Number of rows per epoch, each counted once per pass.
     total : int
-        Epochs to train for: `max_iter`, or fewer after `fall_now`.
+        Number of epochs to train for: `max_iter`, or fewer after `fall_now`.
     n_iter : int
-        Epochs completed.
+        Number of completed epochs.
     rows_here : int
-        Rows trained on in the current epoch.
+        Number of rows used so far in the current epoch.
     """
 
     min_steps = MIN_STEPS
@@ -60,7 +60,7 @@ class Schedule:
 
     @property
     def share_left(self):
-        """Share of all training still to come."""
+        """Share of training that remains, from 1 to 0."""
         return 1 - (self.n_iter + self.rows_here / self.n_rows) / self.total
 
     @property
@@ -69,19 +69,19 @@ class Schedule:
         return self.n_iter > (1 - FALLING_SHARE) * self.total
 
     def fall_now(self):
-        """Begin the last fifth after this epoch, unless it begins earlier anyway."""
+        """Begin the last fifth after this epoch, unless it has begun already."""
         self.total = min(self.max_iter, math.ceil(self.n_iter / (1 - FALLING_SHARE)))
 
 
 class BlockSchedule(Schedule):
-    """One pass over a block of rows at the full learning rate, since more blocks may follow.
+    """Schedule of one pass over a block at the full learning rate, since more blocks may follow.
 
     Parameters
     ----------
     n_rows : int
-        Rows in the block.
+        Number of rows in the block.
     batch_size : int
-        Rows in a batch.
+        Number of rows per batch.
     """
 
     min_steps = reads_per_epoch = 1

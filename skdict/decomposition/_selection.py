@@ -1,6 +1,6 @@
-"""Rules that choose among the candidates of a search, by FVU and L0 on held-out rows.
+"""Rules that select a candidate of a search by FVU and L0 on held-out rows.
 
-Public in `skdict.metrics`, beside the scorer that they read.
+They are public in `skdict.metrics`, next to the scorer whose measures they use.
 """
 
 from functools import partial
@@ -11,7 +11,7 @@ from skdict._validation import check_number
 
 
 class Rule(partial):
-    """A choice from ``cv_results_`` that is pickled with its search and says what it is."""
+    """Selection rule over ``cv_results_`` that can be pickled and has a readable repr."""
 
     def __repr__(self):
         params = ", ".join(f"{name}={value!r}" for name, value in self.keywords.items())
@@ -19,25 +19,26 @@ class Rule(partial):
 
 
 def sparsest_within(max_fvu):
-    """Return a rule: the fewest active codes among candidates within a budget of FVU.
+    """Return a rule that selects the sparsest candidate whose FVU is within a budget.
 
     Parameters
     ----------
     max_fvu : float
-        Largest mean FVU over the folds, above 0.
+        Maximum FVU, averaged over folds; must be positive.
 
     Returns
     -------
     callable
-        For `refit=` of a search that is scored by `DictionaryScorer`: ``cv_results_`` to the
-        index of the chosen candidate. It raises ValueError if no candidate is within.
+        Function from ``cv_results_`` to the index of the candidate with the smallest mean L0, for
+        `refit=` of a search scored by `DictionaryScorer`. It raises ValueError if no candidate is
+        within the budget.
 
     Raises
     ------
     ValueError
-        If the budget is not positive.
+        If `max_fvu` is not positive.
     TypeError
-        If it is not a number.
+        If `max_fvu` is not a number.
 
     Examples
     --------
@@ -55,30 +56,32 @@ def _sparsest_within(cv_results, max_fvu):
     if not (fvu <= max_fvu).any():
         raise ValueError(
             f"no candidate is within max_fvu={max_fvu}: the smallest FVU is {fvu.min():.4g}; "
-            f"raise max_fvu or search denser candidates: a smaller alpha or a larger target_l0"
+            f"raise max_fvu, or search denser candidates with a smaller alpha or larger target_l0"
         )
     return int(np.where(fvu <= max_fvu, l0, np.inf).argmin())
 
 
 def nearest_l0(target):
-    """Return a rule: the candidate whose number of active codes is nearest to a target.
+    """Return a rule that selects the candidate whose L0 is nearest to a target.
 
     Parameters
     ----------
     target : float
-        Active codes on a row, above 0; nearness is by ratio.
+        Target number of active codes per row; must be positive. Distances are measured by the
+        ratio, as the absolute difference of logarithms.
 
     Returns
     -------
     callable
-        For `refit=` of a search that is scored by `DictionaryScorer`.
+        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
+        search scored by `DictionaryScorer`.
 
     Raises
     ------
     ValueError
-        If the target is not positive.
+        If `target` is not positive.
     TypeError
-        If it is not a number.
+        If `target` is not a number.
 
     Examples
     --------
@@ -98,16 +101,17 @@ def _nearest_l0(cv_results, target):
 
 
 def knee():
-    """Return a rule: the candidate at the bend of FVU against the logarithm of L0.
+    """Return a rule that selects the candidate at the knee of FVU against the logarithm of L0.
 
-    Both are brought to [0, 1] over the candidates; the bend is the point farthest below the
-    straight line between the sparsest and the densest candidate.
+    Both are scaled to [0, 1] over the candidates. The knee is the point farthest below the straight
+    line between the sparsest and the densest candidate.
 
     Returns
     -------
     callable
-        For `refit=` of a search that is scored by `DictionaryScorer`. It raises ValueError
-        with fewer than three candidates of different L0.
+        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
+        search scored by `DictionaryScorer`. It raises ValueError if fewer than three candidates
+        differ in L0.
 
     References
     ----------
@@ -128,8 +132,8 @@ def _knee(cv_results):
     alive = l0 > 0
     if len(np.unique(l0[alive])) < 3:
         raise ValueError(
-            f"a knee needs at least three candidates that differ in L0; these have "
-            f"{np.unique(l0).tolist()}: search more values of alpha or target_l0"
+            f"a knee needs at least three candidates that differ in L0, but these have an L0 of "
+            f"{np.unique(l0).tolist()}; search more values of alpha or target_l0"
         )
     density = np.log(np.where(alive, l0, np.nan))
     sparsest, densest = np.nanargmin(density), np.nanargmax(density)
@@ -139,29 +143,28 @@ def _knee(cv_results):
 
 
 def one_standard_error():
-    r"""Return a rule: the fewest active codes within one standard error of the smallest FVU.
+    r"""Return a rule that selects the sparsest candidate within one standard error of the best FVU.
 
-    These are the candidates whose mean FVU over the folds is at most one standard error above
-    the smallest mean FVU. With the folds' FVU :math:`f_1, ..., f_n` of the candidate of the
-    smallest mean, the standard error is their standard deviation (divisor :math:`n - 1`)
-    divided by :math:`\sqrt{n}`.
+    Eligible candidates have a mean FVU over the folds of at most the smallest mean FVU plus one
+    standard error. The standard error is that of the best candidate: the standard deviation of its
+    FVU on the folds :math:`f_1, ..., f_n` (divisor :math:`n - 1`), divided by :math:`\sqrt{n}`.
 
     Returns
     -------
     callable
-        For `refit=` of a search that is scored by `DictionaryScorer`. It raises ValueError
-        with fewer than two folds.
+        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
+        search scored by `DictionaryScorer`. It raises ValueError if there are fewer than two folds.
 
     See Also
     --------
-    knee : Also without a number, and mostly sparser.
+    knee : Rule that also needs no parameter and usually selects a sparser candidate.
 
     Notes
     -----
     The rule is meant for scores that get worse on both sides of the best candidate. FVU does not:
-    it falls as L0 rises, so that the densest candidate is always the best and differs from most
-    others by more than noise. The rule then selects the densest candidate or its neighbour: do
-    not search candidates that are denser than you want.
+    it falls as L0 rises, so the densest candidate is always the best and differs from most others
+    by more than noise. The rule therefore selects the densest candidate or its neighbour. Do not
+    include candidates that are denser than you want.
 
     References
     ----------
@@ -190,15 +193,15 @@ def _one_standard_error(cv_results):
     ]
     if len(folds) < 2:
         raise ValueError(
-            f"a standard error needs the FVU of at least two folds, and cv_results_ has that "
-            f"of {len(folds)}; search with cv=2 or more, or by another rule"
+            f"a standard error needs the FVU of at least two folds, but cv_results_ has that "
+            f"of {len(folds)}; search with cv=2 or more, or use another rule"
         )
     error = float(np.std(folds, ddof=1)) / len(folds) ** 0.5
     return int(np.where(fvu <= fvu[best] + error, l0, np.inf).argmin())
 
 
 def _columns(cv_results):
-    """Return mean FVU and L0 of the candidates, or say how to have them."""
+    """Return mean FVU and mean L0 of the candidates; raise ValueError if either is missing."""
     missing = [m for m in ("fvu", "l0") if f"mean_test_{m}" not in cv_results]
     if missing:
         raise ValueError(

@@ -10,182 +10,183 @@ from skdict.decomposition._frozen import encoding_arrays, freeze
 from skdict.decomposition._observers._callbacks import CallbackSupportMixin
 from skdict.decomposition._training import fit_autoencoder, fit_block, refit_estimator
 
-# Above this share of active codes, products over all of them are faster.
+# Above this share of active codes, it is faster to compute all codes than to search for them.
 MOST_ACTIVE = 0.1
 
 
 class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
-    r"""Sparse dictionary of activations, learned by an autoencoder.
+    r"""Sparse dictionary learned by an autoencoder.
 
-    Rows :math:`x` are encoded as sparse codes :math:`c` and reconstructed from a dictionary D of
-    unit directions, the rows of ``components_``. With :math:`\tilde x = (x - \mu) / s`, where
-    :math:`\mu` is the mean row and :math:`s^2` the mean of :math:`\|x - \mu\|^2` over rows, the
-    objective is
+    The encoder maps each row :math:`x` to sparse codes :math:`c`, one per feature; the decoder
+    reconstructs the row as a sum of codes times unit directions :math:`d_j`, the rows of D
+    (``components_``). With :math:`\tilde x = (x - \mu) / s`, where :math:`\mu` is the mean row and
+    :math:`s^2` the mean of :math:`\|x - \mu\|^2`, training minimises
 
     .. math::
-        \frac{1}{n} \sum_{i=1}^n \|\tilde x_i - \tilde c_i D\|_2^2
-        + \alpha \frac{1}{n} \sum_{i=1}^n \|\tilde c_i\|_1,
+        \frac{1}{n} \sum_{i=1}^n w_i \left( \|\tilde x_i - \tilde c_i D\|_2^2
+        + \alpha \|\tilde c_i\|_1 \right),
         \qquad \tilde c = \phi(\tilde x E^T + b),
 
-    with E = D if the weights are tied: sums over width and components, means over rows. The first
-    term is the fraction of variance unexplained (FVU), so alpha has the same meaning for any layer,
-    model and width. With ``activation="relu"``, :math:`\phi(p) = \max(p, 0)`, this is equation 4 of
-    [1]_. With ``"topk"`` [2]_, :math:`\phi` keeps the `target_l0` largest positive entries of p in
-    each row, and with ``"batch_topk"`` [3]_ the ``floor(target_l0 * n)`` largest of a batch of n
-    rows; alpha is then 0. With ``"jumprelu"`` [4]_, :math:`\phi(p) = p` where p exceeds a threshold
-    learned for each feature, else 0, and the penalty is :math:`(\bar L / L^* - 1)^2`, with
-    :math:`\bar L` the mean number of codes of a batch and :math:`L^*` that of `target_l0`; or,
-    without a target, alpha times :math:`\bar L`. With `matryoshka`, a nested dictionary [5]_ of
-    prefixes of sizes :math:`m_1 < \ldots < m_L` = `n_components`, the first term becomes the mean
-    FVU of the prefixes, each reconstructing the rows by itself:
+    with E = D for tied weights. Errors are summed over dimensions, codes over features, and both
+    are averaged over rows. The first term is thus the fraction of variance unexplained (FVU), and
+    alpha means the same for any layer, model and width. Weights are :math:`w_i = 1`, except for
+    outlier rows (see `outlier_cutoff_`), which do not enter :math:`\mu` and :math:`s` and have
+    :math:`w_i = (\mathrm{cutoff} / 4 \|x_i - \mu\|)^2`. The choices of `activation` are
+
+    - "relu": :math:`\phi(p) = \max(p, 0)`, which gives equation 4 of [1]_;
+    - "topk" [2]_: keep the `target_l0` largest positive entries of each row; no penalty;
+    - "batch_topk" [3]_: keep the ``floor(target_l0 * n)`` largest positive entries of a batch of n
+      rows; no penalty;
+    - "jumprelu" [4]_: :math:`\phi(p) = p` above a threshold learned for each feature, else 0. The
+      penalty is :math:`(\bar L / L^* - 1)^2`, with :math:`\bar L` the mean L0 of a batch and
+      :math:`L^*` the target; without `target_l0`, it is :math:`\alpha \bar L`.
+
+    With `matryoshka`, a nested dictionary [5]_ of prefixes of sizes
+    :math:`m_1 < \ldots < m_L` = `n_components`, the squared error is replaced by its mean over the
+    prefixes, each reconstructing the rows on its own. Codes are selected and penalised once, over
+    all features:
 
     .. math::
-        \frac{1}{L} \sum_{l=1}^L \frac{1}{n} \sum_{i=1}^n
-        \left\| \tilde x_i - \sum_{j \le m_l} \tilde c_{ij} d_j \right\|_2^2 ,
-
-    with :math:`d_j` the rows of D. Codes are selected and penalised once, over all features.
+        \frac{1}{L} \sum_{l=1}^L
+        \left\| \tilde x_i - \sum_{j \le m_l} \tilde c_{ij} d_j \right\|_2^2 .
 
     Fitted attributes are in the units of the rows. With
-    ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, codes are ``pre`` where it exceeds
-    ``thresholds_`` (0 where there is no such attribute), or where it is among the ``k_`` largest
-    positive ones of the row, and ``x_hat = mean_ + codes @ components_``.
+    ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, a code equals its entry of ``pre`` where
+    that exceeds ``thresholds_`` (0 if not set) or, if ``k_`` is set, is among the ``k_`` largest
+    positive entries of the row; else it is 0. Then ``x_hat = mean_ + codes @ components_``.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of features. None means 4 times the width, or as many as `dict_init` has.
+        Number of features. None means 4 times the width of the rows, or the size of `dict_init`.
     activation : {"relu", "topk", "batch_topk", "jumprelu"} or Nonlinearity, default="relu"
-        How codes follow from pre-activations. Ties go to the lower row, then to the lower feature.
-        "batch_topk" selects over batches in training only. Afterwards one threshold for all
-        features takes the place of the selection, so that a row's codes do not depend on other
-        rows: the one with which the mean L0 of rows held out is `target_l0` (the last twentieth, at
-        most 2^17; of all rows where that is fewer than 1,024, and in `partial_fit`). Outlier rows
-        take no part in either. Thresholds of "jumprelu" learn from the entries near them, in a
-        window of fixed width for each feature (`bandwidths_`). For other activations pass an
-        object derived from `Nonlinearity`.
+        Function from pre-activations to codes, or an instance of a `Nonlinearity` subclass. Ties
+        are resolved in favour of the lower row index, then of the lower feature index.
+        "batch_topk" selects over batches in training only. Afterwards one threshold, shared by all
+        features, replaces the selection, so that the codes of a row do not depend on other rows.
+        It is set so that the mean L0 is `target_l0` on held-out rows: the last twentieth, at most
+        2^17 rows; or on all rows if that is fewer than 1,024, and in `partial_fit`. Outlier rows
+        are excluded from the selection and from the threshold. Thresholds of "jumprelu" are
+        trained by the entries in a window of fixed width around each (`bandwidths_`).
     alpha : float or "auto", default="auto"
-        Weight of the penalty: of the L1 norm of codes with "relu", of their number with "jumprelu"
-        and no `target_l0`. "auto" is 0.1 with the former and 0.001 with the latter: reasonable
+        Weight of the penalty: on the L1 norm of codes with "relu", on their number with "jumprelu"
+        and no `target_l0`. "auto" means 0.1 with "relu" and 0.001 with "jumprelu": reasonable
         first values for most layers with `rescale=True`, but the useful range differs between
         layers and models. In the middle of SmolLM2-135M, 0.2 kills features with "relu" and 0.4
-        nearly all of them. `sparse_dictionary_path` spans a grid from the rows; to use one number
+        nearly all of them. `sparse_dictionary_path` derives a grid from the rows; to use one value
         for several layers, set `target_l0` instead. The code published with [1]_ averages the
-        squared error over the width, so its alphas times the width are alphas here (8.577e-4 at
-        width 512 is 0.439), with ``center=False, rescale=False, bias_init="zeros"``.
+        squared error over the width, so multiply its alphas by the width (8.577e-4 at width 512
+        becomes 0.439) and pass ``center=False, rescale=False, bias_init="zeros"``.
     target_l0 : float or None, default=None
-        Number of active codes per row. With "topk" a whole number, which no row exceeds; with
-        "batch_topk" a mean; None means 32 for both, or a quarter of the features where these are
-        fewer than 128. With "jumprelu" the target of the penalty, such that held-out rows reach it
-        to within 5 %. With "relu", `alpha` is then only the initial value: it is adjusted during
-        training until L0 is within 5 % of the target on held-out rows (the last twentieth, at most
-        4,096). The final value is `alpha_`.
+        Target number of active codes per row. With "topk", a whole number and the maximum of each
+        row; with "batch_topk", the mean. None means 32 for both, or a quarter of the features if
+        there are fewer than 128. With "relu" and "jumprelu", the mean L0 on held-out rows (the last
+        twentieth, at most 4,096), reached to within 5 %: with "jumprelu" by the penalty above, with
+        "relu" by adjusting alpha during training, from `alpha` to its final value, `alpha_`.
     matryoshka : array-like of shape (n_prefixes,) or None, default=None
-        Sizes of the nested prefixes that come before the full dictionary, increasing: integers
-        below `n_components`, or fractions of it strictly between 0 and 1, which are rounded to the
-        nearest integer. The full dictionary is always the last level, so ``[1/16, 1/4]`` makes
-        three. Early features are pushed to be general and later ones specific, which counters
-        feature absorption, at some cost in FVU. `debias` and `dead_features` look at the full
-        dictionary alone.
+        Increasing sizes of the nested prefixes: integers below `n_components`, or fractions of it
+        strictly between 0 and 1, which are rounded to the nearest integer. The full dictionary is
+        always added as the last level, so ``[1/16, 1/4]`` makes three. Nesting pushes early
+        features to be general and later ones to be specific, which counters feature absorption at
+        some cost in FVU. `debias` and `dead_features` consider the full dictionary only.
     debias : bool, default=False
-        Refit code magnitudes and directions by least squares after training, to undo L1 shrinkage,
-        as `refit_codes` does. Supports do not change.
+        If True, refit code magnitudes and directions by least squares after training, to undo L1
+        shrinkage; see `refit_codes`. The set of active codes does not change.
     tied_weights : bool or "auto", default="auto"
-        If True, the encoder is the transpose of the decoder, as in the paper. "auto" is True with
+        If True, the encoder is the transpose of the decoder, as in [1]_. "auto" means True with
         "relu" and False otherwise: untied weights have a lower FVU at equal L0.
     center : bool, default=True
-        Subtract the mean before encoding.
+        If True, subtract the mean before encoding.
     rescale : bool, default=True
-        Scale rows to unit mean square norm for training.
+        If True, scale rows to unit mean square norm for training.
     bias_init : {"auto", "calibrated", "zeros"}, default="auto"
-        Initial encoder biases: such that each feature fires on 3 % of the rows, or zero. "auto" is
-        "calibrated". From zeros, half of all codes are active at first, and a penalty kills many
-        features for good.
+        Initial encoder biases. "calibrated" makes each feature fire on 3 % of the rows. "zeros"
+        makes half of all codes active at first, from which a penalty permanently kills many
+        features. "auto" means "calibrated".
     dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
-        What becomes of features that no longer fire. "auto" is "ignore" with "relu", else "auxk".
-        With "resample", re-initialise features that were silent for an epoch from residuals of
-        poorly reconstructed rows, after each epoch at the full learning rate. With "auxk" [2]_,
-        features silent for an epoch (or ten million rows) rebuild what the others leave of each
-        row, by a further term of the loss; not with "relu", whose silent features have no gradient.
+        Treatment of features that stop firing. "resample" re-initialises features that were silent
+        for an epoch from the residuals of poorly reconstructed rows, after each epoch at the full
+        learning rate. "auxk" [2]_ adds a loss by which features silent for an epoch (or ten million
+        rows) reconstruct the residuals; it is not available with "relu", whose silent features
+        have no gradient. "auto" means "ignore" with "relu" and "auxk" otherwise.
     dict_init : fitted dictionary, array-like or None, default=None
-        Start from another `SparseDictionaryAutoencoder`, such as a loaded one (code gains are
-        folded into the encoder; what the activation cannot train is refused), or from directions
-        of shape (n_components, n_features), which are scaled to unit length. None means random
+        Dictionary to start from: a fitted or loaded `SparseDictionaryAutoencoder`, or directions
+        of shape (n_components, n_features), which are scaled to unit length. Code gains are folded
+        into the encoder; codes that `activation` cannot train are rejected. None means random
         directions.
     max_iter : int, default=10
-        Number of epochs: passes over the rows, or as many passes as make up 100 steps.
+        Maximum number of epochs, each one pass over the rows or enough passes for 100 steps.
     tol : float or None, default=None
-        If given, stop early: once the FVU changes by less than this between epochs, the learning
-        rate begins its final decay.
+        If given, begin the final decay of the learning rate once the FVU changes by less than
+        `tol` between epochs. None means that training lasts for `max_iter` epochs.
     batch_size : int, default=1024
-        Rows per step.
+        Number of rows per step.
     learning_rate : float or "auto", default="auto"
-        Step size of Adam; it decays linearly to zero over the last fifth of the steps. "auto" is
-        4.5e-3 with "batch_topk", else 3e-3.
+        Step size of Adam, which decays linearly to zero over the last fifth of the steps. "auto"
+        means 4.5e-3 with "batch_topk" and 3e-3 otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of matrix products in training; parameters and sums stay in the dtype of the
-        rows. With "bfloat16", factors and products are rounded; with "auto", nothing is.
-        `transform` never rounds.
+        Precision of matrix products in training. "bfloat16" rounds factors and products; parameters
+        and sums stay in the dtype of the rows. "auto" rounds nothing, and neither does `transform`.
     warm_start : bool, default=False
-        Continue from the fitted dictionary, if there is one, when `fit` is called again.
+        If True, `fit` starts from the fitted dictionary, if there is one.
     sparse_output : bool, default=True
-        Return a CSR array from `transform`. If False, return a dense array, as `set_output`
-        requires.
+        If True, `transform` returns a CSR array; else a dense one, which `set_output` requires.
     device : str, default="auto"
         Device to compute on: "auto" (a CUDA GPU if available), "cpu", "cuda", "cuda:0".
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial directions and of the order of rows. The same seed gives the same
-        bits on the same CPU.
+        Seed for the initial directions and the order of rows. Pass an int for reproducible results
+        across calls, bit-identical on the same CPU.
     verbose : int, default=0
-        If positive, show a progress bar with loss, FVU, L0 and dead features.
+        If positive, show a progress bar with loss, FVU, L0 and the number of dead features.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features_in_)
-        The dictionary: one unit direction per row, in the dtype of the rows fitted.
+        Dictionary: the unit decoder direction of each feature, in the dtype of training.
     encoder_ : ndarray of shape (n_components, n_features_in_)
-        Encoder directions; equal to `components_` if tied.
+        Encoder directions; equal to `components_` with tied weights.
     encoder_bias_ : ndarray of shape (n_components,)
-        Encoder bias, in units of the rows.
+        Encoder biases, in units of the rows.
     alpha_ : float
-        The alpha of the last step: `alpha`, or the value found for `target_l0`; 0 where codes are
-        not penalised.
+        Alpha at the last step: `alpha`, or the value adjusted to reach `target_l0`; 0 if the
+        objective has no alpha.
     thresholds_ : ndarray of shape (n_components,)
-        With "batch_topk" and "jumprelu": what pre-activations must exceed, not negative; with the
-        former the same for all features.
+        With "batch_topk" and "jumprelu": non-negative values that pre-activations must exceed for
+        a feature to fire, in units of the rows; equal for all features with "batch_topk".
     bandwidths_ : ndarray of shape (n_components,)
-        With "jumprelu": width of the window around each threshold in which entries move it.
+        With "jumprelu": width of the training window around each threshold, in units of the rows.
     k_ : int
-        With "topk": most codes of a row.
+        With "topk": maximum number of active codes per row.
     code_gains_, code_offsets_ : ndarray of shape (n_components,)
         With `debias=True` and after `refit_codes`: active codes are
         ``code_gains_ * pre + code_offsets_``. Signed codes have gains only.
     mean_ : ndarray of shape (n_features_in_,)
-        Subtracted before encoding and added after decoding; zeros with `center=False`.
+        Mean row, subtracted before encoding and added after decoding; zeros with `center=False`.
     scale_ : float
-        Root mean square norm of centred rows; 1 with `rescale=False`.
+        Root mean square norm of ``x - mean_``; 1 with `rescale=False`.
     firing_counts_ : ndarray of shape (n_components,), dtype int64
         Number of rows on which each feature fired in the last epoch.
     outlier_cutoff_ : float
-        Norm above which a centred row is an outlier: eight times the median norm.
+        Norm of ``x - mean_`` above which a row is an outlier: eight times the median norm.
     n_outlier_rows_ : int
-        Number of outlier rows among those fitted.
+        Number of outlier rows in the training data.
     history_ : list of dict
         About ten entries per epoch: `step`; over the rows since the previous entry `loss`, `fvu`,
         `fvu_inliers` (the FVU without outlier rows) and `l0` (active codes per row); `alpha`;
         `n_dead` (features silent for an epoch); and `n_resampled` (features re-initialised so
         far). With `matryoshka`, `loss` and `fvu` are those of the full dictionary.
     learning_rate_, bias_init_, dead_features_, tied_weights_ : float, str, str, bool
-        The parameters of these names, with "auto" resolved.
+        Values used for the parameters of these names, after "auto" is resolved.
     n_iter_, n_steps_ : int, int
-        Numbers of epochs, and of steps of Adam.
+        Number of epochs, and of steps of Adam.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Column names, if the rows had any.
+        Column names of the rows; set only if the rows have them.
 
     See Also
     --------
-    sklearn.decomposition.MiniBatchDictionaryLearning : The same goal by alternating lasso.
+    sklearn.decomposition.MiniBatchDictionaryLearning : Learn a dictionary by alternating lasso.
     skdict.metrics.compare_dictionaries : Compare dictionaries of any kind.
 
     References
@@ -276,16 +277,16 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Returns
         -------
         SparseDictionaryAutoencoder
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter is out of range; if X holds NaN or infinity (the row is named), has
-            fewer than 2 rows, no variance or extreme values, or does not match the fitted
-            dictionary with `warm_start=True`; if training diverges.
+            If a parameter is out of range; if X contains NaN or infinity (the message names the
+            row), has fewer than 2 rows, no variance or extreme values, or does not match the
+            fitted dictionary with `warm_start=True`; or if training diverges.
         TypeError
-            If a parameter is of the wrong type or X is sparse.
+            If a parameter has the wrong type or X is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
         """
@@ -294,8 +295,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     def partial_fit(self, X, y=None):
         """Train for one pass over a block of rows, at the full learning rate.
 
-        Mean and scale are those of the first block, and the optimiser's state is kept between
-        blocks.
+        The first block sets mean and scale. The optimiser's state is kept between blocks.
 
         Parameters
         ----------
@@ -307,68 +307,68 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Returns
         -------
         SparseDictionaryAutoencoder
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            As in `fit`, and if the width differs from that of the first block.
+            See `fit`; or if the width differs from the first block's, or `debias` is True.
         TypeError
-            As in `fit`.
+            See `fit`.
         """
         return fit_block(self, X)
 
     def refit_codes(self, X, y=None):
-        r"""Refit code magnitudes and directions to rows by least squares; supports do not change.
+        r"""Refit code magnitudes and directions by least squares, keeping the active codes.
 
-        ``debias=True`` does this at the end of `fit`, to the bit; call it after `partial_fit`, or
-        on a loaded dictionary. With the pre-activations :math:`p_{ij}` and the active features
-        :math:`S_i` of row :math:`x_i`, gains g and offsets o minimise
+        ``debias=True`` does this at the end of `fit`, with bit-identical results; call this method
+        after `partial_fit` or on a loaded dictionary. With pre-activations :math:`p_{ij}` and
+        active features :math:`S_i` of row :math:`x_i`, gains g and offsets o minimise
 
         .. math::
             \sum_i \left\| x_i - \mu - \sum_{j \in S_i} (g_j p_{ij} + o_j) d_j \right\|_2^2
             + \sum_j \lambda_j (g_j - g_j^0)^2 + \lambda \sum_j (o_j - o_j^0)^2,
             \qquad g_j \geq 0.1\, g_j^0, \quad o_j \geq 0,
 
-        where :math:`g^0, o^0` are those that the dictionary has (1 and 0 if none), weighted as 10
-        rows on which a feature is active. Signed codes get gains and no offsets. Then, with these
-        codes, the directions :math:`d_j` minimise the squared error, with a ridge of the same
-        weight toward what they are. They are scaled to unit length, and the gains and offsets by
-        the lengths. A feature that fires on no row stays as it is.
+        where :math:`g^0, o^0` are the current gains and offsets (1 and 0 by default), weighted like
+        10 rows on which the feature is active. Signed codes get gains and no offsets. Then, with
+        these codes, the directions :math:`d_j` minimise the squared error, with a ridge of the
+        same weight toward the current ones. Each is divided by its length, and its gain and offset
+        are multiplied by it. Features that fire on no row do not change.
 
-        The error on the rows used does not rise, and a second call starts from the same supports
+        The error on the rows used does not increase. A second call starts from the same supports
         and pre-activations: its gains replace those of the first and do not multiply them.
 
-        Where normal equations, 24 bytes times n_components squared, fit in 4 GiB and in a quarter
-        of the machine's memory, they are summed over all rows (up to 13,377 components). Beyond,
-        both problems are solved by conjugate gradients, to within 0.2 % of the FVU, on all rows
-        whose codes fit in that memory: 20 bytes a code, so 6 million rows at an L0 of 32. Of more
-        rows, chunks of 256 consecutive ones are drawn with a fixed seed.
+        If the normal equations (24 bytes times n_components squared) fit in 4 GiB and in a quarter
+        of the machine's memory, they are summed over all rows; this allows 13,377 components.
+        Otherwise both problems are solved by conjugate gradients, to within 0.2 % of the FVU, on
+        all rows whose codes fit in that memory: at 20 bytes per code, 6 million rows at an L0 of
+        32. If there are more rows, chunks of 256 consecutive ones are drawn with a fixed seed.
 
-        Pass many rows. Each direction has as many numbers to fit as a row has, so new rows gain
-        little where features fire on fewer rows than that: on layer 9 of SmolLM2-135M (2,304
-        features, width 576, L0 31) FVU fell from 0.137 to 0.118 with all 110,957 rows, and to
-        0.131 with a quarter of them.
+        Pass many rows. Each direction has as many parameters as a row has dimensions, so held-out
+        rows gain little from features that fire on fewer rows than that: on layer 9 of SmolLM2-135M
+        (2,304 features, width 576, L0 31), FVU fell from 0.137 to 0.118 with all 110,957 rows, and
+        to 0.131 with a quarter of them.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows, as in `fit`; best those that the dictionary was trained on.
+            Rows, as in `fit`; preferably those used for training.
         y : None
             Ignored.
 
         Returns
         -------
         SparseDictionaryAutoencoder
-            The estimator itself, with other `components_`, `code_gains_` and `code_offsets_`.
-            Training does not continue from codes with offsets.
+            The estimator with new `components_`, `code_gains_` and `code_offsets_`. Training
+            cannot be resumed from codes with offsets.
 
         Raises
         ------
         NotFittedError
             If the dictionary is not fitted.
         ValueError
-            If X has another width than the rows fitted, or holds NaN or infinity.
+            If X has another width than the training rows, or contains NaN or infinity.
         TypeError
             If X is sparse.
         """
@@ -376,7 +376,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         return refit_estimator(self, X)
 
     def __sklearn_clone__(self):
-        # A plain clone would unfit the dictionary that training starts from.
+        # A plain clone would replace the fitted dictionary to start from with an unfitted one.
         copied = super().__sklearn_clone__()
         copied.dict_init = self.dict_init
         return copied
@@ -384,7 +384,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
     def _encode(self, X):
         """Return the codes of checked rows."""
         dictionary = freeze(Weights.of(self), compute_dtype(X), resolve_device(self.device))
-        # One that was trained elsewhere is taken to be sparse.
+        # A dictionary without history, trained elsewhere, is assumed to be sparse.
         l0 = self.history_[-1]["l0"] if self.history_ else 0
         return encode_rows(
             dictionary,

@@ -1,4 +1,4 @@
-"""Where training starts: random directions, given ones, or another fitted dictionary."""
+"""Initial tensors of training: random, from given directions or from a fitted dictionary."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ FIRING_SHARE = 0.03
 
 
 class Source(NamedTuple):
-    """What is started from, as messages say it, and what to do if that cannot be."""
+    """Origin of the initial tensors, as named in messages, and the remedy if it is unsuitable."""
 
     name: str
     remedy: str
@@ -28,27 +28,27 @@ SOURCES = {
         "the fitted dictionary",
         "start afresh with a clone of the estimator, or call fit with warm_start=False",
     ),
-    "dict_init": Source("dict_init", "pass another dictionary, or other parameters"),
+    "dict_init": Source("dict_init", "pass another dictionary or other parameters"),
 }
 
 
 def start_of(sae, rows):
-    """Return the tensors that a fit starts from.
+    """Return the initial tensors of a fit.
 
-    With `warm_start` they are those of the fitted dictionary, if there is one; else of `dict_init`;
-    else random.
+    With `warm_start`, they come from the fitted dictionary, if there is one; otherwise from
+    `dict_init`, if it is given; otherwise they are random.
 
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Gives the parameters.
+        Estimator whose parameters are used.
     rows : ScaledRows
-        Rows to train on; where directions or biases are drawn, their generator moves on.
+        Rows to train on. Drawing directions or biases advances their generator.
 
     Returns
     -------
     Tensors
-        Tensors of the rows' dtype, on their device.
+        Tensors with the dtype and device of the rows.
     """
     if sae.warm_start and hasattr(sae, "components_"):
         return continued_start(sae, rows)
@@ -59,12 +59,12 @@ def start_of(sae, rows):
 
 
 def continued_start(sae, rows):
-    """Return the fitted dictionary of `sae`, in the centre and scale of the rows."""
+    """Return the tensors of the fitted `sae`, in the centre and scale of the rows."""
     return _start_from(sae, sae, rows, SOURCES["warm_start"])
 
 
 def _new_start(sae, rows):
-    """Return random or given directions, with biases calibrated or zero as `sae` says."""
+    """Return tensors with random or given directions and the biases that `bias_init` asks for."""
     width, given = len(rows.scaling.mean), as_host_array(sae.dict_init)
     n_components = sae.n_components or (4 * width if given is None else len(given))
     check_memory(sae, n_components, width, rows.dtype.itemsize)
@@ -93,7 +93,7 @@ def _new_start(sae, rows):
 
 
 def _unit_rows(given, shape):
-    """Return directions at unit length, checked."""
+    """Return directions scaled to unit length, after checking them."""
     directions = np.asarray(given, dtype=np.float64)
     lengths = np.linalg.norm(directions, axis=-1, keepdims=True)
     if directions.shape != shape or not (np.isfinite(lengths) & (lengths > 0)).all():
@@ -118,13 +118,14 @@ def _check_has_weights(dictionary):
 def _start_from(fitted, sae, rows, source):
     """Return a fitted dictionary in the centre and scale of the rows.
 
-    The bias absorbs a shift of the centre, so that codes stay as they are; gains are folded.
+    The bias absorbs a shift of the centre, so that codes do not change. Gains are folded into the
+    encoder.
 
     Raises
     ------
     ValueError
-        If the dictionary is of another shape than `sae` asks for, or has codes of a form that
-        its activation does not train.
+        If the dictionary has another shape than `sae` asks for, or codes of a form that the
+        activation of `sae` cannot train.
     """
     weights = Weights.of(fitted)
     _check_shape(weights, sae, rows, source)
@@ -146,9 +147,9 @@ def _start_from(fitted, sae, rows, source):
 
 
 def _with_learned(start, fitted, sae, rows):
-    """Return tensors and what the nonlinearity learns: as it was fitted, else calibrated anew.
+    """Return the tensors with those of the nonlinearity, as fitted or newly calibrated.
 
-    Gains that are folded into the encoder scale what is in units of pre-activations.
+    Gains that were folded into the encoder also scale values in units of pre-activations.
     """
     nonlinearity = nonlinearity_of(sae, len(start.bias))
     learned = {name: t.to(start.bias) for name, t in nonlinearity.learned(len(start.bias)).items()}
@@ -162,7 +163,7 @@ def _with_learned(start, fitted, sae, rows):
         if known is not None:
             learned[name] = torch.tensor(known * gains).to(start.bias) / rows.scaling.scale
         elif name == "thresholds":
-            # Without thresholds, codes stay as they are only at zero.
+            # A dictionary without thresholds keeps its codes only if thresholds start at zero.
             learned[name] = torch.zeros_like(start.bias)
         else:
             learned[name] = calibrated[name]
@@ -174,21 +175,21 @@ def _check_shape(weights, sae, rows, source):
     due = (sae.n_components or there[0], width)
     if due != there:
         raise ValueError(
-            f"{source.name} has components_ of shape {there}, and n_components and the width of "
-            f"the rows ask for {due}; {source.remedy}"
+            f"{source.name} has components_ of shape {there}, but n_components and the width of "
+            f"the rows require {due}; {source.remedy}"
         )
     check_memory(sae, *there, rows.dtype.itemsize)
 
 
 def _without_gains(weights, sae, source):
-    """Return encoder and bias with the gains folded in, or refuse a form that is not trained."""
+    """Return encoder and bias with gains folded in; reject codes that cannot be trained."""
     thresholds = np.zeros(1) if weights.thresholds is None else weights.thresholds
     gains = np.ones(1) if weights.code_gains is None else weights.code_gains
     name = sae.activation if isinstance(sae.activation, str) else None
     if weights.code_offsets is not None and weights.code_offsets.any():
-        held = "codes with offsets, as debias=True and refit_codes fit them"
+        held = "codes with offsets, as fitted by debias=True or refit_codes"
     elif weights.k is not None and np.ptp(gains) > 0:
-        held = "gains that differ between features, behind a selection of the k largest"
+        held = "gains that differ between features, after a selection of the k largest"
     elif name in ("relu", "jumprelu") and weights.k is not None:
         held = "a selection of the k largest"
     elif name == "relu" and thresholds.any():
@@ -201,6 +202,6 @@ def _without_gains(weights, sae, source):
         encoder = weights.encoder * gains[:, None] if len(gains) > 1 else weights.encoder
         return encoder, weights.encoder_bias * gains
     raise ValueError(
-        f"{source.name} has {held}, which activation={sae.activation!r} does not train; "
+        f"{source.name} has {held}, which activation={sae.activation!r} cannot train; "
         f"{source.remedy}"
     )

@@ -1,4 +1,4 @@
-"""Any fitted dictionary as frozen tensors, for hooks inside models and for torch users."""
+"""Convert any fitted dictionary to frozen tensors, for hooks in models and for use with torch."""
 
 import numpy as np
 import scipy.sparse
@@ -17,34 +17,37 @@ TOLERANCE = 1e-3
 
 
 def to_torch(dictionary, *, device="auto", dtype="float32"):
-    """Return a fitted dictionary as tensors with `encode` and `decode`.
+    r"""Convert a fitted dictionary to frozen torch tensors with `encode` and `decode`.
 
-    Ours, and all that encode by one matrix (PCA, FastICA, TruncatedSVD, random projections,
-    and Pipelines of scalers, PCA and any of these), become tensors whole, so that rows never
-    leave the device. A dictionary that solves a problem for each row (NMF,
-    MiniBatchDictionaryLearning) decodes there, but encodes on the host by its own `transform`.
+    .. math:: c = \phi((x - \mu) E^T + b), \qquad \hat x = \nu + c D
+
+    Dictionaries with an encoder of this form run entirely on the device, so that rows never leave
+    it: all dictionaries of skdict, PCA, FastICA, TruncatedSVD, random projections, and Pipelines of
+    scalers, PCA and any of these. Dictionaries that solve a problem for each row (NMF,
+    MiniBatchDictionaryLearning) decode on the device, but encode on the host with `transform`.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted; a Pipeline may end in one.
+        Fitted dictionary, or a Pipeline that ends in one.
     device : str, default="auto"
-        "auto" (a CUDA GPU where there is one), "cpu", "cuda", "cuda:0".
+        Device of the tensors: "auto" (a CUDA GPU if available), "cpu", "cuda", "cuda:0".
     dtype : {"float32", "float64"}, default="float32"
-        Of the tensors.
+        Data type of the tensors.
 
     Returns
     -------
     AffineDictionary or HostDictionary
-        With ``encode(x)``, (..., n_features) to (..., n_components), ``decode(codes)`` and
-        ``to(device)``.
+        Object with the methods ``encode(x)``, from shape (..., n_features) to
+        (..., n_components), ``decode(codes)`` for the way back, and ``to(device)``.
 
     Raises
     ------
     TypeError
-        If the estimator is no dictionary.
+        If the estimator is not a fitted dictionary.
     ValueError
-        If it does not decode by a sum of atoms, or the device is not there.
+        If `inverse_transform` is not a constant plus a sum of atoms times codes, `dtype` is not
+        supported, or the device is not available.
 
     Examples
     --------
@@ -65,7 +68,7 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
         return HostDictionary.from_arrays(
             components=components,
             offset=offset,
-            # Some solvers take rows of the dtype that they were fitted on and no other.
+            # Some solvers accept only rows of the dtype that they were fitted on.
             transform=lambda rows: dictionary.transform(rows.astype(offset.dtype)),
             **tensors,
         )
@@ -73,7 +76,7 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
 
 
 def _encoding(dictionary, center):
-    """Return center, encoder, bias and nonlinearity of a dictionary; None if not of that form."""
+    """Return centre, encoder, bias and nonlinearity, or None if the encoder is not of that form."""
     last = check_is_dictionary(dictionary)
     if isinstance(last, TopKDictionary):
         own = _topk_encoding(last)
@@ -95,13 +98,14 @@ def _encoding(dictionary, center):
 
 
 def _probed(transform, center):
-    """Return the affine form of a transform, from its values around a row; None if not affine."""
+    """Return the affine form of a transform from its values around a row; None if not affine."""
     center = np.asarray(center)
     around = np.concatenate([center[None], center + np.eye(len(center), dtype=center.dtype)])
     values = _dense(transform(around))
     encoder = (values[1:] - values[0]).T
-    # Sums of many columns, of both signs and any size, show what bends, clips or solves a
-    # problem for each row; some of the latter refuse negative rows.
+    # Rows that move in all dimensions, with both signs and several magnitudes, reveal transforms
+    # that are nonlinear, clip or solve a problem for each row. Some of the latter reject negative
+    # rows.
     noise = np.random.default_rng(0).uniform(-1, 1, (8, len(center)))
     for size in (1.0, 10.0, 1e3, 1e5):
         far = (center + size * noise).astype(center.dtype)

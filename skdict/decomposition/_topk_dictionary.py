@@ -1,4 +1,4 @@
-"""Any dictionary, cut to its strongest codes on each row."""
+"""Restrict any dictionary to its strongest codes on each row."""
 
 import numpy as np
 import scipy.sparse
@@ -12,46 +12,51 @@ from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit
 
 
 class TopKDictionary(KeepFittedDictionary, BaseDictionary):
-    r"""Any dictionary, cut to the k strongest codes of each row.
+    r"""Any dictionary, restricted to the k strongest codes of each row.
 
-    Codes are ranked by :math:`|c_j| \, \|a_j\|`, what each adds to the row, with :math:`a_j` the
-    atom that code j is decoded along. So methods with dense or signed codes (PCA, FastICA,
-    random projections) compare with a sparse dictionary at equal L0.
+    .. math::
+        c = \mathrm{top}_k(\tilde c), \qquad \hat x = \nu + g \sum_j c_j a_j,
+
+    where :math:`\tilde c` are the codes of the given dictionary, :math:`a_j` its decoder directions
+    and :math:`\nu` its offset. The k codes with the largest :math:`|\tilde c_j| \, \|a_j\|`, the
+    norm of their contribution to the reconstruction, are kept; the others are set to zero. Methods
+    with dense or signed codes (PCA, FastICA, random projections) can thus be compared with a sparse
+    dictionary at equal L0.
 
     Parameters
     ----------
     dictionary : estimator
-        With `components_`, `transform` and `inverse_transform` once fitted; a Pipeline may
-        end in one.
+        Estimator with `components_`, `transform` and `inverse_transform` once fitted, or a Pipeline
+        that ends in one.
     k : int
-        Most codes of a row that are kept. It has to be given; None is refused by `fit`.
+        Maximum number of active codes per row. It is required: `fit` rejects None.
     split_sign : bool, default=False
-        Whether each axis becomes two features, its positive and its negative part.
+        If True, split each signed code into two features, its positive and its negative part.
     gain : bool, default=False
-        Whether decoding is scaled by one factor, fitted by least squares, which makes up for
-        what is cut, or for directions that overlap.
+        If True, scale decoding by a factor g fitted by least squares, which compensates for dropped
+        codes and for overlapping directions. If False, g is 1.
     prefit : {"auto", True, False}, default="auto"
-        Whether the dictionary is used as it is. "auto" uses a fitted one and fits a clone of
-        an unfitted one.
+        "auto" uses a fitted dictionary as it is and fits a clone of an unfitted one. True requires
+        a fitted dictionary. False always fits a clone.
 
     Attributes
     ----------
     dictionary_ : estimator
-        The fitted dictionary.
+        Fitted dictionary whose codes are restricted.
     components_ : ndarray of shape (n_components, n_features_in_)
-        The atoms, with the gain; with `split_sign`, followed by their opposites.
+        Decoder directions, multiplied by the gain; with `split_sign`, followed by their negatives.
     offset_ : ndarray of shape (n_features_in_,)
-        What no code at all decodes to.
+        Reconstruction of a row whose codes are all zero.
     gain_ : float
-        The factor; 1 with ``gain=False``.
+        Factor g, already applied to `components_`; 1 with ``gain=False``.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Column names of the rows; set only if the rows have them.
 
     See Also
     --------
-    skdict.metrics.compare_dictionaries : Dictionaries side by side, cut alike.
+    skdict.metrics.compare_dictionaries : Compare dictionaries at equal L0.
 
     Examples
     --------
@@ -72,7 +77,7 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
         self.prefit = prefit
 
     def fit(self, X, y=None):
-        """Fit the dictionary unless it is fitted; recover its atoms; fit the gain.
+        """Fit the dictionary unless it is fitted already, and fit the gain.
 
         Parameters
         ----------
@@ -84,18 +89,20 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
         Returns
         -------
         TopKDictionary
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
+        NotFittedError
+            If `prefit` is True and the dictionary is not fitted.
         ValueError
-            If `k` is not positive, X is not finite or has another width than a fitted
+            If `k` is not positive, X contains NaN or infinity or has another width than a fitted
             dictionary, or the dictionary does not decode by a sum of atoms.
         TypeError
-            If the estimator is no dictionary, a parameter is of the wrong kind or X is sparse.
+            If the estimator is not a dictionary, a parameter has the wrong type or X is sparse.
         """
         _check_dictionary(self.dictionary)
-        check_number("k", self.k, low=1, integer=True, hint="the codes of a row to keep")
+        check_number("k", self.k, low=1, integer=True, hint="the number of codes to keep per row")
         check_prefit(self.prefit)
         for name in ("split_sign", "gain"):
             check_flag(name, getattr(self, name))
@@ -106,7 +113,7 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
             atoms, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
             if atoms.shape[1] != X.shape[1]:
                 raise ValueError(
-                    f"X has {X.shape[1]} columns and the fitted dictionary decodes to "
+                    f"X has {X.shape[1]} columns but the fitted dictionary decodes to "
                     f"{atoms.shape[1]}; pass rows of that width, or an unfitted dictionary"
                 )
         dtype = compute_dtype(X)
@@ -122,13 +129,13 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
         return scipy.sparse.vstack([codes for _, codes in self._strongest(X)], format="csr")
 
     def _strongest(self, X):
-        """Yield blocks of rows and the codes that are kept of them, in CSR."""
+        """Yield blocks of rows with their strongest codes as CSR arrays."""
         for _, block, codes in encode_blocks(self.dictionary_, X):
             codes = _split_signs(codes) if self.split_sign else codes
             yield block, scipy.sparse.csr_array(keep_strongest(codes, self.k, self._lengths))
 
     def _reconstructions(self, X):
-        """Yield blocks of centred rows, and what they are rebuilt to without the gain."""
+        """Yield blocks of centred rows with their reconstructions before the gain."""
         for block, codes in self._strongest(X):
             yield block - self.offset_, codes @ self.components_
 
@@ -137,12 +144,12 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
 
 
 def _check_dictionary(dictionary):
-    """Refuse what cannot become a dictionary (`TypeError`)."""
+    """Raise TypeError if an object cannot be fitted as a dictionary."""
     if isinstance(dictionary, type) or not hasattr(dictionary, "fit"):
         raise TypeError(
-            f"{told('dictionary', dictionary)}: pass an estimator with components_, transform and "
-            f"inverse_transform once fitted, such as PCA(), and k as the second argument, as in "
-            f"TopKDictionary(PCA(), k=8)"
+            f"{told('dictionary', dictionary)}: pass an estimator that has components_, transform "
+            f"and inverse_transform once fitted, such as PCA(), and k as the second argument, as "
+            f"in TopKDictionary(PCA(), k=8)"
         )
 
 
@@ -154,7 +161,7 @@ def _split_signs(codes):
 
 
 def keep_strongest(codes, k, lengths):
-    """Return codes with the k strongest of each row, by |code| times atom length."""
+    """Return codes with all but the k strongest of each row, by |code| times atom length, zero."""
     if scipy.sparse.issparse(codes):
         return _keep_strongest_sparse(scipy.sparse.csr_array(codes), k, lengths)
     kept = np.zeros_like(codes)

@@ -1,4 +1,4 @@
-"""Trainers: how one is made from parameters, and the weights that it ends with."""
+"""Make a trainer from the parameters of an estimator, and read the trained weights."""
 
 import numpy as np
 import torch
@@ -17,27 +17,46 @@ from skdict.decomposition._levels import levels_of
 
 
 def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=None):
-    """Return a trainer of the start, with Adam's `moments` of an earlier block if given.
+    """Return a trainer for the tensors `start`.
 
-    The schedule says how many steps an epoch has; `n_steps` were taken before. A `group` of
-    processes shares each batch.
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder
+        Estimator whose parameters are used.
+    start : Tensors
+        Initial tensors, trained in place.
+    rows : ScaledRows
+        Rows to train on.
+    schedule : Schedule
+        Schedule that determines the number of steps per epoch.
+    moments : dict, optional
+        State of Adam after an earlier block.
+    n_steps : int, default=0
+        Number of steps taken before.
+    group : group of processes, optional
+        Processes that share each batch.
+
+    Returns
+    -------
+    Trainer
 
     Raises
     ------
     ValueError
-        If the moments are of other tensors than the start; if a batch would have no code; if
-        float64 rows would be rounded to bfloat16.
+        If `moments` belong to other tensors than `start`; if a batch would have no active code;
+        if float64 rows would be rounded to bfloat16.
     """
     if moments is not None and set(moments["first"]) != set(start.trained):
         raise ValueError(
-            f"tied_weights={sae.tied_weights} or activation={sae.activation!r} is not what earlier "
-            f"blocks were fitted with; start afresh with a clone of the estimator"
+            f"tied_weights={sae.tied_weights} or activation={sae.activation!r} differs from the "
+            f"value used for earlier blocks; restore it, or start afresh with a clone of the "
+            f"estimator"
         )
     product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
     if product_dtype != rows.dtype and rows.dtype == torch.float64:
         raise ValueError(
-            "precision='bfloat16' would round float64 rows to 8 bits; pass float32 rows or "
-            "precision='auto'"
+            "precision='bfloat16' would round float64 rows to 8 significant bits; pass float32 "
+            "rows or precision='auto'"
         )
     check_batches(sae, len(rows))
     has_auxk = setting(sae, "dead_features") == "auxk"
@@ -60,14 +79,14 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
 
 
 def weights_of(trainer, rows):
-    """Return copies of the weights of a trainer, in the units of the rows.
+    """Return a copy of the trained weights, in the units of the rows.
 
     Parameters
     ----------
     trainer : Trainer
-        Trained.
+        Trainer after its last step.
     rows : ScaledRows
-        What it was trained on.
+        Rows that it was trained on.
 
     Returns
     -------
@@ -76,7 +95,7 @@ def weights_of(trainer, rows):
     Raises
     ------
     ValueError
-        If they are not finite.
+        If a weight is not finite, or so large that products overflow.
     """
     tensors, scaling = trainer.tensors, rows.scaling
     _check_converged(trainer)
@@ -97,19 +116,19 @@ def weights_of(trainer, rows):
 
 
 def _check_converged(trainer):
-    """Refuse tensors that are not finite, or so large that their products are not."""
+    """Raise ValueError if a tensor is not finite, or so large that its products overflow."""
     bound = torch.finfo(trainer.tensors.bias.dtype).max ** 0.5
     for name in trainer.tensors.trained:
-        # Not a number is not below the bound either.
+        # NaN is not below the bound either.
         if not float(trainer.tensors[name].abs().max()) < bound:
             raise ValueError(
                 f"training diverged: {name} is no longer finite, or overflows in products; lower "
-                f"learning_rate (it is {trainer.learning_rate})"
+                f"learning_rate (currently {trainer.learning_rate})"
             )
 
 
 def learned_of(trainer, rows):
-    """Return copies of what the nonlinearity has learned, as fitted attributes in units of rows."""
+    """Return the learned tensors of the nonlinearity as fitted attributes, in units of the rows."""
     names = trainer.model.nonlinearity.learned(0)
     arrays = {f"{name}_": trainer.tensors[name].cpu().numpy() for name in names}
     return {name: array * array.dtype.type(rows.scaling.scale) for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""Training sparse dictionary autoencoders: from rows to fitted attributes."""
+"""Train sparse dictionary autoencoders, from rows to fitted attributes."""
 
 from functools import partial
 
@@ -23,13 +23,13 @@ from skdict.decomposition._starts import continued_start, start_of
 from skdict.decomposition._trainers import learned_of, new_trainer, weights_of
 from skdict.decomposition._training_rows import block_rows, training_rows
 
-# What an earlier fit may have left that the next one does not set: the optimiser's state of
-# `partial_fit`, where loaded rows came from, and weights that do not apply.
+# Attributes that an earlier fit may have set and the next one may not: the optimiser's state of
+# `partial_fit`, the metadata of a loaded dictionary, and weights of another activation.
 LEFT_BEHIND = ("_moments", "metadata_", "bandwidths_", *Weights.attribute_names())
 
 
 def _replace(sae, attributes, gone=LEFT_BEHIND):
-    """Set the fitted attributes of an estimator, without what an earlier fit left."""
+    """Set the fitted attributes of an estimator, after removing those of an earlier fit."""
     for name in gone:
         vars(sae).pop(name, None)
     vars(sae).update(attributes)
@@ -42,16 +42,16 @@ def fit_autoencoder(sae, X, observers=()):
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Fitted in place; left as it was if anything fails.
+        Estimator to fit in place. It does not change if fitting fails.
     X : array-like of shape (n_samples, n_features)
-        Rows as the user passed them.
+        Rows passed by the user.
     observers : iterable of Observer, default=()
-        Called after those that the parameters ask for.
+        Additional observers, called after those that the parameters ask for.
 
     Returns
     -------
     SparseDictionaryAutoencoder
-        The estimator itself.
+        The fitted estimator.
     """
     check_autoencoder_params(sae)
     with width_restored_on_error(sae), told_what_to_lower(sae):
@@ -77,20 +77,20 @@ def fit_block(sae, X):
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Fitted in place; left as it was if anything fails.
+        Estimator to fit in place. It does not change if fitting fails.
     X : array-like of shape (n_samples, n_features)
-        Rows as the user passed them.
+        Rows passed by the user.
 
     Returns
     -------
     SparseDictionaryAutoencoder
-        The estimator itself.
+        The fitted estimator.
     """
     check_autoencoder_params(sae)
     if sae.debias:
         raise ValueError(
-            "debias=True refits codes at the end of training, and partial_fit does not know the "
-            "end; pass debias=False and call refit_codes after the last block, or use fit"
+            "debias=True refits codes at the end of training, but partial_fit does not know when "
+            "training ends; pass debias=False and call refit_codes after the last block, or use fit"
         )
     with width_restored_on_error(sae):
         first = not hasattr(sae, "components_")
@@ -100,24 +100,24 @@ def fit_block(sae, X):
 
 
 def refit_estimator(sae, X):
-    """Refit the codes and directions of a fitted estimator to rows, as `refit_codes` promises.
+    """Refit code magnitudes and directions of a fitted estimator; implements `refit_codes`.
 
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Refitted in place; left as it was if anything fails.
+        Estimator to refit in place. It does not change if refitting fails.
     X : array-like of shape (n_samples, n_features)
-        Rows as the user passed them.
+        Rows passed by the user.
 
     Returns
     -------
     SparseDictionaryAutoencoder
-        The estimator itself.
+        The refitted estimator.
     """
     X = check_rows(sae, X, reset=False)
     check_finite_rows(X)
     weights = refit_weights(X, Weights.of(sae), resolve_device(sae.device))
-    # The optimiser's state belongs to the directions before.
+    # The optimiser's state belongs to the previous directions.
     _replace(sae, weights.attributes(), ("_moments", *Weights.attribute_names()))
     return sae
 
@@ -138,7 +138,7 @@ def _fit_next_block(sae, X):
     attributes["history_"] = sae.history_ + attributes["history_"]
     attributes["n_iter_"] += sae.n_iter_
     sae.n_outlier_rows_ += len(rows.moments.outliers)
-    # Weights of an activation that earlier blocks were fitted with would be taken for those of now.
+    # Weights left by another activation of earlier blocks would be used as those of this one.
     _replace(sae, attributes, ("bandwidths_", *Weights.attribute_names()))
 
 
@@ -160,13 +160,13 @@ def new_fit(sae, start, rows, observers=()):
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Gives the parameters.
+        Estimator whose parameters are used.
     start : Tensors
-        Trained in place.
+        Initial tensors, trained in place.
     rows : ScaledRows
         Rows to train on.
     observers : iterable of Observer, default=()
-        Called after the others.
+        Additional observers, called after the others.
 
     Returns
     -------
@@ -185,12 +185,12 @@ def new_fit(sae, start, rows, observers=()):
 
 
 def reaching(sae):
-    """Return the observer that takes an estimator to its `target_l0`."""
+    """Return the class of the observer that makes an estimator reach its `target_l0`."""
     return Steering if penalty_kind(sae) == "l1" else Aim
 
 
 def finished_attributes(sae, fit, X):
-    """Return what an estimator keeps of a fit to X, debiased if it asks for that."""
+    """Return the fitted attributes after a fit to X, with codes refitted if `debias` is True."""
     weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
         weights = refit_weights(X, weights, resolve_device(sae.device))
@@ -198,7 +198,7 @@ def finished_attributes(sae, fit, X):
 
 
 def row_attributes(rows):
-    """Return what an estimator keeps of the rows that it was first fitted to."""
+    """Return the fitted attributes that depend only on the first rows of a fit."""
     return {
         "outlier_cutoff_": rows.scaling.cutoff,
         "n_outlier_rows_": len(rows.moments.outliers),
@@ -208,12 +208,12 @@ def row_attributes(rows):
 
 
 def _fitted_attributes(sae, fit):
-    """Return what an estimator would keep if training stopped now."""
+    """Return the fitted attributes if training stopped now."""
     return _attributes(sae, fit, weights_of(fit.trainer, fit.rows))
 
 
 def _attributes(sae, fit, weights):
-    """Return what an estimator keeps of a fit that ends with some weights."""
+    """Return the fitted attributes of a fit with the given weights."""
     trainer = fit.trainer
     learned = weights.attributes() | settings_used(sae) | learned_of(trainer, fit.rows)
     return learned | {

@@ -1,4 +1,4 @@
-"""Rows prepared for training: measured, split, and scaled."""
+"""Prepare rows for training: measure, split and scale them."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ from skdict.decomposition._scaled_rows import ScaledRows
 
 
 def training_rows(sae, X, *, hold_out=True):
-    """Return `ScaledRows` of checked rows, in their own centre and scale.
+    """Return `ScaledRows` with centre and scale measured on the rows.
 
     Parameters
     ----------
     sae : SparseDictionaryAutoencoder
-        Gives the parameters.
+        Estimator whose parameters are used.
     X : array-like of shape (n, d)
-        Checked by `check_rows`.
+        Rows, checked by `check_rows`.
     hold_out : bool, default=True
-        Hold rows out where `sae` needs some to measure L0 on.
+        If True, hold out rows if `sae` needs them to measure L0.
     """
     moments = measure_rows(X, center=sae.center)
     scaling = row_scale(X, moments, sae.center, sae.rescale)
@@ -29,7 +29,7 @@ def training_rows(sae, X, *, hold_out=True):
 
 
 def block_rows(sae, X):
-    """Return `ScaledRows` of a later block, in the centre, scale and dtype of the first."""
+    """Return `ScaledRows` of a later block, with the centre, scale and dtype of the first."""
     moments = measure_rows(X, fitted_rule(sae))
     # Every block is shuffled in a different order.
     seed = _draw_seed(sae) + sae.n_steps_

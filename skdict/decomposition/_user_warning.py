@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line."""
+"""Warnings that point at a line of the user's code."""
 
 import sys
 import warnings
@@ -7,10 +7,10 @@ LIBRARIES = ("skdict", "sklearn", "joblib")
 
 
 def warn_user(message, category):
-    """Warn at the innermost call that is not in this package or scikit-learn.
+    """Issue a warning at the innermost call outside this package, scikit-learn and joblib.
 
-    How many calls lie between differs: `fit` is wrapped where scikit-learn has callbacks, and
-    may be called by a search.
+    The stack level varies: `fit` is wrapped if scikit-learn has callbacks, and may be called by a
+    search.
     """
     frame, level = sys._getframe(1), 2
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in LIBRARIES:

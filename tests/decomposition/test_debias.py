@@ -64,7 +64,7 @@ def test_saved_and_loaded(pair, data, tmp_path):
 
 def test_training_does_not_go_on_from_it(pair, data):
     _, sae = pair
-    with pytest.raises(ValueError, match="partial_fit does not know.*call refit_codes"):
+    with pytest.raises(ValueError, match="partial_fit does not know when.*call refit_codes"):
         sae.partial_fit(data.X)
     with pytest.raises(ValueError, match="debias=True"):
         SparseDictionaryAutoencoder(64, warm_start=True, debias=True, max_iter=1).set_params().fit(

@@ -139,7 +139,7 @@ def test_convergence_begins_the_last_fifth():
 def test_weights_that_are_not_finite_are_refused():
     fit = new_fit(learning_rate=1e30, max_iter=1)
     run_together([fit])
-    with pytest.raises(ValueError, match=r"training diverged.*learning_rate \(it is 1e\+30\)"):
+    with pytest.raises(ValueError, match=r"training diverged.*learning_rate \(currently 1e\+30\)"):
         weights_of(fit.trainer, fit.rows)
 
 

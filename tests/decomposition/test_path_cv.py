@@ -233,7 +233,7 @@ def test_activations_are_held_out_by_text_and_texts_go_in_a_pipeline():
             by_default.cv_results_["split1_test_fvu"], other.cv_results_["split1_test_fvu"]
         )
     assert pipeline.transform(stories.texts[:1]).shape[1] == 64
-    with pytest.raises(ValueError, match="20 groups .texts, for Activations., too few for 21"):
+    with pytest.raises(ValueError, match="20 groups .documents, for Activations., too few for 21"):
         cv(cv=21).fit(acts)
 
 

@@ -342,7 +342,7 @@ def test_partial_fit_takes_one_row_after_the_first_block(rows):
     assert sae.n_steps_ == 2
     with pytest.raises(ValueError, match="8 features"):
         sae.partial_fit(rows[:, :5])
-    with pytest.raises(ValueError, match="tied_weights=False or activation='relu' is not what"):
+    with pytest.raises(ValueError, match="tied_weights=False or activation='relu' differs"):
         sae.set_params(tied_weights=False).partial_fit(rows)
     with pytest.raises(ValueError, match="start afresh with a clone"):
         sae.set_params(tied_weights=True, n_components=3).partial_fit(rows)
@@ -585,5 +585,5 @@ def test_a_full_gpu_is_told_of_plainly(rows, monkeypatch):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(_training, "new_trainer", full)
-    with pytest.raises(MemoryError, match=r"lower batch_size \(it is 1024\) or n_components"):
+    with pytest.raises(MemoryError, match=r"lower batch_size \(currently 1024\) or n_components"):
         SparseDictionaryAutoencoder(16).fit(rows)

@@ -52,8 +52,8 @@ def test_blocks_go_on_from_the_alpha_found(rows):
     [
         ({"target_l0": 0}, "target_l0=0 is not accepted"),
         ({"target_l0": np.nan}, "target_l0=nan"),
-        ({"target_l0": 100}, "more than the 32 components"),
-        ({"target_l0": 5, "alpha": 0}, "alpha=0 cannot be steered"),
+        ({"target_l0": 100}, "more than the 32 features"),
+        ({"target_l0": 5, "alpha": 0}, "alpha=0 cannot be adjusted"),
     ],
 )
 def test_bad_targets(rows, params, message):

@@ -109,5 +109,5 @@ def test_bad_parameters(rows, options, error, message):
 
 
 def test_rows_of_another_width_than_the_fitted_dictionary(rows):
-    with pytest.raises(ValueError, match="X has 5 columns and the fitted dictionary decodes to 8"):
+    with pytest.raises(ValueError, match="X has 5 columns but the fitted dictionary decodes to 8"):
         TopKDictionary(PCA(2).fit(rows), 1).fit(rows[:, :5])

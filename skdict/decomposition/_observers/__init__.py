@@ -1,1 +1,1 @@
-"""What accompanies a `Fit`: each observer does one thing, at moments that the fit announces."""
+"""Observers of a `Fit`: each does one thing, at the points of training that the fit announces."""

@@ -1,8 +1,8 @@
-"""What an observer may do."""
+"""Base class of the observers of training."""
 
 
 class Observer:
-    """Does nothing at each moment of a `Fit`; subclasses override what they need."""
+    """Observer of a `Fit` that does nothing; subclasses override the methods they need."""
 
     def before_fit(self, fit):
         """Act before the first epoch."""
@@ -11,20 +11,20 @@ class Observer:
         """Act before the first batch of an epoch."""
 
     def after_read(self, fit, entry):
-        """Act after `entry` was appended to the history; it may be changed."""
+        """Act after `entry` is appended to the history; the entry may be modified."""
 
     def after_epoch(self, fit):
-        """Act after an epoch was counted."""
+        """Act after an epoch is counted."""
 
     def after_fit(self, fit):
-        """Act after the last epoch, unless training failed."""
+        """Act after the last epoch, unless training fails."""
 
     def close(self):
-        """Release what `before_fit` took, however training ended."""
+        """Release the resources acquired by `before_fit`, also if training fails."""
 
     def state(self):
-        """Return what `restore` needs, as a dict that fits in JSON."""
+        """Return the state for `restore`, as a dict that fits in JSON."""
         return {}
 
     def restore(self, state):
-        """Resume from the `state` at the end of an epoch."""
+        """Resume from a `state` returned at the end of an epoch."""

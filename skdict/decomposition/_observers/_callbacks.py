@@ -1,4 +1,4 @@
-"""scikit-learn's callback protocol, from version 1.9 on."""
+"""Support for the callback protocol of scikit-learn 1.9 and later."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ try:
 except ImportError:
 
     class CallbackSupportMixin:
-        """Stands in where scikit-learn has no callbacks; there is then no `set_callbacks`."""
+        """Placeholder for versions of scikit-learn without callbacks; has no `set_callbacks`."""
 
     def with_callbacks(method):
         """Return the method unchanged."""
@@ -17,16 +17,16 @@ except ImportError:
 
 
 class EpochCallbacks(Observer):
-    """Tells the callbacks of an estimator when its fit and each epoch begin and end.
+    """Observer that calls the callbacks of an estimator around the fit and each epoch.
 
     Parameters
     ----------
     estimator : estimator
-        Carries the callbacks, if `set_callbacks` was called.
+        Estimator that holds the callbacks, if `set_callbacks` was called.
     X : array-like
-        The rows being fitted.
+        Training rows.
     fitted_attributes : callable
-        Takes the `Fit` and returns what the estimator would hold if training stopped now.
+        Function from the `Fit` to the attributes of the estimator if training stopped now.
     """
 
     def __init__(self, estimator, X, fitted_attributes):
@@ -36,13 +36,13 @@ class EpochCallbacks(Observer):
         self._fit_task = self._epoch_task = None
 
     def before_fit(self, fit):
-        """Announce the fit."""
+        """Announce the start of the fit."""
         if self._begin:
             self._fit_task = self._begin(max_subtasks=fit.schedule.max_iter)
             self._fit_task.call_on_fit_task_begin(**self._said)
 
     def before_epoch(self, fit):
-        """Announce an epoch."""
+        """Announce the start of an epoch."""
         if self._fit_task:
             self._epoch_task = self._fit_task.subcontext(task_name="epoch")
             self._epoch_task.call_on_fit_task_begin(**self._said)
@@ -53,7 +53,7 @@ class EpochCallbacks(Observer):
             fit.stopped = True
 
     def end_fit(self, fit):
-        """Announce the end of the fit, once the estimator holds its results."""
+        """Announce the end of the fit, after the fitted attributes are set."""
         if self._fit_task:
             self._end(self._fit_task, fit)
 

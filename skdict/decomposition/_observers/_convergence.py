@@ -1,4 +1,4 @@
-"""Ending training early once the FVU settles."""
+"""Stop training early once the FVU has converged."""
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -7,12 +7,13 @@ from skdict.decomposition._user_warning import warn_user
 
 
 class Convergence(Observer):
-    """Begins the falling fifth of the schedule once the mean FVU of an epoch hardly changes.
+    """Observer that begins the decay of the learning rate once the FVU has converged.
 
     Parameters
     ----------
     tol : float
-        Largest change of the FVU of inliers between two epochs that counts as settled.
+        Tolerance: the FVU has converged when its mean over an epoch, without outlier rows, changes
+        by less than this from one epoch to the next.
     """
 
     def __init__(self, tol):
@@ -20,15 +21,15 @@ class Convergence(Observer):
         self._epoch_fvu, self._reads = [], []
 
     def before_epoch(self, fit):
-        """Start a new mean."""
+        """Reset the values of the epoch."""
         self._reads = []
 
     def after_read(self, fit, entry):
-        """Add to the mean."""
+        """Record the FVU without outlier rows."""
         self._reads.append(entry["fvu_inliers"])
 
     def after_epoch(self, fit):
-        """Compare the epoch with the one before."""
+        """Compare the mean FVU with that of the previous epoch."""
         self._epoch_fvu.append(sum(self._reads) / len(self._reads))
         if self._converged or len(self._epoch_fvu) < 2:
             return
@@ -38,18 +39,18 @@ class Convergence(Observer):
             fit.schedule.fall_now()
 
     def after_fit(self, fit):
-        """Warn if all epochs went by and the FVU still changed."""
+        """Warn if the FVU has not converged after the last epoch."""
         if not (self._converged or fit.stopped):
             warn_user(
-                f"FVU still changed by more than tol={self._tol} an epoch after "
+                f"the FVU did not converge to within tol={self._tol} per epoch in "
                 f"max_iter={fit.schedule.max_iter} epochs; raise max_iter or tol",
                 ConvergenceWarning,
             )
 
     def state(self):
-        """Return the mean FVU of each epoch."""
+        """Return the mean FVU of each epoch, and a flag for convergence."""
         return {"converged": self._converged, "epoch_fvu": self._epoch_fvu}
 
     def restore(self, state):
-        """Take up the `state`."""
+        """Restore the `state`."""
         self._converged, self._epoch_fvu = state["converged"], state["epoch_fvu"]

@@ -1,4 +1,4 @@
-"""A progress bar over rows."""
+"""Progress bar of training, in rows."""
 
 from tqdm.auto import tqdm
 
@@ -6,7 +6,7 @@ from skdict.decomposition._observers._base import Observer
 
 
 class Progress(Observer):
-    """Shows loss, FVU, L0 and dead features beside a bar."""
+    """Observer that shows a progress bar with loss, FVU, L0 and the number of dead features."""
 
     def before_fit(self, fit):
         """Open the bar."""
@@ -14,7 +14,7 @@ class Progress(Observer):
         self._bar = tqdm(total=total, unit="row", unit_scale=True)
 
     def after_read(self, fit, entry):
-        """Move the bar to the rows trained on, including those before a checkpoint."""
+        """Advance the bar to the rows trained on, including those before a checkpoint."""
         schedule = fit.schedule
         done = schedule.n_iter * schedule.n_rows + schedule.rows_here
         self._bar.update(done - self._bar.n)

@@ -1,25 +1,25 @@
-"""Re-initialising dead features."""
+"""Re-initialise dead features during training."""
 
 from skdict.decomposition._observers._base import Observer
 from skdict.decomposition._starts import FIRING_SHARE
 
 
 class Resampling(Observer):
-    """Re-initialises features silent for an epoch, until the learning rate falls.
+    """Observer that re-initialises features silent for an epoch, until the learning rate falls.
 
-    A feature re-initialised later would not get far. Features start from residuals of poorly
-    reconstructed rows.
+    The new features start from the residuals of poorly reconstructed rows. A feature re-initialised
+    while the learning rate falls would not have enough training.
     """
 
     def __init__(self):
         self._count = 0
 
     def after_read(self, fit, entry):
-        """Record how many features were re-initialised so far."""
+        """Record the number of features re-initialised so far."""
         entry["n_resampled"] = self._count
 
     def after_epoch(self, fit):
-        """Re-initialise features that fired on no row of the epoch."""
+        """Re-initialise the features that fired on no row of the epoch."""
         if not fit.schedule.is_falling:
             generator = fit.rows.generator_apart(fit.schedule.n_iter)
             sample = fit.rows.sample(generator)
@@ -30,5 +30,5 @@ class Resampling(Observer):
         return {"count": self._count}
 
     def restore(self, state):
-        """Take up the count."""
+        """Restore the count."""
         self._count = state["count"]

@@ -1,4 +1,4 @@
-"""Reaching a target L0: by steering alpha, or by the target of a penalty on L0."""
+"""Reach a target L0 on held-out rows by adjusting alpha, or the target of a penalty on L0."""
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -10,33 +10,33 @@ from skdict.decomposition._user_warning import warn_user
 # runs ahead of its effect and oscillates.
 GAIN = 0.25
 MOST_CHANGE = 1.5
-# How far a penalty's target is moved from what it is to reach, as a factor.
+# Maximum factor between the target of the penalty and the target L0.
 MOST_ASIDE = 2.0
 TOLERANCE = 0.05
-# Steering ends shortly before the last steps, which are too small to respond to it.
+# The last steps are too small to respond to an adjustment.
 LAST_SHARE = 0.02
 SMALLEST_ALPHA, LARGEST_ALPHA = 1e-6, 1e3
 
 
 class Reach(Observer):
-    """Measures L0 on held-out rows and warns if it misses a target.
+    """Observer that measures L0 on held-out rows and warns if it misses a target.
 
     Parameters
     ----------
     target : float
-        Active codes per row to reach.
+        Target number of active codes per row.
     held_out : torch.Tensor of shape (n, d), optional
-        Held-out rows, centred and scaled. By default L0 is that of the rows trained on,
-        and a miss is not reported: `partial_fit` does not know the end of training.
+        Held-out rows, centred and scaled. By default, L0 is measured on training rows and a miss
+        is not reported, because `partial_fit` does not know when training ends.
     """
 
     def __init__(self, target, held_out=None):
         self._target, self._held_out = target, held_out
-        # L0 on held-out rows divided by that on rows trained on.
+        # L0 on held-out rows divided by L0 on training rows.
         self._ratio = 1.0
 
     def after_epoch(self, fit):
-        """Compare L0 on held-out rows with that on rows trained on."""
+        """Update the ratio of L0 on held-out rows to L0 on training rows."""
         l0 = fit.history[-1]["l0"]
         if self._held_out is not None:
             self._ratio = fit.trainer.l0(self._held_out) / l0 if l0 > 0 else 1.0
@@ -50,29 +50,29 @@ class Reach(Observer):
             return
         how, remedy = self._told(fit)
         warn_user(
-            f"target_l0={self._target} was not reached: on rows held out {reached:.4g} codes fire"
+            f"target_l0={self._target} was not reached: L0 on held-out rows is {reached:.4g}"
             f"{how}; {remedy}",
             ConvergenceWarning,
         )
 
     def state(self):
-        """Return the ratio of held-out L0 to that in training."""
+        """Return the ratio of L0 on held-out rows to L0 on training rows."""
         return {"ratio": self._ratio}
 
     def restore(self, state):
-        """Take up the ratio."""
+        """Restore the ratio."""
         self._ratio = state["ratio"]
 
     def _told(self, fit):
-        """Return what more to say of a miss, and what to do."""
+        """Return a detail and a remedy for the warning about a missed target."""
         return "", "raise max_iter"
 
 
 class Steering(Reach):
-    """Moves alpha towards a target L0, measured on held-out rows; see `Reach`."""
+    """Observer that adjusts alpha until L0 on held-out rows reaches a target; see `Reach`."""
 
     def after_read(self, fit, entry):
-        """Move alpha, given the L0 of the last batches."""
+        """Adjust alpha, given the L0 of the last batches."""
         if fit.schedule.share_left > LAST_SHARE:
             excess = max(entry["l0"] * self._ratio, 1e-3) / self._target
             factor = np.clip(excess**GAIN, 1 / MOST_CHANGE, MOST_CHANGE)
@@ -83,14 +83,14 @@ class Steering(Reach):
         alpha = fit.trainer.penalty.strength
         remedy = "raise max_iter"
         if alpha <= 2 * SMALLEST_ALPHA:
-            remedy = "even without a penalty no more codes fire: lower target_l0"
+            remedy = "L0 is no higher even without a penalty, so lower target_l0"
         return f", at alpha_={alpha:.4g}", remedy
 
 
 class Aim(Reach):
-    """Moves the target of a penalty on L0 so that held-out rows reach it; see `Reach`.
+    """Observer that adjusts the target of a penalty until held-out rows reach it; see `Reach`.
 
-    The penalty alone settles where it balances the squared error, beside its target.
+    With a fixed target, L0 would settle where the penalty balances the squared error, off target.
     """
 
     def __init__(self, target, held_out=None):
@@ -98,11 +98,11 @@ class Aim(Reach):
         self._aim = target
 
     def before_epoch(self, fit):
-        """Set the target of the penalty."""
+        """Set the target of the penalty to the current aim."""
         fit.trainer.penalty.target = self._aim
 
     def after_read(self, fit, entry):
-        """Aim lower if there were more codes than there should be, and higher if fewer."""
+        """Lower the aim if L0 was above the target, and raise it if below."""
         if fit.schedule.share_left > LAST_SHARE:
             excess = max(entry["l0"] * self._ratio, 1e-3) / self._target
             factor = np.clip(excess**-GAIN, 1 / MOST_CHANGE, MOST_CHANGE)
@@ -111,10 +111,10 @@ class Aim(Reach):
             fit.trainer.penalty.target = self._aim
 
     def state(self):
-        """Return the ratio of held-out L0 to that in training, and the aim."""
+        """Return the ratio of L0 on held-out rows to L0 on training rows, and the aim."""
         return super().state() | {"aim": self._aim}
 
     def restore(self, state):
-        """Take up ratio and aim."""
+        """Restore the ratio and the aim."""
         super().restore(state)
         self._aim = state["aim"]
