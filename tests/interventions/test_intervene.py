@@ -289,7 +289,7 @@ FAULTS = {
     "no such feature": ({"edit": Ablate([1, 16])}, ValueError, "features holds 16, which does"),
     "negative feature": ({"edit": Ablate(-1)}, ValueError, "does not exist"),
     "feature twice": ({"edit": Ablate([1, 1])}, ValueError, "more than once"),
-    "features of a wrong kind": ({"edit": Ablate([0.5])}, TypeError, "whole numbers"),
+    "features of a wrong kind": ({"edit": Ablate([0.5])}, TypeError, "integers"),
     "no edit": ({"edit": "ablate"}, TypeError, "edit='ablate'"),
     "class for an edit": ({"edit": Ablate}, TypeError, "edit="),
     "edit of a wrong shape": ({"edit": lambda c: c[..., 1:]}, ValueError, "returned shape"),
