@@ -47,10 +47,11 @@ ACTIVATION_ARGUMENTS = {
     "--target-l0": {
         "metavar": "L0",
         "type": float,
-        "help": "target L0, the number of codes per token: the maximum with topk and the mean with "
+        "help": "target L0 (number of codes per token): the maximum with topk and the mean with "
         "batch_topk (default: 32, or a quarter of the features if that is less). With relu it is "
         "reached by adjusting alpha, starting from --alpha, which is recommended if one setting "
-        "must suit several layers; with jumprelu it replaces alpha (default: keep alpha fixed)",
+        "must suit several layers; with jumprelu it replaces alpha (default with relu and "
+        "jumprelu: keep alpha fixed)",
     },
     "--matryoshka": {
         "metavar": "SIZES",

@@ -30,7 +30,7 @@ with PCA and random directions, and print the contexts and explanations of a few
 HTML report covers all features.
 
 Without options it uses the bundled model and stories, needs no network, and takes less than a
-minute on two cores. One fifth of the texts is held out, and all printed results are on it.
+minute on two cores. One fifth of the texts is held out; all results are measured on it.
 """
 SHOWN_FEATURES = 8
 FEWEST_FIRINGS = 50

@@ -109,13 +109,13 @@ class AffineDictionary:
         return cls(**_as_tensors(fields, dtype, device))
 
     def encode(self, x):
-        """Encode rows (..., d) as codes (..., m)."""
+        """Encode rows (..., d) to codes (..., m)."""
         return self.nonlinearity(
             torch.nn.functional.linear(x - self.center, self.encoder, self.encoder_bias)
         )
 
     def decode(self, codes):
-        """Return the rows that codes stand for: (..., m) to (..., d)."""
+        """Decode codes (..., m) to rows (..., d)."""
         return codes @ self.components + self.offset
 
     def to(self, *args, **kwargs):
@@ -150,7 +150,7 @@ class HostDictionary:
         return cls(**_as_tensors(fields, dtype, device))
 
     def encode(self, x):
-        """Encode rows (..., d) as codes (..., m) on the host, without gradients."""
+        """Encode rows (..., d) to codes (..., m) on the host, without gradients."""
         x = x.detach().to(self.components)
         rows = x.reshape(-1, x.shape[-1]).cpu().numpy()
         codes = self.transform(rows)
@@ -158,7 +158,7 @@ class HostDictionary:
         return torch.from_numpy(codes).to(x).reshape(*x.shape[:-1], -1)
 
     def decode(self, codes):
-        """Return the rows that codes stand for: (..., m) to (..., d)."""
+        """Decode codes (..., m) to rows (..., d)."""
         return codes @ self.components + self.offset
 
     def to(self, *args, **kwargs):

@@ -44,7 +44,7 @@ class Lock:
     Attributes
     ----------
     by_kernel : bool
-        True if the kernel guarantees that no other process since this boot holds the lock.
+        True if the kernel holds the lock, which rules out other holders on this machine.
 
     Raises
     ------

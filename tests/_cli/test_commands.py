@@ -344,7 +344,7 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         ([*TOPK, "--target-l0", "nan"], "--target-l0=nan"),
         (
             [*TOPK[:-1], "jumprelu", "--alpha", "0.1", "--target-l0", "4"],
-            "--alpha 0.1 cannot be used with --activation jumprelu when --target-l0",
+            "--alpha 0.1 cannot be used with --activation jumprelu, when --target-l0",
         ),
         ([*TOPK, "--alpha", "0.1"], "--alpha 0.1 cannot be used with --activation topk"),
         (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),

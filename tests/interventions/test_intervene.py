@@ -286,7 +286,7 @@ FAULTS = {
     "place of a wrong kind": ({"hook_point": 3}, TypeError, "hook_point"),
     "wrong width": ({"dictionary": "narrow"}, ValueError, "16 wide.*width 5"),
     "no dictionary": ({"dictionary": object()}, TypeError, "no components_"),
-    "no such feature": ({"edit": Ablate([1, 16])}, ValueError, "features holds 16, which does"),
+    "no such feature": ({"edit": Ablate([1, 16])}, ValueError, "features contains 16, which does"),
     "negative feature": ({"edit": Ablate(-1)}, ValueError, "does not exist"),
     "feature twice": ({"edit": Ablate([1, 1])}, ValueError, "more than once"),
     "features of a wrong kind": ({"edit": Ablate([0.5])}, TypeError, "integers"),
