@@ -1,9 +1,9 @@
-"""skdict takes the hidden features out of language models, the scikit-learn way."""
+"""skdict finds interpretable features in language-model activations, the scikit-learn way."""
 
 from importlib import import_module
 
 __version__ = "0.2.0"
-# Loaded when first used, so that the command line can be interrupted while it loads.
+# Imported on first use, so that Ctrl-C works while the command line loads.
 _HOMES = {
     "ActivationExtractor": "feature_extraction",
     "Activations": "activations",

@@ -11,28 +11,28 @@ INTERRUPTED = 130
 def main(arguments=None):
     """Run one command and return its exit code: 0 done, 1 failed, 130 interrupted."""
     with _interruptible():
-        # Takes seconds, in which Ctrl-C would end in a traceback from anywhere.
+        # This import takes seconds, during which Ctrl-C would print a traceback.
         from skdict._cli._commands import run_command
     return run_command(arguments)
 
 
 def run():
-    """Run the command that the process was started with, and return its exit code."""
-    # A terminal that lacks a character shows its number.
+    """Run the command in `sys.argv` and return its exit code."""
+    # Escape characters that the terminal's encoding lacks instead of failing on them.
     sys.stdout.reconfigure(errors="backslashreplace")
     code = main()
-    # Nothing is left to be interrupted but the end of the process.
+    # The work is done, so Ctrl-C during shutdown may end the process at once.
     signal.signal(signal.SIGINT, _leave)
     return code
 
 
 @contextmanager
 def _interruptible():
-    """Leave at once on Ctrl-C, while nothing is under way that has to be tidied up."""
+    """Exit immediately on Ctrl-C while there is nothing to clean up."""
     try:
         before = signal.signal(signal.SIGINT, _leave)
     except ValueError:
-        # Not the main thread, which alone is interrupted.
+        # Signal handlers can be set in the main thread only.
         yield
         return
     if before is signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""Outputs tried before the work whose results they are to hold.
+"""Check that outputs can be written before starting the work that produces them.
 
 Floor 0: imports the standard library only.
 """
@@ -11,21 +11,21 @@ from pathlib import Path
 
 
 def check_output_file(name, path):
-    """Refuse a path that no file can be written to.
+    """Check that a file can be written, without changing anything.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     path : str or path
-        The file, there or to be made. Nothing is changed.
+        File to write; it may exist.
 
     Raises
     ------
     TypeError
-        If it is no path.
+        If `path` is not a path.
     ValueError
-        If it is a folder, or its folder cannot be made or written to.
+        If `path` is a folder, or its parent cannot be created or written to.
     """
     path = _as_path(name, path)
     if path.is_dir():
@@ -34,56 +34,56 @@ def check_output_file(name, path):
 
 
 def check_output_folder(name, path):
-    """Refuse a path that no folder with results can be written to.
+    """Check that a folder can be created or written to, without changing anything.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     path : str or path
-        The folder, there or to be made. Nothing is changed.
+        Folder to write to; it may exist.
 
     Raises
     ------
     TypeError
-        If it is no path.
+        If `path` is not a path.
     ValueError
-        If it is a file, or cannot be made or written to.
+        If `path` is a file, or cannot be created or written to.
     """
     path = _as_path(name, path)
     if path.exists() and not path.is_dir():
-        raise ValueError(f"{name}={str(path)!r} is a file; pass a folder, there or to be made")
+        raise ValueError(f"{name}={str(path)!r} is a file; pass a new or existing folder")
     _try_writing(name, path, path)
 
 
 def check_disk_space(name, path, n_bytes):
-    """Refuse a path on a disk with less free space than results take (`ValueError`)."""
+    """Raise `ValueError` if the disk has less than `n_bytes` of free space."""
     free = shutil.disk_usage(_nearest(Path(path).absolute())).free
     if n_bytes > free:
         raise ValueError(
-            f"{name}={str(path)!r} is to hold about {n_bytes / 1e6:.0f} MB, and "
-            f"{free / 1e6:.0f} MB are free there; choose another place, or free disk space"
+            f"{name}={str(path)!r} needs about {n_bytes / 1e6:.0f} MB, but only "
+            f"{free / 1e6:.0f} MB are free; free disk space, or choose another disk"
         )
 
 
 def _as_path(name, path):
     if not isinstance(path, (str, os.PathLike)) or not str(path):
-        raise TypeError(f"{name}={path!r} is not accepted: pass a path, as str or pathlib.Path")
+        raise TypeError(f"{name}={path!r} is not a path; pass a str or pathlib.Path")
     if "\x00" in str(path):
-        raise ValueError(f"{name}={path!r} is not accepted: pass a path without null characters")
+        raise ValueError(f"{name}={path!r} contains a null character; pass a path without one")
     path = Path(path)
     try:
         path.stat()
     except FileNotFoundError:
         pass
     except OSError as error:
-        # A name that is too long, or a file among its folders.
+        # For example a name that is too long, or a parent that is a file.
         raise _refused(name, path, error) from error
     return path
 
 
 def _try_writing(name, path, folder):
-    """Write a file that has no name, where the results go or the nearest folder above."""
+    """Write an unnamed file to the output folder, or to its nearest existing parent."""
     there = _nearest(folder.absolute())
     try:
         if not there.is_dir():
@@ -95,14 +95,14 @@ def _try_writing(name, path, folder):
 
 
 def _nearest(folder):
-    """Return a folder, or the nearest one above it that is there."""
+    """Return a folder, or its nearest existing parent."""
     return next(p for p in (folder, *folder.parents) if os.path.lexists(p))
 
 
 def _refused(name, path, error):
     return ValueError(
-        f"{name}={str(path)!r} cannot be written to ({error.strerror or error}); choose another "
-        f"place, or make it writable"
+        f"{name}={str(path)!r} cannot be written to ({error.strerror or error}); make it "
+        f"writable, or choose another path"
     )
 
 

@@ -1,33 +1,32 @@
-"""Texts that others wrote, made safe for a terminal and for a spreadsheet.
+"""Make untrusted text safe to show in a terminal or a spreadsheet.
 
 Floor 0: imports the standard library only.
 """
 
 import unicodedata
 
-# Controls, marks of direction and of no width, lone surrogates, and separators of lines.
+# Control characters, direction and zero-width marks, lone surrogates, and line separators.
 UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-# Invisible, but part of the spelling of Persian and Hindi words and of many emoji.
+# Invisible, but needed to spell Persian and Hindi words and many emoji.
 JOINERS = "\u200c\u200d"
-# Some spreadsheets take the wide forms of Japanese keyboards for the plain ones.
+# Some spreadsheets treat full-width characters like their ASCII equivalents.
 FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def printable(text, keep=""):
-    r"""Write out every character of a text that could steer a terminal.
+    r"""Escape every character of a text that could control a terminal.
 
     Parameters
     ----------
     text : str
-        Any text: of a data set, of a reply, of an error.
+        Untrusted text, such as a document, a reply or an error message.
     keep : str, default=""
-        Characters to leave as they are, such as the line breaks of a table.
+        Characters to leave unescaped, such as the line breaks of a table.
 
     Returns
     -------
     str
-        The text with escape sequences, other controls and marks of direction as Python writes
-        them, such as ``\x1b``.
+        The text with control characters and direction marks as Python escapes, such as ``\x1b``.
 
     Examples
     --------
@@ -38,17 +37,17 @@ def printable(text, keep=""):
 
 
 def sheet_cell(text):
-    """Return a text as a cell that no spreadsheet takes for a formula.
+    """Quote a text so that no spreadsheet evaluates it as a formula.
 
     Parameters
     ----------
     text : str
-        What the cell is to show.
+        Text to show in the cell.
 
     Returns
     -------
     str
-        The text, behind an apostrophe if it begins as a formula does; `cell_text` removes it.
+        The text, prefixed with an apostrophe if it starts like a formula; `cell_text` undoes this.
 
     Examples
     --------
@@ -59,17 +58,17 @@ def sheet_cell(text):
 
 
 def cell_text(cell):
-    """Return the text that `sheet_cell` made a cell of.
+    """Return the text of a cell written by `sheet_cell`.
 
     Parameters
     ----------
     cell : str
-        A cell of a sheet that was read.
+        Cell read from a spreadsheet.
 
     Returns
     -------
     str
-        Without the apostrophe, if one was put there.
+        The cell without the apostrophe that `sheet_cell` added, if any.
     """
     quoted = cell.startswith("'") and sheet_cell(cell[1:]) == cell
     return cell[1:] if quoted else cell
@@ -82,10 +81,10 @@ def _is_unsafe(character):
 
 
 def readable(text):
-    """Return text with the lone bytes of split characters put together, or replaced by U+FFFD."""
+    """Join the bytes of split characters in a text, and replace incomplete ones by U+FFFD."""
     return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
 def readable_token(vocabulary, token_id):
-    """Return the readable piece of a token; ``<id>`` without a vocabulary."""
+    """Return the readable text of a token; ``<id>`` without a vocabulary."""
     return f"<{token_id}>" if vocabulary is None else readable(vocabulary[token_id])

@@ -1,4 +1,4 @@
-"""Activations of tokens that know where they come from.
+"""Token activations that keep the document, position and id of every token.
 
 Floor 1: imports numpy, `_files` and `_store`.
 """
@@ -22,16 +22,16 @@ __all__ = ["Activations", "ActivationsWriter"]
 
 
 class Context(NamedTuple):
-    """A token in the text around it; `str` marks the token.
+    """A token and the text around it; `str` puts the token in brackets.
 
     Parameters
     ----------
     before : str
-        Text of the rows before.
+        Text before the token.
     token : str
-        Text of the row's own token.
+        Text of the token.
     after : str
-        Text of the rows after.
+        Text after the token.
     """
 
     before: str
@@ -43,37 +43,38 @@ class Context(NamedTuple):
 
 
 class Activations:
-    """Rows of activations, one for each token, with the token's document, position and id.
+    """Language-model activations: one row per token, with its document, position and token id.
 
-    It looks like an array of shape (n_tokens, width): scikit-learn's estimators and
-    splitters accept it. Indexing with a slice, a mask or an array of row numbers gives a
-    view that copies no rows and keeps the token table; an integer gives one row;
-    ``np.asarray`` gives all rows.
+    An instance behaves like an array of shape (n_tokens, width) and can be passed to
+    scikit-learn's estimators and splitters. Indexing with a slice, a boolean mask or an array of
+    row numbers returns a view that keeps the token table and copies no rows. Indexing with an
+    integer returns one row, and ``np.asarray`` returns all rows.
 
     Parameters
     ----------
     rows : ndarray or memmap of shape (n_tokens, width), floating
         The activations.
     documents : array-like of int, shape (n_tokens,)
-        The text that each row comes from: what ``groups=`` wants in a `GroupKFold`. Must
-        not decrease.
+        Document of each row, in non-decreasing order. Pass it as ``groups`` to a `GroupKFold` to
+        keep documents together.
     positions : array-like of int, shape (n_tokens,)
-        The token's index in its text. Must increase within a document.
+        Index of the token in its document. Must increase within a document.
     token_ids : array-like of int, shape (n_tokens,)
-        The token itself.
+        Token id of each row.
     vocabulary : sequence of str, optional
-        The readable piece of each token id; bytes of characters that are split over tokens
-        stand in it as lone surrogates, as ``bytes.decode(errors="surrogateescape")`` has them.
+        Text of each token id. Where a character is split across tokens, its bytes appear as lone
+        surrogates, as produced by ``bytes.decode(errors="surrogateescape")``.
     metadata : dict, optional
-        Where the rows come from (model, hook point, ...); must fit in JSON.
+        Provenance of the rows, such as model and hook point. Must be JSON serialisable.
 
     Raises
     ------
     TypeError
-        If the rows are not floating-point, or the vocabulary is not a sequence of strings.
+        If `rows` is not a two-dimensional floating-point array, or `vocabulary` is not a sequence
+        of strings.
     ValueError
-        If shapes differ, the order is not as stated, or a token id is negative or has no piece in
-        the vocabulary.
+        If the columns are not integers or differ in length, the rows are not ordered by document
+        and position, or a token id is negative or outside the vocabulary.
 
     Examples
     --------
@@ -107,14 +108,14 @@ class Activations:
 
     @property
     def shape(self):
-        """Number of rows, and width."""
+        """Number of rows and width."""
         index = self._index
         n_rows = index.stop - index.start if isinstance(index, slice) else len(index)
         return n_rows, self._base["rows"].shape[1]
 
     @property
     def dtype(self):
-        """Type of the values."""
+        """Data type of the rows."""
         return self._base["rows"].dtype
 
     ndim = 2
@@ -127,7 +128,10 @@ class Activations:
         fresh = not isinstance(self._index, slice)
         if dtype is not None and rows.dtype != dtype:
             if copy is False:
-                raise ValueError(f"rows are {rows.dtype}: {dtype} needs a copy")
+                raise ValueError(
+                    f"copy=False, but converting rows from {rows.dtype} to {dtype} needs a copy; "
+                    f"pass copy=None"
+                )
             return rows.astype(dtype)
         if copy and not fresh:
             return rows.copy()
@@ -143,31 +147,31 @@ class Activations:
         return view
 
     def _by_row_and_column(self, key):
-        """Return a view where all columns are asked for, else a plain array."""
+        """Return a view if all columns are selected, otherwise a plain array."""
         every_column = len(key) == 2 and (
             key[1] is Ellipsis or (isinstance(key[1], slice) and key[1] == slice(None))
         )
         if every_column and key[0] is not Ellipsis and key[0] is not None:
             return self[key[0]]
         if len(key) == 2 and isinstance(key[0], slice):
-            # Rows first, so that no other row is read.
+            # Select the rows first, so that no other row is read.
             return np.asarray(self[key[0]])[:, key[1]]
         return np.asarray(self)[key]
 
     def _compose(self, key):
-        """Return the base rows that a key into this view selects."""
+        """Return the base rows selected by a key into this view."""
         index = self._index
         if isinstance(key, slice):
             start, stop, step = key.indices(len(self))
             if isinstance(index, slice) and step == 1:
-                # Stays a slice, so that reading it copies no row.
+                # Keep a slice, so that reading it copies no rows.
                 return slice(index.start + start, index.start + max(start, stop))
         else:
             key = np.asarray(key)
             if key.ndim != 1 or (key.dtype.kind not in "iub" and key.size):
                 raise TypeError(
-                    f"rows cannot be selected by {key.dtype} of shape {key.shape}; pass a slice, "
-                    f"a list of whole numbers or a mask"
+                    f"the index is an array of {key.dtype} of shape {key.shape}; select rows with "
+                    f"a slice, a one-dimensional array of integers or a boolean mask"
                 )
             key = key if key.size else key.astype(np.intp)
         return (np.arange(index.start, index.stop) if isinstance(index, slice) else index)[key]
@@ -179,12 +183,12 @@ class Activations:
 
     @property
     def documents(self):
-        """Text that each row comes from, shape (n_tokens,)."""
+        """Document of each row, shape (n_tokens,)."""
         return self._column("documents")
 
     @property
     def positions(self):
-        """Index of each token in its text, shape (n_tokens,)."""
+        """Index of each token in its document, shape (n_tokens,)."""
         return self._column("positions")
 
     @property
@@ -193,47 +197,48 @@ class Activations:
         return self._column("token_ids")
 
     def token(self, row):
-        """Return the readable piece of a row's token.
+        """Return the text of a row's token.
 
         Parameters
         ----------
         row : int
-            Row of this view.
+            Row number in this view.
 
         Returns
         -------
         str
-            The piece, with its leading space; ``<id>`` without a vocabulary.
+            Text of the token, with its leading space if it has one; ``<id>`` without a
+            vocabulary.
 
         Raises
         ------
         IndexError
-            If there is no such row.
+            If `row` is out of range.
         """
         return readable(self._piece(self._base_row(row)))
 
     def context(self, row, *, before=8, after=4):
-        """Return the text around a row, within its document.
+        """Return a row's token with the text around it, within its document.
 
-        Neighbours are found in the rows this view was cut from, so a view of single
-        rows still has their text.
+        Neighbouring tokens are taken from the rows that this view selects from, so contexts are
+        complete even in a view of scattered rows.
 
         Parameters
         ----------
         row : int
-            Row of this view.
+            Row number in this view.
         before, after : int, default=8 and 4
-            Tokens on each side.
+            Number of tokens to show on each side.
 
         Returns
         -------
         Context
-            Text before, the token, text after.
+            The token with the text before and after it.
 
         Raises
         ------
         IndexError
-            If there is no such row.
+            If `row` is out of range.
         """
         here = self._base_row(row)
         documents = self._base["documents"]
@@ -250,7 +255,7 @@ class Activations:
 
     def _base_row(self, row):
         if not -len(self) <= row < len(self):
-            raise IndexError(f"row {row} is out of range: there are {len(self)} rows")
+            raise IndexError(f"row {row} is out of range for {len(self)} rows")
         row = int(row) % len(self)
         index = self._index
         return index.start + row if isinstance(index, slice) else int(index[row])
@@ -259,56 +264,58 @@ class Activations:
         return self._base[name][self._index]
 
     def save(self, folder):
-        """Write rows and token table to a folder that `load` reads.
+        """Save the rows and the token table to a folder.
 
-        Everything is written beside the folder first and then renamed, so that a folder
-        of this name is always whole. An earlier store of this name is replaced. Rows that come
-        some at a time are written by `ActivationsWriter`.
+        The folder is written under a temporary name and then renamed, so it is never seen half
+        written. An existing store of the same name is replaced. Use `ActivationsWriter` to save
+        rows in batches.
 
         Parameters
         ----------
         folder : str or path
-            Where to write.
+            Folder to create or replace.
 
         Raises
         ------
         FileExistsError
-            If the folder holds something else, or another process is writing to it.
+            If the folder exists and is not a store of activations, or another process is writing
+            to it.
         OSError
-            If it cannot be written, as on a full disk; an earlier store is then untouched.
+            If the folder cannot be written, for example because the disk is full. An existing
+            store is then left unchanged.
         TypeError
-            If the metadata do not fit in JSON.
+            If the metadata are not JSON serialisable.
         ValueError
-            If the metadata are not finite or nested more than about 30 deep, or the rows are a view
-            in another order than by document and position.
+            If the metadata contain numbers that are not finite or are nested more than about 30
+            levels deep, or the rows are not ordered by document and position.
         """
         write_whole(self, folder)
 
     @classmethod
     def load(cls, folder, *, verify=False):
-        """Return the activations of a folder, with the rows mapped and not read.
+        """Load activations from a folder, memory-mapping the rows.
 
         Parameters
         ----------
         folder : str or path
-            What `save` or `ActivationsWriter` wrote.
+            Folder written by `save` or `ActivationsWriter`.
         verify : bool, default=False
-            Whether all rows are read once and compared with the hashes in the manifest.
-            Otherwise sizes, the token table and both ends of each file of rows are checked.
+            If True, read all rows once and compare them with the hashes in the manifest. If False,
+            check only file sizes, the token table and both ends of each file of rows.
 
         Returns
         -------
         Activations
-            Pickles of it keep the paths of the rows, not the rows.
+            The stored activations. Pickling them stores the paths of the files, not the rows.
 
         Raises
         ------
         FileNotFoundError
-            If there is no store, or a file of it is missing.
+            If the folder is not a store, or one of its files is missing.
         ValueError
-            If the store is unfinished, of another format or version, its manifest was changed, or
-            a file of it is truncated, changed, not a regular file, or that of another shard or
-            store.
+            If the store is unfinished or of another format or version, its manifest was changed,
+            or one of its files is truncated, changed, not a regular file, or belongs to another
+            shard or store.
         """
         folder = Path(folder)
         restore_interrupted(folder)
@@ -318,7 +325,7 @@ class Activations:
 
 
 def _as_array(rows):
-    """Return rows as an array; tensors of any device and dtype are accepted."""
+    """Convert rows to an array; accept tensors on any device and of any dtype."""
     if isinstance(rows, (np.ndarray, ShardedRows)):
         return rows
     if hasattr(rows, "detach"):
@@ -329,33 +336,33 @@ def _as_array(rows):
 
 
 def _check_token_ids(token_ids, vocabulary):
-    """Refuse ids that would read another token's piece, or none."""
+    """Reject token ids that have no text, or would get that of another token."""
     if vocabulary is not None and (
         isinstance(vocabulary, (str, bytes, dict)) or not hasattr(vocabulary, "__getitem__")
     ):
         raise TypeError(
-            f"vocabulary is {type(vocabulary).__name__}; pass a list with the readable piece of "
-            f"each token id, or None"
+            f"vocabulary is {type(vocabulary).__name__}; pass a list with the text of each token "
+            f"id, or None"
         )
     wrong = token_ids < 0
-    accepted = "ids from 0"
+    accepted = "ids from 0 up"
     if vocabulary is not None:
         wrong |= token_ids >= len(vocabulary)
-        accepted += f" to {len(vocabulary) - 1}, the last in the vocabulary"
+        accepted = f"ids from 0 to {len(vocabulary) - 1}, the last in the vocabulary"
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"token_ids[{row}] is {token_ids[row]}; pass {accepted}, as the tokenizer gives them, "
-            f"and leave the rows of padding out"
+            f"token_ids[{row}] is {token_ids[row]}; pass {accepted}, as returned by the tokenizer, "
+            f"and drop the rows of padding tokens"
         )
 
 
 def _integers(name, values, n_rows):
-    """Return one column of the token table, checked."""
+    """Check one column of the token table and return it as an array."""
     column = np.asarray(values)
     if column.shape != (n_rows,) or column.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} has shape {column.shape} and dtype {column.dtype}; pass {n_rows} whole "
-            f"numbers, one for each row"
+            f"{name} has shape {column.shape} and dtype {column.dtype}; pass {n_rows} integers, "
+            f"one per row"
         )
     return column

@@ -1,4 +1,4 @@
-"""Warnings that skdict raises."""
+"""Warnings issued by skdict."""
 
 __all__ = ["DeadFeaturesWarning", "OutlierWarning"]
 
@@ -8,4 +8,4 @@ class DeadFeaturesWarning(UserWarning):
 
 
 class OutlierWarning(UserWarning):
-    """Few dimensions, positions or rows of activations would swamp all others."""
+    """A few dimensions, positions or rows of the activations dominate all others."""

@@ -149,7 +149,7 @@ def test_pickles_of_a_loaded_store_keep_paths(acts, tmp_path):
     pickled = pickle.dumps(Activations.load(tmp_path / "store")[3:6])
     np.testing.assert_array_equal(rows_of(pickle.loads(pickled)), rows_of(acts)[3:6])
     acts[:5].save(tmp_path / "store")
-    with pytest.raises(ValueError, match="has changed since it was loaded"):
+    with pytest.raises(ValueError, match="has changed since the store was loaded"):
         rows_of(pickle.loads(pickled))
 
 
@@ -176,11 +176,11 @@ def test_load_says_what_is_wrong(acts, tmp_path):
     [
         ({"rows": np.zeros((2, 2), int)}, TypeError, "float16, float32 or float64"),
         ({"rows": np.zeros(2)}, TypeError, "two-dimensional"),
-        ({"documents": [0]}, ValueError, "pass 2 whole numbers"),
+        ({"documents": [0]}, ValueError, "pass 2 integers"),
         ({"token_ids": [0.5, 1.0]}, ValueError, "token_ids"),
         ({"documents": [1, 0]}, ValueError, "sort the rows"),
         ({"positions": [1, 1]}, ValueError, "row 1"),
-        ({"token_ids": [0, -1]}, ValueError, r"token_ids\[1\] is -1; pass ids from 0, as"),
+        ({"token_ids": [0, -1]}, ValueError, r"token_ids\[1\] is -1; pass ids from 0 up, as"),
         ({"token_ids": [2, 0], "vocabulary": ["a", "b"]}, ValueError, r"\[0\] is 2.* 0 to 1"),
         ({"token_ids": [0, 0], "vocabulary": []}, ValueError, "the last in the vocabulary"),
         ({"vocabulary": {"a": 0}}, TypeError, "vocabulary is dict; pass a list"),
@@ -200,13 +200,13 @@ def test_bad_tables(change, error, message):
 
 @pytest.mark.parametrize("key", [10, -11])
 def test_rows_out_of_range(acts, key):
-    with pytest.raises(IndexError, match="there are 10 rows"):
+    with pytest.raises(IndexError, match="out of range for 10 rows"):
         acts[key]
 
 
 @pytest.mark.parametrize("key", [np.array([0.5]), np.array(3), [[1, 2]], Ellipsis])
 def test_other_keys(acts, key):
-    with pytest.raises(TypeError, match="whole numbers or a mask"):
+    with pytest.raises(TypeError, match="array of integers or a boolean mask"):
         acts[key]
 
 

@@ -123,7 +123,7 @@ def is_whole_or_refused(folder, digest):
     try:
         Activations.load(folder, verify=True)
     except FileNotFoundError as error:
-        assert "holds no activations.json" in str(error)
+        assert "has no activations.json" in str(error)
         return False
     except ValueError as error:
         assert "is unfinished" in str(error)
@@ -143,7 +143,7 @@ def test_extract_goes_on_to_the_same_store(server, texts, extracted, tmp_path, m
         assert run.code in ((0, 130) if send == signal.SIGINT else (0, -send)), run.told
         assert "Traceback" not in run.told
         if run.code == 130:
-            assert "interrupted; what is done is kept: the same command goes on" in run.told
+            assert "interrupted; finished work is kept, run the same command again" in run.told
         for name, digest in zip(STORES, digests, strict=True):
             whole = is_whole_or_refused(out / name, digest)
             assert whole or run.code != 0
@@ -248,7 +248,7 @@ def test_extract_on_a_full_disk_keeps_what_is_written(server, texts, extracted, 
     assert run.code == 1
     assert "skdict: error: " in run.told
     assert "could not be written" in run.told
-    assert "free disk space and start again" in run.told
+    assert "free disk space and run again" in run.told
     for name in STORES:
         assert not is_whole_or_refused(out / name, None)
         assert [p.name for p in (out / name).iterdir()] == ["activations.json"]
@@ -286,7 +286,7 @@ def test_saving_on_a_full_disk_leaves_what_was_there(server, tmp_path):
     sae = SparseDictionaryAutoencoder(50, max_iter=1, random_state=0).fit(rows)
     save_dictionary(sae, tmp_path / "saved" / "_save_second")
     run = start(server, tmp_path, save_over, tmp_path / "saved", limit=20_000)
-    assert run.told.count("what was there before is untouched") == 2, run.told
+    assert run.told.count("existing files are left unchanged") == 2, run.told
     assert Activations.load(tmp_path / "saved" / "save").metadata == {"number": 0}
     again = load_dictionary(tmp_path / "saved" / "_save_second")
     np.testing.assert_array_equal(again.components_, sae.components_)

@@ -1,4 +1,4 @@
-"""What a command says on standard error while it works."""
+"""Report progress and warnings of a command on standard error."""
 
 import sys
 import time
@@ -7,19 +7,19 @@ from skdict._text import printable
 
 
 class Clock:
-    """Report progress with the seconds since the start, and warnings.
+    """Report progress with the time since the start, and warnings.
 
     Parameters
     ----------
     silent : bool
-        If True, progress is not reported. Warnings always are.
+        If True, report warnings only.
     """
 
     def __init__(self, silent):
         self._silent, self._start = silent, time.perf_counter()
 
     def seconds(self):
-        """Return the seconds since the start, to a tenth."""
+        """Return the seconds since the start, rounded to a tenth."""
         return round(time.perf_counter() - self._start, 1)
 
     def say(self, what):
@@ -28,5 +28,5 @@ class Clock:
             print(f"[{self.seconds():5.1f} s] {printable(what)}", file=sys.stderr, flush=True)
 
     def warn(self, what):
-        """Warn, even where progress is not reported."""
+        """Print a warning, even if progress is not reported."""
         print(f"skdict: warning: {printable(what)}", file=sys.stderr, flush=True)

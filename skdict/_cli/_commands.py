@@ -1,4 +1,4 @@
-"""Run a command; whatever goes wrong is told in one line."""
+"""Run a command and report any failure in one line."""
 
 import argparse
 import os
@@ -9,24 +9,24 @@ from skdict._cli import demo, extract, fit, report, show
 from skdict._text import printable
 
 DESCRIPTION = """\
-skdict takes the hidden features out of language models: it reads a model's activations on
-texts, learns a sparse dictionary of them, and shows what each feature responds to.
+skdict finds interpretable features in language-model activations: it reads the activations of
+a model on texts, fits a sparse dictionary to them, and shows what each feature responds to.
 """
 EPILOG = """\
-Start with: python -m skdict demo
+To get started, run: python -m skdict demo
 
-An error is one line and the exit code 1; SKDICT_TRACEBACK=1 shows where it arose.
+Errors are reported in one line, with exit code 1. Set SKDICT_TRACEBACK=1 to see the traceback.
 """
 DONE, FAILED, INTERRUPTED = 0, 1, 130
-# Their messages say all, without the name of the class.
+# Their messages are clear without the name of the class.
 TOLD = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are raised and not printed."""
+    """Parser that raises errors instead of printing them and exiting."""
 
     def error(self, message):
-        """Raise what is wrong with the arguments (`ValueError`)."""
+        """Raise `ValueError` with the message of the error."""
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
@@ -36,12 +36,12 @@ def run_command(arguments=None):
     Parameters
     ----------
     arguments : list of str or None, default=None
-        Name of the command and its arguments; None for those of the process.
+        Name of the command and its arguments; None for the arguments of the process.
 
     Returns
     -------
     int
-        Exit code: 0 done, 1 failed, 130 interrupted. Failures are one line on standard error.
+        Exit code: 0 done, 1 failed, 130 interrupted. A failure prints one line on standard error.
     """
     hint = ""
     try:
@@ -53,7 +53,7 @@ def run_command(arguments=None):
         print(f"skdict: interrupted{hint}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read the output has left; what is still to be written would fail once more.
+        # The reader of the output has gone, so discard the rest instead of failing on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
@@ -80,7 +80,7 @@ def _parser():
 
 
 def _told(error):
-    """Return an error as one line that is safe to show."""
+    """Return an error as one line that is safe to print."""
     text = " ".join(str(error).split())
     if not text or not isinstance(error, TOLD):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

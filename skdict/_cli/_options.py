@@ -1,4 +1,4 @@
-"""Options of a command: from its defaults, from a settings file, from the command line."""
+"""Options of a command, from its defaults, a settings file and the command line."""
 
 import argparse
 import json
@@ -11,18 +11,18 @@ from skdict._files import replace_file
 REQUIRED = object()
 _FOLDER = {"nargs": "?", "type": Path, "default": REQUIRED}
 DICTIONARY = {"dictionary": _FOLDER | {"metavar": "FOLDER", "help": "folder of a saved dictionary"}}
-STORE = {"store": _FOLDER | {"metavar": "STORE", "help": "folder of activations"}}
+STORE = {"store": _FOLDER | {"metavar": "STORE", "help": "folder of saved activations"}}
 COMMON = {
     "--settings": {
         "metavar": "FILE",
         "type": Path,
-        "help": "YAML or JSON file of options, named as here; those given on the command line "
-        "take precedence",
+        "help": "YAML or JSON file with values for these options; options given on the command "
+        "line take precedence",
     },
     "--json": {
         "action": "store_true",
         "default": False,
-        "help": "print the results as JSON on standard output, and nothing else",
+        "help": "print only the results, as JSON on standard output",
     },
 }
 
@@ -33,18 +33,18 @@ def add_command(commands, name, run, *, arguments, help, description, resumes=Fa
     Parameters
     ----------
     commands : argparse subparsers
-        Where to.
+        Subparsers to add the command to.
     name : str
-        Of the command.
+        Name of the command.
     run : callable
-        Takes the options as a namespace.
+        Function that runs the command, given its options as a namespace.
     arguments : dict of str to dict
-        For each argument what `add_argument` takes; a `default` of `REQUIRED` has to be given
-        on the command line or in the settings file.
+        Keyword arguments of `add_argument` for each argument. An argument whose `default` is
+        `REQUIRED` must be given on the command line or in the settings file.
     help, description : str
-        For the reader.
+        Short and long help texts.
     resumes : bool, default=False
-        Whether the same command goes on where it was interrupted.
+        If True, running the same command again resumes an interrupted run.
     """
     parser = commands.add_parser(
         name,
@@ -58,7 +58,7 @@ def add_command(commands, name, run, *, arguments, help, description, resumes=Fa
         default = details.pop("default")
         if not any(default is absent for absent in (None, False, REQUIRED)):
             details["help"] += f" (default: {default})"
-        # What was not given stays away, so that a settings file can fill it in.
+        # Leave options that were not given unset, so that a settings file can provide them.
         absent = argparse.SUPPRESS if flag.startswith("-") else None
         action = parser.add_argument(flag, default=absent, **details)
         actions[action.dest], defaults[action.dest] = action, default
@@ -68,18 +68,18 @@ def add_command(commands, name, run, *, arguments, help, description, resumes=Fa
 
     parser.set_defaults(run=settle_and_run)
     if resumes:
-        hint = "; what is done is kept: the same command goes on from there"
+        hint = "; finished work is kept, run the same command again to resume"
         parser.set_defaults(after_interruption=hint)
 
 
 def save_settings(folder, settings):
-    """Write settings beside a result, as a file that `--settings` takes."""
+    """Write the settings of a result to its folder, as a file for `--settings`."""
     content = json.dumps(settings, indent=1) + "\n"
     replace_file(Path(folder) / "settings.json", content.encode())
 
 
 def as_settings(options, **used):
-    """Return options as they fit in JSON, with what was really used in place of None."""
+    """Return options as JSON values, replacing defaults by the values actually used."""
     settings = {k: v for k, v in vars(options).items() if k not in ("settings", "json")} | used
     return {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
 
@@ -92,29 +92,33 @@ def _settle(given, actions, defaults):
     missing = [name for name, value in settled.items() if value is REQUIRED]
     if missing:
         flags = [actions[name].option_strings or [name.upper()] for name in missing]
-        raise ValueError(f"{', '.join(f[0] for f in flags)} is missing: it has to be given")
+        names = ", ".join(f[0] for f in flags)
+        raise ValueError(f"missing {names}; pass it on the command line or in --settings FILE")
     return argparse.Namespace(**settled)
 
 
 def _read_settings(path, actions):
-    """Return the options of a settings file, checked and converted."""
+    """Read, check and convert the options of a settings file."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"--settings {path}: {error.strerror.lower()}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = " ".join(str(error).split())
-        raise ValueError(f"--settings {path}: neither YAML nor JSON ({line})") from error
+        raise ValueError(f"--settings {path}: not valid YAML or JSON ({line})") from error
     if content is None:
         return {}
     accepted = sorted(name.replace("_", "-") for name in actions if name != "settings")
     if not isinstance(content, dict):
-        raise ValueError(f"--settings {path}: holds no options; accepted are {', '.join(accepted)}")
+        raise ValueError(
+            f"--settings {path}: not a mapping of options; accepted options are "
+            f"{', '.join(accepted)}"
+        )
     content = {str(name).replace("-", "_"): value for name, value in content.items()}
     unknown = [name.replace("_", "-") for name in content if name.replace("_", "-") not in accepted]
     if unknown:
         raise ValueError(
-            f"--settings {path}: {', '.join(unknown)} is no option; accepted are "
+            f"--settings {path}: unknown option {', '.join(unknown)}; accepted options are "
             f"{', '.join(accepted)}"
         )
     return {
@@ -125,14 +129,14 @@ def _read_settings(path, actions):
 
 
 def _as_argument(value):
-    """Return a value of a settings file as text that the command line takes."""
+    """Return a value of a settings file as command-line text."""
     if isinstance(value, dict):
         return json.dumps(value)
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _convert(told, value, action):
-    """Return a value of a settings file as the command line would have given it."""
+    """Convert a value of a settings file as the command line would."""
     is_flag = action.nargs == 0
     if is_flag != isinstance(value, bool):
         wanted = "true or false" if is_flag else "a value, not true or false"

@@ -1,4 +1,4 @@
-"""Options of the commands that run a model on texts, and what follows from them."""
+"""Options of the commands that run a model on texts, and the objects they define."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from skdict.models import hook_points
 
 
 def parse_device_map(text):
-    """Return a device map as Transformers takes it: "auto", or a dict given as JSON."""
+    """Parse a device map for Transformers: "auto", or a dict as JSON."""
     if text == "auto":
         return text
     try:
@@ -23,8 +23,8 @@ def parse_device_map(text):
         places = None
     if not isinstance(places, dict) or not places:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no device map; pass auto, or JSON from module names to devices such as "
-            f"'{{\"\": 0}}'"
+            f"{text!r} is not a device map; pass auto, or a JSON object from module names to "
+            f"devices such as '{{\"\": 0}}'"
         )
     return places
 
@@ -32,55 +32,55 @@ def parse_device_map(text):
 READING_ARGUMENTS = {
     "--model": {
         "metavar": "MODEL",
-        "help": "name of a model on the Hugging Face hub, a folder, or a .gguf file (default: "
+        "help": "name of a model on the Hugging Face Hub, a folder, or a .gguf file (default: "
         "the bundled model)",
     },
     "--texts": {
         "metavar": "PATH",
         "type": Path,
-        "help": f"a .txt file (lines of {SEPARATOR} separate texts, or else blank lines), a "
-        ".jsonl, .csv or .parquet file (one text a record), all in UTF-8, or a folder of such "
-        "files (default: the bundled stories)",
+        "help": f"a .txt file (texts separated by lines of {SEPARATOR}, or by blank lines if "
+        "there are none), a .jsonl, .csv or .parquet file (one text per record), or a folder of "
+        "such files, all in UTF-8 (default: the bundled stories)",
     },
     "--field": {
         "metavar": "NAME",
         "default": "text",
-        "help": "field of .jsonl, .csv and .parquet that holds the text",
+        "help": "field of .jsonl, .csv and .parquet records that holds the text",
     },
     "--max-length": {
         "metavar": "N",
         "type": int,
         "default": 256,
-        "help": "tokens that the model reads together, special tokens included",
+        "help": "maximum number of tokens per sequence, including special tokens",
     },
     "--long-texts": {
         "choices": ("truncate", "split", "raise"),
         "default": "truncate",
-        "help": "treatment of texts longer than --max-length: cut them off, read them in several "
-        "windows, or refuse them",
+        "help": "how to treat texts longer than --max-length: truncate them, split them into "
+        "windows, or raise an error",
     },
     "--model-dtype": {
         "choices": ("auto", "float32", "bfloat16"),
         "default": "float32",
-        "help": "dtype of the model's weights; auto is the dtype they were saved in",
+        "help": "dtype of the model's weights; auto uses the dtype they were saved in",
     },
     "--device-map": {
         "metavar": "MAP",
         "type": parse_device_map,
-        "help": "placement of a model's modules on several devices: auto, or a JSON object from "
-        "module names to devices; needs accelerate (default: all on --device)",
+        "help": "placement of the model on several devices: auto, or a JSON object from module "
+        "names to devices; requires accelerate (default: all of it on --device)",
     },
     "--trust-remote-code": {
         "action": "store_true",
         "default": False,
-        "help": "run the Python code that a model brings with it; read that code first",
+        "help": "run Python code that comes with the model; read that code first",
     },
-    "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:0"},
+    "--device": {"default": "auto", "help": "device to compute on: auto, cpu, cuda or cuda:0"},
 }
 
 
 def given_texts(options, clock, *, fewest=1):
-    """Return the texts that the options name, or the bundled stories, and report their number."""
+    """Load the texts given by the options, or the bundled stories, and report on them."""
     found = Texts(load_stories().texts, "the bundled stories")
     if options.texts is not None:
         found = read_texts(options.texts, options.field, fewest=fewest)
@@ -89,21 +89,22 @@ def given_texts(options, clock, *, fewest=1):
 
 
 def make_extractor(options, hook_point, **others):
-    """Return the extractor that the options describe.
+    """Return the extractor defined by the options.
 
     Parameters
     ----------
     options : Namespace
-        Options that `READING_ARGUMENTS` defines.
+        Options defined in `READING_ARGUMENTS`.
     hook_point : str or None
-        Where to read; None is the residual stream after the middle block.
+        Hook point to read; None for the residual stream after the middle block.
     **others : dict
         Further parameters of `ActivationExtractor`.
 
     Returns
     -------
     ActivationExtractor
-        Unchecked, unless its model had to be loaded to choose the hook point.
+        Extractor whose parameters are not yet checked, unless the model was loaded to choose the
+        hook point.
     """
     extractor = ActivationExtractor(
         load_stories().model if options.model is None else options.model,

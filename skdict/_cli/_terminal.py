@@ -1,4 +1,4 @@
-"""Results on standard output."""
+"""Print results on standard output."""
 
 import json
 
@@ -6,10 +6,10 @@ from skdict._text import printable
 
 
 def show(text):
-    """Print a text; escape sequences, which others may have put into it, are written out."""
+    """Print a text, escaping control sequences that untrusted sources may have put into it."""
     print(printable(text, keep="\n"))
 
 
 def show_json(results):
-    """Print results as JSON, whose own escapes keep all beyond ASCII from the terminal."""
+    """Print results as JSON, which escapes everything but printable ASCII."""
     print(json.dumps(results, indent=1))

@@ -1,4 +1,4 @@
-"""Measure texts in characters and tokens, and warn where most of the tokens would be cut off."""
+"""Measure texts in characters and tokens, and warn if most of the tokens would be cut off."""
 
 from statistics import median
 from typing import NamedTuple
@@ -8,23 +8,23 @@ from sklearn.utils import gen_batches
 from skdict.models import context_length, encode_texts
 
 MOST_CUT = 0.5
-# Tokens are counted and dropped: no more texts than these are held as tokens at a time.
+# Number of texts to tokenize at a time, because tokens are only counted, not kept.
 BATCH_TEXTS = 1024
 
 
 class TextLengths(NamedTuple):
-    """Tokens of texts, special ones aside.
+    """Lengths of texts in tokens, not counting special tokens.
 
     Parameters
     ----------
     per_text : list of int
         Number of tokens of each text.
     n_read : int
-        Number of tokens that the model reads of all texts.
+        Total number of tokens that the model reads.
     window : int
-        Most tokens that it reads together.
+        Maximum number of tokens per sequence.
     context : int or None
-        Length of the model's context, special tokens included, if it states one.
+        Context length of the model, including special tokens, if the model states one.
     """
 
     per_text: list
@@ -34,14 +34,14 @@ class TextLengths(NamedTuple):
 
 
 def report_characters(found, clock):
-    """Report the number of texts, their lengths in characters, and what was passed over.
+    """Report the number of texts, their lengths in characters, and what was skipped.
 
     Parameters
     ----------
     found : Texts
-        What was read.
+        Texts to report on.
     clock : Clock
-        Where to report.
+        Clock to report with.
     """
     lengths = [len(text) for text in found.texts]
     described = (
@@ -49,9 +49,9 @@ def report_characters(found, clock):
         f"longest {max(lengths):,}"
     )
     if found.n_empty:
-        described += f"; empty ones skipped: {found.n_empty:,}"
+        described += f"; {found.n_empty:,} empty texts skipped"
     if found.n_ignored:
-        described += f"; other entries of the folder ignored: {found.n_ignored:,}"
+        described += f"; {found.n_ignored:,} other entries of the folder ignored"
     clock.say(described)
 
 
@@ -61,16 +61,17 @@ def report_tokens(found, extractor, clock):
     Parameters
     ----------
     found : Texts
-        What was read.
+        Texts to report on.
     extractor : ActivationExtractor
-        What will read the texts.
+        Extractor that will read the texts.
     clock : Clock
-        Where to report.
+        Clock to report with.
 
     Returns
     -------
     dict of str to int
-        `n_texts`, `n_empty`, `n_ignored`, `n_tokens` and `n_tokens_read`, as JSON has them.
+        Counts for the JSON results: `n_texts`, `n_empty`, `n_ignored`, `n_tokens` and
+        `n_tokens_read`.
     """
     lengths = measure_lengths(extractor, found.texts)
     clock.say(_describe_tokens(lengths, extractor.long_texts))
@@ -87,19 +88,19 @@ def report_tokens(found, extractor, clock):
 
 
 def measure_lengths(extractor, texts):
-    """Count the tokens of each text, and those that an extractor reads of them.
+    """Count the tokens of each text, and how many of them an extractor reads.
 
     Parameters
     ----------
     extractor : ActivationExtractor
-        What will read the texts.
+        Extractor that will read the texts.
     texts : list of str
-        Texts.
+        Texts to tokenize.
 
     Returns
     -------
     TextLengths
-        Counts without the tokens that the tokenizer adds around a text.
+        Counts without the special tokens that the tokenizer adds.
     """
     model, tokenizer, _ = extractor._reading().check()
     context = context_length(model)
@@ -121,12 +122,12 @@ def _describe_tokens(lengths, long_texts):
     read = "all are read"
     if lengths.n_read < n_tokens:
         share = lengths.n_read / n_tokens
-        read = f"{lengths.n_read:,} ({share:.0%}) are read, at most {lengths.window:,} of a text"
+        read = f"{lengths.n_read:,} ({share:.0%}) are read, at most {lengths.window:,} per text"
     elif longest > lengths.window:
-        limit = "at a time" if long_texts == "split" else "of a text are accepted"
+        limit = "at a time" if long_texts == "split" else "per text are accepted"
         read = f"at most {lengths.window:,} {limit}"
     return (
-        f"{n_tokens:,} tokens: median {median(lengths.per_text):,.0f} a text, longest "
+        f"{n_tokens:,} tokens: median {median(lengths.per_text):,.0f} per text, longest "
         f"{longest:,}; {read}"
     )
 
@@ -136,9 +137,9 @@ def _describe_cut(lengths, max_length):
     longer = ""
     if lengths.context is None or max_length < lengths.context:
         limit = "" if lengths.context is None else f" (at most {lengths.context:,} for this model)"
-        longer = f", or a larger --max-length{limit} to read more of each"
+        longer = f", or a larger --max-length{limit} to read more of each text"
     return (
-        f"most of the text is cut off: {lengths.n_read:,} of {n_tokens:,} tokens "
+        f"most of the text is cut off: only {lengths.n_read:,} of {n_tokens:,} tokens "
         f"({lengths.n_read / n_tokens:.0%}) are read, the first {lengths.window:,} of each text; "
-        f"pass --long-texts split to read all of them{longer}"
+        f"pass --long-texts split to read all tokens{longer}"
     )

@@ -1,4 +1,4 @@
-"""Read the texts that a command is given: a file, or a folder of files."""
+"""Read the texts for a command from a file or a folder of files."""
 
 import stat
 from typing import NamedTuple
@@ -7,24 +7,24 @@ from skdict._cli._text_formats import PARSERS, SEPARATOR, parse_file
 
 ACCEPTED = "pass a .txt, .jsonl, .csv or .parquet file, or a folder of such files"
 SEPARATED = (
-    f"in .txt, lines of {SEPARATOR} or else blank lines separate texts; in .jsonl, .csv and "
-    f".parquet each record is one"
+    f"in .txt files, texts are separated by lines of {SEPARATOR}, or by blank lines if there are "
+    f"none; in .jsonl, .csv and .parquet files, each record is one text"
 )
 
 
 class Texts(NamedTuple):
-    """Texts, where they come from, and what was passed over.
+    """Texts, their origin, and counts of what was skipped.
 
     Parameters
     ----------
     texts : list of str
-        Texts that hold more than white space.
+        Texts that are not blank.
     origin : str
-        Name for progress messages.
+        Description of the source, for progress messages.
     n_empty : int
         Number of records skipped because their text is empty.
     n_ignored : int
-        Number of entries of a folder ignored because they are of another kind.
+        Number of entries of a folder ignored because they are not files of texts.
     """
 
     texts: list
@@ -34,30 +34,30 @@ class Texts(NamedTuple):
 
 
 def read_texts(path, field="text", *, fewest=1):
-    """Return the texts of a file or folder.
+    """Read the texts of a file or folder.
 
     Parameters
     ----------
     path : Path
-        A .txt, .jsonl, .csv or .parquet file in UTF-8, or a folder. Of a folder, files of these
-        kinds are read in the order of their names; hidden files, others and subfolders are
+        A .txt, .jsonl, .csv or .parquet file in UTF-8, or a folder. The files of these types in a
+        folder are read in the order of their names; hidden files, other files and subfolders are
         ignored.
     field : str, default="text"
-        Field that holds the text, in formats that have fields.
+        Field that holds the text, in formats with fields.
     fewest : int, default=1
-        Smallest number of texts accepted.
+        Smallest accepted number of texts.
 
     Returns
     -------
     Texts
-        Plain texts are stripped of white space around them; those of records are as they
-        stand there.
+        Texts found. Texts of .txt files are stripped of surrounding white space; those of records
+        are unchanged.
 
     Raises
     ------
     ValueError
-        If something cannot be read or is malformed, or there are fewer texts; the message
-        names the file and the place in it.
+        If a file cannot be read or is malformed, or there are too few texts; the message names the
+        file and the location in it.
     """
     is_folder = stat.S_ISDIR(_mode(path))
     files, n_ignored = _files_of(path) if is_folder else ([path], 0)
@@ -70,13 +70,13 @@ def read_texts(path, field="text", *, fewest=1):
         number = f"{len(texts)} text{'s' if len(texts) != 1 else ''}"
         empty = f" ({n_empty} empty skipped)" if n_empty else ""
         raise ValueError(
-            f"--texts {path}: holds {number}{empty}; pass at least {fewest}: {SEPARATED}"
+            f"--texts {path}: contains {number}{empty}; pass at least {fewest} ({SEPARATED})"
         )
     return Texts(texts, str(path), n_empty, n_ignored)
 
 
 def _files_of(folder):
-    """Return the files of a folder that hold texts, by name, and the number of other entries."""
+    """Return the files of texts in a folder, sorted by name, and the number of other entries."""
     entries = sorted(folder.iterdir())
     files = [
         entry
@@ -86,7 +86,7 @@ def _files_of(folder):
     if not files:
         raise ValueError(
             f"--texts {folder}: none of its {len(entries)} entries is a file of texts (subfolders "
-            f"are not read); {ACCEPTED}"
+            f"are ignored); {ACCEPTED}"
         )
     return files, len(entries) - len(files)
 
@@ -94,12 +94,12 @@ def _files_of(folder):
 def _read_file(path, field):
     if not stat.S_ISREG(_mode(path)):
         raise ValueError(
-            f"--texts {path}: is not a regular file but a pipe or a device; write the texts to a "
+            f"--texts {path}: not a regular file but a pipe or device; write the texts to a "
             f"file first"
         )
     if path.suffix.lower() not in PARSERS:
-        kind = f"{path.suffix} files are" if path.suffix else "a file without a suffix is"
-        raise ValueError(f"--texts {path}: {kind} not read; {ACCEPTED}")
+        kind = f"{path.suffix} files are" if path.suffix else "files without a suffix are"
+        raise ValueError(f"--texts {path}: {kind} not supported; {ACCEPTED}")
     try:
         return parse_file(path, field)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`skdict demo`: from texts to readable features in under a minute."""
+"""`skdict demo`: from texts to interpretable features in under a minute."""
 
 import json
 import textwrap
@@ -25,48 +25,48 @@ from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer
 from skdict.metrics import compare_dictionaries
 
 DESCRIPTION = """\
-Read the activations of a language model on texts, learn a sparse dictionary of them, compare
-it with PCA and random directions, and show in which contexts a few of its features fire and
-how they are explained. A page to open in a browser has all of them.
+Read the activations of a language model on texts, fit a sparse dictionary to them, compare it
+with PCA and random directions, and print the contexts and explanations of a few features. An
+HTML report covers all features.
 
-With no option it uses the bundled model and stories, needs no network, and takes less than a
-minute on two cores. A fifth of the texts is held out; every figure printed is on those.
+Without options it uses the bundled model and stories, needs no network, and takes less than a
+minute on two cores. One fifth of the texts is held out; all results are measured on it.
 """
 SHOWN_FEATURES = 8
 FEWEST_FIRINGS = 50
-# Of those held out some explain, some choose and some test.
+# Held-out texts are split into three parts: to write, to select and to score explanations.
 FEWEST_HELD_OUT = 3
 FEWEST_TEXTS = 5 * FEWEST_HELD_OUT
 EXPLAINED_FEATURES = 150
 ARGUMENTS = READING_ARGUMENTS | {
     "--hook-point": {
-        "metavar": "PLACE",
-        "help": "where to read, such as resid_post.2: the residual stream after block 2, counted "
-        "from 0 (default: after the middle block)",
+        "metavar": "HOOK_POINT",
+        "help": "hook point to read, such as resid_post.2, the residual stream after block 2, "
+        "counted from 0 (default: the residual stream after the middle block)",
     },
     "--n-components": {
         "metavar": "N",
         "type": int,
-        "help": "features in the dictionary (default: 4 times the model's width)",
+        "help": "number of features (default: 4 times the width of the model)",
     },
     **SPARSITY_ARGUMENTS,
     "--out": {
         "metavar": "FOLDER",
         "type": Path,
         "default": Path("skdict-demo"),
-        "help": "where results are written",
+        "help": "folder to write the results to",
     },
 }
 
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "texts in, a sparse dictionary, readable features out"
+    help = "go from texts to a sparse dictionary and interpretable features"
     add_command(commands, "demo", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
 def run(options):
-    """Read, learn, compare, explain, and print what came out."""
+    """Extract activations, fit and compare dictionaries, explain features, print the results."""
     _check(options)
     clock = Clock(silent=options.json)
     extractor, lengths, train, test = _read(options, clock)
@@ -99,7 +99,7 @@ def run(options):
 
 
 def _check(options):
-    """Refuse what would fail only after minutes of work."""
+    """Check options that would otherwise fail only after minutes of work."""
     sparsity_params(options)
     if options.n_components is not None:
         check_number("--n-components", options.n_components, low=1, integer=True)
@@ -109,7 +109,7 @@ def _check(options):
 
 
 def _read(options, clock):
-    """Return the extractor, the lengths of texts, and the activations to train and test on."""
+    """Return the extractor, the lengths of the texts, and training and test activations."""
     found = given_texts(options, clock, fewest=FEWEST_TEXTS)
     extractor = make_extractor(options, options.hook_point)
     lengths = report_tokens(found, extractor, clock)
@@ -117,16 +117,18 @@ def _read(options, clock):
 
 
 def _extract(extractor, texts, clock):
-    """Return the activations of all but a fifth of the texts, and of that fifth."""
+    """Return the activations of four fifths of the texts, and of the held-out fifth."""
     held_out = np.arange(len(texts)) % 5 == 4
     acts = extractor.fit_transform(texts)
-    clock.say(f"{len(acts):,} rows of width {acts.shape[1]:,} at {extractor.hook_point}")
+    clock.say(
+        f"extracted {len(acts):,} rows of width {acts.shape[1]:,} from {extractor.hook_point}"
+    )
     is_test = held_out[acts.documents]
     n_held_out = len(np.unique(acts.documents[is_test]))
     if n_held_out < FEWEST_HELD_OUT:
         raise ValueError(
             f"--texts: only {n_held_out} of {held_out.sum()} held-out texts are long enough to "
-            f"give rows, and {FEWEST_HELD_OUT} are needed; pass more texts, or longer ones"
+            f"give rows, but {FEWEST_HELD_OUT} are needed; pass more or longer texts"
         )
     return acts[~is_test], acts[is_test]
 
@@ -139,13 +141,13 @@ def _learn(options, train, clock):
         random_state=0,
         verbose=not options.json,
     ).fit(train)
-    steered = "" if options.target_l0 is None else f", with alpha steered to {sae.alpha_:.3g}"
-    clock.say(f"learned a dictionary of {len(sae.components_):,} features{steered}")
+    steered = "" if options.target_l0 is None else f", with alpha adjusted to {sae.alpha_:.3g}"
+    clock.say(f"fitted a dictionary with {len(sae.components_):,} features{steered}")
     return sae
 
 
 def _explain(out, sae, test, clock):
-    """Write the page; return the interpreter, and summary, explanation and score of features."""
+    """Write the report; return the interpreter, and the summaries of some features."""
     interpreter = FeatureInterpreter(sae, n_features=EXPLAINED_FEATURES, random_state=0).fit(test)
     clock.say(f"explained {len(interpreter.features_)} features")
     write_report(out / "report.html", sae, test, scores=interpreter, verbose=False)
@@ -154,7 +156,7 @@ def _explain(out, sae, test, clock):
 
 
 def _compare(sae, train, test, clock):
-    """Return the table of all methods as they are, one at equal L0, and that L0."""
+    """Return a comparison of the methods as fitted, one at equal L0, and that L0."""
     methods = {
         "sparse dictionary": sae,
         "PCA": PCA(random_state=0).fit(train),
@@ -166,12 +168,12 @@ def _compare(sae, train, test, clock):
     cut = compare_dictionaries(methods, None, test, n_active=n_active, scorers=scorers)
     for table in (whole, cut):
         table.records[:] = map(_in_json, table.records)
-    clock.say("compared it with PCA and random directions")
+    clock.say("compared the dictionary with PCA and random directions")
     return whole, cut, n_active
 
 
 class _ThreeFigures(InterpretabilityScorer):
-    """The measures of interpretability that fit in a table on a terminal."""
+    """Scorer with the three measures that fit in a table on a terminal."""
 
     def measure(self, estimator, X):
         found = super().measure(estimator, X)
@@ -183,12 +185,12 @@ class _ThreeFigures(InterpretabilityScorer):
 
 
 def _explained_summaries(sae, interpreter, test):
-    """Return (summary, explanation, score) of some features, drawn from those that fire often."""
+    """Return summary, explanation and score of some features drawn from those that fire often."""
     codes = sae.transform(test)
     counts = np.bincount(codes.indices, minlength=codes.shape[1])
     scored = np.flatnonzero(interpreter.status_ == "scored")
     often = scored[counts[interpreter.features_[scored]] >= FEWEST_FIRINGS]
-    # A short text leaves few that fire often.
+    # With little text, possibly no feature fires often.
     drawn = np.random.default_rng(0).permutation(often if len(often) else scored)
     chosen = np.sort(drawn[:SHOWN_FEATURES])
     summaries = summarize_features(codes, test, interpreter.features_[chosen])
@@ -197,12 +199,12 @@ def _explained_summaries(sae, interpreter, test):
 
 
 def _in_json(measures):
-    """Return measures with None for what is not defined, which JSON has no number for."""
+    """Return measures with None in place of NaN, which JSON cannot represent."""
     return {name: None if value != value else value for name, value in measures.items()}
 
 
 def _paragraph(found):
-    """Return what is printed of a feature."""
+    """Return the text printed for a feature."""
     summary, explanation, score = found
     head, *contexts = str(summary).split("\n")
     told = printable(textwrap.shorten(explanation.text, 150, placeholder=" ..."))
@@ -210,26 +212,26 @@ def _paragraph(found):
 
 
 def _as_record(summary, explanation, score):
-    """Return what is written of a feature to results.json."""
+    """Return the record of a feature for results.json."""
     return asdict(summary) | {"explanation": explanation.text, "score": score}
 
 
 def _print_tables(whole, cut, n_active):
-    show(f"\nOn held-out texts, each method as it is:\n\n{whole}")
-    show(f"\nEach row cut to its {n_active} strongest codes:\n\n{cut}")
+    show(f"\nAll methods on the held-out texts:\n\n{whole}")
+    show(f"\nThe same, keeping the {n_active} strongest codes of each row:\n\n{cut}")
 
 
 def _print_features(n_features, paragraphs):
     show(
-        "\nfvu: fraction of variance unexplained (0 is perfect); l0: codes that fire on a "
-        "token;\nn_dead: features that never fire; density: how often the median feature fires; "
-        "score: how well\nwords predict codes (correlation on other texts; 1 is perfect); "
-        "context_gain: how much of that\nthe token alone would not reach; control: the score of "
-        "explanations exchanged between features."
+        "\nfvu: fraction of variance unexplained (0 is perfect); l0: codes that fire per token;\n"
+        "n_dead: features that never fire; density: fraction of rows on which the median feature "
+        "fires;\nscore: explanation score (correlation on other texts; 1 is perfect); "
+        "context_gain: part of the\nscore that the token alone would not reach; control: score "
+        "of the shuffled-explanation control."
     )
     show(
-        f"\n{n_features} features drawn at random. Tokens come with their share of the "
-        "feature's total;\ncontexts with the strength of the code at the token in brackets:\n"
+        f"\n{n_features} features drawn at random. Each token is shown with its share of the "
+        "feature's total\nactivation, each context with the code at the token in brackets:\n"
     )
     show(paragraphs)
 
@@ -247,9 +249,9 @@ def _print_next_steps(options, extractor, sae):
         sparsity = f"target_l0={options.target_l0}"
     show(
         f"""
-Written to {options.out}: results.json, features.txt, and report.html, to open in a browser
+Results are in {options.out}: results.json, features.txt, and report.html (open it in a browser)
 
-Your own model and texts:
+To use your own model and texts:
 
   python -m skdict demo --model MODEL --texts PATH --hook-point resid_post.6
 
@@ -261,7 +263,7 @@ In Python:
 
 
 def _write(folder, results, paragraphs):
-    """Write the results, each file in one step."""
+    """Write the result files, each atomically."""
     files = {
         "results.json": json.dumps(results, indent=1) + "\n",
         "features.txt": paragraphs + "\n",

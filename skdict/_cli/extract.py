@@ -1,4 +1,4 @@
-"""`skdict extract`: the activations of a model on texts, kept on disk."""
+"""`skdict extract`: save the activations of a model on texts to disk."""
 
 import hashlib
 import json
@@ -26,53 +26,54 @@ from skdict.feature_extraction import NoRowsError
 from skdict.models import fingerprint
 
 DESCRIPTION = """\
-Read the activations of a language model on texts, at one place or several in one pass, and keep
-them: one store for each place, at FOLDER/PLACE, for `fit`, `show` and Activations.load.
+Read the activations of a language model on texts, at one or several hook points in one pass, and
+save them to disk. Each hook point gets its own store, FOLDER/HOOK_POINT, for use with `fit`,
+`show` and Activations.load.
 
-Run the same command again to resume after an interruption: at most one shard of texts is read
+Run the same command again to resume after an interruption; at most one shard of texts is read
 again.
 
-With no model and no texts it uses the bundled ones and needs no network.
+Without --model and --texts it uses the bundled model and stories and needs no network.
 """
 ARGUMENTS = READING_ARGUMENTS | {
     "--out": {
         "metavar": "FOLDER",
         "type": Path,
         "default": REQUIRED,
-        "help": "where the stores are written",
+        "help": "folder to write the stores to",
     },
     "--hook-point": {
-        "metavar": "PLACE",
+        "metavar": "HOOK_POINT",
         "action": "append",
-        "help": "where to read, such as resid_post.2; may be given several times (default: after "
-        "the middle block)",
+        "help": "hook point to read, such as resid_post.2; repeat the option for several "
+        "(default: the residual stream after the middle block)",
     },
     "--batch-size": {
         "metavar": "N",
         "type": int,
         "default": 32,
-        "help": "texts in a forward pass",
+        "help": "number of texts per forward pass",
     },
     "--skip-first": {
         "metavar": "N",
         "type": int,
         "default": 1,
-        "help": "positions left out at the start of each text, or of each window of a text that "
-        "is split",
+        "help": "number of positions to skip at the start of each text, or of each window of a "
+        "split text",
     },
     "--dtype": {
         "choices": ("float32", "float16"),
         "default": "float32",
-        "help": "dtype of the rows; float16 takes half the space",
+        "help": "dtype of the stored rows; float16 takes half the space",
     },
     "--texts-per-shard": {
         "metavar": "N",
         "type": int,
         "default": 256,
-        "help": "texts in a shard, after each of which an interrupted run can resume",
+        "help": "number of texts per shard; an interrupted run resumes after the last shard",
     },
 }
-# Rows and their shards follow from these: a store made with others is not resumed.
+# Options that determine the rows and shards; a store made with other values is not resumed.
 SOURCE_OPTIONS = (
     "max_length",
     "long_texts",
@@ -88,7 +89,7 @@ TABLE_BYTES = 12
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "texts in, activations of a model kept on disk"
+    help = "save the activations of a model on texts to disk"
     add_command(
         commands,
         "extract",
@@ -101,7 +102,7 @@ def add_parser(commands):
 
 
 def run(options):
-    """Say what it will take, do it, and say what there is."""
+    """Report an estimate of the cost, extract the activations, and report the result."""
     _check(options)
     clock = Clock(silent=options.json)
     points = options.hook_point or [None]
@@ -120,7 +121,7 @@ def run(options):
         done = _texts_done(writers, len(texts))
         _say_estimate(clock, estimate, texts, points)
         if done:
-            clock.say(f"resuming: {done:,} of {len(texts):,} texts are there already")
+            clock.say(f"resuming: {done:,} of {len(texts):,} texts are already done")
         estimate.refuse_without_space(options.out, done / len(texts))
         _write(writers, reading, texts, options, done)
     results = {
@@ -134,14 +135,14 @@ def run(options):
 
 
 def _check(options):
-    """Refuse what would fail only after the model is loaded or texts are read."""
+    """Check options that would otherwise fail only after loading the model and the texts."""
     for name in ("texts_per_shard", "batch_size"):
         flag = "--" + name.replace("_", "-")
         check_number(flag, getattr(options, name), low=1, integer=True)
     check_number("--skip-first", options.skip_first, low=0, integer=True)
     points = options.hook_point or []
     if len(set(points)) < len(points):
-        raise ValueError(f"--hook-point {' '.join(points)}: pass each place once")
+        raise ValueError(f"--hook-point {' '.join(points)}: pass each hook point once")
     check_output_folder("--out", options.out)
 
 
@@ -156,31 +157,31 @@ def _extractor(options, hook_point):
 
 
 class _Estimate:
-    """What a run takes, from what a sample of the texts gave."""
+    """Estimated cost of a run, based on a sample of the texts."""
 
     def __init__(self, n_rows, row_bytes, memory_bytes):
         self.n_rows, self.memory_bytes = n_rows, memory_bytes
         self.disk_bytes = n_rows * row_bytes
 
     def refuse_without_space(self, out, share_done):
-        """Refuse what the disk cannot hold, before work begins."""
+        """Raise `ValueError` if the disk has too little free space for the remaining texts."""
         place = next(p for p in (out.resolve(), *out.resolve().parents) if p.exists())
         free = shutil.disk_usage(place).free
         needed = self.disk_bytes * (1 - share_done)
         if needed > free:
             raise ValueError(
-                f"about {_readable(needed)} are needed and {_readable(free)} are free at "
-                f"{str(place)!r}; choose another --out, fewer texts or hook points, or "
+                f"the activations need about {_readable(needed)}, but only {_readable(free)} are "
+                f"free at {str(place)!r}; choose another --out, fewer texts or hook points, or "
                 f"--dtype float16"
             )
 
 
 def _estimate(reading, texts, texts_per_shard):
-    """Read a sample of the texts and return what all of them will take."""
+    """Read a sample of the texts and estimate the cost of all of them."""
     spread = np.linspace(0, len(texts) - 1, min(SAMPLE_TEXTS, len(texts))).round().astype(int)
     longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-    # The longest last: it gives rows if any text does, and does not count.
-    # A copy, so that the tokens of the sample are not counted.
+    # The longest text comes last and is not counted: it only makes sure that there are rows.
+    # Run a copy, so that the tokens of the sample are not counted either.
     sample = replace(reading).run([texts[i] for i in (*spread, longest)])
     acts = next(iter(sample.values()))
     n_rows = np.count_nonzero(acts.documents < len(spread)) * len(texts) / len(spread)
@@ -193,14 +194,14 @@ def _estimate(reading, texts, texts_per_shard):
 
 def _say_estimate(clock, estimate, texts, points):
     clock.say(
-        f"{len(texts):,} texts give about {estimate.n_rows:,} rows at {', '.join(points)}: about "
-        f"{_readable(estimate.disk_bytes)} on disk; model and rows of one shard take about "
-        f"{_readable(estimate.memory_bytes)} of memory"
+        f"{len(texts):,} texts will give about {estimate.n_rows:,} rows at {', '.join(points)}: "
+        f"about {_readable(estimate.disk_bytes)} on disk, and about "
+        f"{_readable(estimate.memory_bytes)} of memory for the model and one shard"
     )
 
 
 def _open_writers(stack, options, reading, texts):
-    """Return the store of each place, to be begun or gone on with."""
+    """Create or resume the store of each hook point."""
     model, tokenizer, _ = reading.check()
     content = json.dumps(texts).encode()
     source = {
@@ -219,14 +220,14 @@ def _open_writers(stack, options, reading, texts):
 
 
 def _texts_done(writers, n_texts):
-    """Return how many texts are in every store."""
+    """Return the number of texts that all stores contain."""
     return min(n_texts if w.complete else w.next_document for w in writers.values())
 
 
 def _write(writers, reading, texts, options, done):
     bar = tqdm(total=len(texts), initial=done, unit="text", disable=options.json)
     with bar, warnings.catch_warnings():
-        # The sample has told of them.
+        # The sample has already warned of outliers.
         warnings.simplefilter("ignore", OutlierWarning)
         for start in range(done, len(texts), options.texts_per_shard):
             chunk = texts[start : start + options.texts_per_shard]
@@ -244,7 +245,7 @@ def _append(writers, reading, chunk, start):
     except NoRowsError:
         return
     for point, writer in writers.items():
-        # Where the process died between two stores, the first is one chunk ahead.
+        # If the process died between writing two stores, the first is one chunk ahead.
         if not writer.complete and writer.next_document <= start:
             writer.append(activations[point], next_document=start + len(chunk))
 
@@ -266,13 +267,13 @@ def _report(options, results):
     for point, store in results["stores"].items():
         n_rows, width = store["shape"]
         show(f"{point}: {n_rows} rows of width {width}, {store['dtype']}, in {store['folder']}")
-    show(f"{results['padding_share']:.1%} of the tokens that went through the model were padding")
+    show(f"{results['padding_share']:.1%} of the tokens processed by the model were padding")
     first = next(iter(results["stores"].values()))["folder"]
-    show(f"\nNext:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
+    show(f"\nNext step:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
 
 
 def _readable(n_bytes):
-    """Return a size as people read it."""
+    """Return a human-readable size."""
     for unit in ("B", "KB", "MB", "GB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""`skdict fit`: a store of activations in, a saved dictionary out."""
+"""`skdict fit`: fit a dictionary to a store of activations and save it."""
 
 import time
 from pathlib import Path
@@ -24,12 +24,11 @@ from skdict.decomposition import (
 from skdict.io import MANIFEST, checkpoint_path, fit_resumable, load_dictionary
 
 DESCRIPTION = """\
-Learn a sparse dictionary of the activations in a store, as `extract` or Activations.save wrote
-it, and save it to a folder that `show` and load_dictionary read. Rows are read from disk as they
-are needed.
+Fit a sparse dictionary to a store of activations written by `extract` or Activations.save, and
+save it to a folder for use with `show` and load_dictionary. Rows are read from disk as needed.
 
-A checkpoint is written after each epoch: run the same command again to resume after an
-interruption; it ends with the same dictionary.
+A checkpoint is written after each epoch. Run the same command again to resume after an
+interruption; the resulting dictionary is the same as without one.
 """
 ARGUMENTS = {
     **STORE,
@@ -37,32 +36,32 @@ ARGUMENTS = {
         "metavar": "FOLDER",
         "type": Path,
         "default": REQUIRED,
-        "help": "where the dictionary is saved",
+        "help": "folder to save the dictionary to",
     },
     "--n-components": {
         "metavar": "N",
         "type": int,
-        "help": "features in the dictionary (default: 4 times the width of the rows)",
+        "help": "number of features (default: 4 times the width of the rows)",
     },
     **ACTIVATION_ARGUMENTS,
-    "--max-iter": {"metavar": "N", "type": int, "default": 10, "help": "epochs"},
-    "--batch-size": {"metavar": "N", "type": int, "default": 1024, "help": "rows in a step"},
+    "--max-iter": {"metavar": "N", "type": int, "default": 10, "help": "number of epochs"},
+    "--batch-size": {"metavar": "N", "type": int, "default": 1024, "help": "rows per step"},
     "--learning-rate": {
         "metavar": "R",
         "type": float,
-        "help": "of Adam (default: what suits the activation)",
+        "help": "learning rate of Adam (default: depends on the activation)",
     },
     "--seed": {
         "metavar": "N",
         "type": int,
         "default": 0,
-        "help": "of the first directions and the order of rows",
+        "help": "random seed for the initial directions and the order of rows",
     },
-    "--device": {"default": "auto", "help": "auto, cpu, cuda or cuda:0"},
+    "--device": {"default": "auto", "help": "device to compute on: auto, cpu, cuda or cuda:0"},
     "--precision": {
         "choices": ("auto", "float32", "bfloat16"),
         "default": "auto",
-        "help": "what matrices are rounded to inside products",
+        "help": "dtype that matrices are rounded to inside products",
     },
 }
 TRIAL_BATCHES = 8
@@ -70,14 +69,14 @@ TRIAL_BATCHES = 8
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "activations in, a sparse dictionary saved"
+    help = "fit a sparse dictionary to saved activations"
     add_command(
         commands, "fit", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION, resumes=True
     )
 
 
 def run(options):
-    """Say what it will take, do it, and say what came out."""
+    """Report an estimate of the cost, fit the dictionary, and report the result."""
     _check(options)
     clock = Clock(silent=options.json)
     acts = Activations.load(options.store)
@@ -96,13 +95,13 @@ def run(options):
             dictionary = _fit(options, acts, sparsity, metadata, clock)
         else:
             checkpoint_path(options.out).unlink(missing_ok=True)
-            clock.say(f"{options.out} holds the dictionary of these settings already")
+            clock.say(f"{options.out} already holds a dictionary with these settings")
         save_settings(options.out, settings)
     _report(options, dictionary, clock)
 
 
 def _check(options):
-    """Refuse what would fail only after rows are read or an epoch is done."""
+    """Check options that would otherwise fail only after reading rows or training an epoch."""
     for name in ("n_components", "max_iter", "batch_size"):
         if getattr(options, name) is not None:
             flag = "--" + name.replace("_", "-")
@@ -127,20 +126,21 @@ def _fit(options, acts, sparsity, metadata, clock):
         verbose=not options.json,
     )
     check_autoencoder_params(estimator)
-    # The dictionary, and a checkpoint with gradients, two moments and encoder beside it.
+    # Space for the dictionary and for a checkpoint with encoder, gradients and two moments.
     n_numbers = 2 * (options.n_components or 1) * acts.shape[1]
     check_disk_space("--out", options.out, 4 * n_numbers * max(4, acts.dtype.itemsize))
     _say_estimate(estimator, acts, clock)
     checkpoint = checkpoint_path(options.out)
     if checkpoint.is_file():
-        clock.say(f"going on from {checkpoint}")
+        clock.say(f"resuming from {checkpoint}")
     return fit_resumable(estimator, acts, options.out, metadata=metadata)
 
 
 def _already_there(out, metadata):
-    """Return the dictionary that an equal run saved, or None where there is none.
+    """Return the dictionary saved by a run with the same settings, or None.
 
-    Another one is refused: nothing that took long is replaced unasked.
+    A dictionary with other settings raises ValueError, because replacing it could lose hours of
+    work.
     """
     restore_interrupted(out)
     if not (out / MANIFEST).is_file():
@@ -149,32 +149,33 @@ def _already_there(out, metadata):
     there, now = dictionary.metadata_.get("fit") or {}, metadata["fit"]
     differing = [name for name in there | now if there.get(name) != now.get(name)]
     if differing:
-        told = ", ".join(f"{k} is {there.get(k)!r} there and {now.get(k)!r} now" for k in differing)
+        told = ", ".join(f"{k} was {there.get(k)!r} and is now {now.get(k)!r}" for k in differing)
         raise ValueError(
-            f"--out {out} holds another dictionary: {told}; choose another folder or remove it"
+            f"--out {out} holds a dictionary with other settings: {told}; choose another folder, "
+            f"or remove this one"
         )
     return dictionary
 
 
 def _say_estimate(estimator, acts, clock):
-    """Say how many steps there will be, and about how long and how much memory they take."""
+    """Report the number of steps, and about how much time and memory they take."""
     n_rows, width = acts.shape
     m, batch = estimator.n_components, min(estimator.batch_size, n_rows)
     steps, passes = count_steps(n_rows, estimator.batch_size)
     trial = acts[: TRIAL_BATCHES * batch]
-    # The first time draws and calibrates the start.
+    # Exclude the first call from the timing, because it initialises the dictionary.
     trainee = clone(estimator).set_params(verbose=0).partial_fit(trial)
     start = time.perf_counter()
     trainee.partial_fit(trial)
     seconds = (time.perf_counter() - start) / len(trial) * n_rows * passes * estimator.max_iter
     itemsize = max(4, acts.dtype.itemsize)
-    # Parameters, gradient, Adam's two moments and what is scratch; codes and slopes; blocks.
+    # Parameters, gradients, Adam's two moments and scratch; codes and their gradients; batches.
     numbers = 6 * m * width + 2 * batch * m + 2 * batch * width
     memory = (numbers * itemsize + 3 * 64 * 2**20) / 1e6
     clock.say(
-        f"{n_rows} rows of width {width} to {m} features: {steps * estimator.max_iter} steps in "
-        f"{estimator.max_iter} epochs, about {_duration(seconds)} if they go on as they begin, "
-        f"and about {memory:.0f} MB of memory"
+        f"fitting {m} features to {n_rows} rows of width {width}: "
+        f"{steps * estimator.max_iter} steps in {estimator.max_iter} epochs, about "
+        f"{_duration(seconds)} at the initial speed, and about {memory:.0f} MB of memory"
     )
 
 
@@ -187,7 +188,7 @@ def _duration(seconds):
 
 
 def _sparsity_reached(dictionary):
-    """Return alpha, k or the threshold, whichever makes the codes sparse."""
+    """Return the fitted parameter that makes the codes sparse: alpha, k or the threshold."""
     if dictionary.activation == "topk":
         return {"k": dictionary.k_}
     if dictionary.activation == "batch_topk":
@@ -214,8 +215,8 @@ def _report(options, dictionary, clock):
         return
     at_alpha = f" at alpha {results['alpha']:.3g}" if "alpha" in results else ""
     show(
-        f"{results['n_components']} features after {results['n_steps']} steps, in {options.out}: "
-        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}{at_alpha}, "
-        f"{last['n_dead']} dead over the last rows\n"
-        f"\nNext:\n\n  python -m skdict show {options.out} {options.store}"
+        f"{options.out}: {results['n_components']} features, {results['n_steps']} steps, "
+        f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}{at_alpha}, {last['n_dead']} dead features at "
+        f"the end of training\n"
+        f"\nNext step:\n\n  python -m skdict show {options.out} {options.store}"
     )

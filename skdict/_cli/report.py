@@ -1,4 +1,4 @@
-"""`skdict report`: a page on a saved dictionary, from a store of activations."""
+"""`skdict report`: write an HTML report on a saved dictionary."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,10 @@ from skdict.interpretation import FeatureInterpreter
 from skdict.io import load_dictionary
 
 DESCRIPTION = """\
-Write one HTML page on a saved dictionary: its measures, and for each feature the texts it fires
-on, its tokens and an explanation with a score. It opens in any browser, without server or network.
-For honest figures pass activations of texts that the dictionary was not fitted on.
+Write an HTML report on a saved dictionary, with its measures and, for each feature, the contexts
+and tokens it fires on and an explanation with its score. The report is a single file that opens in
+any browser, without a server or network. For unbiased results pass activations of held-out texts,
+on which the dictionary was not fitted.
 """
 ARGUMENTS = {
     **DICTIONARY,
@@ -25,26 +26,31 @@ ARGUMENTS = {
         "metavar": "FILE",
         "type": Path,
         "default": Path("report.html"),
-        "help": "the page to write",
+        "help": "file to write the report to",
     },
-    "--title": {"metavar": "TEXT", "default": "Dictionary report", "help": "shown on top"},
+    "--title": {
+        "metavar": "TEXT",
+        "default": "Dictionary report",
+        "help": "title of the report",
+    },
     "--n-explained": {
         "metavar": "N",
         "type": int,
         "default": 150,
-        "help": "features to explain and score, drawn at random from those that fire; 0 for none",
+        "help": "number of features to explain and score, drawn at random from those that fire; 0 "
+        "for none",
     },
 }
 
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "a page on a saved dictionary, to open in a browser"
+    help = "write an HTML report on a saved dictionary"
     add_command(commands, "report", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
 def run(options):
-    """Explain some features and write the page."""
+    """Explain some features and write the report."""
     check_number("--n-explained", options.n_explained, low=0, integer=True)
     check_output_file("--out", options.out)
     dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
@@ -52,7 +58,7 @@ def run(options):
     scores = None
     if options.n_explained:
         if not options.json:
-            told = f"explaining {options.n_explained} features, which --n-explained 0 leaves out"
+            told = f"explaining {options.n_explained} features (pass --n-explained 0 to skip this)"
             print(f"skdict: {told}", file=sys.stderr)
         scores = FeatureInterpreter(
             dictionary, n_features=options.n_explained, prefit=True, random_state=0
@@ -69,4 +75,4 @@ def run(options):
         show_json({"settings": as_settings(options)} | results)
     else:
         size = results["bytes"] / 1e6
-        show(f"{options.out}: {size:.1f} MB on {len(acts)} tokens; open it in a browser")
+        show(f"{options.out}: {size:.1f} MB, {len(acts)} tokens; open it in a browser")

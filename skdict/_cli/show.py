@@ -1,4 +1,4 @@
-"""`skdict show`: what a saved dictionary does on a store of activations."""
+"""`skdict show`: evaluate a saved dictionary on a store of activations."""
 
 import argparse
 import sys
@@ -18,18 +18,19 @@ from skdict.io import load_dictionary
 from skdict.metrics import compare_dictionaries
 
 DESCRIPTION = """\
-Measure a saved dictionary on a store of activations, and show in which contexts some of its
-features fire. For an honest figure pass activations of texts that it was not fitted on.
+Evaluate a saved dictionary on a store of activations, and print contexts in which some of its
+features fire. For unbiased results pass activations of held-out texts, on which the dictionary
+was not fitted.
 """
 
 
 def _features(text):
-    """Return the numbers in a list such as 1,2,3."""
+    """Parse a list of feature numbers such as 1,2,3."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no list of features, such as 1,2,3"
+            f"{text!r} is not a list of features; pass numbers such as 1,2,3"
         ) from None
 
 
@@ -39,19 +40,19 @@ ARGUMENTS = {
     "--features": {
         "metavar": "I,J,...",
         "type": _features,
-        "help": "features to show (default: some drawn at random from those that fire)",
+        "help": "features to print (default: drawn at random from those that fire)",
     },
     "--n-features": {
         "metavar": "N",
         "type": int,
         "default": 8,
-        "help": "how many to draw, if --features names none",
+        "help": "number of features to draw if --features is not given",
     },
     "--n-contexts": {
         "metavar": "N",
         "type": int,
         "default": 4,
-        "help": "contexts shown of each feature",
+        "help": "number of contexts to print per feature",
     },
 }
 FEWEST_FIRINGS = 50
@@ -60,12 +61,12 @@ BLOCK_BYTES = 2**24
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "measures and readable features of a saved dictionary"
+    help = "print the measures and features of a saved dictionary"
     add_command(commands, "show", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
 def run(options):
-    """Measure, summarise and print."""
+    """Evaluate the dictionary, summarise some features, and print the results."""
     for name in ("n_features", "n_contexts"):
         flag = "--" + name.replace("_", "-")
         check_number(flag, getattr(options, name), low=0, integer=True)
@@ -91,25 +92,25 @@ def run(options):
         show_json(results)
         return
     show(
-        f"On {len(acts)} rows: fraction of variance unexplained {measures['fvu']:.4g}, "
-        f"{measures['l0']:.1f} of {n_components} features fire on a token, {measures['n_dead']} "
+        f"On {len(acts)} rows: fraction of variance unexplained {measures['fvu']:.4g}; "
+        f"{measures['l0']:.1f} of {n_components} features fire per token; {measures['n_dead']} "
         f"never fire.\n"
     )
     show("\n\n".join(map(str, summaries)))
 
 
 def note_other_source(dictionary, acts):
-    """Say where dictionary and rows come from different places of a model."""
+    """Print a note if dictionary and rows come from different models or hook points."""
     theirs = getattr(dictionary, "metadata_", {})
     for name in ("model", "hook_point"):
         pair = theirs.get(name), acts.metadata.get(name)
         if None not in pair and pair[0] != pair[1]:
-            told = f"{name} is {pair[0]!r} of the dictionary and {pair[1]!r} of the rows"
+            told = f"the {name} of the dictionary is {pair[0]!r}, that of the rows {pair[1]!r}"
             print(f"skdict: note: {printable(told)}", file=sys.stderr)
 
 
 def _draw(dictionary, acts, n_features):
-    """Return features drawn at random from those that fire often enough."""
+    """Draw features at random from those that fire often enough."""
     counts = np.zeros(len(dictionary.components_), dtype=np.int64)
     for _, codes in _code_blocks(dictionary, acts):
         counts += np.bincount(codes.indices[codes.data > 0], minlength=len(counts))
@@ -118,7 +119,7 @@ def _draw(dictionary, acts, n_features):
 
 
 def _codes_of(dictionary, acts, features):
-    """Return the codes of some features, in a CSC array with a column for every feature."""
+    """Return the codes of some features as a CSC array with a column for every feature."""
     width = len(dictionary.components_)
     rows, columns, values = [], [], []
     for start, codes in _code_blocks(dictionary, acts):

@@ -1,8 +1,8 @@
-"""The torch core: training and codes on tensors alone.
+"""The torch core: train dictionaries and compute codes on tensors.
 
 Floor 0: imports torch, numpy and scipy, and no other part of skdict.
 
-Shape letters, here and nowhere else: `n` rows, `d` model width, `m` components.
+Shapes in this package use `n` for rows, `d` for the width of the model and `m` for features.
 A tilde in formulas marks rows after centring and scaling.
 """
 

@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba, 2015): the moments of what is trained, and one step."""
+"""The Adam optimiser (Kingma and Ba, 2015)."""
 
 import math
 
@@ -10,19 +10,20 @@ EPSILON = 1e-8
 
 
 class Adam:
-    """First and second moments of the gradients of some tensors.
+    """Adam for the trained tensors of a dictionary.
 
     Parameters
     ----------
     tensors : Tensors
-        What is trained, changed in place by `step`.
+        Tensors to train; `step` changes them in place.
 
     Attributes
     ----------
     first, second : dict of str to torch.Tensor
-        The moments, each like its tensor.
+        First and second moments of the gradient of each tensor, with its shape and dtype.
     counts : dict of str to torch.Tensor
-        Steps taken, one float32 a tensor on its device, as torch's fused kernel has it.
+        Number of steps taken, as one float32 scalar per tensor on its device, the form that
+        torch's fused kernel expects.
     """
 
     def __init__(self, tensors):
@@ -33,7 +34,7 @@ class Adam:
         self.counts = {name: torch.zeros((), device=t.device) for name, t in trained.items()}
 
     def step(self, gradients, learning_rate):
-        """Move every tensor along its gradient, given by name."""
+        """Take one step for every tensor, given its gradient by name."""
         held = self._tensors, gradients, self.first, self.second, self.counts
         tensors, gradients, first, second, counts = (
             [by_name[name] for name in self.first] for by_name in held
@@ -56,13 +57,13 @@ class Adam:
         )
 
     def count_step(self, learning_rate):
-        """Count a step that is taken elsewhere.
+        """Count a step that the caller applies to the tensors itself.
 
         Returns
         -------
         (float, float)
-            The step size, and the factor on the root of the second moment, both corrected
-            for the moments' start at zero.
+            Step size and factor on the root of the second moment, both with Adam's bias
+            correction.
         """
         for count in self.counts.values():
             count += 1
@@ -71,5 +72,5 @@ class Adam:
         return learning_rate / (1 - first_beta**n_steps), 1 / math.sqrt(1 - second_beta**n_steps)
 
     def state(self, name):
-        """Return a tensor and its moments as numpy arrays that share memory with them."""
+        """Return a tensor and its two moments as numpy arrays that share their memory."""
         return tuple(t.numpy() for t in (self._tensors[name], self.first[name], self.second[name]))

@@ -1,4 +1,4 @@
-"""Rows in blocks and in shuffled batches, from anything that slices by rows."""
+"""Read rows in blocks and in shuffled batches from anything that can be sliced by rows."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,10 +10,10 @@ CHUNK_ROWS = 256
 
 
 def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4):
-    """Yield `(start, block)` over all rows in order; each block is a numpy array.
+    """Yield `(start, block)` over all rows in order, each block as a numpy array.
 
-    Blocks hold at most `block_bytes` when counted as float64, so that what is computed
-    from them stays small, whatever the size of `rows`.
+    A block takes at most `block_bytes` as float64, so intermediate results stay small however
+    many rows there are.
     """
     n_rows, width = rows.shape
     step = max(1, block_bytes // (8 * width))
@@ -22,7 +22,7 @@ def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4):
 
 
 def sample_rows(rows, n_rows, seed=0):
-    """Return at most `n_rows` rows as an array: chunks of consecutive rows, drawn with a seed."""
+    """Sample about `n_rows` rows as an array, in randomly drawn chunks of consecutive rows."""
     if rows.shape[0] <= n_rows:
         return np.asarray(rows[:])
     starts = np.arange(0, rows.shape[0] - CHUNK_ROWS + 1, CHUNK_ROWS)
@@ -31,28 +31,28 @@ def sample_rows(rows, n_rows, seed=0):
 
 
 def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None):
-    """Yield the rows once, in batches of at most `batch_size` in random order.
+    """Yield every row once, in random order, in batches of at most `batch_size` rows.
 
-    Chunks of consecutive rows are drawn at random into blocks that fit in memory, and the
-    rows of a block are shuffled: with one block, that is a full shuffle; with many, disks
-    still read long runs, and the next block is read while the last one is trained on. Blocks,
-    and the batches of a block, are of equal size to within one row, because a batch of a few
-    leftover rows would move every parameter by a full step of Adam on their noise alone.
+    Chunks of consecutive rows are drawn at random into blocks that fit in memory, and the rows of
+    each block are shuffled. A single block is a full shuffle. With several, the disk still reads
+    long runs, and the next block is read while the current one is trained on. Blocks, and the
+    batches of a block, are equal in size up to one row, because a batch of a few leftover rows
+    would move every parameter by a full step of Adam on noise.
 
     Parameters
     ----------
     rows : array-like of shape (n, d)
-        Anything with `shape` whose slices turn into numpy arrays.
+        Any object with a `shape` whose slices convert to numpy arrays.
     batch_size : int
-        Most rows in a batch.
+        Maximum number of rows in a batch.
     generator : torch.Generator
-        On the CPU; the only source of randomness.
+        Generator on the CPU, the only source of randomness.
     dtype : torch.dtype
-        Of the batches.
+        Data type of the batches.
     device : torch.device
-        Of the batches.
+        Device of the batches.
     prepare : callable, optional
-        Applied to each block on the device, in place of repeating it on every batch.
+        Function from a block to a block, applied once per block on the device.
 
     Yields
     ------
@@ -69,14 +69,14 @@ def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None
             block = prepare(block)
         order = torch.randperm(len(block), generator=generator).to(device)
         for chosen in order.tensor_split(-(-len(block) // batch_size)):
-            # Rows are copied whole, which plain indexing does not do.
+            # Copies whole rows, which is faster than plain indexing.
             yield block.index_select(0, chosen)
 
 
 def _read_ahead(rows, parts, dtype):
-    """Yield one block for each part of the chunks, the next of which is being read meanwhile."""
+    """Yield one block per part of the chunks, reading the next block in the background."""
     largest = max(len(starts) for starts in parts) * CHUNK_ROWS
-    # Two blocks, used in turn: memory taken anew for each would cost more than the reading.
+    # Alternate between two buffers: allocating memory for each block costs more than reading it.
     n_rooms = min(2, len(parts))
     rooms = [torch.empty(largest, rows.shape[1], dtype=dtype) for _ in range(n_rooms)]
     with ThreadPoolExecutor(1) as reader:
@@ -90,7 +90,7 @@ def _read_ahead(rows, parts, dtype):
 
 
 def _read_chunks(rows, starts, room):
-    """Fill room with the chunks that begin at `starts`, and return what is filled."""
+    """Fill the buffer `room` with the chunks that begin at `starts`; return the filled part."""
     lengths = np.minimum(CHUNK_ROWS, rows.shape[0] - starts)
     target, end = room.numpy(), 0
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):

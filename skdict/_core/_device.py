@@ -1,19 +1,19 @@
-"""Which device the work is done on."""
+"""Choose the device to compute on."""
 
 import torch
 
 
 def resolve_device(device):
-    """Return the `torch.device` for a name; `"auto"` is the GPU where there is one.
+    """Return the `torch.device` of a name; `"auto"` picks the GPU if there is one.
 
     Raises
     ------
     ValueError
-        If the name is not a device, or its hardware is absent.
+        If the name is not a supported device, or the device is not present.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    accepted = "accepted are 'auto', 'cpu', 'cuda' and 'cuda:<number>'"
+    accepted = "pass 'auto', 'cpu', 'cuda' or 'cuda:<number>'"
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -22,7 +22,7 @@ def resolve_device(device):
         raise ValueError(f"device={device!r} is not supported; {accepted}")
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device={device!r} is not present on this machine; use device='auto' for the "
-            f"best there is, or device='cpu'"
+            f"device={device!r} is not present on this machine; pass device='auto' for the "
+            f"best device available, or device='cpu'"
         )
     return resolved

@@ -1,4 +1,4 @@
-"""A dictionary as frozen tensors."""
+"""Fitted dictionaries as frozen tensors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
@@ -10,22 +10,23 @@ from skdict._core._selection import largest_of_rows
 
 
 class Gate:
-    r"""The codes of a fitted dictionary.
+    r"""Map pre-activations to the codes of a fitted dictionary.
 
     .. math:: c_j = g_j p_j + o_j \quad \text{where} \quad p_j > \theta_j, \quad \text{else } 0
 
-    or, with k, where :math:`p_j` is among the k largest positive pre-activations of the row.
+    With `k`, the condition is instead that :math:`p_j` is among the k largest positive
+    pre-activations of the row.
 
     Parameters
     ----------
     thresholds : ndarray of shape (m,), optional
-        By default zero.
+        Threshold of each feature; zero by default.
     gains, offsets : ndarray of shape (m,), optional
-        By default one and zero.
+        Scale and offset of each feature's code; one and zero by default.
     k : int, optional
-        Most codes of a row.
+        Maximum number of codes per row.
     signed : bool, default=False
-        With k, take the pre-activations of the largest absolute value instead.
+        If True, `k` selects the pre-activations of largest absolute value.
     """
 
     def __init__(self, thresholds=None, gains=None, offsets=None, k=None, signed=False):
@@ -35,17 +36,17 @@ class Gate:
 
     @property
     def is_searched(self):
-        """True if codes can be found by `entries`, without computing all."""
+        """True if `entries` can find the codes without computing all pre-activations."""
         return not self._signed
 
     def __call__(self, pre):
-        """Return codes for all pre-activations (..., m)."""
+        """Return the codes of pre-activations (..., m)."""
         thresholds, gains, offsets = self._like(pre)
         if self._k is None:
             closed = pre <= thresholds
         else:
             closed = ~largest_of_rows(pre.detach().abs() if self._signed else pre, self._k)
-            # NaN is neither at or below a threshold nor among the largest: it stays.
+            # Let NaN through, as thresholds do, although it is never among the largest.
             closed &= ~pre.isnan()
         return torch.where(closed, 0, _affine(pre, gains, offsets))
 
@@ -54,7 +55,7 @@ class Gate:
         return torch.zeros_like(like) + self._like(like)[0]
 
     def entries(self, search, bias):
-        """Return the codes of the rows of a `Search` with biases (m,)."""
+        """Return the codes of the rows of a `Search`, given the biases (m,)."""
         if self._k is None:
             codes = search.above(self.cutoff(bias))
         else:
@@ -75,24 +76,24 @@ def _affine(pre, gains, offsets):
 
 @dataclass(frozen=True)
 class AffineDictionary:
-    r"""Encode and decode on tensors, on their own device, without array conversion.
+    r"""Dictionary that encodes and decodes tensors on their own device.
 
     .. math:: c = \phi((x - \mu) E^T + b), \qquad \hat x = \nu + c D
 
     Parameters
     ----------
     components : torch.Tensor of shape (m, d)
-        The decoding directions D.
+        Decoder directions :math:`D`.
     encoder : torch.Tensor of shape (m, d)
-        The encoding directions E.
+        Encoder directions :math:`E`.
     encoder_bias : torch.Tensor of shape (m,)
-        b.
+        Encoder bias :math:`b`.
     center : torch.Tensor of shape (d,)
-        What is subtracted before encoding.
+        Vector :math:`\mu` subtracted before encoding.
     offset : torch.Tensor of shape (d,)
-        What is added after decoding.
+        Vector :math:`\nu` added after decoding.
     nonlinearity : callable, default=Gate()
-        Pre-activations to codes.
+        Function :math:`\phi` from pre-activations to codes.
     """
 
     components: torch.Tensor
@@ -108,13 +109,13 @@ class AffineDictionary:
         return cls(**_as_tensors(fields, dtype, device))
 
     def encode(self, x):
-        """Return the codes of rows: (..., d) to (..., m)."""
+        """Encode rows (..., d) to codes (..., m)."""
         return self.nonlinearity(
             torch.nn.functional.linear(x - self.center, self.encoder, self.encoder_bias)
         )
 
     def decode(self, codes):
-        """Return the rows that codes stand for: (..., m) to (..., d)."""
+        """Decode codes (..., m) to rows (..., d)."""
         return codes @ self.components + self.offset
 
     def to(self, *args, **kwargs):
@@ -124,18 +125,19 @@ class AffineDictionary:
 
 @dataclass(frozen=True)
 class HostDictionary:
-    """A dictionary that decodes on its device and encodes on the host.
+    """Dictionary that decodes on its device and encodes on the host.
 
-    For dictionaries whose codes solve a problem for each row: no matrix gives them.
+    It serves dictionaries without an encoder matrix, whose codes are the solution of an
+    optimisation problem for each row.
 
     Parameters
     ----------
     components : torch.Tensor of shape (m, d)
-        The decoding directions.
+        Decoder directions.
     offset : torch.Tensor of shape (d,)
-        What is added after decoding.
+        Vector added after decoding.
     transform : callable
-        Rows as a numpy array (n, d) to codes (n, m).
+        Function from rows, a numpy array (n, d), to codes (n, m).
     """
 
     components: torch.Tensor
@@ -148,7 +150,7 @@ class HostDictionary:
         return cls(**_as_tensors(fields, dtype, device))
 
     def encode(self, x):
-        """Return the codes of rows: (..., d) to (..., m), by way of the host; no gradient."""
+        """Encode rows (..., d) to codes (..., m) on the host, without gradients."""
         x = x.detach().to(self.components)
         rows = x.reshape(-1, x.shape[-1]).cpu().numpy()
         codes = self.transform(rows)
@@ -156,7 +158,7 @@ class HostDictionary:
         return torch.from_numpy(codes).to(x).reshape(*x.shape[:-1], -1)
 
     def decode(self, codes):
-        """Return the rows that codes stand for: (..., m) to (..., d)."""
+        """Decode codes (..., m) to rows (..., d)."""
         return codes @ self.components + self.offset
 
     def to(self, *args, **kwargs):
@@ -165,7 +167,7 @@ class HostDictionary:
 
 
 def _as_tensors(values, dtype, device):
-    """Return fields with each numpy array turned into a tensor of its own."""
+    """Return fields with each numpy array copied to a tensor."""
     return {
         name: torch.tensor(value, dtype=dtype, device=device)
         if isinstance(value, np.ndarray)
@@ -175,7 +177,7 @@ def _as_tensors(values, dtype, device):
 
 
 def _moved(dictionary, args, kwargs):
-    """Return a copy of a dataclass with its tensors moved."""
+    """Return a copy of a dataclass with its tensors moved by `torch.Tensor.to`."""
     values = ((f.name, getattr(dictionary, f.name)) for f in fields(dictionary))
     moved = {name: v.to(*args, **kwargs) for name, v in values if torch.is_tensor(v)}
     return replace(dictionary, **moved)

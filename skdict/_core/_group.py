@@ -1,12 +1,12 @@
-"""Processes that train one dictionary on parts of every batch.
+"""Groups of processes that train one dictionary, each on its part of every batch.
 
-Every sum over rows goes through a group, so that each process steps by the gradient of the whole
+Every sum over rows goes through a group, so every process steps along the gradient of the whole
 batch.
 """
 
 
 class Alone:
-    """A group of one."""
+    """Group of a single process."""
 
     size, rank = 1, 0
 

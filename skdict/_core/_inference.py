@@ -1,4 +1,4 @@
-"""Codes of many rows as host CSR, chunk by chunk."""
+"""Compute the codes of many rows in chunks, and collect them as a CSR array on the host."""
 
 import time
 
@@ -20,22 +20,22 @@ MOST_NARROW = np.iinfo(np.int32).max
 
 @torch.inference_mode()
 def iter_codes(dictionary, blocks):
-    """Yield the dense codes of rows, chunk by chunk, as tensors on the dictionary's device.
+    """Yield the dense codes of rows in chunks, as tensors on the dictionary's device.
 
-    Every product has the same shape (the last chunk is padded with zeros), so a row goes
-    through the same arithmetic whatever rows come with it.
+    All matrix products have the same shape (the last chunk is padded with zeros), so the codes of
+    a row do not depend on the other rows.
 
     Parameters
     ----------
     dictionary : AffineDictionary
-        On any device.
+        Dictionary on any device.
     blocks : iterable of ndarray of shape (n, d)
         Consecutive rows.
 
     Yields
     ------
     torch.Tensor of shape (<= 256, m)
-        Valid until the next one is asked for.
+        Codes of a chunk, valid until the next chunk is requested.
     """
     center = dictionary.center
     chunk = center.new_zeros(CHUNK_ROWS, len(center))
@@ -50,21 +50,23 @@ def iter_codes(dictionary, blocks):
 
 @torch.inference_mode()
 def iter_active_codes(dictionary, blocks, *, compiled=None):
-    """Yield the codes of rows, a few thousand rows at a time, without multiplying zeros.
+    """Yield the codes of rows, a few thousand rows at a time, computing only candidate entries.
 
     Parameters
     ----------
     dictionary : AffineDictionary
-        On the CPU, with a `Gate` that is searched; few of its codes are active.
+        Dictionary on the CPU whose nonlinearity is a `Gate` with `is_searched`; worthwhile if few
+        codes are active.
     blocks : iterable of ndarray of shape (n, d)
         Consecutive rows.
     compiled : bool or None, default=None
-        Whether compiled loops are used. None means where they are installed.
+        If True, use compiled loops. None uses them if they are installed.
 
     Yields
     ------
     Codes
-        Each code is a sum of its own, so a row's codes do not depend on other rows.
+        Codes of some rows. Each code is computed by itself, so the codes of a row do not depend
+        on other rows.
     """
     compiled = is_compiled() if compiled is None else compiled
     encoder, bias = dictionary.encoder, dictionary.encoder_bias
@@ -88,7 +90,7 @@ def iter_active_codes(dictionary, blocks, *, compiled=None):
 
 
 def active_codes(codes):
-    """Return the codes of a dense chunk (n, m) that are not zero, on the host."""
+    """Return the non-zero codes of a dense chunk (n, m), on the host."""
     rows, columns = codes.nonzero(as_tuple=True)
     row_ends = rows.new_zeros(len(codes) + 1)
     torch.cumsum(torch.bincount(rows, minlength=len(codes)), 0, out=row_ends[1:])
@@ -99,7 +101,7 @@ def active_codes(codes):
 def to_csr(parts, n_components, dtype):
     """Return the `Codes` of consecutive rows as one `csr_array`.
 
-    Indices take 32 bits while the number of non-zeros fits, 64 beyond.
+    Indices are int32 if the number of non-zeros fits, otherwise int64.
     """
     columns, values, row_lengths = map(_Gathered, (np.int32, dtype, np.int64))
     for codes in parts:
@@ -117,10 +119,10 @@ def to_csr(parts, n_components, dtype):
 
 
 class _Gathered:
-    """Values that arrive bit by bit, kept in few large blocks.
+    """Values that arrive in small arrays, collected in a few large blocks.
 
-    Many small arrays kept between large temporary ones would leave holes in the heap that
-    nothing fits into: many times the memory of the values themselves.
+    Keeping many small arrays between large temporary ones would fragment the heap and take many
+    times the memory of the values.
     """
 
     def __init__(self, dtype):
@@ -138,7 +140,7 @@ class _Gathered:
                 self._block, self._filled = np.empty(GATHER_VALUES, self._dtype), 0
 
     def joined(self):
-        """Return all values as one array, and let go of the blocks."""
+        """Return all values as one array and release the blocks."""
         whole = np.concatenate([*self._full, self._block[: self._filled]])
         self._full = self._block = None
         return whole

@@ -1,4 +1,4 @@
-"""What is trained, and towards what."""
+"""A dictionary in training and its objective."""
 
 from dataclasses import dataclass, field
 
@@ -11,18 +11,18 @@ from skdict._core._tensors import Tensors
 
 @dataclass
 class Model:
-    """A dictionary in training.
+    """Dictionary in training: its tensors, nonlinearity and objective.
 
     Parameters
     ----------
     tensors : Tensors
-        Trained in place.
-    nonlinearity : nonlinearity
-        Pre-activations to codes.
-    penalty : penalty term
-        On codes.
+        Tensors to train in place.
+    nonlinearity : Nonlinearity
+        Map from pre-activations to codes.
+    penalty : Penalty
+        Sparsity penalty on the codes.
     levels : Levels
-        Prefixes whose squared errors count.
+        Nested prefixes whose squared errors enter the loss.
     group : Alone or another group
         Processes that share each batch.
     """
@@ -34,7 +34,7 @@ class Model:
     group: object = field(default_factory=Alone)
 
     def codes(self, x):
-        """Return all codes of rows x (n, d), as in training."""
+        """Return the dense codes of rows x (n, d), as computed in training."""
         tensors, nonlinearity = self.tensors, self.nonlinearity
         pre = torch.addmm(tensors.bias, x, tensors.encoder.T)
         nonlinearity.select(pre, x.new_ones(len(x), dtype=torch.bool), Alone())

@@ -4,17 +4,17 @@ import numpy as np
 
 
 class RunningMoments:
-    """Count, mean and sum of squared deviations, kept in float64.
+    """Running count, mean and sum of squared deviations, in float64.
 
-    Blocks are merged by the pairwise formula of Chan, Golub and LeVeque (1983), so a large
-    mean cancels nothing and the result does not depend on how the rows were cut.
+    Blocks are merged by the pairwise formula of Chan, Golub and LeVeque (1983), so a large mean
+    causes no cancellation and the result does not depend on how the rows are split into blocks.
 
     Attributes
     ----------
     n_rows : int
-        Rows seen.
+        Number of rows seen.
     mean : ndarray of shape (d,), dtype float64
-        Their mean.
+        Mean of the rows.
     squared_deviations : float
         Sum over rows of ``||x - mean||^2``.
     """
@@ -25,17 +25,17 @@ class RunningMoments:
         self.squared_deviations = 0.0
 
     def update(self, block):
-        """Add the rows of a block of shape (n, d)."""
+        """Update with the rows of a block of shape (n, d)."""
         block = np.asarray(block, dtype=np.float64)
         n_new = len(block)
         if n_new == 0:
             return self
-        # Shifted by the first row: the mean of equal rows is then exactly that row.
+        # Shift by the first row, so that the mean of equal rows is exactly that row.
         block_mean = block[0] + (block - block[0]).mean(axis=0)
         if self.n_rows == 0:
             self.mean = block_mean
         step, total = block_mean - self.mean, self.n_rows + n_new
-        # Extreme rows overflow to infinity, which is for the caller to judge.
+        # Extreme rows overflow to infinity; the caller decides what to do about that.
         with np.errstate(over="ignore"):
             within = np.square(block - block_mean).sum()
             between = (step @ step) * self.n_rows * n_new / total

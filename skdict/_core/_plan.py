@@ -1,44 +1,45 @@
-"""Whether a batch is gone through over all entries or over few, and how these are found.
+"""Choose between a dense and a sparse training step, and how a sparse step finds its entries.
 
-Over all or over few entries changes the order of sums, so it follows from shapes and from the share
-of active entries, known beforehand or that of the last batch, never from a clock. How entries are
-found changes no bit: that is chosen by time (`ScreeningChoice`).
+A dense and a sparse step add numbers up in different order. The choice between them therefore
+depends only on shapes and on the fraction of active entries (given, or measured on the last batch),
+never on timings. How entries are found does not change a bit of the result, so `ScreeningChoice`
+may decide that by timing.
 """
 
 import time
 
 from skdict._core._screening.choice import ScreeningChoice
 
-# Below so many multiply-adds a batch, screening costs more than it saves.
+# With fewer multiply-adds per batch than this, screening costs more than it saves.
 LEAST_WORK = 2**24
 SAMPLE_ROWS = 64
-# The limit of `most_active` for wide rows, and the width at which it is half of that: measured at
-# widths of 64 to 1,024 (python tests/benchmarks/speed.py --only crossover).
+# Limit of `most_active` for wide rows, and the width at which it is half of that, measured at
+# widths from 64 to 1,024 (python tests/benchmarks/speed.py --only crossover).
 LIMITS = {"compiled": (0.22, 110), "portable": (0.15, 200)}
 
 
 class Plan:
-    """Chooses between a step over all entries and one over few of them.
+    """Choose between a dense and a sparse step for each batch.
 
     Parameters
     ----------
     tensors : Tensors
-        What is trained.
-    nonlinearity : nonlinearity
-        Gives the share of active entries where it is known, and the cutoffs of features.
+        Tensors in training.
+    nonlinearity : Nonlinearity
+        Provides the cutoff of each feature and, if known, the fraction of active entries.
     batch_size : int
-        Most rows in a batch.
+        Maximum number of rows in a batch.
     compiled : bool
-        Compiled loops are used.
+        If True, sparse steps use compiled loops.
 
     Attributes
     ----------
     chooses : bool
-        True if there is a choice.
+        True if a sparse step is possible at all.
     measures : bool
-        True if it depends on `share_active`, which is then to be kept up to date.
+        True if the choice depends on `share_active`, which the caller must then keep up to date.
     share_active : float or None
-        Share of active entries; None where nothing is known yet.
+        Fraction of active entries; None if not yet known.
     """
 
     def __init__(self, tensors, nonlinearity, batch_size, compiled):
@@ -52,7 +53,7 @@ class Plan:
         self.measures = self.chooses and self.share_active is None
 
     def screen(self, x):
-        """Return how to find the entries of rows, or None for a step over all of them."""
+        """Return the screen that finds the entries of rows, or None for a dense step."""
         if not self.chooses:
             return None
         cutoff = self._nonlinearity.feature_cutoff(self._tensors)
@@ -64,17 +65,17 @@ class Plan:
         return self._choice.screen(self._choice.next_kind(x, cutoff))
 
     def took(self, screen, seconds_per_row):
-        """Take note of how long a step with a screen took for each row."""
+        """Record how long a step with a screen took per row."""
         self._choice.took(screen.kind, seconds_per_row)
 
 
 def most_active(width, compiled):
-    """Return the share of active entries up to which going over these alone is faster."""
+    """Return the fraction of active entries up to which a sparse step is faster."""
     limit, half = LIMITS["compiled" if compiled else "portable"]
     return limit * width / (width + half)
 
 
 def timed(step, *arguments):
-    """Return what a step returns, and the seconds it took."""
+    """Call a step; return its result and the seconds it took."""
     start = time.perf_counter()
     return step(*arguments), time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Dense products: which library multiplies float32 matrices on this processor."""
+"""Dense matrix products: choose the library that multiplies float32 on this processor."""
 
 from contextlib import contextmanager
 from functools import cache
@@ -6,22 +6,22 @@ from pathlib import Path
 
 import torch
 
-# A product in float32 may differ from the exact one by a few roundings of sums; a product of
-# bfloat16 numbers, which some processors make of it, is a hundred times further off.
+# Correct float32 products differ from the exact ones by a few rounding errors. The error is a
+# hundred times larger on processors that round the factors to bfloat16.
 MOST_TIMES_WORSE = 8
 
 
 def multiplier(dtype, product_dtype, device):
-    """Return ``multiply(left, right, out)`` for matrices of a dtype, stacked ones too.
+    """Return a function ``multiply(left, right, out)`` for matrices or stacks of matrices.
 
     Parameters
     ----------
     dtype : torch.dtype
-        Of the matrices and of sums.
+        Data type of the matrices and of the result.
     product_dtype : torch.dtype
-        What matrices are rounded to inside products.
+        Data type that matrices are rounded to inside products.
     device : torch.device
-        Where they are.
+        Device of the matrices.
     """
     if product_dtype != dtype:
         return lambda left, right, out: out.copy_(left.to(product_dtype) @ right.to(product_dtype))
@@ -32,12 +32,12 @@ def multiplier(dtype, product_dtype, device):
 
 @cache
 def float32_library():
-    """Return "onednn" where it multiplies float32 matrices faster and as exactly, else "default".
+    """Return "onednn" if it multiplies float32 matrices faster and as accurately, else "default".
 
-    It follows from the processor and the build of torch alone, never from a clock: the library
-    decides the order of sums. oneDNN is faster on AMD's processors, where MKL, the default of
-    torch's builds for x86, leaves its fastest kernels out. On processors with products of bfloat16
-    numbers in hardware oneDNN may use these, which are not exact enough.
+    The library determines the order of sums, so the choice depends only on the processor and the
+    build of torch, never on timings. oneDNN is faster on AMD processors, where MKL, the default in
+    torch's x86 builds, does not use its fastest kernels. On processors with bfloat16 instructions
+    oneDNN may use those, which are not accurate enough.
     """
     has_setting = hasattr(torch.backends.mkldnn, "matmul") and torch.backends.mkldnn.is_available()
     if not has_setting or _processor_vendor() != "AuthenticAMD":
@@ -51,7 +51,7 @@ def float32_library():
 
 
 def _processor_vendor():
-    """Return the vendor that Linux names, such as "AuthenticAMD"; "" elsewhere."""
+    """Return the processor vendor that Linux reports, such as "AuthenticAMD", or ""."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -67,7 +67,7 @@ def _onednn(left, right, out):
 
 @contextmanager
 def _onednn_for_float32():
-    """Let oneDNN multiply float32 matrices; the setting also permits less exact products."""
+    """Have oneDNN multiply float32 matrices; the setting also permits less accurate products."""
     settings = torch.backends.mkldnn.matmul
     before = settings.fp32_precision
     settings.fp32_precision = "bf16"

@@ -1,4 +1,4 @@
-"""New starts for features that no longer fire."""
+"""Re-initialise dead features."""
 
 import torch
 
@@ -10,38 +10,38 @@ NOISE = 0.1
 
 @torch.no_grad()
 def resample_features(model, adam, dead, sample, share, generator):
-    """Point dead features at rows that are poorly reconstructed, and forget their moments.
+    """Re-initialise dead features from the residuals of poorly reconstructed rows.
 
-    Rows are drawn with a probability in proportion to the square of their loss, as Bricken et
-    al. (2023, "Towards Monosemanticity", appendix on neuron resampling) do; the residual of the
-    row becomes the direction of decoder and encoder, and biases start as those of a new
-    dictionary.
+    Rows are drawn with probability proportional to the square of their loss, as in Bricken et al.
+    (2023, "Towards Monosemanticity", appendix on neuron resampling). The residual of a drawn row
+    becomes the decoder and encoder direction of a feature. Biases are calibrated as in a new
+    dictionary, and Adam's moments are reset to zero.
 
     Parameters
     ----------
     model : Model
-        Its tensors are changed in place.
+        Model whose tensors are changed in place.
     adam : Adam
-        Optimiser of these tensors; its moments are changed in place.
+        Optimiser of these tensors, whose moments are changed in place.
     dead : torch.Tensor of shape (m,), dtype bool
-        Which features.
+        Mask of the features to re-initialise.
     sample : torch.Tensor of shape (n, d)
         Rows, centred and scaled.
     share : float
-        Of the sample's rows on which a new feature is to fire.
+        Fraction of the sampled rows on which a re-initialised feature should fire.
     generator : torch.Generator
-        On the CPU.
+        Generator on the CPU.
 
     Returns
     -------
     int
-        Features that were given a new start.
+        Number of features re-initialised.
     """
     n_dead = int(dead.sum())
     if n_dead == 0:
         return 0
     tensors = model.tensors
-    # A few rows at a time: all their codes would be a large dense array.
+    # A few rows at a time, because the dense codes of all rows would be a large array.
     missing = torch.cat([x - model.codes(x) @ tensors.components for x in sample.split(512)])
     losses = missing.square().sum(1)
     if not losses.any():
@@ -49,7 +49,7 @@ def resample_features(model, adam, dead, sample, share, generator):
     chosen = losses.square().double().cpu().multinomial(n_dead, True, generator=generator)
     directions = missing[chosen.to(missing.device)]
     directions /= directions.norm(dim=1, keepdim=True)
-    # Rows drawn more than once would give equal features, which would stay equal.
+    # Rows drawn more than once would give identical features, which would stay identical.
     noise = torch.randn(directions.shape, generator=generator).to(directions)
     directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
     directions /= directions.norm(dim=1, keepdim=True)

@@ -1,8 +1,8 @@
-"""The largest entries of a row or of a batch, found without waiting for the device.
+"""Select the largest entries of a row or a batch without synchronising with the device.
 
-Floats that are not negative are in the order of their bits, so the k-th largest is found by
-bisection over bits: a fixed number of counts, which processes of a group add up. Among equal
-entries those of the lower row are taken first, then those of the lower feature.
+Non-negative floats are ordered like their bit patterns, so bisection over bits finds the k-th
+largest with a fixed number of counts, which can be summed over the processes of a group. Ties are
+broken by row, then by feature, lowest first.
 """
 
 import torch
@@ -18,11 +18,11 @@ def largest_of_rows(strengths, k, most=None):
     Parameters
     ----------
     strengths : torch.Tensor of shape (..., n, m)
-        Entries with 0 or less are never among them.
+        Entries to select from; those that are not positive are never selected.
     k : int or torch.Tensor of shape (stack, 1)
-        At most m; for a stack, one for each of its dictionaries.
+        Number of entries per row, at most m; for a stack, one number per dictionary.
     most : int, optional
-        The largest k of a stack; by default m.
+        Largest k in a stack; m by default.
 
     Returns
     -------
@@ -40,18 +40,18 @@ def largest_of_rows(strengths, k, most=None):
 def largest_of_batch(strengths, k, eligible, group=None):
     """Return a mask of the floor(k n) largest positive strengths of the n eligible rows.
 
-    Entries of other rows are taken where they reach the least of these.
+    In the other rows, entries that reach the smallest selected strength are selected.
 
     Parameters
     ----------
     strengths : torch.Tensor of shape (..., n, m)
-        Entries with 0 or less are never among them.
+        Entries to select from; those that are not positive are never selected.
     k : float or torch.Tensor of shape (stack, 1)
-        Entries per row.
+        Mean number of entries per row.
     eligible : torch.Tensor of shape (n,), dtype bool
-        Rows that are selected from.
+        Mask of the rows that compete in the selection.
     group : Alone or another group, optional
-        Processes with further rows of the batch.
+        Processes that hold further rows of the batch.
 
     Returns
     -------
@@ -68,23 +68,23 @@ def largest_of_batch(strengths, k, eligible, group=None):
 
 
 def batch_count(k, eligible, group):
-    """Return floor(k n) for the n eligible rows of all processes, on the device; shape (..., 1)."""
+    """Return floor(k n) for the n eligible rows of all processes, on the device, (..., 1)."""
     n = eligible.sum(dtype=torch.int64)
     group.sum_([n])
     return (k * n.double()).floor().long().reshape(k.shape if torch.is_tensor(k) else (1,))
 
 
 def kth_largest(values, count, group=None):
-    """Return the count-th largest of positive values, or 0 where there are not so many.
+    """Return the count-th largest positive value, or 0 if there are fewer.
 
     Parameters
     ----------
     values : torch.Tensor of shape (..., nnz)
-        float32 or float64.
+        Values in float32 or float64.
     count : torch.Tensor of shape (..., 1), dtype int64
-        Rank, from 1. Where it is 0, infinity is returned.
+        Rank, counted from 1. A rank of 0 returns infinity.
     group : Alone or another group, optional
-        Processes with further values.
+        Processes that hold further values.
 
     Returns
     -------
@@ -105,16 +105,18 @@ def kth_largest(values, count, group=None):
 
 
 def _with_ties(strengths, least, k, group=None):
-    """Return a mask of the strengths above `least`, and of so many equal to it that there are k.
+    """Return a mask of the strengths above `least`, filled up to k with strengths equal to it.
 
     Parameters
     ----------
     strengths : torch.Tensor of shape (..., entries)
+        Entries to select from.
     least : torch.Tensor of shape (..., 1)
-        The k-th largest along the last axis, or 0.
+        The k-th largest strength along the last axis, or 0.
     k : int or torch.Tensor of shape (..., 1)
+        Number of entries to select.
     group : Alone or another group, optional
-        Processes with further entries, in the order of their ranks.
+        Processes that hold further entries, in the order of their ranks.
     """
     above, equal = strengths > least, (strengths == least) & (least > 0)
     n_above = above.sum(-1, keepdim=True)
@@ -129,23 +131,23 @@ def _with_ties(strengths, least, k, group=None):
 
 
 def largest_of_batch_entries(codes, count, eligible, group):
-    """Return what `largest_of_batch` selects, from codes that hold all larger than some number.
+    """Select as `largest_of_batch` does, from codes that hold all entries above some number.
 
     Parameters
     ----------
     codes : Codes
-        With positive pre-activations.
+        Entries with positive pre-activations.
     count : torch.Tensor of shape (1,), dtype int64
-        Entries to take from eligible rows.
+        Number of entries to select from eligible rows.
     eligible : torch.Tensor of shape (n,), dtype bool
-        Rows that are selected from.
+        Mask of the rows that compete in the selection.
     group : Alone or another group
-        Processes with further rows of the batch.
+        Processes that hold further rows of the batch.
 
     Returns
     -------
     (Codes, float)
-        The selection, and the least pre-activation of eligible rows in it.
+        The selected entries, and the smallest selected pre-activation of the eligible rows.
     """
     of_eligible = eligible[codes.rows()]
     strengths = codes.pre.where(of_eligible, 0)
@@ -158,7 +160,7 @@ def largest_of_batch_entries(codes, count, eligible, group):
 def largest_of_row_entries(codes, k):
     """Return the k largest entries of each row of `Codes` with positive pre-activations."""
     rows = codes.rows()
-    # Sorted by row, then from large to small, then by feature.
+    # Sort by row, then by descending value, then by feature.
     order = codes.pre.argsort(descending=True, stable=True)
     order = order[rows[order].argsort(stable=True)]
     rank = torch.arange(len(order)) - codes.row_ends[rows]

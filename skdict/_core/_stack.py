@@ -1,4 +1,4 @@
-"""Several dictionaries of one shape stepped together, which keeps a GPU busy with small ones."""
+"""Train several dictionaries of the same shape together, to keep a GPU busy with small ones."""
 
 import torch
 
@@ -14,16 +14,17 @@ EAGER_STEPS = 3
 
 
 class Stack:
-    """Trainers whose tensors become views of stacked ones, so that a step is one set of products.
+    """Several trainers stepped together with stacked tensors.
 
-    What a trainer holds is what the stack trains; from then on steps are the stack's. On a GPU a
-    step is recorded once and replayed: at small sizes launching it takes longer than doing it.
+    The tensors of each trainer become views into the stacked ones. From then on only the stack
+    takes steps. On a GPU a step is recorded once as a CUDA graph and replayed, because for small
+    dictionaries launching the kernels takes longer than running them.
 
     Parameters
     ----------
     trainers : list of Trainer
-        They share shape, kinds of nonlinearity and penalty, batch size, learning rate, dtype of
-        products and number of steps.
+        Trainers with the same shape, types of nonlinearity and penalty, batch size, learning rate,
+        product dtype and number of steps.
     """
 
     def __init__(self, trainers):
@@ -47,7 +48,7 @@ class Stack:
 
     @torch.no_grad()
     def step(self, x, rate=1.0, weights=None):
-        """Do what `Trainer.step` does, for all; nothing is waited for."""
+        """Take the step of `Trainer.step` in all trainers, without synchronising."""
         weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
         self._n_steps.fill_(first.n_steps)
@@ -65,20 +66,20 @@ class Stack:
 
 
 class Recorded:
-    """Work on the device that is recorded, for each shape of its rows, and then replayed.
+    """Function that is recorded as a CUDA graph for each shape of its rows, then replayed.
 
     Parameters
     ----------
     work : callable
-        ``work(x, weights)``, which reads further tensors where they are, returns tensors and
-        waits for nothing. On the CPU it is called as it is.
+        Function ``work(x, weights)`` that returns tensors and never synchronises. Any other
+        tensors it reads must keep their memory. On the CPU it is called directly.
     """
 
     def __init__(self, work):
         self._work, self._graphs, self._n_calls = work, {}, 0
 
     def __call__(self, x, weights):
-        """Do the work."""
+        """Run the function on rows and their weights."""
         self._n_calls += 1
         if x.device.type != "cuda" or self._n_calls <= EAGER_STEPS:
             return self._work(x, weights)
@@ -91,7 +92,7 @@ class Recorded:
         return sums
 
     def _record(self, x, weights):
-        """Record without running."""
+        """Record a graph without running it."""
         rows, weights, graph = x.clone(), weights.clone(), torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         with torch.cuda.graph(graph):

@@ -1,4 +1,4 @@
-"""Where training starts."""
+"""Initialise a dictionary before training."""
 
 import torch
 
@@ -6,10 +6,10 @@ from skdict._core._tensors import Tensors
 
 
 def random_tensors(n_components, width, *, tied, nonlinearity, generator, dtype, device):
-    """Return random unit directions, zero biases and what the nonlinearity learns.
+    """Return tensors with random unit directions, zero biases and the nonlinearity's own tensors.
 
-    Drawn in float32 on the CPU and cast, so that every dtype and device starts alike.
-    An untied encoder starts as a copy of the decoder.
+    Directions are drawn in float32 on the CPU and then cast, so the initial values are the same
+    for every dtype and device. An untied encoder starts as a copy of the decoder.
     """
     directions = torch.randn(n_components, width, generator=generator)
     directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
@@ -23,10 +23,10 @@ def random_tensors(n_components, width, *, tied, nonlinearity, generator, dtype,
 
 
 def calibrate_bias(encoder, sample, share):
-    """Return biases with which each feature's pre-activation is positive on a share of rows.
+    """Return biases that make each feature's pre-activation positive on a given share of rows.
 
-    With zero biases half of all pre-activations are positive at first; a penalty then silences
-    features that never return.
+    With zero biases half of all pre-activations are positive at first, and the penalty then
+    silences some features for good.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def calibrate_bias(encoder, sample, share):
     sample : torch.Tensor of shape (n, d)
         Rows after centring and scaling.
     share : float
-        Between 0 and 1; at least one row of the sample is above zero, whatever rows are equal.
+        Share of rows, between 0 and 1. Every feature is positive on at least one sampled row, even
+        if many rows are equal.
 
     Returns
     -------
@@ -43,11 +44,11 @@ def calibrate_bias(encoder, sample, share):
     """
     bias = encoder.new_empty(len(encoder))
     rank = len(sample) - max(1, round(share * len(sample)))
-    # A few features at a time: the projections of all would be a dense (n, m) array.
+    # A few features at a time, because the projections of all would be a dense (n, m) array.
     for part in torch.arange(len(encoder)).split(1024):
         projections = sample @ encoder[part].T
         threshold = projections.kthvalue(max(rank, 1), dim=0).values
-        # Where the largest projection is that of many equal rows, the next one below it.
+        # If many equal rows share the largest projection, use the next smaller one.
         largest = projections.amax(dim=0)
         below = projections.masked_fill(projections >= largest, -torch.inf).amax(dim=0)
         is_largest = (threshold >= largest) & below.isfinite()

@@ -1,4 +1,4 @@
-"""One step of training: codes, reconstruction, slopes, and a step of Adam."""
+"""One training step: codes, reconstruction, gradients, and a step of Adam."""
 
 from skdict._core._codes import BatchSums
 from skdict._core._objectives.auxk import aux_gradients
@@ -6,16 +6,16 @@ from skdict._core._objectives.matryoshka import differentiate
 
 
 def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=None):
-    r"""Train on rows and return what was measured before the step.
+    r"""Train on rows and return the measurements taken before the update.
 
     .. math:: L = \frac{1}{n} \sum_i w_i \left( \|x_i - c_i D\|^2 + P(c_i) \right)
 
     Parameters
     ----------
     backend : Backend
-        Does the work.
+        Implementation of the computations.
     model : Model
-        What is trained, and towards what.
+        Dictionary in training and its objective.
     adam : Adam
         Optimiser of the model's tensors.
     x : torch.Tensor of shape (n, d)
@@ -23,13 +23,14 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     weights : torch.Tensor of shape (n,)
         Weight of each row in the objective.
     n_rows : int
-        Rows of the batch in all processes.
+        Number of rows of the batch in all processes.
     rate : float or torch.Tensor
         Learning rate.
     screen : Screen, optional
-        How a back end over few entries finds them.
+        Screen with which a sparse back end finds entries.
     dead : torch.Tensor of shape (..., m), dtype bool, optional
-        Features that rebuild what the others leave; see `aux_gradients`. By default none.
+        Mask of the dead features that reconstruct the residual (see `aux_gradients`); none by
+        default.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
 
 
 def _count(backend, model, codes, factors):
-    """Return how many codes of each row fire, and their weighted mean over the batch."""
+    """Return the number of codes that fire in each row, and its weighted mean over the batch."""
     if not model.penalty.counts:
         return None, None
     counts = backend.row_counts(codes)

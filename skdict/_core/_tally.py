@@ -1,4 +1,4 @@
-"""Running sums over batches, of one dictionary or of several stacked ones."""
+"""Running sums over batches for one dictionary or a stack of them."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ import torch
 
 @dataclass
 class Tally:
-    """What training counts, left on the device until it is read.
+    """Running sums of training, kept on the device until they are read.
 
     Parameters
     ----------
     sums : torch.Tensor of shape (..., 6), dtype float64
-        Rows; rows of weight 1; squared error of all rows and of those of weight 1; weighted
-        squared error and penalties; codes that fired.
+        Number of rows; number of rows of weight 1; squared error of all rows, and of rows of
+        weight 1; weighted squared error plus penalties; number of codes that fired.
     firing_counts : torch.Tensor of shape (..., m), dtype int64
-        Rows on which each feature fired.
+        Number of rows on which each feature fired.
     last_fired : torch.Tensor of shape (..., m), dtype int64
-        The last step on which it fired.
+        Last step at which each feature fired.
     """
 
     sums: torch.Tensor
@@ -31,14 +31,15 @@ class Tally:
         return cls(sums, *(torch.zeros_like(bias, dtype=torch.int64) for _ in range(2)))
 
     def silent(self, n_steps, for_steps):
-        """Return a mask of the features that have not fired for so many steps, or None for None.
+        """Return a mask of the features that have not fired for `for_steps` steps.
 
-        n_steps are the steps so far, a number or a tensor.
+        `n_steps` is the number of steps so far, a number or a tensor. If `for_steps` is None,
+        return None.
         """
         return None if for_steps is None else n_steps - self.last_fired >= for_steps
 
     def add(self, sums, weights, step, group):
-        """Add the sums of a batch whose rows have the weights (n,)."""
+        """Add the sums of a batch whose rows have weights (n,)."""
         inlier = weights == 1
         errors, losses = sums.squared_errors.double(), sums.penalties.double()
         losses = weights * (errors + losses)

@@ -7,14 +7,15 @@ import torch
 
 
 class Spec(NamedTuple):
-    """What training knows of a tensor.
+    """How a tensor is trained.
 
     Parameters
     ----------
     unit_rows : bool, default=False
-        Rows are kept at unit length, their gradients on the tangent of the sphere.
+        If True, keep rows at unit length and project their gradients onto the tangent space of
+        the sphere.
     trained : bool, default=True
-        The optimiser moves it; if False, it stays as it starts.
+        If True, the optimiser updates the tensor; if False, it keeps its initial values.
     """
 
     unit_rows: bool = False
@@ -25,16 +26,16 @@ SPECS = {"components": Spec(unit_rows=True), "bandwidths": Spec(trained=False)}
 
 
 class Tensors(Mapping):
-    """Tensors by name, changed in place by training.
+    """Tensors of a dictionary by name, trained in place.
 
-    Every dictionary has `components` (..., m, d) and `bias` (..., m); `encoder` (..., m, d) is
-    a tensor of its own where weights are untied, and else another name of the components.
-    Nonlinearities may add tensors. Iteration gives each tensor once.
+    Every dictionary has `components` (..., m, d) and `bias` (..., m). `encoder` (..., m, d) is a
+    separate tensor if weights are untied, and an alias of `components` if they are tied.
+    Nonlinearities may add tensors. Iteration yields each tensor once.
 
     Parameters
     ----------
     values : dict of str to torch.Tensor
-        The tensors; those that a nonlinearity adds have one number a feature.
+        Tensors by name; those of a nonlinearity have one number per feature.
     """
 
     def __init__(self, values):
@@ -54,7 +55,7 @@ class Tensors(Mapping):
 
     @property
     def trained(self):
-        """Names of the tensors that the optimiser moves."""
+        """Names of the tensors that the optimiser updates."""
         return [name for name, spec in self.specs.items() if spec.trained]
 
     @property
@@ -69,19 +70,19 @@ class Tensors(Mapping):
 
     @property
     def encoder(self):
-        """Encoder directions; the components where weights are tied."""
+        """Encoder directions; the components if weights are tied."""
         return self["encoder"]
 
     @property
     def bias(self):
-        """What is added to projections."""
+        """Encoder bias."""
         return self["bias"]
 
     def map(self, change):
-        """Return tensors of the same names and specs, each changed by a function."""
+        """Apply a function to each tensor and return the results under the same names."""
         return Tensors({name: change(t) for name, t in self.items()})
 
     @classmethod
     def stack(cls, several):
-        """Return the tensors of several dictionaries of one shape, stacked along a new axis."""
+        """Stack the tensors of several dictionaries of the same shape along a new first axis."""
         return cls({name: torch.stack([t[name] for t in several]) for name in several[0]})

@@ -1,4 +1,4 @@
-"""The threshold that takes the place of a selection over the batch."""
+"""Find the threshold that replaces selection over the batch at inference."""
 
 import math
 
@@ -6,31 +6,32 @@ import torch
 
 from skdict._core._selection import kth_largest
 
-# Most rows that it is found from, and most pre-activations that are held meanwhile.
+# Maximum number of rows to read, and of pre-activations to keep in memory.
 MOST_ROWS = 2**17
 MOST_HELD = 2**24
 PART_ROWS = 1024
 
 
 def shared_threshold(tensors, rows, k):
-    """Return the threshold that leaves k positive pre-activations a row.
+    """Return the threshold that leaves k positive pre-activations per row on average.
 
-    It is half-way between the floor(k N)-th largest pre-activation of N rows and the next one, so
-    that the mean L0 of these rows is k to within rounding; or zero where not so many are positive.
+    The threshold lies half-way between the floor(k N)-th largest pre-activation of N rows and the
+    next, so the mean L0 of these rows is k up to rounding. It is zero if there are not enough
+    positive pre-activations.
 
     Parameters
     ----------
     tensors : Tensors
-        After training.
+        Trained tensors.
     rows : iterable of torch.Tensor of shape (n, d)
-        At most 2^17 rows are read, and fewer where k is large.
+        Rows to calibrate on. At most 2^17 rows are read, fewer if k is large.
     k : float
         Mean number of codes per row.
 
     Returns
     -------
     float
-        Not negative.
+        Non-negative threshold.
     """
     most = max(PART_ROWS, min(MOST_ROWS, int(MOST_HELD / k)))
     held = _Largest(math.floor(k * most) + 1)
@@ -43,19 +44,19 @@ def shared_threshold(tensors, rows, k):
     count = torch.tensor([math.floor(k * held.n_rows)], device=values.device)
     last, following = kth_largest(values, count), kth_largest(values, count + 1)
     middle = (last + following) / 2
-    # Neighbours so close that their middle is rounded to the larger one, which it would leave out.
+    # Adjacent floats: the midpoint rounds to the larger one, which would then not exceed it.
     return float(torch.where(middle < last, middle, following))
 
 
 class _Largest:
-    """The largest pre-activations of rows that come in parts, at least `count` of them."""
+    """The `count` largest pre-activations, or more, of rows that arrive in parts."""
 
     def __init__(self, count):
         self._count, self._floor, self._n_held = count, 0.0, 0
         self.n_rows, self.parts = 0, []
 
     def add(self, pre):
-        """Add the pre-activations (n, m) of some rows."""
+        """Update with the pre-activations (n, m) of some rows."""
         self.n_rows += len(pre)
         self.parts.append(pre[pre > self._floor])
         self._n_held += len(self.parts[-1])

@@ -1,4 +1,4 @@
-"""The state of one dictionary while it is trained."""
+"""Train one dictionary."""
 
 import numpy as np
 import torch
@@ -16,38 +16,38 @@ from skdict._core._tally import Tally
 
 
 class Trainer:
-    """One dictionary, its optimiser and its running sums; `step` is one batch.
+    """Train one dictionary with Adam, one batch per call of `step`.
 
-    Adam (Kingma and Ba, 2015) moves the tensors; unit rows are brought back to unit length
-    after each step. Nothing in a step over all entries waits for the device: sums stay there
-    until `read`.
+    Unit rows are renormalised after each step. A dense step never synchronises with the device:
+    running sums stay there until `read`.
 
     Parameters
     ----------
     tensors : Tensors
-        Trained in place.
-    nonlinearity : nonlinearity
-        Pre-activations to codes.
-    penalty : penalty term
-        On codes; its `strength` may change between steps.
+        Tensors to train in place.
+    nonlinearity : Nonlinearity
+        Map from pre-activations to codes.
+    penalty : Penalty
+        Sparsity penalty on the codes, whose `strength` may change between steps.
     learning_rate : float
-        Adam's step size.
+        Step size of Adam.
     batch_size : int
-        Most rows in a batch.
+        Maximum number of rows in a batch.
     product_dtype : torch.dtype
-        Type that matrices are rounded to inside products over all entries.
+        Data type that matrices are rounded to inside dense products.
     levels : Levels, optional
-        Prefixes whose squared errors count; by default the whole dictionary alone.
+        Nested prefixes whose squared errors enter the loss; by default the whole dictionary only.
     moments : dict, optional
-        `moments()` of an earlier trainer, to continue from.
+        Result of `moments` of an earlier trainer, to continue from.
     compiled : bool or None, default=None
-        Use compiled loops over few entries. None means where they are installed.
+        If True, sparse steps use compiled loops. None uses them if they are installed.
     group : Alone or another group, optional
-        Processes that share each batch; by default this one alone.
+        Processes that share each batch; by default only this process.
     n_steps : int, default=0
-        Steps that were taken before; all features count as alive then, unless moments say more.
+        Number of steps taken before. All features count as alive at that step, unless `moments`
+        says otherwise.
     silent_steps : int, optional
-        If given, features that have not fired for so many steps rebuild what others leave (AuxK).
+        If given, features that have not fired for this many steps reconstruct the residual (AuxK).
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Trainer:
         self._sparse = Compiled() if compiled else Portable()
         self.multiply = multiplier(tensors.bias.dtype, product_dtype, tensors.bias.device)
         self.batch_size = batch_size
-        # Made when first needed: its buffers hold all codes of a batch.
+        # Created when first needed, because its buffers hold all codes of a batch.
         self._dense = None
         self._tally = Tally.like(tensors.bias)
         self._tally.last_fired.fill_(n_steps)
@@ -85,7 +85,7 @@ class Trainer:
 
     @property
     def tensors(self):
-        """What is trained."""
+        """The tensors in training."""
         return self.model.tensors
 
     @property
@@ -95,16 +95,16 @@ class Trainer:
 
     @torch.no_grad()
     def step(self, x, rate=1.0, weights=None):
-        """Train on a batch, centred and scaled, at `rate` times the learning rate.
+        """Train on one batch.
 
         Parameters
         ----------
         x : torch.Tensor of shape (n, d)
-            Rows; a process of a group takes its part of them.
+            Rows, centred and scaled. Each process of a group trains on its part of them.
         rate : float, default=1.0
             Factor on the learning rate.
         weights : torch.Tensor of shape (n,), optional
-            Weight of each row in the objective, from 0 to 1; by default 1.
+            Weight of each row in the objective, between 0 and 1; 1 by default.
         """
         n_rows, group = len(x), self.model.group
         weights = x.new_ones(n_rows) if weights is None else weights
@@ -123,11 +123,11 @@ class Trainer:
 
     @property
     def firing_counts(self):
-        """Rows on which each feature fired since the counts were last set to zero."""
+        """Number of rows on which each feature fired since the counts were last reset."""
         return self._tally.firing_counts
 
     def become_part(self, i, tensors, adam, tally):
-        """Hold the i-th of stacked tensors in place of tensors of its own; see `Stack`."""
+        """Replace the trainer's own tensors by the i-th of stacked ones; see `Stack`."""
         mine = self._state_tensors()
         self.model.tensors = tensors.map(lambda tensor: tensor[i])
         self._adam.first = {name: tensor[i] for name, tensor in adam.first.items()}
@@ -143,18 +143,18 @@ class Trainer:
         return self._dense
 
     def read(self, silent_steps):
-        """Return the means over rows since the last call; this waits for the device.
+        """Return mean measures since the last call, synchronising with the device.
 
         Parameters
         ----------
         silent_steps : int
-            A feature that has not fired for so many steps counts as dead.
+            Number of steps without firing after which a feature counts as dead.
 
         Returns
         -------
         dict
-            `step`; means over rows of the weighted `loss`, of `squared_error`, of
-            `inlier_error` (rows of weight 1) and of `l0`; `n_dead`.
+            The number of the `step`; means over rows of the weighted `loss`, `squared_error`,
+            `inlier_error` (over rows of weight 1) and `l0`; and `n_dead`.
         """
         n, n_inliers, error, inlier_error, loss, n_active = self._tally.sums.tolist()
         self._tally.sums.zero_()
@@ -169,9 +169,9 @@ class Trainer:
         }
 
     def resample(self, sample, share, generator):
-        """Give features that fired on no row of the epoch a new start; return how many.
+        """Re-initialise the features that never fired in this epoch and return their number.
 
-        Parameters are those of `resample_features`.
+        See `resample_features` for the parameters.
         """
         dead = self.firing_counts == 0
         count = resample_features(self.model, self._adam, dead, sample, share, generator)
@@ -181,17 +181,17 @@ class Trainer:
 
     @torch.no_grad()
     def l0(self, rows):
-        """Return the mean number of codes that fire on rows (n, d)."""
+        """Return the mean number of codes that fire per row of rows (n, d)."""
         parts = rows.split(512)
         return sum(int(torch.count_nonzero(self.model.codes(x))) for x in parts) / len(rows)
 
     @torch.no_grad()
     def frozen(self, rows):
-        """Return `Nonlinearity.frozen` for the tensors as they are."""
+        """Return `Nonlinearity.frozen` for the current tensors."""
         return self.model.nonlinearity.frozen(self.tensors, rows)
 
     def moments(self):
-        """Return Adam's state as numpy arrays by name."""
+        """Return Adam's moments and step count, and the step each feature last fired at."""
         held = {"first": self._adam.first, "second": self._adam.second}
         arrays = {
             kind: {name: t.cpu().numpy().copy() for name, t in tensors.items()}
@@ -201,13 +201,13 @@ class Trainer:
         return arrays | {"n_steps": int(self._adam.counts["bias"]), "last_fired": last_fired}
 
     def state(self):
-        """Return all that training continues from, as numpy arrays.
+        """Return everything needed to resume training, as numpy arrays.
 
         Returns
         -------
         dict of str to ndarray
-            What `restore` takes: tensors, Adam's state, counters and running sums, how many
-            codes were active last, and the number of threads: the order of sums depends on both.
+            State for `restore`: tensors, Adam's state, counters, running sums, and the latest
+            fraction of active codes and the number of threads, on which the order of sums depends.
         """
         arrays = {name: t.cpu().numpy().copy() for name, t in self._state_tensors().items()}
         arrays["n_steps"] = np.array(self.n_steps)
@@ -217,13 +217,13 @@ class Trainer:
         return arrays
 
     def restore(self, state):
-        """Take up the `state` of a trainer of the same shape.
+        """Resume from the `state` of a trainer of the same shape.
 
         Raises
         ------
         ValueError
-            If arrays are missing, have another shape or dtype, or were computed with another
-            number of threads.
+            If arrays are missing or have the wrong shape or dtype, or if the state comes from a
+            run with another number of threads.
         """
         tensors = self._state_tensors()
         scalars = {
@@ -237,15 +237,15 @@ class Trainer:
             if array is None or (array.shape, array.dtype) != (like.shape, like.dtype):
                 found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
                 raise ValueError(
-                    f"the state of training holds {found} as {name!r} where {like.dtype} of shape "
-                    f"{like.shape} is due; start the training anew"
+                    f"the saved training state holds {found} for {name!r}, but {like.dtype} of "
+                    f"shape {like.shape} is expected; restart the training from scratch"
                 )
         threads, now = int(state["n_threads"]), torch.get_num_threads()
         if threads != now:
             raise ValueError(
-                f"the training was begun with {threads} threads and would continue with {now}, "
-                f"which adds numbers up in another order; call torch.set_num_threads({threads}) "
-                f"first, or set OMP_NUM_THREADS={threads}"
+                f"training started with {threads} threads and cannot resume with {now}, which "
+                f"would change the order of sums; call torch.set_num_threads({threads}) first, or "
+                f"set OMP_NUM_THREADS={threads}"
             )
         for name, tensor in tensors.items():
             tensor.copy_(torch.tensor(state[name]))

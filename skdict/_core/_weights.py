@@ -1,4 +1,4 @@
-"""The numbers that a fitted dictionary consists of."""
+"""The weights of a fitted dictionary as numpy arrays."""
 
 from dataclasses import MISSING, dataclass, fields
 
@@ -7,32 +7,32 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Weights:
-    """A fitted dictionary as numpy arrays, in the units of the rows.
+    """Weights of a fitted dictionary, in the units of the rows.
 
     With ``pre = (x - mean) @ encoder.T + encoder_bias``, codes are
-    ``code_gains * pre + code_offsets`` where ``pre > thresholds`` and 0 elsewhere; or, with k,
-    where pre is among the k largest positive ones of its row. Rows are reconstructed as
-    ``mean + codes @ components``. A field that does not apply is None: thresholds and offsets
-    are then 0, gains 1.
+    ``code_gains * pre + code_offsets`` where ``pre > thresholds`` and 0 elsewhere. With `k`, the
+    condition is instead that ``pre`` is among the k largest positive pre-activations of the row.
+    Reconstructions are ``mean + codes @ components``. Fields that do not apply are None, which
+    means thresholds and offsets of 0 and gains of 1.
 
     Parameters
     ----------
     components : ndarray of shape (m, d)
         Decoder directions, of unit length.
     encoder : ndarray of shape (m, d)
-        Encoder directions; equal to `components` if the weights are tied.
+        Encoder directions; equal to `components` if weights are tied.
     encoder_bias : ndarray of shape (m,)
-        Added to the projections.
+        Bias added to the projections.
     mean : ndarray of shape (d,)
-        Subtracted before encoding and added after decoding.
+        Row subtracted before encoding and added after decoding.
     scale : float
-        Divides the centred rows in training.
+        Number that centred rows are divided by in training.
     thresholds, code_gains, code_offsets : ndarray of shape (m,) or None, default=None
-        One number per feature.
+        Threshold, scale and offset of each feature's code.
     k : int or None, default=None
-        Most codes of a row.
+        Maximum number of codes per row.
     signed : bool or None, default=None
-        With k, True if the pre-activations of the largest absolute value are taken.
+        If True, `k` selects the pre-activations of largest absolute value.
     """
 
     components: np.ndarray
@@ -48,17 +48,17 @@ class Weights:
 
     @classmethod
     def attribute_names(cls):
-        """Return the attributes of a fitted estimator that hold weights."""
+        """Return the names of the fitted attributes that hold weights."""
         return [f"{field.name}_" for field in fields(cls)]
 
     @classmethod
     def of(cls, estimator):
-        """Return the weights that a fitted estimator holds.
+        """Return the weights of a fitted estimator.
 
         Raises
         ------
         AttributeError
-            If the estimator lacks an attribute that always applies.
+            If the estimator lacks a mandatory attribute.
         """
         due = {f.name for f in fields(cls) if f.default is MISSING}
         names = (
@@ -67,11 +67,11 @@ class Weights:
         return cls(**{name[:-1]: getattr(estimator, name) for name in names})
 
     def attributes(self):
-        """Return the fitted attributes for an estimator, by name; what is None is left out."""
+        """Return the fitted attributes for an estimator by name, without those that are None."""
         values = {name: getattr(self, name[:-1]) for name in self.attribute_names()}
         return {name: value for name, value in values.items() if value is not None}
 
     @property
     def tied(self):
-        """True if encoder and decoder are the same matrix."""
+        """True if the encoder equals the decoder."""
         return np.array_equal(self.encoder, self.components)

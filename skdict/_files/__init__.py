@@ -1,11 +1,11 @@
-"""Files that are whole when written, and checked before they are believed when read.
+"""Write files atomically, and validate files before trusting their content.
 
 Floor 0: imports the standard library and numpy only.
 
-Reading: `read_bytes`, `read_text`, `read_json`, `parse_json`, `read_sealed`, `map_array`,
-`read_tensors` and `read_table` accept regular files only, bound sizes before memory is taken, and
-raise a ValueError that names the file. Writing: `whole_folder` and `replace_file`; `Lock` and
-`locked` admit one writer to a folder.
+To read: `read_bytes`, `read_text`, `read_json`, `parse_json`, `read_sealed`, `map_array`,
+`read_tensors` and `read_table` accept regular files only, check sizes before allocating memory, and
+raise a ValueError that names the file. To write: `whole_folder` and `replace_file` replace a folder
+or file in one step; `Lock` and `locked` admit one writer at a time to a folder.
 """
 
 from skdict._files._arrays import map_array

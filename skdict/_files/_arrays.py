@@ -1,4 +1,4 @@
-"""Arrays in the npy format, mapped once their header agrees with the size of their file."""
+"""Memory-map npy files after checking their header against the size of the file."""
 
 import math
 import os
@@ -11,8 +11,8 @@ from skdict._files._regular import open_regular
 
 MAGIC = b"\x93NUMPY\x01\x00"
 MOST_HEADER_BYTES = 4096
-# What numpy writes for plain arrays of numbers, which are all that is ever stored. A grammar of
-# its own, because numpy hands the header to Python's parser, whose errors are of many types.
+# The header that numpy writes for arrays of numbers. A pattern of our own, because numpy passes the
+# header to Python's parser, which can fail with many types of error.
 HEADER = re.compile(
     rb"\{'descr': '([<>|][fiu][1248])', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,19}(?:, \d{1,19})*)?),?\), \} *\n"
@@ -20,12 +20,12 @@ HEADER = re.compile(
 
 
 def map_array(path):
-    """Return the array of numbers in an npy file, mapped read-only.
+    """Memory-map the array of numbers in an npy file, read-only.
 
     Parameters
     ----------
     path : str or path
-        A regular file that `numpy.save` wrote, in C order.
+        Regular file written by `numpy.save`, in C order.
 
     Returns
     -------
@@ -34,31 +34,31 @@ def map_array(path):
     Raises
     ------
     ValueError
-        If it is truncated, has bytes after the array, or holds anything but numbers.
+        If the file is truncated, has bytes after the array, or holds anything but numbers.
     OSError
-        If it is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     with open_regular(path) as file:
         dtype, shape, offset = _read_header(file, path)
         size = os.fstat(file.fileno()).st_size
         due = offset + math.prod(shape) * dtype.itemsize
         if size != due:
-            what = "is truncated" if size < due else "is not one array to its end"
+            what = "is truncated" if size < due else "has extra bytes after the array"
             raise ValueError(
-                f"{str(path)!r} {what}: it holds {size} bytes where {dtype} of shape {shape} takes "
-                f"{due}; get a whole copy, or write it again"
+                f"{str(path)!r} {what}: it has {size} bytes, but {dtype} of shape {shape} takes "
+                f"{due}; get a complete copy, or write it again"
             )
         try:
             return np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
         except (ValueError, OverflowError) as error:
             raise ValueError(
                 f"{str(path)!r} holds an array of shape {shape}, which cannot be mapped ({error}); "
-                f"get a whole copy, or write it again"
+                f"get a complete copy, or write it again"
             ) from error
 
 
 def _read_header(file, path):
-    """Return dtype, shape and the offset of the first number."""
+    """Return dtype, shape and offset of the data."""
     start = file.read(len(MAGIC) + 2)
     match = None
     if start[:-2] == MAGIC:
@@ -66,8 +66,8 @@ def _read_header(file, path):
         match = HEADER.fullmatch(file.read(min(length, MOST_HEADER_BYTES)))
     if match is None:
         raise ValueError(
-            f"{str(path)!r} is truncated or not an array of numbers in C order as numpy.save "
-            f"writes it; pickles are never loaded: get a whole copy, or write it again"
+            f"{str(path)!r} is truncated, or not an array of numbers in C order written by "
+            f"numpy.save; get a complete copy, or write it again (pickles are never loaded)"
         )
     shape = tuple(int(n) for n in match[2].split(b", ") if n)
     return _dtype(match[1].decode(), path), shape, len(start) + length
@@ -77,4 +77,6 @@ def _dtype(text, path):
     try:
         return np.dtype(text)
     except TypeError as error:
-        raise ValueError(f"{str(path)!r} holds no numbers ({error}); write it again") from error
+        raise ValueError(
+            f"{str(path)!r} does not hold numbers ({error}); write it again"
+        ) from error

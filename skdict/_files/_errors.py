@@ -1,11 +1,11 @@
-"""What is said where something cannot be written."""
+"""Errors of writing files."""
 
 
 def explained(error, path):
-    """Return an OSError that names what could not be written; one that says it already stays."""
+    """Return an OSError that names the path that could not be written, unless it already does."""
     if isinstance(error, FileExistsError) or "could not be written" in str(error):
         return error
     return OSError(
-        f"{str(path)!r} could not be written ({error}); what was there before is untouched: free "
-        f"disk space, or choose another place"
+        f"{str(path)!r} could not be written ({error}); existing files are left unchanged: free "
+        f"disk space, or choose another path"
     )

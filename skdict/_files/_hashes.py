@@ -1,4 +1,4 @@
-"""Hashes of files."""
+"""Hash files."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ def hash_file(path):
 
 
 def hash_ends(path):
-    """Return the SHA-256 of a file's first and last 4 KiB, which tells files apart at once."""
+    """Return the SHA-256 of the first and last 4 KiB of a file, as a quick check of identity."""
     with open_regular(path) as file:
         digest = hashlib.sha256(file.read(END_BYTES))
         file.seek(max(0, os.fstat(file.fileno()).st_size - END_BYTES))

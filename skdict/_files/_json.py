@@ -1,11 +1,11 @@
-"""JSON that may come from anywhere."""
+"""Parse JSON from untrusted sources."""
 
 import json
 import math
 
 from skdict._files._regular import read_bytes
 
-# Nested empty lists take some twenty times their bytes: 32 MiB stay below 1 GB.
+# Nested empty lists take about twenty times their bytes in memory: 32 MiB stay below 1 GB.
 MOST_BYTES = 32 * 2**20
 MOST_NESTED = 32
 LARGEST_INTEGER = 2**64
@@ -13,14 +13,14 @@ CONTAINERS = {dict, list}
 
 
 def read_json(path, *, finite=True):
-    """Return the object in a JSON file.
+    """Read the object in a JSON file.
 
     Parameters
     ----------
     path : str or path
-        A regular file of at most 32 MiB.
+        Regular file of at most 32 MiB.
     finite : bool, default=True
-        Refuse NaN and infinities, which JSON does not have and Python writes.
+        If True, reject NaN and infinities, which Python writes although JSON lacks them.
 
     Returns
     -------
@@ -29,24 +29,24 @@ def read_json(path, *, finite=True):
     Raises
     ------
     ValueError
-        As `parse_json`; if the file is too large or not a regular file.
+        If the file is too large or not a regular file, or `parse_json` rejects its content.
     OSError
-        If it is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     return parse_json(read_bytes(path, most=MOST_BYTES), repr(str(path)), finite=finite)
 
 
 def parse_json(content, name, *, finite=True):
-    """Return the object in JSON text.
+    """Parse the object in a JSON text.
 
     Parameters
     ----------
     content : bytes or str
-        The text; bytes are UTF-8.
+        JSON text; bytes must be UTF-8.
     name : str
-        The text's source, for the message.
+        Source of the text, for the message.
     finite : bool, default=True
-        Refuse NaN and infinities, which JSON does not have and Python writes.
+        If True, reject NaN and infinities, which Python writes although JSON lacks them.
 
     Returns
     -------
@@ -55,8 +55,8 @@ def parse_json(content, name, *, finite=True):
     Raises
     ------
     ValueError
-        If it is not UTF-8 or not JSON, holds something other than an object, a name twice, lists
-        or objects nested more than 32 deep, a whole number beyond 64 bits or, with `finite`, a
+        If the text is not UTF-8, not JSON or not an object, contains a duplicate name, lists or
+        objects nested more than 32 levels deep, an integer beyond 64 bits or, with `finite`, a
         number that is not finite.
     """
     try:
@@ -68,21 +68,21 @@ def parse_json(content, name, *, finite=True):
             parse_float=_finite_number if finite else float,
             parse_constant=_refuse_constant if finite else float,
         )
-        # Most files have fewer brackets than may be nested, which settles the matter at once.
+        # Most files have too few brackets to exceed the limit.
         if text.count("[") + text.count("{") > MOST_NESTED:
             _check_depth(value)
     except RecursionError:
-        raise ValueError(f"{name} is not JSON (it is nested too deeply); {_ADVICE}") from None
+        raise ValueError(f"{name} is not valid JSON (nested too deeply); {_ADVICE}") from None
     except ValueError as error:
-        raise ValueError(f"{name} is not JSON ({error}); {_ADVICE}") from error
+        raise ValueError(f"{name} is not valid JSON ({error}); {_ADVICE}") from error
     if not isinstance(value, dict):
         raise ValueError(
-            f"{name} holds {type(value).__name__} where an object is expected; {_ADVICE}"
+            f"{name} holds {type(value).__name__}, but an object is expected; {_ADVICE}"
         )
     return value
 
 
-_ADVICE = "get a whole copy, or write it again"
+_ADVICE = "get a complete copy, or write it again"
 
 
 def _unique_names(pairs):
@@ -90,14 +90,14 @@ def _unique_names(pairs):
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} stands twice in one object")
+        raise ValueError(f"duplicate name {twice!r} in an object")
     return found
 
 
 def _bounded(text):
     value = int(text)
     if not -LARGEST_INTEGER < value < LARGEST_INTEGER:
-        raise ValueError(f"{text[:24]} is beyond 64 bits")
+        raise ValueError(f"{text[:24]} does not fit in 64 bits")
     return value
 
 
@@ -113,12 +113,12 @@ def _refuse_constant(text):
 
 
 def _check_depth(value):
-    """Refuse what is nested so deeply that a recursive function could not follow."""
+    """Reject values nested so deeply that recursive functions could fail on them."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MOST_NESTED):
         parts = [part.values() if isinstance(part, dict) else part for part in level]
-        # Vocabularies are long lists of texts: their types are gathered without a loop.
+        # Vocabularies are long lists of strings, whose types are collected without a Python loop.
         level = [v for part in parts if CONTAINERS & {*map(type, part)} for v in part]
         level = [v for v in level if type(v) in CONTAINERS]
     if level:
-        raise ValueError(f"it is nested more than {MOST_NESTED} deep")
+        raise ValueError(f"nested more than {MOST_NESTED} levels deep")

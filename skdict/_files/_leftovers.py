@@ -1,4 +1,4 @@
-"""What processes that died left half written beside a file or folder."""
+"""Find and remove partial files that terminated processes left next to a file or folder."""
 
 import re
 import shutil
@@ -10,25 +10,25 @@ from skdict._files._owners import TOKEN, Owner
 
 
 def name_beside(path, kind):
-    """Return a name beside a path that no other process uses and that names this one."""
+    """Return a unique temporary path next to a path, whose name identifies this process."""
     unique = uuid.uuid4().hex[:12]
     return path.with_name(f".{path.name}.{Owner.here()}.{unique}.{kind}")
 
 
 def find_leftovers(folder, name=None):
-    """Return (path, owner, kind) of what is half written in a folder.
+    """Return path, owner and kind of the partial files and folders in a folder.
 
     Parameters
     ----------
     folder : path
-        Where to look.
+        Folder to search.
     name : str, optional
-        Name that it was to take; by default any.
+        Final name of the file or folder; any name by default.
 
     Returns
     -------
     list of (path, Owner, {"part", "old"})
-        Empty also if the folder cannot be read.
+        Leftovers found; empty if the folder cannot be read.
     """
     name = r".+" if name is None else re.escape(name)
     pattern = re.compile(rf"\.{name}\.({TOKEN})\.[0-9a-f]{{12}}\.(part|old)")
@@ -41,16 +41,16 @@ def find_leftovers(folder, name=None):
 
 
 def clear_leftovers(folder, name=None, *, holds_lock=False):
-    """Remove what processes that are certainly gone left half written in a folder.
+    """Remove partial files and folders whose writers have certainly terminated.
 
     Parameters
     ----------
     folder : path
-        Where to look.
+        Folder to search.
     name : str, optional
-        Name that it was to take; by default any.
+        Final name of the file or folder; any name by default.
     holds_lock : bool, default=False
-        True if the caller holds the lock of the kernel that its writer would hold.
+        If True, the caller holds the kernel lock that a running writer would hold.
     """
     for path, owner, _ in find_leftovers(folder, name):
         if owner.is_gone(holds_lock=holds_lock):
@@ -58,7 +58,7 @@ def clear_leftovers(folder, name=None, *, holds_lock=False):
 
 
 def remove(path):
-    """Remove a file or folder as far as possible."""
+    """Remove a file or folder, ignoring errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,8 +1,8 @@
-"""One writer to a folder.
+"""Locks that admit one writer at a time to a folder.
 
-The lock is a file beside the folder, ``.<name>.lock``, locked by the kernel, which gives it back
-however its holder ends and knows all holders in every PID namespace. The file also names its
-holder: for messages, and for machines that share the disk and do not share the kernel's locks.
+The lock is a file next to the folder, ``.<name>.lock``, which the kernel locks. The kernel releases
+it however the holder ends, and knows the holders in every PID namespace. The file also names its
+holder, for messages and for machines that share the disk but not the kernel's locks.
 """
 
 import errno
@@ -20,38 +20,38 @@ from skdict._files._owners import Owner
 
 try:
     import fcntl
-except ImportError:  # Windows: the name of the holder decides alone.
+except ImportError:  # On Windows only the name of the holder decides.
     fcntl = None
 
 MOST_BYTES = 4096
-# Time for another process to name itself, or for a reader to clear up and go.
+# Time for another process to write its name, or for a reader to finish cleaning up.
 MOMENTS, MOMENT = 20, 0.05
 UNSUPPORTED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 _held = {}
 
 
 class Lock:
-    """The right to write to a folder, until `close`.
+    """Exclusive right to write to a folder, held until `close`.
 
     Parameters
     ----------
     folder : str or path
-        The folder, there or to be made; its parent is made if need be.
+        Folder to lock, which need not exist; its parent is created if necessary.
     signed : bool, default=True
-        Name this process in the lock. One that is held for a moment only is not signed: who finds
-        it waits.
+        If True, name this process in the lock. Locks held only for a moment are not signed; other
+        processes wait for those.
 
     Attributes
     ----------
     by_kernel : bool
-        True if the kernel vouches that no other process of this boot holds it.
+        True if the kernel holds the lock, which rules out other holders on this machine.
 
     Raises
     ------
     FileExistsError
-        If another process holds it, or may hold it.
+        If another process holds the lock, or may hold it.
     OSError
-        If the lock cannot be written.
+        If the lock file cannot be written.
     """
 
     def __init__(self, folder, *, signed=True):
@@ -71,11 +71,11 @@ class Lock:
         self.close()
 
     def close(self):
-        """Give the lock back."""
-        # A forked process has a copy of the open file and must not give back what is not its own.
+        """Release the lock."""
+        # A forked process has a copy of the open file, but must not release its parent's lock.
         if self._file is None or self._pid != os.getpid():
             return
-        # Whatever went wrong before is what is to be told.
+        # An error here must not hide one that was raised earlier.
         with suppress(OSError):
             if _is_at(self._file, self.path):
                 self.path.unlink()
@@ -95,7 +95,7 @@ class Lock:
         raise FileExistsError(self._told(holder))
 
     def _try(self, signed):
-        """Return the open lock or None, if the kernel holds it, and the content of the file."""
+        """Return the open lock or None, whether the kernel holds it, and the file's content."""
         file, is_new = self._open()
         keep = False
         try:
@@ -108,7 +108,7 @@ class Lock:
             if not (is_new or self._is_free(content, by_kernel)):
                 return None, None, content or b"?"
             if not (is_new or by_kernel):
-                # Made anew, so that of several who find it free one alone succeeds.
+                # Create it again, so that only one of several processes that see it free succeeds.
                 self.path.unlink(missing_ok=True)
                 return None, None, b""
             _write(file, signed)
@@ -130,14 +130,14 @@ class Lock:
             return self._open()
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
-            raise FileExistsError(f"{str(self.path)!r} is not a lock of skdict; remove it")
+            raise FileExistsError(f"{str(self.path)!r} is not a skdict lock file; remove it")
         return file, False
 
     def _is_free(self, content, by_kernel):
-        """Say if whoever left the lock is gone."""
+        """Return True if the process that left the lock has terminated."""
         owner = Owner.parse(_fields(content)[2])
         if owner is None:
-            # Killed before it named itself, if the kernel says that nobody holds the file.
+            # An empty file that nobody locks belonged to a process killed before it signed.
             return by_kernel and not content
         return owner.is_gone(holds_lock=by_kernel)
 
@@ -145,26 +145,26 @@ class Lock:
         pid, host, _ = _fields(content or b"")
         who = f"process {pid} on {host}" if pid else "another process"
         return (
-            f"{who} is writing to {str(self.folder)!r}; wait until it has finished, choose another "
-            f"folder or, if it no longer runs, remove {str(self.path)!r}"
+            f"{who} is writing to {str(self.folder)!r}; wait for it to finish, choose another "
+            f"folder or, if it is no longer running, remove {str(self.path)!r}"
         )
 
 
 def lock_path(folder):
-    """Return the file that is the lock of a folder."""
+    """Return the path of the lock file of a folder."""
     return folder.with_name(f".{folder.name}.lock")
 
 
 @contextmanager
 def locked(folder, *, patience=0.0):
-    """Hold the lock of a folder, unless this thread holds it already.
+    """Hold the lock of a folder; reuse it if this thread holds it already.
 
     Parameters
     ----------
     folder : str or path
-        The folder, there or to be made.
+        Folder to lock, which need not exist.
     patience : float, default=0.0
-        Seconds to wait for another process.
+        Time to wait for another process, in seconds.
 
     Yields
     ------
@@ -173,9 +173,9 @@ def locked(folder, *, patience=0.0):
     Raises
     ------
     FileExistsError
-        If another process holds it.
+        If another process holds the lock.
     OSError
-        If it cannot be taken, as on a read-only file system.
+        If the lock cannot be acquired, for example on a read-only file system.
     """
     folder = Path(folder).resolve()
     if (held := held_here(folder)) is not None:
@@ -207,7 +207,7 @@ def held_here(folder):
 
 
 def _lock(file):
-    """Lock a file: True if it is ours, False if the system has no such locks, None if it is not."""
+    """Try to lock a file; return True on success, None if it is taken, False if unsupported."""
     if fcntl is None:
         return False
     try:
@@ -227,7 +227,7 @@ def _unlock(file):
 
 
 def _is_at(file, path):
-    """Say if an open file still has its name: its last holder may have removed it."""
+    """Return True if an open file is still at its path; its last holder may have removed it."""
     try:
         return os.path.samestat(os.fstat(file), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:
@@ -249,7 +249,7 @@ def _write(file, signed):
 
 
 def _fields(content):
-    """Return process id, host and owner that a lock names; empty texts where it names none."""
+    """Return the process id, host and owner named in a lock, or empty strings."""
     try:
         found = json.loads(content)
         return tuple(str(found[name]) for name in ("pid", "host", "owner"))

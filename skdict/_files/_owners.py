@@ -1,8 +1,8 @@
-"""Which process something belongs to, and if that process is gone.
+"""Identify the process that owns a file, and check whether it is still running.
 
-A process id alone says little: ids are used again, every container has a process 1, and another
-machine that shares the disk counts its own. So a process is named by its machine, the boot of that
-machine, the PID namespace, its id and the time it started.
+A process id is not enough: ids are reused, every container has a process 1, and other machines that
+share the disk have their own. A process is therefore identified by its machine, the boot of that
+machine, the PID namespace, its id and its start time.
 """
 
 import hashlib
@@ -18,21 +18,21 @@ TOKEN = r"[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}-\d{1,10}-\d{1,20}"
 
 @dataclass(frozen=True)
 class Owner:
-    """A process.
+    """Identity of a process.
 
     Parameters
     ----------
     host : str
         Hash of the machine's name and id.
     boot : str
-        Hash of the id of its boot; of the machine where the system has none, so that only
-        processes of one machine compare.
+        Hash of the boot id, or of the machine if the system has no boot id, so that only
+        processes of the same machine can match.
     space : str
         Hash of the PID namespace.
     pid : int
         Process id in that namespace.
     start : int
-        Clock ticks from boot to the start of the process; 0 where the system does not tell.
+        Clock ticks from boot to the start of the process; 0 if the system does not report it.
     """
 
     host: str
@@ -43,12 +43,12 @@ class Owner:
 
     @classmethod
     def here(cls):
-        """Return this process."""
+        """Return the identity of this process."""
         return cls(*_machine(), _space(), os.getpid(), _start_of("self") or 0)
 
     @classmethod
     def parse(cls, token):
-        """Return the process of a token, or None if it is not one."""
+        """Return the identity written as a token, or None if the text is not a token."""
         if not re.fullmatch(TOKEN, token):
             return None
         *place, pid, start = token.split("-")
@@ -58,14 +58,14 @@ class Owner:
         return "-".join(map(str, astuple(self)))
 
     def is_gone(self, *, holds_lock):
-        """Say if this process certainly no longer runs; what cannot be known counts as running.
+        """Return True if this process has certainly terminated, False if in doubt.
 
         Parameters
         ----------
         holds_lock : bool
-            True if the caller holds a lock of the kernel that this process would hold if it
-            still ran. That settles the matter in every namespace of one boot, and after a restart
-            of the machine.
+            If True, the caller holds a kernel lock that this process would hold if it were still
+            running. That is conclusive in every namespace of the same boot, and after a restart of
+            the machine.
         """
         here = Owner.here()
         if holds_lock:
@@ -90,7 +90,7 @@ def _space():
 
 
 def _runs(pid, start):
-    """Say if a process of this id and start time may run in this namespace."""
+    """Return True if a process with this id and start time may be running in this namespace."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -102,12 +102,12 @@ def _runs(pid, start):
 
 
 def _start_of(pid):
-    """Return the start time of a process, -1 for one that is dead but not yet reaped, or None."""
+    """Return the start time of a process, -1 for a zombie, or None if unknown."""
     try:
-        # In a new namespace /proc may still be that of the old one, with other ids.
+        # In a new namespace /proc may still show the old one, with other ids.
         if os.readlink("/proc/self") != str(os.getpid()) and pid != "self":
             return None
-        # The name of the program comes second, in brackets, and may hold anything.
+        # The second field is the program's name in brackets, which may contain anything.
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None

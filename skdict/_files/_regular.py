@@ -1,4 +1,4 @@
-"""Opening files that may be anything: a pipe that never ends, a device, a terabyte of zeros."""
+"""Open files safely: never a pipe that does not end, a device, or a terabyte of zeros."""
 
 import os
 import stat
@@ -14,12 +14,12 @@ KINDS = {
 
 
 def open_regular(path):
-    """Open a regular file, or a link to one, for reading bytes.
+    """Open a regular file, or a link to one, for reading in binary mode.
 
     Parameters
     ----------
     path : str or path
-        The file.
+        File to open.
 
     Returns
     -------
@@ -28,12 +28,12 @@ def open_regular(path):
     Raises
     ------
     ValueError
-        If it is a folder, pipe, device or socket.
+        If the path is a folder, pipe, device or socket.
     OSError
-        If it is missing or cannot be opened.
+        If the file is missing or cannot be opened.
     """
     path = Path(path)
-    # Before it is opened: opening alone makes some devices act.
+    # Check before opening, because opening a device can already have side effects.
     _check_regular(path, path.stat().st_mode)
     file = path.open("rb") if os.name == "nt" else open(str(path), "rb", opener=_open_at_once)
     try:
@@ -45,36 +45,36 @@ def open_regular(path):
 
 
 def read_bytes(path, *, most):
-    """Return the content of a regular file of at most so many bytes.
+    """Return the content of a regular file of at most `most` bytes.
 
     Raises
     ------
     ValueError
-        If it is larger, or not a regular file.
+        If the file is larger, or not a regular file.
     OSError
-        If it is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        # Read on as well: some file systems report no size.
+        # Check the number of bytes read as well, because some file systems report no size.
         content = file.read(most + 1) if size <= most else b""
     if size > most or len(content) > most:
         raise ValueError(
-            f"{str(path)!r} holds {max(size, len(content))} bytes where at most {most} are "
-            f"accepted; pass the file that was written"
+            f"{str(path)!r} has {max(size, len(content))} bytes, but at most {most} are accepted; "
+            f"pass the file that was written originally"
         )
     return content
 
 
 def read_text(path, *, most, encoding="utf-8"):
-    """Return the text of a regular file of at most so many bytes in UTF-8.
+    """Return the text of a regular file of at most `most` bytes.
 
     Raises
     ------
     ValueError
-        If it is larger, not UTF-8, or not a regular file.
+        If the file is larger, not UTF-8, or not a regular file.
     OSError
-        If it is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     try:
         return read_bytes(path, most=most).decode(encoding)
@@ -83,12 +83,12 @@ def read_text(path, *, most, encoding="utf-8"):
 
 
 def _open_at_once(path, flags):
-    # A pipe that took the place of the file since it was looked at would wait for a writer.
+    # If a pipe has replaced the file since the check, do not wait for its writer.
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check_regular(path, mode):
     if stat.S_ISREG(mode):
         return
-    kind = next((name for is_kind, name in KINDS.items() if is_kind(mode)), "something else")
-    raise ValueError(f"{str(path)!r} is {kind}, not a regular file; pass the file that was written")
+    kind = next((name for is_kind, name in KINDS.items() if is_kind(mode)), "of another kind")
+    raise ValueError(f"{str(path)!r} is {kind}, not a regular file; pass a regular file")

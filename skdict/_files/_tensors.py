@@ -1,7 +1,7 @@
-"""Arrays in the safetensors format, read once and hashed on the way.
+"""Read safetensors files and hash them in the same pass.
 
-The header is checked before memory is taken: every tensor has a known type and the size that its
-shape says, and together they fill the file.
+The header is checked before memory is allocated: every tensor must have a known dtype and the size
+implied by its shape, and together the tensors must fill the file.
 """
 
 import hashlib
@@ -34,16 +34,16 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class TensorFile:
-    """The content of a safetensors file.
+    """Content of a safetensors file.
 
     Parameters
     ----------
     arrays : dict of str to ndarray
-        bfloat16 as float32.
+        Arrays by name, with bfloat16 converted to float32.
     metadata : dict of str to str
-        Texts kept beside them.
+        Metadata of the file.
     sha256 : str
-        Hash of the file.
+        SHA-256 of the file.
     """
 
     arrays: dict
@@ -52,12 +52,12 @@ class TensorFile:
 
 
 def read_tensors(path):
-    """Return all arrays of a safetensors file.
+    """Read all arrays of a safetensors file.
 
     Parameters
     ----------
     path : str or path
-        A regular file.
+        Regular file to read.
 
     Returns
     -------
@@ -66,17 +66,17 @@ def read_tensors(path):
     Raises
     ------
     ValueError
-        If it is truncated, has bytes after the tensors, or its header does not fit.
+        If the file is truncated, has bytes after the tensors, or has an inconsistent header.
     OSError
-        If it is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     try:
         with open_regular(path) as file:
             return _read(file)
     except _DamagedError as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read as safetensors ({error}); pickles are never loaded: get "
-            f"a whole copy, or write it again"
+            f"{str(path)!r} cannot be read as safetensors ({error}); get a complete copy, or write "
+            f"it again (pickles are never loaded)"
         ) from error
     except MemoryError as error:
         raise ValueError(
@@ -86,7 +86,7 @@ def read_tensors(path):
 
 
 class _DamagedError(ValueError):
-    """What is wrong with a file, without its name."""
+    """Defect of a file, without the file's name."""
 
 
 def _read(file):
@@ -94,12 +94,12 @@ def _read(file):
     start = file.read(8)
     length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
     if not 2 <= length <= min(MOST_BYTES, size - 8):
-        raise _DamagedError(f"a header of {length} bytes in a file of {size}")
+        raise _DamagedError(f"its header claims {length} bytes in a file of {size}")
     content = file.read(length)
     header = _parse(content)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise _DamagedError("its metadata are not texts")
+        raise _DamagedError("its metadata are not strings")
     entries = _check_entries(header, size - 8 - length)
     digest = hashlib.sha256(start + content)
     arrays = {}
@@ -116,25 +116,25 @@ def _parse(content):
 
 
 def _check_entries(header, n_bytes):
-    """Return (name, type, shape) of each tensor in the order of the file."""
+    """Return the name, type and shape of each tensor in the order of the file."""
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise _DamagedError(f"the header says {entry!r:.80} of {name!r:.80}")
+            raise _DamagedError(f"the header has {entry!r:.80} for {name!r:.80}")
         are_counts = all(
             isinstance(entry[key], list) and all(type(n) is int and n >= 0 for n in entry[key])
             for key in ("shape", "data_offsets")
         )
         if not are_counts or len(entry["data_offsets"]) != 2 or str(entry["dtype"]) not in DTYPES:
-            raise _DamagedError(f"the header says {entry!r:.80} of {name!r:.80}")
+            raise _DamagedError(f"the header has {entry!r:.80} for {name!r:.80}")
     ordered = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
     end = 0
     for name, entry in ordered:
         taken = math.prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
         if entry["data_offsets"] != [end, end + taken]:
-            raise _DamagedError(f"{name!r:.80} does not lie where its shape says")
+            raise _DamagedError(f"the offsets of {name!r:.80} do not match its shape")
         end += taken
     if end != n_bytes:
-        raise _DamagedError(f"its tensors take {end} bytes and the file holds {n_bytes}")
+        raise _DamagedError(f"its tensors take {end} bytes, but the file holds {n_bytes}")
     return [(name, entry["dtype"], tuple(entry["shape"])) for name, entry in ordered]
 
 
@@ -142,10 +142,10 @@ def _read_array(file, kind, shape, digest):
     try:
         array = np.empty(shape, DTYPES[kind])
     except (ValueError, OverflowError) as error:
-        raise _DamagedError(f"the shape {shape} ({error})") from error
+        raise _DamagedError(f"invalid shape {shape}: {error}") from error
     view = memoryview(array.reshape(-1).view(np.uint8))
     if file.readinto(view) != len(view):
-        raise _DamagedError("it was cut off while it was read")
+        raise _DamagedError("it was truncated while being read")
     digest.update(view)
     if kind == "BF16":
         return (array.astype(np.uint32) << 16).view(np.float32)

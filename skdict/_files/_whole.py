@@ -1,4 +1,4 @@
-"""Folders and files that are always whole."""
+"""Write folders and files that are never seen incomplete."""
 
 import os
 import time
@@ -12,28 +12,28 @@ from skdict._files._locks import MOMENT, MOMENTS, Lock, held_here, lock_path, lo
 
 @contextmanager
 def whole_folder(folder, manifest, what):
-    """Give a folder to write into that takes its name when all is written.
+    """Provide a temporary folder to write to, and rename it when everything is written.
 
     Parameters
     ----------
     folder : str or path
-        Name that the folder takes; an earlier one with the same manifest is replaced.
+        Final path of the folder; an existing folder with the same manifest is replaced.
     manifest : str
-        Name of the file that tells such a folder from others.
+        Name of the file that identifies folders of this kind.
     what : str
-        What such a folder holds, for the message.
+        Description of folders of this kind, for the message.
 
     Yields
     ------
     pathlib.Path
-        The folder beside, gone again if writing fails.
+        Temporary folder, removed if writing fails.
 
     Raises
     ------
     FileExistsError
-        If there is something else of this name, or another process is writing to it.
+        If the path exists and is not a folder of this kind, or another process is writing to it.
     OSError
-        If something cannot be written; what was there before is then untouched.
+        If something cannot be written; an existing folder is then left unchanged.
     """
     folder = Path(folder).resolve()
     try:
@@ -53,7 +53,7 @@ def _replacement(folder):
             folder.rename(old)
         beside.rename(folder)
     finally:
-        # None of these may hide the error that led here.
+        # None of these steps may hide the original error.
         remove(beside)
         _give_back(old, folder)
         if folder.exists():
@@ -61,19 +61,19 @@ def _replacement(folder):
 
 
 def replace_file(path, content):
-    """Write a file in one step: readers see the old content or the new, never a part.
+    """Write a file atomically: readers see the old content or the new, never a part of it.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file; its folder is made if need be.
+        File to write; its folder is created if necessary.
     content : bytes
         New content of the file.
 
     Raises
     ------
     OSError
-        If it cannot be written; what was there before is then untouched.
+        If the file cannot be written; an existing file is then left unchanged.
     """
     clear_leftovers(path.parent, path.name)
     beside = name_beside(path, "part")
@@ -88,19 +88,19 @@ def replace_file(path, content):
 
 
 def check_replaceable(folder, manifest, what):
-    """Refuse a name that something else than such a folder has (`FileExistsError`)."""
+    """Raise `FileExistsError` if the path exists and is not a folder with such a manifest."""
     restore_interrupted(folder)
     if Path(folder).exists() and not (Path(folder) / manifest).is_file():
         raise FileExistsError(f"{str(folder)!r} exists and is not {what}; choose another folder")
 
 
 def restore_interrupted(folder):
-    """Clear up after processes that died while they wrote a folder of this name.
+    """Clean up after processes that terminated while writing this folder.
 
-    Folders cannot be exchanged in one step everywhere, so for a moment neither the old nor the
-    new one has the name: then the old one gets it back. What else the dead left is removed. Where
-    a process is writing, or may be, nothing is touched; where nothing can be written, nothing is
-    done.
+    Not every system can exchange two folders in one step, so for a moment neither the old nor the
+    new folder has the final name. A process that ends at that moment leaves only the old folder,
+    which gets its name back; other leftovers are removed. Nothing is changed while another process
+    is or may be writing, or if the folder cannot be written to.
     """
     folder = Path(folder).resolve()
     if not (find_leftovers(folder.parent, folder.name) or lock_path(folder).exists()):
@@ -114,7 +114,7 @@ def restore_interrupted(folder):
 
 @contextmanager
 def _brief_lock(folder):
-    """Hold the lock of a folder, without naming this process if it was not held before."""
+    """Hold the lock of a folder; if this thread does not hold it yet, take an unsigned one."""
     if (held := held_here(folder)) is not None:
         yield held
         return
@@ -123,7 +123,7 @@ def _brief_lock(folder):
 
 
 def settle(folder, lock):
-    """Clear up after processes that died while they wrote a folder whose lock is held."""
+    """Clean up after processes that terminated while writing a folder whose lock is held."""
     found = find_leftovers(folder.parent, folder.name)
     gone = [(p, kind) for p, owner, kind in found if owner.is_gone(holds_lock=lock.by_kernel)]
     moved = [path for path, kind in gone if kind == "old"]
@@ -143,7 +143,7 @@ def _give_back(old, folder):
 
 
 def _await_exchange(folder):
-    """Wait for a process that is just exchanging the old folder for the new one."""
+    """Wait while another process replaces the old folder by the new one."""
     for _ in range(MOMENTS):
         exchanging = any(kind == "old" for *_, kind in find_leftovers(folder.parent, folder.name))
         if folder.exists() or not exchanging:

@@ -1,10 +1,10 @@
-"""Stores of activations on disk: written shard by shard, mapped and not read.
+"""Stores of activations on disk, written shard by shard and read by memory-mapping.
 
-Floor 1: imports numpy and `_files`. Nothing that is loaded runs code.
+Floor 1: imports numpy and `_files`. Loading a store never runs code.
 
-A store is a folder with a manifest, `activations.json`, and one folder for each shard, with
-`rows.npy`, `documents.npy`, `positions.npy` and `token_ids.npy`. What the manifest does not list
-is not part of the store, so a store is whole at every moment. The manifest has a hash of itself.
+A store is a folder with a manifest, `activations.json`, and one folder per shard with `rows.npy`,
+`documents.npy`, `positions.npy` and `token_ids.npy`. Files that the manifest does not list are not
+part of the store, so a store is consistent at every moment. The manifest includes its own hash.
 """
 
 from skdict._store._format import MANIFEST, read_manifest, store_digest

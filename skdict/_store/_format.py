@@ -22,7 +22,7 @@ def shard_name(number):
 
 
 def write_shard(folder, rows, columns):
-    """Write the arrays of a shard into a folder and return what the manifest says of it."""
+    """Write the arrays of a shard to a folder and return its description for the manifest."""
     np.save(folder / "rows.npy", np.ascontiguousarray(rows), allow_pickle=False)
     for name in COLUMNS:
         column = columns[name]
@@ -37,7 +37,7 @@ def write_shard(folder, rows, columns):
 
 
 def new_manifest(*, complete, source=None):
-    """Return the manifest of a store that has no shard yet."""
+    """Return the manifest of a store without shards."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -52,62 +52,62 @@ def new_manifest(*, complete, source=None):
 
 
 def write_manifest(folder, manifest):
-    """Replace the manifest of a store in one step."""
+    """Replace the manifest of a store atomically."""
     replace_file(Path(folder) / MANIFEST, sealed(manifest))
 
 
 def read_manifest(folder):
-    """Return the manifest of a store, whole or not, checked in itself.
+    """Read and check the manifest of a store, finished or not.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If the folder has no manifest.
     ValueError
-        If it is not JSON, of another format or version, was changed after it was written, or
-        does not state what a store does.
+        If the manifest is not JSON, has another format or version, was changed after it was
+        written, or has missing, unknown or invalid entries.
     """
     path = Path(folder) / MANIFEST
     try:
         manifest = read_sealed(path, FORMAT, VERSION)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(
-            f"{str(folder)!r} holds no {MANIFEST}; pass a folder written by Activations.save"
+            f"{str(folder)!r} has no {MANIFEST}; pass a folder written by Activations.save"
         ) from error
     wrong = set(manifest) ^ set(new_manifest(complete=True)) or {
         name for name, is_right in _RULES.items() if not is_right(manifest[name], manifest)
     }
     if wrong:
         raise ValueError(
-            f"{str(path)!r} holds a {min(wrong)!r} that no store has, or lacks it; write the store "
-            f"again"
+            f"{str(path)!r} has a missing, unknown or invalid entry {min(wrong)!r}; write the "
+            f"store again"
         )
     return manifest
 
 
 def store_digest(folder):
-    """Return the hash of all rows and tokens of a store.
+    """Return a hash of all rows and tokens of a store.
 
-    Stores with equal digests hold equal rows in equal shards, whether or not their writing
-    was interrupted. Read from the manifest alone: ``Activations.load(folder, verify=True)``
-    checks that the files are those it was written for.
+    Stores with equal digests hold equal rows in equal shards, whether or not writing them was
+    interrupted. The digest is computed from the manifest only; use
+    ``Activations.load(folder, verify=True)`` to check the files against it.
 
     Parameters
     ----------
     folder : str or path
-        A whole store, as `Activations.save` or `ActivationsWriter` wrote it.
+        Finished store, written by `Activations.save` or `ActivationsWriter`.
 
     Returns
     -------
     str
-        SHA-256, 64 hexadecimal digits.
+        SHA-256 as 64 hexadecimal digits.
 
     Raises
     ------
     FileNotFoundError
-        If there is no store.
+        If the folder is not a store.
     ValueError
-        If its manifest is damaged or of another version, or the store is unfinished.
+        If the manifest is damaged or of another version, or the store is unfinished.
 
     Examples
     --------
@@ -129,17 +129,17 @@ def store_digest(folder):
 
 
 def check_complete(folder, manifest):
-    """Refuse a store whose writing was not finished."""
+    """Raise `ValueError` if the store is unfinished."""
     if not manifest["complete"]:
         n_rows = sum(shard["n_rows"] for shard in manifest["shards"])
         raise ValueError(
-            f"{str(folder)!r} is unfinished: {n_rows} rows in {len(manifest['shards'])} shards are "
-            f"written; start what wrote it again with the same settings, and it goes on from there"
+            f"{str(folder)!r} is unfinished, with {n_rows} rows in {len(manifest['shards'])} "
+            f"shards; run the program that writes it again with the same settings to resume"
         )
 
 
 def _largest(column):
-    """Return a whole number that takes as many bytes as the widest in a column."""
+    """Return the largest absolute value in a column, or 0 if it is empty."""
     return max(abs(int(column.min())), abs(int(column.max()))) if len(column) else 0
 
 
@@ -159,7 +159,7 @@ def _are_shards(shards, manifest):
     return isinstance(shards, list) and all(
         isinstance(shard, dict)
         and set(shard) == SHARD_KEYS
-        # Names are not free: one could lead out of the folder.
+        # Accept the expected names only, because others could point outside the folder.
         and shard["name"] == shard_name(number)
         and _is_count(shard["n_rows"])
         and _is_count(shard["next_document"])

@@ -1,15 +1,16 @@
-"""The order in which rows of documents stand."""
+"""Check the order of rows by document and position."""
 
 import numpy as np
 
 
 def first_out_of_order(documents, positions):
-    """Return the first row that does not follow on the one before it, or None.
+    """Return the first row that is out of order, or None.
 
     Parameters
     ----------
     documents, positions : ndarray of int, shape (n_tokens,)
-        Documents must not decrease, and positions must increase within a document.
+        Document and position of each row. Documents must not decrease, and positions must
+        increase within a document.
 
     Returns
     -------
@@ -22,7 +23,7 @@ def first_out_of_order(documents, positions):
 
 
 def check_order(documents, positions):
-    """Refuse rows whose documents are scattered or whose tokens are out of order (`ValueError`)."""
+    """Raise `ValueError` unless rows are ordered by document and position."""
     row = first_out_of_order(documents, positions)
     if row is not None:
         raise ValueError(

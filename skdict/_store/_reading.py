@@ -1,4 +1,4 @@
-"""Reading a store: every file is checked before any row is believed."""
+"""Open a store, checking every file before any row is used."""
 
 import numpy as np
 
@@ -13,26 +13,26 @@ from skdict._store._sharded_rows import ShardedRows
 
 
 def open_store(folder, *, verify):
-    """Return the rows, mapped, the columns and the manifest of a whole store.
+    """Return the memory-mapped rows, the columns and the manifest of a finished store.
 
-    Always checked are sizes, shapes and dtypes of all files, the hashes of the token table, and
-    of both ends of the rows; with `verify` the hashes of all rows.
+    The sizes, shapes and dtypes of all files and the hashes of the token table and of both ends of
+    the rows are always checked; `verify` adds the hashes of all rows.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The store.
+        Folder of the store.
     verify : bool
-        Whether all rows are read once and compared with their hash.
+        If True, read all rows once and compare them with their hashes.
 
     Returns
     -------
     rows : ShardedRows of shape (n, d)
-        The rows.
+        Memory-mapped rows.
     columns : dict of str to ndarray of shape (n,)
         Documents, positions and token ids.
     manifest : dict
-        What else the store says of itself.
+        Manifest of the store.
     """
     manifest = read_manifest(folder)
     check_complete(folder, manifest)
@@ -59,8 +59,8 @@ def _open(folder, shard, name):
         return map_array(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(
-            f"{str(path)!r} is missing though the manifest of the store lists it; put it back, or "
-            f"write the store again"
+            f"{str(path)!r} is missing, but the manifest of the store lists it; restore the file, "
+            f"or write the store again"
         ) from error
 
 
@@ -72,9 +72,9 @@ def _check_shapes(folder, shard, arrays, manifest):
         fits = array.dtype == manifest["dtype"] if rows else array.dtype.kind in "iu"
         if array.shape != shape or not fits:
             raise ValueError(
-                f"{str(folder / shard['name'] / name)!r} holds {array.dtype} of shape "
-                f"{array.shape} where the manifest says {shape}"
-                f"{' of ' + manifest['dtype'] if rows else ''}; write the store again"
+                f"{str(folder / shard['name'] / name)!r} has shape {array.shape} and dtype "
+                f"{array.dtype}, but the manifest lists shape {shape}"
+                f"{' and dtype ' + manifest['dtype'] if rows else ''}; write the store again"
             )
 
 
@@ -87,13 +87,13 @@ def _check_hashes(folder, shard, verify):
             same = hash_file(path) == shard["sha256"][name]
         if not same:
             raise ValueError(
-                f"{str(path)!r} is not the file that the manifest was written for: it was changed, "
-                f"or is that of another shard or store; put it back, or write the store again"
+                f"{str(path)!r} does not match the hash in the manifest: it was changed, or comes "
+                f"from another shard or store; restore the file, or write the store again"
             )
 
 
 def _join(parts):
-    """Return one column of all shards; that of a single one stays mapped."""
+    """Concatenate a column over shards; a single shard stays memory-mapped."""
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.empty(0, np.int32)

@@ -1,4 +1,4 @@
-"""Rows that lie in several files and look like one array."""
+"""An array-like view of rows stored in several files."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -7,26 +7,26 @@ import numpy as np
 
 from skdict._files import map_array
 
-# Each map holds a file open, and processes may hold few.
+# Each memory map keeps a file open, and a process may open only so many.
 MOST_OPEN = 64
 
 
 class ShardedRows:
-    """Read-only rows of shape (n, d) in files mapped when they are needed.
+    """Read-only rows of shape (n, d) in files that are memory-mapped on demand.
 
-    A slice within one file is a view of it and copies nothing; other slices and arrays of row
-    numbers are gathered. Pickles keep the paths and not the rows.
+    A slice within one file is a view that copies nothing; other slices and arrays of row numbers
+    are copied. Pickling stores the paths, not the rows.
 
     Parameters
     ----------
     paths : list of path
         Files in the npy format, in order.
     lengths : list of int
-        Rows in each.
+        Number of rows in each file.
     width : int
-        Columns in all.
+        Number of columns.
     dtype : numpy dtype
-        Of all.
+        Data type of the rows.
     """
 
     ndim = 2
@@ -63,7 +63,7 @@ class ShardedRows:
             return self._gather(np.flatnonzero(key))
         outside = (key < -len(self)) | (key >= len(self))
         if outside.any():
-            raise IndexError(f"row {key[outside][0]} is out of range: there are {len(self)} rows")
+            raise IndexError(f"row {key[outside][0]} is out of range for {len(self)} rows")
         key = np.where(key < 0, key + len(self), key)
         return self._gather(key[None])[0] if key.ndim == 0 else self._gather(key)
 
@@ -97,7 +97,9 @@ class ShardedRows:
         if shard not in self._maps:
             path = self._paths[shard]
             if _state(path) != self._states[shard]:
-                raise ValueError(f"{path!r} has changed since it was loaded; load the store again")
+                raise ValueError(
+                    f"{path!r} has changed since the store was loaded; load the store again"
+                )
             self._maps[shard] = map_array(path)
             if len(self._maps) > MOST_OPEN:
                 self._maps.popitem(last=False)
@@ -105,6 +107,6 @@ class ShardedRows:
 
 
 def _state(path):
-    """Return what changes when a file is written anew, or None where there is none."""
+    """Return the size and modification time of a file, or None if it does not exist."""
     path = Path(path)
     return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""Writing a store, at once or shard by shard."""
+"""Write a store, all at once or shard by shard."""
 
 import json
 import re
@@ -24,11 +24,11 @@ SHARD_BYTES = 256 * 2**20
 
 
 def write_whole(activations, folder):
-    """Write all rows of activations to a folder that takes its name when all is written."""
+    """Write activations to a new store, which appears under its name only when complete."""
     check_order(activations.documents, activations.positions)
     n_rows, width = activations.shape
     manifest = new_manifest(complete=True) | _description(activations)
-    # Found out here, before anything is written.
+    # Raises for metadata that cannot be stored, before anything is written.
     sealed(manifest)
     step = max(1, SHARD_BYTES // max(1, width * activations.dtype.itemsize))
     with whole_folder(folder, MANIFEST, "a store of activations") as beside:
@@ -41,35 +41,36 @@ def write_whole(activations, folder):
 
 
 class ActivationsWriter:
-    """Write a store of activations shard by shard, and go on with one that was interrupted.
+    """Write a store of activations shard by shard, or resume an interrupted one.
 
-    Each shard counts from the moment it is whole on disk. If the process ends before `finish`,
-    the store cannot be loaded, but a writer opened on it with the same source goes on after
-    the last whole shard. Use it as a context manager: leaving the block closes the store
-    without finishing it.
+    A shard becomes part of the store once it is completely on disk. If the process ends before
+    `finish`, the store cannot be loaded, but a writer opened with the same folder and source
+    resumes after the last shard. Use the writer as a context manager; leaving the block closes the
+    store without finishing it.
 
     Parameters
     ----------
     folder : str or path
-        Where the store is, or is to be.
+        Folder of the store, new or to be resumed.
     source : dict, optional
-        What the rows follow from: model, texts, options; must fit in JSON.
+        Everything that determines the rows, such as model, texts and options. Must be JSON
+        serialisable.
 
     Attributes
     ----------
     complete : bool
-        Whether the store is finished.
+        True if the store is finished.
     n_rows : int
-        Rows written.
+        Number of rows written.
     next_document : int
-        The document after the last one written: where to go on.
+        First document that is not yet written, from which to resume.
 
     Raises
     ------
     ValueError
-        If there is a store with another source; the message says what differs.
+        If the folder holds a store with another source; the message lists the differences.
     FileExistsError
-        If the folder holds something else, or another process writes this store.
+        If the folder exists and is not a store, or another process is writing to it.
 
     Examples
     --------
@@ -108,17 +109,17 @@ class ActivationsWriter:
 
     @property
     def complete(self):
-        """Whether the store is finished."""
+        """True if the store is finished."""
         return self._manifest["complete"]
 
     @property
     def n_rows(self):
-        """Rows written."""
+        """Number of rows written."""
         return sum(shard["n_rows"] for shard in self._manifest["shards"])
 
     @property
     def next_document(self):
-        """The document after the last one written."""
+        """First document that is not yet written."""
         return max((shard["next_document"] for shard in self._manifest["shards"]), default=0)
 
     def append(self, activations, *, next_document=None):
@@ -127,20 +128,20 @@ class ActivationsWriter:
         Parameters
         ----------
         activations : Activations of shape (n_tokens, width)
-            The rows of the next documents: as many as are to be lost at most when the process
-            dies. No row writes nothing.
+            Rows of the next documents. If the process ends, at most one shard of work is lost.
+            Without rows, nothing is written.
         next_document : int, optional
-            Where to go on after this shard; by default after its last document. Later ones
-            tell of documents that gave no row.
+            Document to resume from after this shard; by default the one after its last document.
+            Pass a larger number if the documents that follow give no rows.
 
         Raises
         ------
         ValueError
-            If the store is finished, or the activations do not follow on those before: in
-            width, dtype, vocabulary, metadata or order of documents; if they are a view in another
-            order than by document and position.
+            If the store is finished; if width, dtype, vocabulary or metadata differ from those of
+            the earlier shards; if documents are already written; or if the rows are not ordered by
+            document and position.
         OSError
-            If they cannot be written; the shards before are kept.
+            If the shard cannot be written; the earlier shards are kept.
         """
         if len(activations) == 0:
             return
@@ -159,33 +160,35 @@ class ActivationsWriter:
         except OSError as error:
             self._clear()
             raise OSError(
-                f"a shard of {str(self._folder)!r} could not be written ({error}); the "
-                f"{self.n_rows} rows before it are kept: free disk space and start again"
+                f"a shard of {str(self._folder)!r} could not be written ({error}), but its "
+                f"{self.n_rows} earlier rows are kept; free disk space and run again to resume"
             ) from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         self._manifest = manifest
 
     def finish(self):
-        """Say that all rows are written: from now on the store can be loaded.
+        """Mark the store as finished, so that it can be loaded.
 
         Raises
         ------
         ValueError
-            If no row was written.
+            If no rows were written.
         """
         if not self._manifest["shards"]:
-            raise ValueError(f"no row was written to {str(self._folder)!r}; append some first")
+            raise ValueError(
+                f"{str(self._folder)!r} has no rows; append activations before finishing the store"
+            )
         manifest = self._manifest | {"complete": True}
         write_manifest(self._folder, manifest)
         self._manifest = manifest
 
     def close(self):
-        """Let other processes write to the store."""
+        """Release the store, so that other processes can write to it."""
         self._lock.close()
 
     def _open(self, source):
-        """Begin the store, or resume one with the same source."""
+        """Create the store, or resume one with the same source."""
         _refuse_other_content(self._folder)
         if (self._folder / MANIFEST).is_file():
             _check_source(self._folder, read_manifest(self._folder)["source"] or {}, source)
@@ -197,24 +200,27 @@ class ActivationsWriter:
     def _check_follows(self, activations, new):
         old = self._manifest
         if old["complete"]:
-            raise ValueError(f"{str(self._folder)!r} is finished; write to another folder")
+            raise ValueError(
+                f"{str(self._folder)!r} is finished and accepts no more rows; write to another "
+                f"folder"
+            )
         if not old["shards"]:
             return
         for key in ("dtype", "width", "metadata", "vocabulary"):
             if new[key] != old[key]:
-                shown = "" if key == "vocabulary" else f" ({new[key]} after {old[key]})"
+                shown = "" if key == "vocabulary" else f" ({new[key]}, not {old[key]})"
                 raise ValueError(
-                    f"the {key} of these activations is not that of the shards before{shown}; "
-                    f"write them to another folder"
+                    f"the {key} of these activations differs from that of the earlier "
+                    f"shards{shown}; write them to another folder"
                 )
         if activations.documents[0] < self.next_document:
             raise ValueError(
-                f"these activations begin with document {activations.documents[0]}, and those "
-                f"before {self.next_document} are written; append documents in order"
+                f"these activations begin with document {activations.documents[0]}, but documents "
+                f"up to {self.next_document - 1} are already written; append documents in order"
             )
 
     def _clear(self):
-        """Remove what the manifest on disk does not list: what interrupted writing left."""
+        """Remove shards that the manifest does not list, left by interrupted writing."""
         self._manifest = read_manifest(self._folder)
         listed = {shard["name"] for shard in self._manifest["shards"]}
         for path in self._folder.iterdir():
@@ -224,7 +230,7 @@ class ActivationsWriter:
 
 
 def _write(folder, name, activations):
-    """Write a shard into its folder and return its entry in the manifest."""
+    """Write a shard to its folder and return its entry in the manifest."""
     columns = {key: np.asarray(getattr(activations, key)) for key in COLUMNS}
     entry = write_shard(folder, np.asarray(activations, activations.dtype.name), columns)
     documents = columns["documents"]
@@ -234,7 +240,10 @@ def _write(folder, name, activations):
 def _description(activations):
     vocabulary = activations.vocabulary
     if activations.dtype.name not in DTYPES:
-        raise TypeError(f"rows of {activations.dtype} cannot be stored; pass {', '.join(DTYPES)}")
+        raise TypeError(
+            f"rows of {activations.dtype} cannot be stored; convert them to one of "
+            f"{', '.join(DTYPES)}"
+        )
     return {
         "dtype": activations.dtype.name,
         "width": activations.shape[1],
@@ -244,7 +253,7 @@ def _description(activations):
 
 
 def _refuse_other_content(folder):
-    """Refuse a folder, or a file, that is there and is no store."""
+    """Raise `FileExistsError` if the path exists and is neither a store nor an empty folder."""
     if not folder.exists() or (folder / MANIFEST).is_file():
         return
     if not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir()):
@@ -256,7 +265,7 @@ def _refuse_other_content(folder):
 def _check_source(folder, there, now):
     differing = [key for key in sorted(there | now) if there.get(key) != now.get(key)]
     if differing:
-        told = ", ".join(f"{k} is {there.get(k)!r} there and {now.get(k)!r} now" for k in differing)
+        told = ", ".join(f"{k} was {there.get(k)!r} and is now {now.get(k)!r}" for k in differing)
         raise ValueError(
             f"{str(folder)!r} holds activations from another source: {told}; choose another "
             f"folder, or remove this one"

@@ -1,6 +1,6 @@
-"""Checks of what users pass in: each message says what was got, what is accepted, what to do.
+"""Validate input: every message says what was received, what is accepted and what to do next.
 
-Floor 1: imports scikit-learn and `skdict.activations`; tensors are known by their methods.
+Floor 1: imports scikit-learn and `skdict.activations`; tensors are recognised by their methods.
 """
 
 from skdict._validation._params import (

@@ -1,4 +1,4 @@
-"""Checks of parameters: numbers, choices, lists of features."""
+"""Validate parameters: numbers, choices, flags and lists of features."""
 
 import json
 import math
@@ -15,32 +15,32 @@ MOST_SHOWN = 200
 
 
 def check_number(name, value, *, low=None, high=None, above=None, integer=False, hint=""):
-    """Refuse a value that is not a finite number within bounds.
+    """Check that a value is a finite number within bounds.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     value : object
-        What was passed.
+        Value to check.
     low, high : float, optional
-        Smallest and largest value accepted.
+        Smallest and largest accepted value.
     above : float, optional
-        The value must be larger than this.
+        Strict lower bound.
     integer : bool, default=False
-        Accept whole numbers only.
+        If True, accept integers only.
     hint : str, default=""
-        What to do next, for the message.
+        Advice to add to the message.
 
     Raises
     ------
     TypeError
         If the value is not a number of the right kind.
     ValueError
-        If it is not finite or out of bounds.
+        If the value is not finite or out of bounds.
     """
     kind = numbers.Integral if integer else numbers.Real
-    wanted = "a whole number" if integer else "a number"
+    wanted = "an integer" if integer else "a number"
     bounds = [
         text.format(bound)
         for text, bound in ((">= {}", low), ("> {}", above), ("<= {}", high))
@@ -62,55 +62,56 @@ def check_number(name, value, *, low=None, high=None, above=None, integer=False,
 
 
 def check_features(features, n_features, *, name="features"):
-    """Return numbers of features as a list, each of which exists and is named once.
+    """Check that feature indices exist and are unique, and return them as a list.
 
     Parameters
     ----------
     features : array-like of int
-        What was passed.
+        Indices to check.
     n_features : int
-        How many features there are.
+        Number of features.
     name : str, default="features"
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
 
     Returns
     -------
     list of int
-        In the order given.
+        The indices, in the given order.
 
     Raises
     ------
     TypeError
-        If it is no list of whole numbers.
+        If `features` is not a list of integers.
     ValueError
-        If a feature does not exist, or is named more than once: its codes would count twice.
+        If a feature does not exist, or is listed more than once, so that its codes would count
+        twice.
     """
-    accepted = f"pass a list of whole numbers from 0 to {n_features - 1}, each once"
+    accepted = f"pass a list of distinct integers from 0 to {n_features - 1}"
     given = features.tolist() if hasattr(features, "tolist") else features
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise TypeError(f"{told(name, features)}: {accepted}")
     given = list(given)
     for feature in given:
         if isinstance(feature, (bool, np.bool_)) or not isinstance(feature, numbers.Integral):
-            raise TypeError(f"{told(f'a value of {name}', feature)}: {accepted}")
+            raise TypeError(f"{told(f'a value in {name}', feature)}: {accepted}")
         if not 0 <= feature < n_features:
-            raise ValueError(f"{name} holds {feature}, which does not exist: {accepted}")
+            raise ValueError(f"{name} contains {feature}, which does not exist: {accepted}")
     repeated = [feature for feature, count in Counter(given).items() if count > 1]
     if repeated:
         named = ", ".join(map(str, repeated[:5]))
-        raise ValueError(f"{name} holds {named} more than once: {accepted}")
+        raise ValueError(f"{name} contains {named} more than once: {accepted}")
     return [int(feature) for feature in given]
 
 
 def check_random_state(value, *, name="random_state"):
-    """Return the generator of a seed, as scikit-learn's function of this name.
+    """Return the random generator of a seed, like scikit-learn's function of this name.
 
     Parameters
     ----------
     value : int, RandomState or None
-        What was passed.
+        Seed to check.
     name : str, default="random_state"
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
 
     Returns
     -------
@@ -119,9 +120,9 @@ def check_random_state(value, *, name="random_state"):
     Raises
     ------
     TypeError, ValueError
-        If it is no seed.
+        If the value is not a valid seed.
     """
-    accepted = f"pass a whole number from 0 to {2**32 - 1}, a numpy RandomState or None"
+    accepted = f"pass an integer from 0 to {2**32 - 1}, a numpy RandomState or None"
     message = f"{told(name, value)}: {accepted}"
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(message)
@@ -132,14 +133,14 @@ def check_random_state(value, *, name="random_state"):
 
 
 def check_json(name, value):
-    """Return a dict as JSON gives it back, or name what in it does not fit.
+    """Check that a dict is JSON serialisable, and return it as JSON would give it back.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     value : dict
-        What was passed.
+        Dict to check.
 
     Returns
     -------
@@ -148,7 +149,7 @@ def check_json(name, value):
     Raises
     ------
     TypeError
-        If it is no dict, or holds what JSON has no form for.
+        If the value is not a dict, or contains values that JSON cannot represent.
     """
     accepted = "str, int, float, bool, None, and lists and dicts of them with str as keys"
     if not isinstance(value, dict):
@@ -158,33 +159,33 @@ def check_json(name, value):
             json.dumps({key: part})
         except (TypeError, ValueError, RecursionError) as error:
             raise TypeError(
-                f"{name}[{key!r}] is {shortened(part)}, which does not fit in JSON ({error}); pass "
-                f"{accepted}"
+                f"{name}[{key!r}] is {shortened(part)}, which is not JSON serialisable ({error}); "
+                f"pass {accepted}"
             ) from None
     return json.loads(json.dumps(value))
 
 
 def check_choice(name, value, choices):
-    """Refuse a value that is not one of the choices (`ValueError`)."""
-    # An array would equal a choice in some places.
+    """Raise `ValueError` if a value is not one of the choices."""
+    # Comparing an array with a choice would not give a single truth value.
     is_plain = isinstance(value, (str, np.bool_, numbers.Number))
     if not any(value is c or (is_plain and value == c) for c in choices):
         raise ValueError(f"{told(name, value)}: pass one of {', '.join(map(repr, choices))}")
 
 
 def check_flag(name, value):
-    """Refuse a value that is neither true nor false (`TypeError`)."""
+    """Raise `TypeError` if a value is not a bool."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{told(name, value)}: pass True or False")
 
 
 def told(name, value):
-    """Return the beginning of a message: what was passed, and that it is not accepted."""
+    """Return the start of a message that says which value is not accepted."""
     return f"{name}={shortened(value)} is not accepted"
 
 
 def shortened(value):
-    """Return the representation of a value, of a long one the beginning."""
+    """Return the representation of a value, truncated if it is long."""
     text = repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
@@ -197,7 +198,7 @@ def _is_finite(value):
 
 
 def is_fitted(estimator):
-    """Whether an estimator is fitted."""
+    """Return True if an estimator is fitted."""
     try:
         check_is_fitted(estimator)
     except NotFittedError:

@@ -1,4 +1,4 @@
-"""Checks of rows: arrays, tensors, memory maps and activations."""
+"""Validate rows: arrays, tensors, memory maps and activations."""
 
 import datetime
 
@@ -7,14 +7,14 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skdict.activations import Activations
 
-# What numpy would convert: text, bytes, dates and durations.
+# Kinds of values that numpy would silently convert to numbers.
 OTHER_KINDS = {"U": "text", "S": "bytes", "M": "dates", "m": "durations"}
-# Arrays of Python objects are slow; their first values tell.
+# Arrays of Python objects are slow to scan, so only their first values are checked.
 MOST_OBJECTS = 100_000
 
 
 def as_host_array(X):
-    """Return a tensor of any device and dtype as a numpy array; anything else as it is."""
+    """Convert a tensor on any device to a numpy array; return anything else unchanged."""
     if not hasattr(X, "detach"):
         return X
     tensor = X.detach().cpu()
@@ -24,29 +24,29 @@ def as_host_array(X):
 
 
 def _refuse_streams(X):
-    """Refuse what gives rows one batch at a time, such as a DataLoader (`TypeError`)."""
+    """Raise `TypeError` for iterables of batches, such as a DataLoader."""
     arrays = ("shape", "__array__", "__array_interface__", "__dataframe__")
     if isinstance(X, (str, bytes, list, tuple, dict)) or any(hasattr(X, name) for name in arrays):
         return
     if hasattr(X, "__iter__") or hasattr(X, "__getitem__"):
         raise TypeError(
-            f"X is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for rows "
+            f"X is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for data "
             f"larger than memory) or Activations, or call partial_fit on each batch of rows"
         )
 
 
 def as_numbers(name, X):
-    """Return an array-like, checked to hold nothing but numbers.
+    """Check that an array-like contains only numbers.
 
-    scikit-learn turns dates into nanoseconds and text such as "3" into numbers; here they are
-    refused.
+    scikit-learn converts dates to nanoseconds and text such as "3" to numbers; this function
+    rejects both.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     X : array-like
-        What was passed; a tensor becomes an array, and a list stays one.
+        Values to check. Tensors are converted to arrays; lists are returned unchanged.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def as_numbers(name, X):
     Raises
     ------
     ValueError
-        For text, dates, or lists whose rows differ in length.
+        If `X` contains text or dates, or is a list whose rows differ in length.
     """
     values = X = as_host_array(X)
     if isinstance(X, (list, tuple)):
@@ -64,19 +64,19 @@ def as_numbers(name, X):
         except ValueError:
             raise ValueError(
                 f"{name} is a nested list whose rows differ in length or depth ({_lengths(X)}); "
-                f"pass rows of equal length, as a two-dimensional array"
+                f"pass a two-dimensional array with rows of equal length"
             ) from None
     found = next((OTHER_KINDS[k] for k in _kinds(values) if k in OTHER_KINDS), None)
     if found is not None:
         raise ValueError(
-            f"{name} holds {found}, which cannot be converted to numbers without loss of meaning; "
-            f"pass an array of floats or whole numbers"
+            f"{name} contains {found}, which cannot be converted to numbers without loss of "
+            f"meaning; pass an array of floats or integers"
         )
     return X
 
 
 def _kinds(X):
-    """Return the kinds of the values of an array or data frame, as letters of numpy."""
+    """Return the numpy kind codes of the values of an array or data frame."""
     dtypes = getattr(X, "dtypes", None)
     if dtypes is not None and hasattr(X, "columns"):
         kinds = {getattr(dtype, "kind", "") for dtype in dtypes}
@@ -89,7 +89,7 @@ def _kinds(X):
 
 
 def _kind_of(kind):
-    """Return the letter of numpy for a type of Python."""
+    """Return the numpy kind code of a Python type."""
     known = (
         ((str,), "U"),
         ((bytes,), "S"),
@@ -104,24 +104,25 @@ def _lengths(rows):
     other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if other is None:
         return "within a row"
-    sizes = ["is no list" if n is None else f"has {n}" for n in (lengths[0], lengths[other])]
+    sizes = ["is a scalar" if n is None else f"has {n}" for n in (lengths[0], lengths[other])]
     return f"row 0 {sizes[0]} and row {other} {sizes[1]}"
 
 
 def is_sliced(X):
-    """Whether rows are to be read slice by slice, never all at once."""
+    """Return True if rows must be read in slices, never all at once."""
     return isinstance(X, (np.memmap, Activations))
 
 
 def as_rows(X):
-    """Return rows that slice to arrays of floats, with no estimator to remember their width.
+    """Check rows and return them so that slices are arrays of floats; do not record their width.
 
     Raises
     ------
     ValueError
-        For wrong shapes, complex numbers, text, dates, or lists whose rows differ in length.
+        If the rows have the wrong shape, contain complex numbers, text or dates, or are lists of
+        different lengths.
     TypeError
-        For sparse matrices, and for streams of batches.
+        If the rows are a sparse matrix or an iterable of batches.
     """
     _refuse_streams(X)
     X = as_numbers("X", X)
@@ -131,19 +132,19 @@ def as_rows(X):
 
 
 def check_rows(estimator, X, *, reset, min_rows=1):
-    """Return rows that slice to arrays of float32 or float64, and set or check the width.
+    """Check the rows passed to an estimator, and set or check its number of input features.
 
-    Arrays are validated by scikit-learn, with float32 for whatever is neither. What is
-    larger than memory (memory maps, `Activations`) is returned as it is, to be read in
-    slices. Finite values are left to `check_finite`, block by block.
+    Arrays are validated by scikit-learn and converted to float32 unless they are float32 or
+    float64. Memory maps and `Activations`, which may exceed memory, are returned unchanged, to be
+    read in slices. `check_finite` checks values block by block as they are read.
 
     Raises
     ------
     ValueError
-        For wrong shapes or widths, complex numbers, text, dates, lists whose rows differ in
-        length, too few rows.
+        If the rows have the wrong shape or width, contain complex numbers, text or dates, are
+        lists of different lengths, or are too few.
     TypeError
-        For sparse matrices, and for streams of batches.
+        If the rows are a sparse matrix or an iterable of batches.
     """
     _refuse_streams(X)
     X = as_numbers("X", X)
@@ -162,20 +163,20 @@ def check_rows(estimator, X, *, reset, min_rows=1):
 
 
 def compute_dtype(X):
-    """Return the dtype that rows are computed in: float64 for float64, else float32."""
+    """Return the dtype to compute in: float64 for float64 rows, otherwise float32."""
     return np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
 
 
 def check_finite(block, start, name="X"):
-    """Return a block of rows, or name the first row that holds NaN or infinity.
+    """Check that a block of rows is finite, and return it.
 
     Raises
     ------
     ValueError
-        With the index of the row and column.
+        If a value is NaN or infinite; the message names the first such row and column.
     """
-    # One pass and no array of flags: the sum is finite unless something in it is not,
-    # or it overflows, which the second look tells apart.
+    # One pass without a temporary array: the sum is not finite if a value is not finite or the
+    # sum overflows, and only then is a second pass needed to tell which.
     with np.errstate(over="ignore", invalid="ignore"):
         total = block.sum(dtype=np.float64)
     if np.isfinite(total):
@@ -186,6 +187,6 @@ def check_finite(block, start, name="X"):
         what = "NaN" if np.isnan(block[row, column]) else "infinity"
         raise ValueError(
             f"Input {name} contains {what}: first at row {start + row}, column {column}; "
-            f"remove such rows or replace their values"
+            f"remove such rows or replace the values"
         )
     return block

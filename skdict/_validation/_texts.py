@@ -1,26 +1,26 @@
-"""Checks of texts."""
+"""Validate texts."""
 
 
 def check_texts(texts, *, first=0):
-    """Return texts as a list of non-empty strings.
+    """Check that texts are non-empty strings, and return them as a list.
 
     Parameters
     ----------
     texts : list of str
-        What was passed.
+        Texts to check.
     first : int, default=0
-        Index of the first of them in what the user passed, for the message.
+        Index of the first text in the user's list, for the message.
 
     Raises
     ------
     TypeError
-        For one string, or items that are not strings.
+        If `texts` is a single string, or contains items that are not strings.
     ValueError
-        For no text, an empty one, or one that is not Unicode (its index is named).
+        If there are no texts, or a text is empty or not valid Unicode.
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(
-            f"texts is one {type(texts).__name__}; pass a list of texts, such as [text]"
+            f"texts is a single {type(texts).__name__}; pass a list of texts, such as [text]"
         )
     if getattr(texts, "ndim", 1) != 1:
         raise ValueError(
@@ -37,20 +37,20 @@ def check_texts(texts, *, first=0):
                 f"texts[{index}] is {type(text).__name__}, not str; pass a list of texts"
             )
         if not text.strip():
-            raise ValueError(f"texts[{index}] is empty: it has no token; leave empty texts out")
+            raise ValueError(f"texts[{index}] is empty and has no tokens; remove empty texts")
         _check_unicode(text, index)
     return texts
 
 
 def _check_unicode(text, index):
-    """Refuse lone surrogates, which no tokenizer reads."""
+    """Raise `ValueError` for lone surrogates, which no tokenizer accepts."""
     if text.isascii():
         return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"texts[{index}] holds {text[error.start]!r} at character {error.start}, half of a "
-            f"surrogate pair, as cutting or decoding text wrongly leaves; read the text again, or "
+            f"texts[{index}] contains {text[error.start]!r} at character {error.start}, half of a "
+            f"surrogate pair, a sign of wrong decoding or truncation; decode the text again, or "
             f"pass text.encode('utf-8', 'replace').decode('utf-8')"
         ) from None

@@ -85,8 +85,8 @@ def test_extract_says_what_it_takes_and_does_nothing_twice(texts, tmp_path, caps
     options = extract_options(texts, tmp_path / "out")
     assert run(*options) == 0
     shown, progress = capsys.readouterr()
-    assert "12 texts give about" in progress
-    assert "on disk; model and rows of one shard take about" in progress
+    assert "12 texts will give about" in progress
+    assert "on disk, and about" in progress
     assert "12/12" in progress
     assert "rows of width 384, float32" in shown
     said = int(progress.split("give about ")[1].split(" rows")[0].replace(",", ""))
@@ -94,14 +94,14 @@ def test_extract_says_what_it_takes_and_does_nothing_twice(texts, tmp_path, caps
     assert said == pytest.approx(len(acts), rel=0.01)
     before = (tmp_path / "out" / POINTS[0] / "00000" / "rows.npy").stat().st_mtime_ns
     assert run(*options) == 0
-    assert "resuming: 12 of 12 texts are there already" in capsys.readouterr().err
+    assert "resuming: 12 of 12 texts are already done" in capsys.readouterr().err
     after = (tmp_path / "out" / POINTS[0] / "00000" / "rows.npy").stat().st_mtime_ns
     assert after == before
     assert run(*options, "--max-length", 99) == 1
-    assert "max_length is 48 there and 99 now" in capsys.readouterr().err
+    assert "max_length was 48 and is now 99" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["max_length"] == 48
     assert run(*options, "--long-texts", "split") == 1
-    assert "long_texts is 'truncate' there and 'split' now" in capsys.readouterr().err
+    assert "long_texts was 'truncate' and is now 'split'" in capsys.readouterr().err
 
 
 def test_a_text_too_short_for_a_row_keeps_its_number(tmp_path):
@@ -117,7 +117,7 @@ def test_a_disk_too_small_is_refused_before_work_begins(texts, tmp_path, monkeyp
     usage = namedtuple("usage", ["total", "used", "free"])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 0, 10**6))
     assert run(*extract_options(texts, tmp_path / "out")) == 1
-    assert "are needed and 1 MB are free at" in capsys.readouterr().err
+    assert "but only 1 MB are free at" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*/00000"))
 
 
@@ -139,11 +139,11 @@ def test_fit_from_its_own_settings_is_there_already(stores, fitted, capsys):
     before = (fitted / "dictionary.safetensors").stat().st_mtime_ns
     assert run("fit", "--settings", fitted / "settings.json") == 0
     shown, progress = capsys.readouterr()
-    assert "holds the dictionary of these settings already" in progress
-    assert "48 features after 216 steps" in shown
+    assert "already holds a dictionary with these settings" in progress
+    assert "48 features, 216 steps" in shown
     assert (fitted / "dictionary.safetensors").stat().st_mtime_ns == before
     assert run("fit", "--settings", fitted / "settings.json", "--alpha", 0.3) == 1
-    assert "holds another dictionary: alpha is 0.2 there and 0.3 now" in capsys.readouterr().err
+    assert "with other settings: alpha was 0.2 and is now 0.3" in capsys.readouterr().err
 
 
 def test_fit_steers_alpha_to_a_target(stores, tmp_path, capsys):
@@ -172,7 +172,7 @@ def test_fit_nests_prefixes(stores, tmp_path, capsys, given, sizes):
     assert loaded.matryoshka == sizes
     assert results["median_threshold"] == pytest.approx(np.median(loaded.thresholds_))
     again = run("fit", "--settings", out / "settings.json", "--matryoshka", "1/3,1/2")
-    assert again == 1 and "matryoshka is" in capsys.readouterr().err
+    assert again == 1 and "matryoshka was" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("activation", ["topk", "batch_topk"])
@@ -194,10 +194,10 @@ def test_fit_keeps_the_largest_codes(stores, tmp_path, capsys, activation):
     # The same again, from its own settings; and for people.
     assert run("fit", "--settings", out / "settings.json") == 0
     shown, progress = capsys.readouterr()
-    assert "holds the dictionary of these settings already" in progress
+    assert "already holds a dictionary with these settings" in progress
     assert f"L0 {sae.history_[-1]['l0']:.1f}, " in shown and "alpha" not in shown
     assert run("fit", "--settings", out / "settings.json", "--activation", "relu") == 1
-    assert f"activation is '{activation}' there and 'relu' now" in capsys.readouterr().err
+    assert f"activation was '{activation}' and is now 'relu'" in capsys.readouterr().err
 
 
 def test_fit_without_options_has_the_defaults_of_the_estimator(stores, tmp_path, capsys):
@@ -216,7 +216,7 @@ def test_fit_says_what_it_takes(stores, tmp_path, capsys):
     options = ("--out", tmp_path / "sae", "--max-iter", 1, "--n-components", 16, *SMALL)
     assert run("fit", stores / POINTS[1], *options) == 0
     shown, progress = capsys.readouterr()
-    assert "of width 384 to 16 features: 108 steps in 1 epochs, about" in progress
+    assert "of width 384: 108 steps in 1 epochs, about" in progress
     assert "MB of memory" in progress
     assert "100%" in progress
     assert f"python -m skdict show {tmp_path / 'sae'}" in shown
@@ -267,7 +267,7 @@ def test_show_tells_of_rows_from_elsewhere(stores, tmp_path, capsys):
     assert run("fit", tmp_path / "other", "--out", tmp_path / "sae", *options) == 0
     assert run("show", tmp_path / "sae", stores / POINTS[0], "--n-features", 1) == 0
     told = capsys.readouterr().err
-    assert "hook_point is 'resid_post.7' of the dictionary and 'resid_post.0' of the rows" in told
+    assert "hook_point of the dictionary is 'resid_post.7', that of the rows 'resid_post.0'" in told
 
 
 @pytest.mark.parametrize("kind", ["yaml", "json"])
@@ -292,19 +292,19 @@ def test_settings_are_read_and_the_command_line_wins(texts, tmp_path, kind):
     [
         (
             "alhpa: 3",
-            "alhpa is no option; accepted are activation, alpha, batch-size, device, json",
+            "unknown option alhpa; accepted options are activation, alpha, batch-size, device",
         ),
         ("target-l0: few", "target_l0='few' is not accepted"),
         ("alpha: much", "alpha='much' is not accepted"),
         ("max-iter: 2.5", "max_iter=2.5 is not accepted"),
         ("alpha: true", "pass a value, not true or false"),
-        ("matryoshka: 1/0", "'1/0' is not accepted: pass sizes such as 144,576"),
+        ("matryoshka: 1/0", "'1/0' is not a list of sizes: pass numbers such as 144,576"),
         ("json: 3", "pass true or false"),
         ("precision: half", "pass one of auto, float32, bfloat16"),
         ("activation: top", "pass one of relu, topk, batch_topk, jumprelu"),
-        ("[1, 2]", "holds no options; accepted are"),
-        ("a: b: c", "neither YAML nor JSON"),
-        ("!!python/object/apply:os.system ['touch exploded']", "neither YAML nor JSON"),
+        ("[1, 2]", "not a mapping of options; accepted options are"),
+        ("a: b: c", "not valid YAML or JSON"),
+        ("!!python/object/apply:os.system ['touch exploded']", "not valid YAML or JSON"),
     ],
 )
 def test_settings_that_do_not_fit(stores, tmp_path, capsys, monkeypatch, settings, message):
@@ -329,14 +329,14 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["extract"], "--out is missing"),
+        (["extract"], "missing --out"),
         (["extract", "--out", "x", "--hook-point", "resid_post.9"], "'resid_post.0' to"),
-        (["extract", "--out", "x", *["--hook-point", "mlp_out.0"] * 2], "pass each place once"),
+        (["extract", "--out", "x", *["--hook-point", "mlp_out.0"] * 2], "each hook point once"),
         (["extract", "--out", "x", "--texts-per-shard", "0"], "--texts-per-shard=0"),
         (["extract", "--out", "x", "--model", "./nowhere"], "no such folder"),
         (["extract", "--out", "x", "--settings", "nowhere"], "no such file"),
-        (["fit", "--out", "x"], "STORE is missing"),
-        (["fit", "nowhere", "--out", "x"], "holds no activations.json"),
+        (["fit", "--out", "x"], "missing STORE"),
+        (["fit", "nowhere", "--out", "x"], "has no activations.json"),
         (["fit", "STORE", "--out", "x", "--alpha", "-1"], "--alpha=-1.0"),
         (["fit", "STORE", "--out", "x", "--target-l0", "-1"], "--target-l0=-1.0"),
         (["fit", "STORE", "--out", "x", "--target-l0", "513"], "--target-l0=513.0"),
@@ -344,13 +344,13 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         ([*TOPK, "--target-l0", "nan"], "--target-l0=nan"),
         (
             [*TOPK[:-1], "jumprelu", "--alpha", "0.1", "--target-l0", "4"],
-            "--alpha 0.1 does not go with --activation jumprelu, which aims at --target-l0",
+            "--alpha 0.1 cannot be used with --activation jumprelu, when --target-l0",
         ),
-        ([*TOPK, "--alpha", "0.1"], "--alpha 0.1 does not go with --activation topk"),
+        ([*TOPK, "--alpha", "0.1"], "--alpha 0.1 cannot be used with --activation topk"),
         (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),
         (["fit", "STORE", "--out", "STORE"], "is not a saved dictionary"),
         (["show", "nowhere", "STORE"], "holds neither dictionary.json"),
-        (["show", "SAE", "STORE", "--features", "48"], "--features holds 48, which does not exist"),
+        (["show", "SAE", "STORE", "--features", "48"], "--features contains 48, which does not"),
         (["show", "SAE", "OTHER"], "384 features"),
         (["report", "SAE", "OTHER", "--n-explained", "0"], "384 features"),
         (["report", "SAE", "STORE", "--out", "."], "is a folder; pass a file"),

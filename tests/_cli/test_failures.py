@@ -62,7 +62,7 @@ def test_a_traceback_is_shown_on_request(monkeypatch):
         (["nothing"], "invalid choice: 'nothing'"),
         (["fit", "--max-iter", "many"], "invalid int value: 'many'"),
         (["fit", "--unknown", "3"], "unrecognized arguments: --unknown"),
-        (["show", "a", "b", "--features", "x"], "'x' is no list of features, such as 1,2,3"),
+        (["show", "a", "b", "--features", "x"], "'x' is not a list of features; pass numbers"),
         ([*FIT, "--learning-rate", "inf"], "--learning-rate=inf is not accepted: pass"),
         ([*FIT, "--learning-rate", "1e6"], "pass a number > 0 and <= 1"),
         ([*FIT, "--max-iter", "0"], "--max-iter=0"),
@@ -90,7 +90,7 @@ def test_too_few_texts_are_refused_before_training(tmp_path, capsys, n):
     assert (
         main(["demo", "--texts", str(tmp_path / "texts.txt"), "--out", str(tmp_path / "out")]) == 1
     )
-    assert f"holds {n} texts; pass at least 15" in capsys.readouterr().err
+    assert f"contains {n} texts; pass at least 15" in capsys.readouterr().err
 
 
 def test_texts_of_others_do_not_steer_the_terminal(capsys):

@@ -44,7 +44,7 @@ def test_device_maps():
     assert parse_device_map("auto") == "auto"
     assert parse_device_map('{"": 0, "lm_head": "cpu"}') == {"": 0, "lm_head": "cpu"}
     for text in ("everywhere", "[0]", "{}", "0"):
-        with pytest.raises(argparse.ArgumentTypeError, match="pass auto, or JSON"):
+        with pytest.raises(argparse.ArgumentTypeError, match="pass auto, or a JSON object"):
             parse_device_map(text)
 
 

@@ -73,8 +73,8 @@ def test_what_was_passed_over_is_counted(tmp_path, capsys):
     assert main(["extract", "--texts", str(tmp_path), "--out", str(tmp_path / "out"), *point]) == 0
     told = capsys.readouterr().err
     assert f"3 texts in {tmp_path}: median {sorted(map(len, SHORT))[1]} characters" in told
-    assert f"longest {max(map(len, SHORT))}; empty ones skipped: 1" in told
-    assert "other entries of the folder ignored: 1" in told
+    assert f"longest {max(map(len, SHORT))}; 1 empty texts skipped" in told
+    assert "1 other entries of the folder ignored" in told
 
 
 def test_a_larger_max_length_is_not_advised_beyond_the_context(tmp_path, capsys):

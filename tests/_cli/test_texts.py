@@ -70,9 +70,9 @@ def test_parquet_gives_back_what_was_written(tmp_path):
     texts, path = random_texts(), tmp_path / "texts.parquet"
     pandas.DataFrame({"id": range(len(texts)), "body": texts}).to_parquet(path)
     assert read_texts(path, "body").texts == texts
-    assert "no field 'text'; its fields are 'id', 'body'" in refusal(path)
+    assert "no field 'text'; pass one of its fields with --field: 'id', 'body'" in refusal(path)
     path.write_bytes(b"no table")
-    assert "cannot be read as Parquet" in refusal(path)
+    assert "not a valid Parquet file" in refusal(path)
 
 
 def test_a_csv_field_may_be_longer_than_the_csv_module_allows(tmp_path):
@@ -111,7 +111,7 @@ def test_paragraphs_of_wikitext_are_told_apart_by_lines_of_white_space(shared_da
 def test_a_separator_amid_text_is_refused(tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("one\n\ntwo<|endoftext|>three\n")
-    assert "line 3: <|endoftext|> stands beside other text" in refusal(path)
+    assert "line 3: <|endoftext|> shares a line with other text" in refusal(path)
 
 
 def test_a_folder_is_read_by_name_and_other_entries_are_counted(tmp_path):
@@ -125,7 +125,7 @@ def test_a_folder_is_read_by_name_and_other_entries_are_counted(tmp_path):
     assert found.texts == ["one", "two", "three", "four", "five"]
     assert (found.n_empty, found.n_ignored) == (2, 3)
     (tmp_path / "b.txt").write_bytes(b"\xe9t\xe9")
-    with pytest.raises(ValueError, match=r"b\.txt: is not UTF-8"):
+    with pytest.raises(ValueError, match=r"b\.txt: not valid UTF-8"):
         read_texts(tmp_path)
     message = refusal(tmp_path / "folder.txt")
     assert "none of its 0 entries is a file of texts" in message
@@ -138,16 +138,16 @@ def test_broken_utf8_is_refused_by_offset_and_line(tmp_path, mark, end):
     before = mark + "née".encode() + end + end + b"two "
     path.write_bytes(before + b"\xe9" + end + b"three")
     message = refusal(path)
-    assert f"is not UTF-8: byte 0xe9 at offset {len(before)} (line 3)" in message
+    assert f"not valid UTF-8: byte 0xe9 at offset {len(before)} (line 3)" in message
     assert "iconv -f LATIN1 -t UTF-8" in message
 
 
 @pytest.mark.parametrize(
     ("encoding", "message"),
     [
-        ("utf-16", "is UTF-16, not UTF-8, by its byte order mark"),
-        ("utf-32", "is UTF-32, not UTF-8, by its byte order mark"),
-        ("utf-16-le", "holds a zero byte at offset 1 (line 1): it is UTF-16 without"),
+        ("utf-16", "encoded in UTF-16, according to its byte order mark"),
+        ("utf-32", "encoded in UTF-32, according to its byte order mark"),
+        ("utf-16-le", "contains a zero byte at offset 1 (line 1), so it is UTF-16 without"),
     ],
 )
 @pytest.mark.parametrize("kind", ["txt", "jsonl", "csv"])
@@ -163,14 +163,14 @@ def test_wide_encodings_are_named(tmp_path, encoding, message, kind):
         ('{"text": null}', "line 2: the text is null, not a string"),
         ('{"text": 3}', "line 2: the text is 3 (int), not a string"),
         ('{"text": ["a"]}', "line 2: the text is ['a'] (list), not a string"),
-        ('{"body": "a", "id": 3}', "line 2: has no field 'text'; its fields are 'body', 'id'"),
-        ("null", "line 2: holds null; pass one object or string a line"),
-        ('["a"]', "line 2: holds ['a'] (list)"),
-        ('{"text": "a"', "line 2: cannot be read as JSON"),
-        ("[" * 200_000, "line 2: cannot be read as JSON (it is nested too deeply)"),
-        ('{"text":' * 200_000, "line 2: cannot be read as JSON (it is nested too deeply)"),
-        ('{"text": "a", "n": ' + "9" * 5000 + "}", "line 2: cannot be read as JSON"),
-        (r'"\ud83d"', "line 2: the text holds half of a surrogate pair"),
+        ('{"body": "a", "id": 3}', "line 2: has no field 'text'; pass one of its fields"),
+        ("null", "line 2: null is not an object or string; write one of these per line"),
+        ('["a"]', "line 2: ['a'] (list) is not an object"),
+        ('{"text": "a"', "line 2: not valid JSON"),
+        ("[" * 200_000, "line 2: not valid JSON (nested too deeply)"),
+        ('{"text":' * 200_000, "line 2: not valid JSON (nested too deeply)"),
+        ('{"text": "a", "n": ' + "9" * 5000 + "}", "line 2: not valid JSON"),
+        (r'"\ud83d"', "line 2: the text contains half of a surrogate pair"),
     ],
 )
 def test_a_bad_line_of_json_is_named(tmp_path, line, message):
@@ -182,14 +182,14 @@ def test_a_bad_line_of_json_is_named(tmp_path, line, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,body\n1,one\n", "line 1: has no field 'text'; its fields are 'id', 'body'"),
+        ("id,body\n1,one\n", "no field 'text'; pass one of its fields with --field: 'id', 'body'"),
         ("text,text\na,b\n", "line 1: has two fields 'text'"),
-        ('text,id\n"a\nb",1\nthen, too,2\n', "line 4: has 3 values, and the header names 2"),
-        ("text,id\nshort\n", "line 2: has 1 values, and the header names 2"),
-        ('text\nok\n"never closed\nand\nso on\n', "line 3: the row that begins here cannot"),
-        ("id;text\n1;one\n", "its fields are 'id;text'"),
-        ("", "holds 0 texts; pass at least 1"),
-        ('text\n"  "\n\n""\n', "holds 0 texts (2 empty skipped)"),
+        ('text,id\n"a\nb",1\nthen, too,2\n', "line 4: has 3 values, but the header has 2"),
+        ("text,id\nshort\n", "line 2: has 1 values, but the header has 2"),
+        ('text\nok\n"never closed\nand\nso on\n', "line 3: the row that begins here is not"),
+        ("id;text\n1;one\n", "its fields with --field: 'id;text'"),
+        ("", "contains 0 texts; pass at least 1"),
+        ('text\n"  "\n\n""\n', "contains 0 texts (2 empty skipped)"),
     ],
 )
 def test_a_bad_row_of_csv_is_named(tmp_path, content, message):
@@ -201,7 +201,7 @@ def test_a_bad_row_of_csv_is_named(tmp_path, content, message):
 def test_many_fields_are_not_all_named(tmp_path):
     path = tmp_path / "texts.csv"
     path.write_text(",".join(f"f{i}" for i in range(1000)) + "\n")
-    assert refusal(path).endswith("'f18', 'f19', and 980 more: pass one by --field")
+    assert refusal(path).endswith("'f18', 'f19', and 980 more")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_many_fields_are_not_all_named(tmp_path):
         (["one", None], "row 2: the text is null"),
         ([1.5, 2.5], "row 1: the text is 1.5 (float)"),
         ([["a"], ["b"]], "row 1: the text is ['a'] (list)"),
-        (["", " "], "holds 0 texts (2 empty skipped)"),
+        (["", " "], "contains 0 texts (2 empty skipped)"),
     ],
 )
 def test_a_bad_row_of_parquet_is_named(tmp_path, monkeypatch, column, message):
@@ -233,17 +233,17 @@ def test_empty_texts_are_skipped_and_counted(tmp_path):
     write_json_lines(path, ["one", "", " \n\t", "two"])
     found = read_texts(path)
     assert (found.texts, found.n_empty) == (["one", "two"], 2)
-    with pytest.raises(ValueError, match=r"holds 2 texts \(2 empty skipped\); pass at least 3"):
+    with pytest.raises(ValueError, match=r"contains 2 texts \(2 empty skipped\); pass at least 3"):
         read_texts(path, fewest=3)
 
 
 def test_only_regular_files_of_known_kinds_are_read(tmp_path):
     assert "no such file or directory; pass a .txt" in refusal(tmp_path / "nowhere.txt")
     os.mkfifo(tmp_path / "pipe.txt")
-    assert "is not a regular file" in refusal(tmp_path / "pipe.txt")
+    assert "not a regular file" in refusal(tmp_path / "pipe.txt")
     (tmp_path / "texts.json").write_text('["one"]')
-    assert ".json files are not read; pass a .txt, .jsonl" in refusal(tmp_path / "texts.json")
+    assert ".json files are not supported; pass a .txt, .jsonl" in refusal(tmp_path / "texts.json")
     (tmp_path / "texts").write_text("one\n\ntwo")
-    assert "a file without a suffix is not read" in refusal(tmp_path / "texts")
+    assert "files without a suffix are not supported" in refusal(tmp_path / "texts")
     (tmp_path / "texts.txt").symlink_to(tmp_path / "texts")
     assert read_texts(tmp_path / "texts.txt").texts == ["one", "two"]

@@ -19,5 +19,5 @@ def test_unknown_devices(device):
 
 
 def test_absent_device():
-    with pytest.raises(ValueError, match="not present on this machine; use device='auto'"):
+    with pytest.raises(ValueError, match="not present on this machine; pass device='auto'"):
         resolve_device("cuda:99")

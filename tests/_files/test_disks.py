@@ -55,7 +55,7 @@ def test_on_a_read_only_disk_the_first_error_stands_and_reading_works(tmp_path):
     assert told[0] == "old"
     for line, name in zip(told[1:], ("store", "page.html"), strict=True):
         assert f"'{tmp_path}/{name}' could not be written ([Errno 30] Read-only file" in line
-        assert "what was there before is untouched" in line
+        assert "existing files are left unchanged" in line
 
 
 def _run(check, folder):

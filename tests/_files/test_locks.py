@@ -195,7 +195,9 @@ def test_without_locks_of_the_kernel_who_may_run_holds_it(tmp_path, monkeypatch,
             Lock(tmp_path / "store")
     here = Owner.here()
     lock.path.write_text(text.replace(str(here), str(replace(here, **change))))
-    with pytest.raises(FileExistsError, match=r"if it no longer runs, remove .*\.store\.lock"):
+    with pytest.raises(
+        FileExistsError, match=r"if it is no longer running, remove .*\.store\.lock"
+    ):
         Lock(tmp_path / "store")
     lock.path.write_text(text.replace(str(here), str(replace(here, start=1))))
     Lock(tmp_path / "store").close()
@@ -208,5 +210,5 @@ def test_what_is_no_lock_is_not_touched(tmp_path):
         Lock(tmp_path / "store")
     assert (tmp_path / ".store.lock").read_text() == "a note of somebody's"
     os.mkfifo(tmp_path / ".pipe.lock")
-    with pytest.raises(FileExistsError, match="is not a lock of skdict"):
+    with pytest.raises(FileExistsError, match="is not a skdict lock file"):
         Lock(tmp_path / "pipe")

@@ -49,7 +49,7 @@ def test_a_link_to_a_file_is_followed_and_size_is_bounded(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("file")
     assert read_bytes(tmp_path / "link", most=5) == b"12345"
-    with pytest.raises(ValueError, match="holds 5 bytes where at most 4"):
+    with pytest.raises(ValueError, match="has 5 bytes, but at most 4"):
         read_bytes(tmp_path / "link", most=4)
 
 
@@ -64,18 +64,18 @@ def test_a_terabyte_of_nothing_is_refused_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("[1]", "holds list where an object is expected"),
-        ("{", "is not JSON"),
-        ("", "is not JSON"),
-        ('{"a": 1, "b": {"c": 1, "c": 1}}', "the name 'c' stands twice"),
+        ("[1]", "holds list, but an object is expected"),
+        ("{", "is not valid JSON"),
+        ("", "is not valid JSON"),
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "duplicate name 'c'"),
         ('{"a": NaN}', "NaN is not a finite number"),
         ('{"a": -Infinity}', "-Infinity is not a finite number"),
         ('{"a": 1e999}', "1e999 is not a finite number"),
-        ('{"a": 18446744073709551616}', "is beyond 64 bits"),
-        ('{"a": ' + "9" * 5000 + "}", "is not JSON"),
-        ('{"a": ' + "[" * 33 + "]" * 33 + "}", "is nested more than 32 deep"),
-        ('{"a": ' + "[" * 90_000 + "]" * 90_000 + "}", "is nested too deeply"),
-        (b'{"a": "\xff"}', "is not JSON .*utf-8"),
+        ('{"a": 18446744073709551616}', "does not fit in 64 bits"),
+        ('{"a": ' + "9" * 5000 + "}", "is not valid JSON"),
+        ('{"a": ' + "[" * 33 + "]" * 33 + "}", "nested more than 32 levels deep"),
+        ('{"a": ' + "[" * 90_000 + "]" * 90_000 + "}", "nested too deeply"),
+        (b'{"a": "\xff"}', "is not valid JSON .*utf-8"),
     ],
 )
 def test_json_that_is_refused(text, match):
@@ -106,7 +106,7 @@ def test_flipped_bits_of_a_manifest_are_found(tmp_path):
 def test_what_could_not_be_read_again_is_not_sealed():
     deep = {"metadata": json.loads("[" * 40 + "]" * 40)}
     for content in (deep, {"a": float("nan")}, {"a": 2**70}):
-        with pytest.raises(ValueError, match="what is to be saved is not JSON"):
+        with pytest.raises(ValueError, match="the manifest to save is not valid JSON"):
             sealed(content)
 
 
@@ -186,11 +186,11 @@ def test_headers_that_do_not_fit_are_refused(tmp_path, header):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("b\n1\n", "lacks the column 'a'"),
+        ("b\n1\n", "has no column 'a'"),
         ("a,a\n1,2\n", "has two columns 'a'"),
         ("a,b\n1,2,3\n", "line 2 has 3 cells"),
-        ("", "lacks the column 'a'"),
-        ("a\n" + "x" * 200_000, "line 2 cannot be read as CSV"),
+        ("", "has no column 'a'"),
+        ("a\n" + "x" * 200_000, "line 2 is not valid CSV"),
     ],
 )
 def test_tables_that_are_refused(tmp_path, text, match):

@@ -62,7 +62,7 @@ def test_dying_between_the_renames_loses_nothing(tmp_path, monkeypatch, fatal):
         with whole_folder(tmp_path / "store", "manifest", "a store") as beside:
             (beside / "manifest").write_text("new")
     monkeypatch.undo()
-    with pytest.raises(FileNotFoundError, match=r"holds no activations\.json"):
+    with pytest.raises(FileNotFoundError, match=r"has no activations\.json"):
         Activations.load(tmp_path / "store")
     assert (tmp_path / "store" / "manifest").read_text() == "old"
 

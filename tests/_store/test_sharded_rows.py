@@ -64,9 +64,9 @@ def test_a_slice_within_a_file_copies_nothing_and_cannot_be_written(sharded):
 
 @pytest.mark.parametrize("row", [11, -12])
 def test_rows_out_of_range(sharded, row):
-    with pytest.raises(IndexError, match="there are 11 rows"):
+    with pytest.raises(IndexError, match="out of range for 11 rows"):
         sharded[row]
-    with pytest.raises(IndexError, match="there are 11 rows"):
+    with pytest.raises(IndexError, match="out of range for 11 rows"):
         sharded[np.array([0, row])]
 
 
@@ -83,5 +83,5 @@ def test_pickles_keep_paths_and_see_changes(sharded, plain):
     content = pickle.dumps(sharded)
     np.testing.assert_array_equal(pickle.loads(content)[:], plain)
     np.save(sharded._paths[3], plain)
-    with pytest.raises(ValueError, match="has changed since it was loaded"):
+    with pytest.raises(ValueError, match="has changed since the store was loaded"):
         pickle.loads(content)[9]

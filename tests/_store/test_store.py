@@ -96,7 +96,7 @@ def test_training_on_shards_equals_training_on_an_array(tmp_path):
 def test_an_interrupted_store_goes_on_after_its_last_whole_shard(tmp_path):
     write(tmp_path / "whole")
     folder = write(tmp_path / "store", range(2), finish=False)
-    with pytest.raises(ValueError, match=r"is unfinished: 10 rows in 2 shards .* goes on from"):
+    with pytest.raises(ValueError, match=r"is unfinished, with 10 rows in 2 shards.* to resume"):
         Activations.load(folder)
     with pytest.raises(ValueError, match="unfinished"):
         store_digest(folder)
@@ -141,14 +141,14 @@ def test_what_does_not_follow_is_refused(tmp_path):
             writer.append(chunk(number, **changes))
 
     with ActivationsWriter(tmp_path / "store") as writer:
-        with pytest.raises(ValueError, match="no row was written"):
+        with pytest.raises(ValueError, match="has no rows"):
             writer.finish()
         writer.append(chunk(2))
-        refuse(r"width .* \(5 after 4\)", width=5)
-        refuse("dtype .*float16 after float32", dtype=np.float16)
+        refuse(r"width .* \(5, not 4\)", width=5)
+        refuse("dtype .*float16, not float32", dtype=np.float16)
         refuse("vocabulary", vocabulary=None)
         refuse("metadata", metadata={})
-        refuse("begin with document 2, and those before 6 are written", number=1)
+        refuse("begin with document 2, but documents up to 5 are already", number=1)
         writer.append(chunk(3))
         writer.finish()
         refuse("is finished", number=4)
@@ -159,9 +159,9 @@ def test_what_does_not_follow_is_refused(tmp_path):
 
 def test_another_source_is_refused_and_told_apart(tmp_path):
     folder = write(tmp_path / "store", range(1), finish=False)
-    with pytest.raises(ValueError, match="max_length is 8 there and 9 now; choose another"):
+    with pytest.raises(ValueError, match="max_length was 8 and is now 9; choose another"):
         ActivationsWriter(folder, source={"texts": "t.txt", "max_length": 9})
-    with pytest.raises(ValueError, match="texts is 't.txt' there and None now"):
+    with pytest.raises(ValueError, match="texts was 't.txt' and is now None"):
         ActivationsWriter(folder)
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("data")
@@ -196,7 +196,7 @@ def test_a_full_disk_loses_nothing_that_was_written(tmp_path, monkeypatch, fails
                 patch.setattr(np, "save", full)
             else:
                 patch.setattr("skdict._files._whole.os.replace", full)
-            with pytest.raises(OSError, match=r"No space left .* 5 rows before it are kept"):
+            with pytest.raises(OSError, match=r"No space left .* 5 earlier rows are kept"):
                 writer.append(chunk(1))
         assert sorted(p.name for p in (tmp_path / "store").iterdir()) == [
             *("00000", "activations.json")
@@ -235,21 +235,21 @@ def test_damage_is_told_and_nothing_is_run(tmp_path):
     rows.write_bytes(b"")
     refuse("is truncated")
     rows.write_bytes(content + b"more")
-    refuse("not one array to its end")
+    refuse("has extra bytes after the array")
     rows.unlink()
-    refuse("is missing though the manifest", FileNotFoundError)
+    refuse("is missing, but the manifest", FileNotFoundError)
     shutil.rmtree(folder / "00002")
-    refuse("is missing though the manifest", FileNotFoundError)
+    refuse("is missing, but the manifest", FileNotFoundError)
     for shard in (folder / "00002", other / "00001"):
         shutil.rmtree(folder / "00001")
         shutil.copytree(shard, folder / "00001")
-        refuse("is that of another shard or store")
+        refuse("from another shard or store")
     shutil.copy(other / "00001" / "rows.npy", rows)
-    refuse("is that of another shard or store")
+    refuse("from another shard or store")
     np.save(rows, np.zeros((5, 3), np.float32))
-    refuse(r"float32 of shape \(5, 3\) where the manifest says \(5, 4\) of float32")
+    refuse(r"shape \(5, 3\) and dtype float32, but .* shape \(5, 4\) and dtype float32")
     np.save(rows, np.zeros((5, 4), np.float64))
-    refuse(r"holds float64 .* of float32")
+    refuse(r"dtype float64, but .* dtype float32")
     bomb = Bomb(tmp_path / "exploded")
     rows.write_bytes(pickle.dumps(bomb))
     refuse("pickles are never loaded")
@@ -274,7 +274,7 @@ def test_only_verify_reads_the_middle_of_the_rows(tmp_path):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     assert len(Activations.load(tmp_path / "store")) == n
-    with pytest.raises(ValueError, match="not the file that the manifest was written for"):
+    with pytest.raises(ValueError, match="does not match the hash in the manifest"):
         Activations.load(tmp_path / "store", verify=True)
 
 
@@ -285,13 +285,16 @@ def manifest_of(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2; this skdict reads 'skdict.activations', version 3"),
+        (
+            {"version": 2},
+            "version 2, but this version of skdict reads 'skdict.activations', version 3",
+        ),
         ({"format": "other"}, "has format 'other'"),
-        ({"complete": "yes"}, "'complete' that no store has"),
+        ({"complete": "yes"}, "invalid entry 'complete'"),
         ({"dtype": "object"}, "'dtype'"),
         ({"width": -1}, "'width'"),
-        ({"width": 3}, "where the manifest says"),
-        ({"dtype": "float16"}, "where the manifest says"),
+        ({"width": 3}, "but the manifest lists"),
+        ({"dtype": "float16"}, "but the manifest lists"),
         ({"shards": [{"name": "../other"}]}, "'shards'"),
         ({"shards": {}}, "'shards'"),
         ({"vocabulary": [1]}, "'vocabulary'"),
@@ -312,11 +315,11 @@ def test_shards_in_another_order_and_no_json(tmp_path):
     content = content_of(manifest_of(folder))
     content["shards"].reverse()
     forge(manifest_of(folder), content)
-    with pytest.raises(ValueError, match="'shards' that no store has"):
+    with pytest.raises(ValueError, match="invalid entry 'shards'"):
         Activations.load(folder)
     for broken in (text[:50], "[1]", "\x80"):
         manifest_of(folder).write_text(broken)
-        with pytest.raises(ValueError, match=r"is not JSON|where an object is expected"):
+        with pytest.raises(ValueError, match=r"is not valid JSON|but an object is expected"):
             Activations.load(folder)
 
 
@@ -341,7 +344,7 @@ def test_a_manifest_that_was_changed_is_found_without_reading_the_rows(tmp_path,
             read(folder)
     del content["manifest_sha256"]
     manifest_of(folder).write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="does not begin with a hash of itself"):
+    with pytest.raises(ValueError, match="does not begin with its own hash"):
         Activations.load(folder)
 
 

@@ -123,7 +123,7 @@ def test_zipf_frequencies_have_the_slope_of_their_exponent(exponent, shift, n_ac
         ({"zipf_exponent": 1, "zipf_shift": -1}, ValueError, "zipf_shift=-1 .* >= 0"),
         ({"zipf_exponent": 2}, ValueError, "firing probability of 3.05; .* lower zipf_exponent=2"),
         ({"n_parents": -1}, ValueError, "n_parents=-1"),
-        ({"n_parents": 2.5}, TypeError, "n_parents=2.5 .* whole number"),
+        ({"n_parents": 2.5}, TypeError, "n_parents=2.5 .* integer"),
         ({"n_parents": 1, "children_per_parent": 0}, ValueError, "children_per_parent=0"),
         ({"n_parents": 1, "child_probability": 1.1}, ValueError, "child_probability=1.1"),
         ({"n_parents": 1, "exclusive_children": 1}, TypeError, "True or False"),

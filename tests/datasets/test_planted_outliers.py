@@ -78,7 +78,7 @@ def test_outliers_are_drawn_by_the_seed():
     ("options", "error", "message"),
     [
         ({"n_outlier_rows": 2001}, ValueError, "n_outlier_rows=2001 .* <= 2000; .* half"),
-        ({"n_outlier_rows": 0.1}, TypeError, "n_outlier_rows=0.1 .* whole number"),
+        ({"n_outlier_rows": 0.1}, TypeError, "n_outlier_rows=0.1 .* integer"),
         ({"n_outlier_rows": 1, "outlier_scale": 1}, ValueError, "outlier_scale=1 .* > 1"),
         (
             {"n_outlier_rows": 50, "outlier_scale": 1.01},

@@ -207,7 +207,7 @@ def test_progress_is_shown_once(rows, capsys):
     [
         ([], ValueError, "at least one number, .* or the number of alphas"),
         (0, ValueError, "alphas=0"),
-        (2.5, TypeError, "a whole number"),
+        (2.5, TypeError, "an integer"),
         (True, TypeError, "alphas=True"),
         ("0.1", ValueError, "pass a list"),
         (["0.1"], TypeError, "pass numbers"),

@@ -63,7 +63,7 @@ def test_lone_surrogates(pair, text):
         lambda texts: list(extractor(pair).iter_transform(texts, chunk_size=1)),
         lambda texts: FeatureVectorizer(extractor(pair), RandomDictionary(4)).fit(texts),
     ):
-        with pytest.raises(ValueError, match=r"texts\[2\] holds .*surrogate pair"):
+        with pytest.raises(ValueError, match=r"texts\[2\] contains .*surrogate pair"):
             refused(["hello", "w\U0001f600", text])
     repaired = text.encode("utf-8", "replace").decode("utf-8")
     assert len(extractor(pair, skip_first=0).transform([repaired])) == len(repaired)

@@ -58,7 +58,7 @@ def test_bad_input(acts):
         summarize_features(CODES, np.zeros((6, 2)), [0])
     with pytest.raises(ValueError, match=r"codes have shape \(5, 2\) but activations have 6 rows"):
         summarize_features(CODES[1:], acts, [0])
-    with pytest.raises(ValueError, match="features holds 2, which does not exist"):
+    with pytest.raises(ValueError, match="features contains 2, which does not exist"):
         summarize_features(CODES, acts, [2])
     with pytest.raises(ValueError, match="n_tokens=-1"):
         summarize_features(CODES, acts, [0], n_tokens=-1)

@@ -91,7 +91,7 @@ def test_graph_holds_the_tables(model, byte_tokenizer, dictionaries):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"target": ("resid_post.2", 12)}, ValueError, "holds 12, which does not exist"),
+        ({"target": ("resid_post.2", 12)}, ValueError, "contains 12, which does not exist"),
         ({"target": ("resid_post.0", 1)}, ValueError, "lowest place"),
         ({"target": ("mlp_out.0", 1)}, ValueError, "without a dictionary"),
         ({"target": 3}, TypeError, "hook point, feature"),

@@ -215,7 +215,7 @@ def test_bad_input(data):
         with pytest.raises(ValueError, match=r"n_active=\[.*at least one number, each once"):
             compare_dictionaries({"pca": PCA(2)}, train, test, n_active=cuts)
     for cuts, error in [([2, 0], ValueError), ([1.5], TypeError), ("8", TypeError)]:
-        with pytest.raises(error, match="n_active=.* is not accepted: pass a whole number >= 1"):
+        with pytest.raises(error, match="n_active=.* is not accepted: pass an integer >= 1"):
             compare_dictionaries({"pca": PCA(2)}, train, test, n_active=cuts)
     with pytest.raises(TypeError, match="KMeans has no components_"):
         compare_dictionaries({"kmeans": KMeans(2, n_init=1)}, train, test, n_active=1)

@@ -1,7 +1,8 @@
-"""Ways to do a step: over all entries, or over few of them in torch operations or compiled loops.
+"""Back ends of a training step: dense, or sparse with torch operations or compiled loops.
 
-Each finds codes (`encode`), rebuilds rows (`decode`), gives the slope of the loss along entries
-(`slopes`) and gradients of directions (`accumulate`); see `Backend`. They agree to rounding.
+Each back end computes codes (`encode`), reconstructions (`decode`), the gradient with respect to
+entries (`slopes`) and the gradients of directions (`accumulate`); see `Backend`. Their results
+agree up to rounding.
 """
 
 from skdict._core._backends.base import Backend

@@ -1,4 +1,4 @@
-"""What every back end does, and the step of Adam that follows from its verbs."""
+"""The interface of back ends, and the update step built on it."""
 
 from abc import ABC, abstractmethod
 
@@ -8,48 +8,52 @@ from skdict._core._objectives.matryoshka import Pull
 
 
 class Backend(ABC):
-    """The verbs of a step. Entry arrays have a number for each entry of the codes."""
+    """Base class of back ends. Entry arrays have one number for each entry of the codes.
+
+    A "slope" is the gradient of the loss with respect to an entry, and a `Pull` its gradient with
+    respect to the reconstructions.
+    """
 
     def __init__(self):
         self._gradients = {}
 
     @abstractmethod
     def encode(self, x, model, eligible, screen):
-        """Return the codes of rows x (n, d), selected from those that are eligible (n,)."""
+        """Return the codes of rows x (n, d); only rows in the mask `eligible` (n,) compete."""
 
     @abstractmethod
     def decode(self, codes, components, start, stop):
-        """Return what the features from `start` to `stop` rebuild, (..., n, d)."""
+        """Return the contribution of features `start` to `stop` to reconstructions, (..., n, d)."""
 
     @abstractmethod
     def slopes(self, codes, pulls, components, row_slopes):
-        """Return the slope along each entry: its row's pull times its direction, plus row_slopes.
+        """Return the slope of each entry: its row's pull times its direction, plus `row_slopes`.
 
-        The pulls are those of groups of features that together are all of them.
+        The groups of features of the pulls together cover all features.
         """
 
     @abstractmethod
     def accumulate(self, codes, entries, pulls, out, *, add=False):
-        """Fill out (..., m, d), or add to it: for each feature its entries times their rows' pulls.
+        """Fill `out` (..., m, d), or add to it, with each feature's entries times its rows' pulls.
 
-        The groups of features of the pulls are together all features.
+        The groups of features of the pulls together cover all features.
         """
 
     @abstractmethod
     def feature_sums(self, codes, entries, out):
-        """Fill out (..., m): for each feature the sum of its entries."""
+        """Fill `out` (..., m) with the sum of the entries of each feature."""
 
     @abstractmethod
     def at_entries(self, codes, tensor):
-        """Return values of features (..., m) so that they broadcast with entry arrays."""
+        """Broadcast one number per feature (..., m) to entry arrays."""
 
     @abstractmethod
     def from_rows(self, codes, numbers):
-        """Return numbers of rows (..., n) so that they broadcast with entry arrays."""
+        """Broadcast one number per row (..., n) to entry arrays."""
 
     @abstractmethod
     def row_counts(self, codes):
-        """Return how many codes of each row fire, (..., n), in the dtype of the codes."""
+        """Return the number of codes that fire in each row, (..., n), in the dtype of the codes."""
 
     @abstractmethod
     def row_sums(self, codes):
@@ -57,10 +61,10 @@ class Backend(ABC):
 
     @abstractmethod
     def n_fired(self, codes, n_components):
-        """Return on how many rows each feature fired, (..., m)."""
+        """Return the number of rows on which each feature fired, (..., m)."""
 
     def rebuild(self, codes, x, components, factors, row_slopes):
-        """Return squared errors (..., n), the pull of all features and the slopes along entries.
+        """Reconstruct rows; return squared errors (..., n), the pull, and the slopes of entries.
 
         The pull is the residual x_hat - x of each row times its factor.
         """
@@ -71,10 +75,10 @@ class Backend(ABC):
         return errors, pull, self.slopes(codes, [Pull(0, m, pull)], components, row_slopes)
 
     def rebuild_nested(self, codes, x, components, factors, row_slopes, levels):
-        """Return what `rebuild` does for nested prefixes, with a list of pulls, one per group.
+        """Reconstruct rows like `rebuild`, for nested prefixes; return one pull per group.
 
         The errors are those of the full dictionary. The pull on a group is the sum of the weighted
-        residuals of the levels that it takes part in.
+        residuals of the levels that it belongs to.
         """
         residuals = []
         for start, stop in levels.groups():
@@ -96,7 +100,7 @@ class Backend(ABC):
         Parameters
         ----------
         tensors : Tensors
-            Changed in place.
+            Tensors to update in place.
         adam : Adam
             Optimiser of these tensors.
         x : torch.Tensor of shape (n, d)
@@ -104,17 +108,17 @@ class Backend(ABC):
         codes : Codes or DenseCodes
             Codes of the rows.
         pulls : list of Pull
-            The slopes of the loss along reconstructions.
+            Gradient with respect to reconstructions, for each group of features.
         pre_slopes : entry array
-            The slopes of the loss along pre-activations.
+            Gradient with respect to pre-activations.
         learned_slopes : dict of str to entry array
-            Those along further tensors, one number a feature.
+            Contributions of entries to the gradients of learned tensors, by name.
         rate : float or torch.Tensor
             Learning rate.
         group : Alone or another group
-            Sums gradients over processes.
+            Processes to sum gradients over.
         extra : Extra, optional
-            Further gradients of some features.
+            Additional gradients of some features.
         """
         gradients = self._gradients_like(tensors)
         toward = gradients["components"]
@@ -134,16 +138,17 @@ class Backend(ABC):
         descend(tensors, gradients, adam, rate)
 
     def _gradients_like(self, tensors):
-        """Return room for gradients by name, taken once."""
+        """Return buffers for the gradients by name, allocated once."""
         if not self._gradients:
             self._gradients = {name: torch.empty_like(tensors[name]) for name in tensors.trained}
         return self._gradients
 
 
 def descend(tensors, gradients, adam, rate):
-    """Move tensors along gradients, unit rows along the sphere.
+    """Update tensors along their gradients, keeping unit rows on the sphere.
 
-    The gradient through the norm of a row is the gradient's part along the tangent.
+    The gradient of a unit row is projected onto the tangent space, which is the gradient through
+    normalisation.
     """
     unit = [name for name in tensors if tensors.specs[name].unit_rows]
     for name in unit:

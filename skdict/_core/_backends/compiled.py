@@ -1,4 +1,4 @@
-"""A step over few entries by compiled loops, where numba is installed (the extra `fast`)."""
+"""Sparse back end with compiled loops, for use if numba is installed (the extra `fast`)."""
 
 import numpy as np
 import torch
@@ -17,14 +17,14 @@ except ImportError:
 
 
 class Compiled(Sparse):
-    """The verbs as compiled loops; a step of one process never holds the gradient."""
+    """Sparse back end in compiled loops; a single process never stores the full gradient."""
 
     def __init__(self):
         super().__init__(CompiledFinder())
         self._room = None
 
     def rebuild(self, codes, x, components, factors, row_slopes):
-        """Do what `Backend.rebuild` does in one loop, which reads directions from the cache."""
+        """Reconstruct rows as `Backend.rebuild` does, in one loop that reuses cached directions."""
         pull, slopes, errors = self._outputs(codes, x, 1)
         kernels.rebuild_rows(
             x.numpy(),
@@ -39,7 +39,7 @@ class Compiled(Sparse):
         return errors, pull[0], slopes
 
     def rebuild_nested(self, codes, x, components, factors, row_slopes, levels):
-        """Do what `Backend.rebuild_nested` does in one loop; entries of a row are sorted."""
+        """Reconstruct rows as `Backend.rebuild_nested` does, in one loop over sorted entries."""
         pulls, slopes, errors = self._outputs(codes, x, len(levels.ends))
         kernels.rebuild_nested_rows(
             x.numpy(),
@@ -56,7 +56,7 @@ class Compiled(Sparse):
         return errors, [Pull(*group, pull) for group, pull in groups], slopes
 
     def _outputs(self, codes, x, n_levels):
-        """Return room for pulls (n_levels, n, d), taken once, slopes (nnz,) and errors (n,)."""
+        """Return buffers for pulls (n_levels, n, d), slopes (nnz,) and errors (n,)."""
         size = n_levels * x.numel()
         if self._room is None or len(self._room) < size:
             self._room = x.new_empty(size)
@@ -64,13 +64,13 @@ class Compiled(Sparse):
         return pulls, torch.empty_like(codes.pre), x.new_empty(len(x))
 
     def decode(self, codes, components, start, stop):
-        """Return what the features from `start` to `stop` rebuild."""
+        """Return the contribution of features `start` to `stop` to reconstructions."""
         rows = components.new_empty(len(codes.row_ends) - 1, components.shape[1])
         kernels.decode_rows(components.numpy(), _as_arrays(codes), start, stop, rows.numpy())
         return rows
 
     def slopes(self, codes, pulls, components, row_slopes):
-        """Return the slopes along entries."""
+        """Return the slopes of entries."""
         slopes = torch.empty_like(codes.pre)
         for start, stop, pull in pulls:
             kernels.slopes_of_entries(
@@ -85,7 +85,7 @@ class Compiled(Sparse):
         return slopes
 
     def accumulate(self, codes, entries, pulls, out, *, add=False):
-        """Fill out with the sums of entries times pulls, or add them to it."""
+        """Fill `out` with the sums of entries times pulls, or add them to it."""
         sums = torch.empty_like(out) if add else out
         places, order = _places(codes, len(out))
         weights = entries.numpy()[order]
@@ -96,7 +96,7 @@ class Compiled(Sparse):
             out.add_(sums)
 
     def feature_sums(self, codes, entries, out):
-        """Fill out with the sums of entries."""
+        """Fill `out` with the sums of entries."""
         places, order = _places(codes, len(out))
         kernels.sum_features(places[0], entries.numpy()[order], out.numpy())
 
@@ -107,7 +107,7 @@ class Compiled(Sparse):
         return sums
 
     def n_fired(self, codes, n_components):
-        """Return on how many rows each feature fired."""
+        """Return the number of rows on which each feature fired."""
         counts = np.empty(n_components, np.int64)
         kernels.count_fired(codes.columns.numpy(), codes.values.numpy(), counts)
         return torch.from_numpy(counts)
@@ -115,7 +115,7 @@ class Compiled(Sparse):
     def update(
         self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra=None
     ):
-        """Take a step of Adam; in a group of one each gradient is used where it is summed."""
+        """Take a step of Adam; with one process, apply each gradient as soon as it is summed."""
         if group.size > 1:
             arguments = x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra
             return super().update(tensors, adam, *arguments)
@@ -148,12 +148,12 @@ class Compiled(Sparse):
 
 
 def _as_arrays(codes):
-    """Return row ends, columns and values as the kernels take them."""
+    """Return row ends, columns and values as arrays for the kernels."""
     return codes.row_ends.numpy(), codes.columns.numpy(), codes.values.numpy()
 
 
 def _places(codes, n_components):
-    """Return the ends and rows of the entries sorted by feature, and their order."""
+    """Return the ends and rows of entries sorted by feature, and the sorting order."""
     row_ends, columns, _ = _as_arrays(codes)
     ends = np.empty(n_components + 1, np.int64)
     rows, order = np.empty((2, len(columns)), np.int32)
@@ -162,7 +162,7 @@ def _places(codes, n_components):
 
 
 def _terms(left, right=None):
-    """Return one or two pairs of (matrix, weights) as the kernels take them."""
+    """Return one or two pairs (matrix, weights) in the form the kernels expect."""
     matrix, weights = left[0].numpy(), left[1]
     if right is None:
         return matrix, weights, matrix, np.empty(0, weights.dtype)
@@ -170,7 +170,7 @@ def _terms(left, right=None):
 
 
 def _extras(extra, n_components, dtype):
-    """Return a function from names to further gradients: the row of each feature, and the rows."""
+    """Return a function from a name to extra gradients and the row of each feature in them."""
     at = np.full(n_components, -1, np.int32)
     if extra is not None:
         at[extra.features.numpy()] = np.arange(len(extra.features))

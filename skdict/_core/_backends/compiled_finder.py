@@ -1,4 +1,4 @@
-"""The search for entries by compiled loops, where numba is installed (the extra `fast`)."""
+"""Search for entries with compiled loops, for use if numba is installed (the extra `fast`)."""
 
 import numpy as np
 import torch
@@ -13,22 +13,22 @@ try:
 except ImportError:
     kernels = None
 
-# Products of a part of the rows stay in the processor's cache while they are looked through, yet
-# torch's threads and numba's take turns as seldom as may be.
+# Large enough that the threads of torch and numba rarely take turns, small enough that products
+# stay in the processor's cache while they are scanned.
 PART_BYTES = 32 * 2**20
 FIRST_ROOM = 64
 
 
 def is_compiled():
-    """Return True if compiled loops are available."""
+    """Return True if numba is installed, so that compiled loops are available."""
     return kernels is not None
 
 
 def share_threads():
-    """Give compiled loops as many threads as torch has, and leave torch as many.
+    """Give compiled loops as many threads as torch has, without changing torch's number.
 
-    The first launch of their threads would set the number for the whole process: torch would
-    then sum in another order than before, and processes that were given one core would take all.
+    Otherwise the first parallel loop would set the number of threads for the whole process. The
+    order of sums in torch would change, and a process restricted to one core would use all.
     """
     threads = torch.get_num_threads()
     set_num_threads(min(threads, config.NUMBA_NUM_THREADS))
@@ -36,7 +36,7 @@ def share_threads():
 
 
 def round_rows_compiled(x, kind):
-    """Do what `round_rows` does, in one pass over the rows where the kind is int8."""
+    """Round rows as `round_rows` does, in a single pass if the kind is int8."""
     if kind != "int8":
         return round_rows(x, kind)
     rounded = Rounded(torch.empty(x.shape, dtype=torch.int8), *x.new_empty(3, len(x)))
@@ -46,7 +46,7 @@ def round_rows_compiled(x, kind):
 
 
 class _Found:
-    """Entries as they are found: a stretch of places for each thread."""
+    """Buffers for the entries found, with one segment per thread."""
 
     def __init__(self, most_rows, dtype):
         self._dtype, self.most_rows = dtype, most_rows
@@ -55,17 +55,17 @@ class _Found:
         self.grow(FIRST_ROOM * most_rows // self.threads)
 
     def grow(self, room):
-        """Make room for so many entries a thread."""
+        """Allocate buffers for `room` entries per thread."""
         self.room = room
         self._columns = np.empty(self.threads * room, np.int32)
         self._pre = np.empty(self.threads * room, self._dtype)
 
     def rows(self, part):
-        """Return what the kernels fill for some of the rows."""
+        """Return the arrays that the kernels fill for some of the rows."""
         return self._starts[part], self._counts[part], self._columns, self._pre
 
     def gathered(self, n_rows):
-        """Return the entries of the first rows as codes."""
+        """Return the entries of the first `n_rows` rows as codes."""
         found = self.rows(slice(n_rows))
         row_ends = np.zeros(n_rows + 1, np.int64)
         np.cumsum(found[1], out=row_ends[1:])
@@ -76,7 +76,7 @@ class _Found:
 
 
 class CompiledFinder:
-    """Finds entries of rows, exactly; see `PortableFinder`."""
+    """Exact search for entries with compiled loops; see `PortableFinder`."""
 
     def __init__(self):
         share_threads()
@@ -95,7 +95,7 @@ class CompiledFinder:
         return self._find(kernels.find_largest, x, encoding, screen.column_bounds(), screen)
 
     def _find(self, kernel, x, encoding, bounds, screen):
-        """Return the entries that a kernel finds, with more room for them where it is short."""
+        """Return the entries that a kernel finds, growing the buffers until they fit."""
         if self._found is None or self._found.most_rows < len(x):
             self._found = _Found(len(x), encoding[1].dtype)
         rows = round_rows_compiled(x, screen.kind)
@@ -112,7 +112,7 @@ class CompiledFinder:
             self._found.grow(2 * self._found.room + 2 * len(bounds))
 
     def _parts(self, x, rows, screen):
-        """Yield some of the rows as a slice, their narrow products, and bounds of the rows."""
+        """Yield slices of the rows with their low-precision products and row bounds."""
         margins = screen.row_margins(rows)
         part_rows = max(64, PART_BYTES // (4 * len(screen.rounded.scales)))
         for start in range(0, len(x), part_rows):

@@ -1,4 +1,4 @@
-"""A step over all entries, of one dictionary or of several stacked ones."""
+"""Dense back end, for one dictionary or a stack of them."""
 
 import torch
 
@@ -7,14 +7,14 @@ from skdict._core._codes import DenseCodes
 
 
 class Dense(Backend):
-    """The verbs as products of matrices. Nothing waits for the device.
+    """Dense back end based on matrix products; it never synchronises with the device.
 
     Parameters
     ----------
     multiply : callable
-        ``multiply(left, right, out)``, the matrix product.
+        Matrix product ``multiply(left, right, out)``.
     batch_size : int
-        Most rows in a batch.
+        Maximum number of rows in a batch.
     """
 
     def __init__(self, multiply, batch_size):
@@ -23,7 +23,7 @@ class Dense(Backend):
         self._rooms = {}
 
     def encode(self, x, model, eligible, screen=None):
-        """Return all codes of rows x (n, d); there is nothing to screen."""
+        """Return all codes of rows x (n, d); `screen` is not used."""
         tensors, nonlinearity = model.tensors, model.nonlinearity
         pre = self._entries("pre", tensors.components, len(x))
         self._multiply(x, tensors.encoder.mT, pre).add_(tensors.bias.unsqueeze(-2))
@@ -35,14 +35,14 @@ class Dense(Backend):
         return DenseCodes(pre, nonlinearity.values(pre, learned, out=out))
 
     def decode(self, codes, components, start, stop):
-        """Return what the features from `start` to `stop` rebuild."""
+        """Return the contribution of features `start` to `stop` to reconstructions."""
         n = codes.values.shape[-2]
         shape = *components.shape[:-2], self._batch_size, components.shape[-1]
         room = self._taken("rebuilt", components, shape)[..., :n, :]
         return self._multiply(codes.values[..., start:stop], components[..., start:stop, :], room)
 
     def slopes(self, codes, pulls, components, row_slopes):
-        """Return the slopes along all entries."""
+        """Return the slopes of all entries."""
         slopes = self._entries("slopes", components, codes.values.shape[-2])
         for start, stop, pull in pulls:
             part = components[..., start:stop, :].mT
@@ -50,7 +50,7 @@ class Dense(Backend):
         return slopes.add_(row_slopes.unsqueeze(-1))
 
     def accumulate(self, codes, entries, pulls, out, *, add=False):
-        """Fill out with the sums of entries times pulls, or add them to it."""
+        """Fill `out` with the sums of entries times pulls, or add them to it."""
         sums = self._taken("sums", out, out.shape) if add else out
         for start, stop, pull in pulls:
             self._multiply(entries[..., start:stop].mT, pull, sums[..., start:stop, :])
@@ -58,19 +58,19 @@ class Dense(Backend):
             out.add_(sums)
 
     def feature_sums(self, codes, entries, out):
-        """Fill out with the sums of entries."""
+        """Fill `out` with the sums of entries."""
         torch.sum(entries, -2, out=out)
 
     def at_entries(self, codes, tensor):
-        """Return values of features broadcast over rows."""
+        """Broadcast one number per feature over rows."""
         return tensor.unsqueeze(-2)
 
     def from_rows(self, codes, numbers):
-        """Return numbers of rows broadcast over features."""
+        """Broadcast one number per row over features."""
         return numbers.unsqueeze(-1)
 
     def row_counts(self, codes):
-        """Return how many codes of each row fire."""
+        """Return the number of codes that fire in each row."""
         return torch.count_nonzero(codes.values, -1).to(codes.values.dtype)
 
     def row_sums(self, codes):
@@ -78,11 +78,11 @@ class Dense(Backend):
         return codes.values.sum(-1)
 
     def n_fired(self, codes, n_components):
-        """Return on how many rows each feature fired."""
+        """Return the number of rows on which each feature fired."""
         return torch.count_nonzero(codes.values, -2)
 
     def _entries(self, name, components, n):
-        """Return room for an entry array of n rows."""
+        """Return a buffer for an entry array of n rows, allocated once."""
         *stacked, m, _ = components.shape
         return self._taken(name, components, (*stacked, self._batch_size, m))[..., :n, :]
 

@@ -1,14 +1,14 @@
-"""Compiled loops over entries of codes; imported only where numba is installed.
+"""Compiled loops over the entries of codes; imported only if numba is installed.
 
-Every function takes numpy arrays of one floating dtype. No sum depends on how many threads there
-are.
+All arrays passed to a function have the same floating dtype. No result depends on the number of
+threads.
 """
 
 import numpy as np
 from numba import get_thread_id, njit, prange
 
-# Sums may be taken in any order, which is what lets the compiler use vectors; NaN and infinity
-# keep their meaning.
+# Permit any order of sums, so that the compiler can vectorise them, but keep the semantics of NaN
+# and infinity.
 LOOSE = {"reassoc", "contract", "nsz", "arcp"}
 
 
@@ -22,24 +22,24 @@ def dot(left, right):
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors):
-    """Rebuild rows from their codes; give the pull of each row and the slope along each entry.
+    """Reconstruct rows from their codes; compute the pull of each row and the slope of each entry.
 
     Parameters
     ----------
     x : ndarray of shape (n, d)
         Rows.
     components : ndarray of shape (m, d)
-        The dictionary.
+        Decoder directions.
     codes : tuple
         Row ends (n + 1,), columns (nnz,) and values (nnz,).
     factors, row_slopes : ndarray of shape (n,)
-        What the residual of each row is multiplied by, and what is added to its slopes.
+        Factor on the residual of each row, and number added to the slopes of its entries.
     pull : ndarray of shape (n, d)
-        Filled: the factor of the row times (x_hat - x).
+        Output: factor of the row times (x_hat - x).
     slopes : ndarray of shape (nnz,)
-        Filled: the pull of the row times the direction of the entry, plus the row's slope.
+        Output: pull of the row times the direction of the entry, plus the slope of the row.
     errors : ndarray of shape (n,)
-        Filled: squared errors.
+        Output: squared errors.
     """
     n, d = x.shape
     row_ends, columns, values = codes
@@ -61,7 +61,7 @@ def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors
 
 @njit(fastmath=LOOSE, cache=True)
 def _fill_residuals(i, x, components, codes, ends, residuals):
-    """Fill residuals (L, n, d) of row i: x_hat - x for the entries up to each end."""
+    """Fill `residuals` (L, n, d) of row i with x_hat - x, using the features below each end."""
     row_ends, columns, values = codes
     place = row_ends[i]
     for level in range(len(ends)):
@@ -80,7 +80,7 @@ def _fill_residuals(i, x, components, codes, ends, residuals):
 
 @njit(fastmath=LOOSE, cache=True)
 def _residuals_to_pulls(i, components, codes, levels, factor, row_slope, pulls, slopes):
-    """Turn the residuals of row i into pulls, from the last level to the first; fill its slopes."""
+    """Turn the residuals of row i into pulls, from last to first level, and fill its slopes."""
     row_ends, columns, _ = codes
     ends, weights = levels
     place = row_ends[i + 1] - 1
@@ -100,19 +100,19 @@ def _residuals_to_pulls(i, components, codes, levels, factor, row_slope, pulls, 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def rebuild_nested_rows(x, components, codes, levels, factors, row_slopes, pulls, slopes, errors):
-    """Do what `rebuild_rows` does for nested prefixes of the dictionary.
+    """Reconstruct rows like `rebuild_rows`, for nested prefixes of the dictionary.
 
     Parameters
     ----------
     x, components, codes, factors, row_slopes, slopes
-        As there; features increase within a row.
+        See `rebuild_rows`; features must be sorted within a row.
     levels : tuple
         Ends of the prefixes (L,), increasing to m, and weights of their squared errors (L,).
     pulls : ndarray of shape (L, n, d)
-        Filled: for the features between two ends, the factor of the row times the sum over the
-        levels from theirs on of weight times (x_hat - x).
+        Output: for each group of features, the factor of the row times the sum of
+        weight times (x_hat - x) over the group's own level and all later ones.
     errors : ndarray of shape (n,)
-        Filled: squared errors of the full dictionary.
+        Output: squared errors of the full dictionary.
     """
     for i in prange(len(x)):
         _fill_residuals(i, x, components, codes, levels[0], pulls)
@@ -122,7 +122,7 @@ def rebuild_nested_rows(x, components, codes, levels, factors, row_slopes, pulls
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def decode_rows(components, codes, start, stop, out):
-    """Fill out (n, d) with what the features from `start` to `stop` rebuild."""
+    """Fill `out` (n, d) with the contribution of features `start` to `stop` to reconstructions."""
     row_ends, columns, values = codes
     for i in prange(len(out)):
         rebuilt = out[i]
@@ -136,7 +136,7 @@ def decode_rows(components, codes, start, stop, out):
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def slopes_of_entries(components, row_ends, columns, start, stop, pull, row_slopes, slopes):
-    """Fill the slopes of the entries of the features from `start` to `stop`."""
+    """Fill the slopes of the entries of features `start` to `stop`."""
     for i in prange(len(pull)):
         for place in range(row_ends[i], row_ends[i + 1]):
             if start <= columns[place] < stop:
@@ -150,11 +150,11 @@ def order_by_feature(row_ends, columns, ends, rows, order):
     Parameters
     ----------
     row_ends, columns : ndarray of shape (n + 1,) and (nnz,)
-        The entries.
+        Entries by row.
     ends : ndarray of shape (m + 1,)
-        Filled: feature j has the places from ``ends[j]`` to ``ends[j + 1]``.
+        Output: feature j has the sorted entries ``ends[j]`` to ``ends[j + 1]``.
     rows, order : ndarray of shape (nnz,)
-        Filled: row and number of the entry at each place.
+        Output: row and original index of each sorted entry.
     """
     ends[:] = 0
     for j in columns:
@@ -173,7 +173,7 @@ def order_by_feature(row_ends, columns, ends, rows, order):
 
 @njit(fastmath=LOOSE, inline="always")
 def _sum_places(first, last, rows, terms, total):
-    """Fill total (d,) with the weighted sums of rows over the places of a feature."""
+    """Fill `total` (d,) with the weighted sum of rows over the sorted entries of a feature."""
     left, left_weights, right, right_weights = terms
     both = len(right_weights) > 0
     total[:] = 0
@@ -190,7 +190,7 @@ def _sum_places(first, last, rows, terms, total):
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def accumulate_rows(start, stop, places, terms, out):
-    """Fill out (m, d) from `start` to `stop` with the gradients that `update_directions` uses."""
+    """Fill rows `start` to `stop` of `out` (m, d) with the gradients of `update_directions`."""
     ends, rows = places
     for j in prange(start, stop):
         _sum_places(ends[j], ends[j + 1], rows, terms, out[j])
@@ -198,27 +198,27 @@ def accumulate_rows(start, stop, places, terms, out):
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def update_directions(state, start, stop, places, terms, extra, unit, rates, scratch):
-    """Take one step of Adam along the gradient of each direction, summed on the spot.
+    """Sum the gradient of each direction and take one step of Adam along it.
 
     Parameters
     ----------
     state : tuple of ndarray of shape (m, d)
-        Directions, and Adam's first and second moments; changed in place.
+        Directions and Adam's first and second moments, changed in place.
     start, stop : int
-        Which features.
+        Range of features to update.
     places : tuple
         Ends and rows from `order_by_feature`.
     terms : tuple
-        A matrix (n, d) and a weight for each place; and a second pair, whose weights are empty
-        where there is none. The gradient is the weighted sum of rows.
+        A matrix (n, d) and a weight for each sorted entry, and a second such pair, whose weights
+        are empty if it is not used. The gradient is the weighted sum of the rows of the matrices.
     extra : tuple of ndarray
-        For each feature the number of its row among further gradients, or -1; and these.
+        Row of each feature in the additional gradients, or -1; and the additional gradients.
     unit : bool
-        Keep directions at unit length, and take the gradient along the sphere.
+        If True, keep directions at unit length and project the gradient onto the tangent space.
     rates : tuple
         1 - beta_1, 1 - beta_2, step size, factor on the root of the second moment, epsilon.
     scratch : ndarray of shape (threads, d)
-        Room for one gradient a thread.
+        Buffer for one gradient per thread.
     """
     directions, first, second = state
     ends, rows = places
@@ -248,7 +248,7 @@ def update_directions(state, start, stop, places, terms, extra, unit, rates, scr
 
 @njit(fastmath=LOOSE, cache=True)
 def sum_features(ends, weights, out):
-    """Fill out (m,) with the sum of the weights at the places of each feature."""
+    """Fill `out` (m,) with the sum of the weights of each feature's sorted entries."""
     for j in range(len(out)):
         total = out.dtype.type(0)
         for place in range(ends[j], ends[j + 1]):
@@ -258,7 +258,7 @@ def sum_features(ends, weights, out):
 
 @njit(fastmath=LOOSE, cache=True)
 def update_numbers(state, gradients, rates):
-    """Take one step of Adam for one number a feature."""
+    """Take one step of Adam for a tensor with one number per feature."""
     numbers, first, second = state
     keep_first, keep_second, step, root, epsilon = rates
     for j in range(len(numbers)):
@@ -270,7 +270,7 @@ def update_numbers(state, gradients, rates):
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def sum_rows(row_ends, values, out):
-    """Fill out (n,) with the sum of the values of each row."""
+    """Fill `out` (n,) with the sum of the values of each row."""
     for i in prange(len(out)):
         total = out.dtype.type(0)
         for place in range(row_ends[i], row_ends[i + 1]):
@@ -280,7 +280,7 @@ def sum_rows(row_ends, values, out):
 
 @njit(cache=True)
 def count_fired(columns, values, out):
-    """Fill out (m,) with the number of entries of each feature whose value is not zero."""
+    """Fill `out` (m,) with the number of non-zero values of each feature."""
     out[:] = 0
     for place in range(len(columns)):
         out[columns[place]] += values[place] != 0

@@ -1,4 +1,4 @@
-"""A step over few entries in plain torch operations."""
+"""Sparse back end in plain torch operations."""
 
 import warnings
 
@@ -10,19 +10,19 @@ from skdict._core._codes import Codes
 from skdict._core._screening.bounds import round_rows
 from skdict._core._selection import largest_of_row_entries
 
-# Products of a part of the rows stay in the processor's cache while they are looked through.
+# Small enough that products stay in the processor's cache while they are scanned.
 PART_BYTES = 8 * 2**20
 
 with warnings.catch_warnings():
-    # torch says once per process that CSR tensors are in beta; what is used of them is tested.
+    # torch warns once per process that CSR tensors are in beta; our uses of them are tested.
     warnings.simplefilter("ignore")
     torch.sparse_csr_tensor([0, 0], [], [], (1, 1))
 
 
 class PortableFinder:
-    """Finds entries of rows, exactly.
+    """Exact search for entries in torch operations.
 
-    Entries come as `Codes` whose values are the pre-activations.
+    Entries are returned as `Codes` whose values are the pre-activations.
     """
 
     def __init__(self):
@@ -40,8 +40,8 @@ class PortableFinder:
     def largest(self, x, encoder, bias, k, screen):
         """Return the k largest positive entries of each row of x (n, d).
 
-        The k entries with the largest narrow products are computed exactly. The smallest of these
-        values is a proven cutoff, because k entries reach it.
+        The k entries with the largest low-precision products are computed exactly. The smallest of
+        these values is a valid cutoff, because k entries reach it.
         """
         parts = []
         for part, products, rows in self._products(x, screen):
@@ -56,40 +56,40 @@ class PortableFinder:
         return joined(parts)
 
     def _products(self, x, screen, *, one_scale=False):
-        """Yield rows, a few at a time, their narrow products, and these rows rounded."""
+        """Yield a few rows at a time, their low-precision products, and the rounded rows."""
         part_rows = max(64, PART_BYTES // (4 * len(screen.rounded.scales)))
         for part in x.split(part_rows):
             rows = round_rows(part, screen.kind, one_scale=one_scale)
             yield part, screen.products(rows, self._room_for(screen, part_rows)[: len(part)]), rows
 
     def _room_for(self, screen, part_rows):
-        """Return room for products, taken once."""
+        """Return a buffer for products, allocated once."""
         if self._room is None or self._room[0] != (screen.kind, part_rows):
             self._room = (screen.kind, part_rows), screen.new_products(part_rows)
         return self._room[1]
 
 
 class Portable(Sparse):
-    """The verbs in torch operations."""
+    """Sparse back end in torch operations."""
 
     def __init__(self):
         super().__init__(PortableFinder())
         self._codes = self._rows = self._by_feature = None
 
     def encode(self, x, model, eligible, screen):
-        """Return the codes of rows x (n, d), selected from those that are eligible (n,)."""
+        """Return the codes of rows x (n, d); only rows in the mask `eligible` (n,) compete."""
         self._codes = None
         return super().encode(x, model, eligible, screen)
 
     def decode(self, codes, components, start, stop):
-        """Return what the features from `start` to `stop` rebuild."""
+        """Return the contribution of features `start` to `stop` to reconstructions."""
         weights = codes.values
         if (start, stop) != (0, len(components)):
             weights = weights.where((codes.columns >= start) & (codes.columns < stop), 0)
         return weighted_sums(components, codes.columns, weights, codes.row_ends[:-1])
 
     def slopes(self, codes, pulls, components, row_slopes):
-        """Return the slopes along entries."""
+        """Return the slopes of entries."""
         parts = []
         for start, stop, pull in pulls:
             part = products_at(codes.columns, codes.row_ends, pull, components)
@@ -99,7 +99,7 @@ class Portable(Sparse):
         return sum(parts[1:], parts[0]).add_(row_slopes[self._rows_of(codes)])
 
     def accumulate(self, codes, entries, pulls, out, *, add=False):
-        """Fill out with the sums of entries times pulls, or add them to it."""
+        """Fill `out` with the sums of entries times pulls, or add them to it."""
         by_feature, rows, ends = self._sorted(codes, len(out))
         entries = entries[by_feature]
         for start, stop, pull in pulls:
@@ -109,7 +109,7 @@ class Portable(Sparse):
             (out[start:stop].add_ if add else out[start:stop].copy_)(sums)
 
     def feature_sums(self, codes, entries, out):
-        """Fill out with the sums of entries."""
+        """Fill `out` with the sums of entries."""
         out.zero_().index_add_(0, codes.columns, entries)
 
     def row_sums(self, codes):
@@ -118,17 +118,17 @@ class Portable(Sparse):
         return sums.index_add_(0, self._rows_of(codes), codes.values)
 
     def n_fired(self, codes, n_components):
-        """Return on how many rows each feature fired."""
+        """Return the number of rows on which each feature fired."""
         return torch.bincount(codes.columns[codes.values != 0], minlength=n_components)
 
     def _rows_of(self, codes):
-        """Return the row of each entry, found once for the codes of a step."""
+        """Return the row of each entry, computed once for the codes of a step."""
         if self._codes is not codes:
             self._codes, self._rows, self._by_feature = codes, codes.rows(), None
         return self._rows
 
     def _sorted(self, codes, n_components):
-        """Return order, rows and ends of the entries sorted by feature, found once a step."""
+        """Return order, rows and ends of the entries sorted by feature, computed once per step."""
         rows = self._rows_of(codes)
         if self._by_feature is None:
             order = codes.columns.argsort(stable=True)
@@ -137,14 +137,14 @@ class Portable(Sparse):
 
 
 def entries_at(rows, columns, x, encoder, bias):
-    """Return the entries of x (n, d) at places in row order, whatever their pre-activations."""
+    """Compute the entries of x (n, d) at the given rows and columns, in row order."""
     row_ends = ends_of(rows, len(x))
     pre = products_at(columns, row_ends, x, encoder).add_(bias[columns])
     return Codes(row_ends, columns, pre, pre)
 
 
 def joined(parts):
-    """Return the codes of rows that came in parts."""
+    """Concatenate the codes of consecutive parts of the rows."""
     if len(parts) == 1:
         return parts[0]
     counts = torch.cat([codes.row_ends.diff() for codes in parts])
@@ -155,14 +155,14 @@ def joined(parts):
 
 
 def ends_of(numbers, count):
-    """Return where each number below `count` ends among numbers sorted, after a zero."""
+    """Return where each number below `count` ends in the sorted numbers, after a leading zero."""
     ends = torch.zeros(count + 1, dtype=torch.int64)
     torch.cumsum(torch.bincount(numbers, minlength=count), 0, out=ends[1:])
     return ends
 
 
 def weighted_sums(matrix, indices, weights, starts):
-    """Return, for each run of indices, the weighted sum of the matrix rows they name."""
+    """Return, for each run of indices, the weighted sum of these rows of the matrix."""
     return embedding_bag(indices, matrix, starts, mode="sum", per_sample_weights=weights)
 
 

@@ -1,7 +1,7 @@
-"""Compiled loops that find entries; imported only where numba is installed.
+"""Compiled loops that search for entries; imported only if numba is installed.
 
-Rows of a batch are dealt out to threads in runs, each of which writes the entries it finds into a
-stretch of its own.
+Each thread processes a run of consecutive rows and writes the entries it finds to its own segment
+of the output.
 """
 
 import numpy as np
@@ -9,14 +9,14 @@ from numba import njit, prange
 
 from skdict._core._backends.kernels import LOOSE, dot
 
-# Columns are dealt out to so many groups for each entry of a row that is looked for.
+# Number of groups of columns per entry to find in a row.
 GROUPS = 4
 
 
 @njit(inline="always")
 def _compact(flags, m, found):
-    """Write the numbers below m whose flags are up to `found`; return how many they are."""
-    # Eight flags at a time, because nearly all are down.
+    """Write the indices below m whose flags are set to `found`; return their number."""
+    # Read eight flags at a time, because nearly all are zero.
     words = flags.view(np.uint64)
     count = 0
     for word in range(len(words)):
@@ -31,7 +31,7 @@ def _compact(flags, m, found):
 
 @njit(fastmath=LOOSE, inline="always")
 def _candidates(products, column_bounds, per_scale, length, least, flags, found):
-    """Write the columns whose bound exceeds `least` to `found`; return how many they are."""
+    """Write the columns whose bound exceeds `least` to `found`; return their number."""
     scales, bounds, errors = column_bounds
     m = len(products)
     for j in range(m):
@@ -47,20 +47,20 @@ def find_above(products, x, row_bounds, encoder, bias, cutoff, column_bounds, fo
     Parameters
     ----------
     products : ndarray of shape (n, m)
-        Narrow products of rows and directions.
+        Low-precision products of rows and directions.
     x : ndarray of shape (n, d)
-        The rows themselves.
+        Rows in full precision.
     row_bounds : tuple of ndarray of shape (n,)
         Scales, lengths and margins of the rounded rows.
     encoder, bias, cutoff : ndarray of shape (m, d), (m,) and (m,)
-        In full precision.
+        Encoder directions, bias and cutoffs in full precision.
     column_bounds : tuple of ndarray of shape (m,)
         Scales, raised biases and errors of the rounded encoder.
     found : tuple
-        Filled: starts (n,) and counts (n,) of each row's entries among columns (room,) and
-        pre-activations (room,), which are dealt out to the threads in equal stretches.
+        Output: starts (n,) and counts (n,) of the entries of each row in the arrays of columns
+        (room,) and pre-activations (room,), which are divided into equal segments for the threads.
     filled : ndarray of shape (threads,)
-        How far each stretch is filled; -1 where there was no room.
+        Number of entries in each segment; -1 if a segment was too small.
     """
     encoding = encoder, bias, cutoff
     n, threads = len(products), len(filled)
@@ -75,14 +75,14 @@ def find_above(products, x, row_bounds, encoder, bias, cutoff, column_bounds, fo
 
 @njit(fastmath=LOOSE, cache=True)
 def _above_in_rows(rows, stretch, products, x, row_bounds, encoding, column_bounds, found):
-    """Find the entries of some rows; return how far their stretch is filled, -1 if it is short.
+    """Find the entries of some rows; return how far their segment is filled, -1 if too small.
 
     Parameters
     ----------
     rows : (int, int)
-        The first row, and the one after the last.
+        Start and stop of the range of rows.
     stretch : (int, int, int)
-        Where it starts in `found`, its room, and how far it is filled.
+        Start of the segment in `found`, its size, and how far it is filled.
     """
     encoder, bias, cutoff = encoding
     row_scales, lengths, margins = row_bounds
@@ -111,10 +111,10 @@ def _above_in_rows(rows, stretch, products, x, row_bounds, encoding, column_boun
 
 @njit(fastmath=LOOSE, cache=True)
 def _separator(values, k):
-    """Return a number below the k largest positive values, or the k-th largest where it is tied.
+    """Return a number that separates the k largest positive values from the rest.
 
-    Where fewer than k are positive it is 0. Bisection, whose counts use vectors, is several times
-    faster than moving the values.
+    If the k-th largest value is tied, return that value; if at most k values are positive, return
+    0. Bisection with vectorised counts is several times faster than partitioning the values.
     """
     low = high = values.dtype.type(0)
     n_above = 0
@@ -140,10 +140,10 @@ def _separator(values, k):
 
 @njit(fastmath=LOOSE, cache=True)
 def _likely(k, estimates, tops, flags, found):
-    """Write about k columns whose estimates are largest to `found`; return how many they are.
+    """Write about k columns with the largest estimates to `found`; return their number.
 
-    At least k, or all that are positive. The columns are dealt out to groups: what separates the k
-    largest of the largest estimates of the groups separates hardly more than k columns.
+    There are at least k, or all that are positive. The columns are divided into groups: a cutoff
+    that separates the k largest of the group maxima keeps only slightly more than k columns.
     """
     m, n_groups = len(estimates), len(tops)
     tops[:] = estimates[:n_groups]
@@ -159,9 +159,9 @@ def _likely(k, estimates, tops, flags, found):
 
 @njit(fastmath=LOOSE, cache=True)
 def _reaching(estimates, raises, errors, widest, per_scale, length, least, flags, found):
-    """Write the columns whose upper bounds exceed `least` to `found`; return how many they are.
+    """Write the columns whose upper bounds exceed `least` to `found`; return their number.
 
-    First those that would if the bounds of all columns were as wide as the widest.
+    A first pass applies the widest error bound to all columns, a second pass each column's own.
     """
     m = len(estimates)
     least_estimate = least - (widest[0] * per_scale + widest[1] * length)
@@ -177,7 +177,7 @@ def _reaching(estimates, raises, errors, widest, per_scale, length, least, flags
 
 @njit(fastmath=LOOSE, cache=True)
 def _project(x, encoder, bias, columns, likely, known, out):
-    """Fill out with the pre-activations of columns, of which `known` has those of `likely`."""
+    """Fill `out` with the pre-activations of columns, taking those of `likely` from `known`."""
     place = 0
     for entry in range(len(columns)):
         j = columns[entry]
@@ -191,7 +191,7 @@ def _project(x, encoder, bias, columns, likely, known, out):
 
 @njit(fastmath=LOOSE, cache=True)
 def _keep_largest(columns, projections, k, out_columns, out_projections):
-    """Write the k largest positive entries of a row to out; return how many they are."""
+    """Write the k largest positive entries of a row to the output; return their number."""
     least = _separator(projections, k)
     count, n_ties = 0, k
     for projection in projections:
@@ -217,18 +217,18 @@ def _estimate(products, scales, bias, per_scale, estimates):
 def find_largest(products, x, row_bounds, encoder, bias, k, rounding, column_bounds, found, filled):
     """Find the k largest positive entries of each row, exactly; see `find_above`.
 
-    Entries whose narrow products are largest are computed exactly. The k-th largest of them is a
-    proven cutoff: only entries whose bound reaches it can be among the k largest.
+    The entries with the largest low-precision products are computed exactly. The k-th largest of
+    them is a valid cutoff: only entries whose bound reaches it can be among the k largest.
 
     Parameters
     ----------
     k : int
-        Entries of a row, at most m.
+        Maximum number of entries per row, at most m.
     rounding : float
-        Share of a cutoff by which rounding can lower the bound of what reaches it.
+        Fraction of a cutoff by which rounding can lower the bound of a value that reaches it.
     """
     scales, bounds, errors = column_bounds
-    # By how much upper bounds exceed estimates, but for what depends on the row.
+    # The part of the difference between upper bounds and estimates that is the same for all rows.
     raises = bounds - bias
     widest = raises.max(), errors.max()
     column_bounds = scales, raises, errors
@@ -245,7 +245,7 @@ def find_largest(products, x, row_bounds, encoder, bias, k, rounding, column_bou
 
 @njit(cache=True)
 def _scratch(bias, k):
-    """Return what `_largest_in_rows` fills anew for each row."""
+    """Allocate the buffers that `_largest_in_rows` reuses for each row."""
     m = len(bias)
     flags = np.zeros((m + 7) // 8 * 8, dtype=np.uint8)
     likely, reaching = np.empty((2, m + 8), dtype=np.int32)
@@ -292,7 +292,7 @@ def _largest_in_rows(
 
 @njit(parallel=True, cache=True)
 def gather_entries(found, row_ends, columns, pre):
-    """Copy the entries that were found so that they follow one another, row by row."""
+    """Copy the entries found into contiguous arrays, row by row."""
     starts, counts, from_columns, from_pre = found
     for i in prange(len(starts)):
         there, here = starts[i], row_ends[i]
@@ -303,7 +303,7 @@ def gather_entries(found, row_ends, columns, pre):
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
 def round_to_int8(x, values, scales, lengths, errors):
-    """Round rows to multiples of a 127th of their largest entry; see `round_rows`."""
+    """Round rows to multiples of 1/127 of their largest absolute entry; see `round_rows`."""
     n, d = x.shape
     for i in prange(n):
         largest = abs(x[i, 0])

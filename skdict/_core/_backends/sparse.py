@@ -1,16 +1,16 @@
-"""What back ends over few entries share."""
+"""The base class of sparse back ends."""
 
 from skdict._core._backends.base import Backend
 from skdict._core._screening.search import Search
 
 
 class Sparse(Backend):
-    """A back end that searches for entries before it computes with them.
+    """Back end that searches for entries and computes with those only.
 
     Parameters
     ----------
     finder : PortableFinder or CompiledFinder
-        Finds the entries of rows.
+        Implementation of the search.
     """
 
     def __init__(self, finder):
@@ -18,7 +18,7 @@ class Sparse(Backend):
         self._finder, self._known = finder, {}
 
     def encode(self, x, model, eligible, screen):
-        """Return the codes of rows x (n, d), selected from those that are eligible (n,)."""
+        """Return the codes of rows x (n, d); only rows in the mask `eligible` (n,) compete."""
         tensors, nonlinearity = model.tensors, model.nonlinearity
         encoding = x, tensors.encoder, tensors.bias
         search = Search(self._finder, *encoding, screen, eligible, model.group, self._known)
@@ -27,14 +27,14 @@ class Sparse(Backend):
         return codes._replace(values=nonlinearity.values(codes.pre, learned))
 
     def at_entries(self, codes, tensor):
-        """Return the values of the features of entries."""
+        """Return the value of each entry's feature."""
         return tensor[codes.columns]
 
     def from_rows(self, codes, numbers):
-        """Return the numbers of the rows of entries."""
+        """Return the number of each entry's row."""
         return numbers[codes.rows()]
 
     def row_counts(self, codes):
-        """Return how many codes of each row fire."""
+        """Return the number of codes that fire in each row."""
         fired = codes._replace(values=(codes.values != 0).to(codes.values.dtype))
         return self.row_sums(fired)

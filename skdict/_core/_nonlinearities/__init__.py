@@ -1,8 +1,8 @@
-"""Pre-activations to codes: one file for each nonlinearity.
+"""Nonlinearities that turn pre-activations into codes, one per file.
 
-A new one is a file here and an entry in `NONLINEARITIES`; its defaults are an entry of `DEFAULTS`
-in `decomposition/_defaults.py`, and what it takes from the estimator is said in
-`decomposition/_activation.py`. Users can pass one of their own without either.
+To add one, write a file here and add an entry to `NONLINEARITIES`, its defaults to `DEFAULTS` in
+`decomposition/_defaults.py`, and its construction from the estimator's parameters to
+`decomposition/_activation.py`. Users can pass an instance of their own without any of this.
 """
 
 from skdict._core._nonlinearities.base import Nonlinearity

@@ -1,4 +1,4 @@
-"""What a nonlinearity has, with the defaults of one that computes all entries."""
+"""The interface of nonlinearities, with defaults for dense training steps."""
 
 from abc import ABC, abstractmethod
 
@@ -6,29 +6,31 @@ import torch
 
 
 class Nonlinearity(ABC):
-    r"""From pre-activations :math:`p = (x - \mu) E^T + b` to codes, and back.
+    r"""Base class of maps from pre-activations :math:`p = (x - \mu) E^T + b` to codes.
 
-    Subclass it and pass an instance as ``activation=`` of `SparseDictionaryAutoencoder`. Only
-    `values`, `backward` and `frozen` must be written: each step then goes over all entries. Arrays
-    are torch tensors; rows are centred and scaled.
+    To define a nonlinearity, subclass this class and pass an instance as ``activation`` to
+    `SparseDictionaryAutoencoder`. Only `values`, `backward` and `frozen` are required; training
+    steps are then dense. All arrays are torch tensors, and rows are centred and scaled.
 
     Attributes
     ----------
     penalty : {None, "l1", "l0"}
-        What makes codes sparse. None, the default, for a selection. "l1": codes are never negative,
-        and alpha times their sum is added to the loss; `target_l0` steers alpha. "l0": alpha times
-        their number, or the squared relative distance of their mean number from `target_l0`;
-        `backward` then gets one argument more, the slopes along whether an entry fires.
+        Penalty that makes codes sparse. None, the default, is for nonlinearities that select
+        entries. With "l1", alpha times the sum of the codes, which must not be negative, is added
+        to the loss, and `target_l0` steers alpha. With "l0", the penalty is alpha times the number
+        of codes, or the squared relative distance of their mean number from `target_l0`;
+        `backward` then receives one more argument, the gradient with respect to whether an entry
+        fires.
     calibrated : bool
-        True if `frozen` reads rows, of which some are then held out from training. False by
+        True if `frozen` reads rows; some rows are then held out from training for it. False by
         default.
     overwrites_pre : bool
-        True if `backward` does not read pre-activations, so that codes may take their room. False
+        True if `backward` does not read pre-activations, so that codes may overwrite them. False
         by default.
 
     See Also
     --------
-    SparseDictionaryAutoencoder : Takes one as `activation`.
+    SparseDictionaryAutoencoder : Accepts an instance as `activation`.
     """
 
     penalty = None
@@ -36,7 +38,7 @@ class Nonlinearity(ABC):
     overwrites_pre = False
 
     def learned(self, n_components):
-        """Return further tensors to train, one number per feature.
+        """Return additional tensors to train, with one number per feature.
 
         Parameters
         ----------
@@ -46,24 +48,24 @@ class Nonlinearity(ABC):
         Returns
         -------
         dict of str to torch.Tensor of shape (m,)
-            Initial values by name, in units of pre-activations; none by default. The fitted
-            estimator keeps them as attributes of these names with an underscore at the end.
+            Initial values by name, in units of pre-activations; empty by default. The fitted
+            estimator stores them as attributes of these names with a trailing underscore.
         """
         return {}
 
     def calibrate(self, tensors, sample):  # noqa: B027
-        """Set the learned tensors and the biases in place; does nothing by default.
+        """Initialise learned tensors and biases in place; do nothing by default.
 
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
-            Components, encoder, bias and learned tensors by name; biases are calibrated already.
+            Components, encoder, bias and learned tensors by name; biases are already calibrated.
         sample : torch.Tensor of shape (n, d)
-            Rows to train on.
+            Sample of the training rows.
         """
 
     def project(self, tensors):  # noqa: B027
-        """Project learned tensors onto their valid range after each step; not at all by default.
+        """Project learned tensors onto their valid range after a step; do nothing by default.
 
         Parameters
         ----------
@@ -72,9 +74,9 @@ class Nonlinearity(ABC):
         """
 
     def share_active(self, n_components):
-        """Return the share of entries that carry a value or a gradient.
+        """Return the fraction of entries that have a value or a gradient.
 
-        Where it is small, `entries` finds these in place of a step over all entries.
+        If it is small, training steps are sparse and `entries` finds these entries.
 
         Parameters
         ----------
@@ -84,12 +86,12 @@ class Nonlinearity(ABC):
         Returns
         -------
         float or None
-            1 by default. None means that it is measured in training.
+            Fraction of active entries, 1 by default; None to measure it in training.
         """
         return 1.0
 
     def feature_cutoff(self, tensors):
-        """Return the pre-activation of each feature up to which entries carry nothing.
+        """Return the pre-activation of each feature up to which entries have no effect.
 
         Parameters
         ----------
@@ -99,112 +101,112 @@ class Nonlinearity(ABC):
         Returns
         -------
         torch.Tensor of shape (m,)
-            Zeros by default.
+            Cutoff of each feature; zero by default.
         """
         return torch.zeros_like(tensors["bias"])
 
     def select(self, pre, eligible, group):  # noqa: B027
-        """Set the pre-activations that are not selected to zero, in place; none by default.
+        """Set pre-activations that are not selected to zero in place; keep all by default.
 
         Parameters
         ----------
         pre : torch.Tensor of shape (..., n, m)
             Pre-activations.
         eligible : torch.Tensor of shape (n,), dtype bool
-            Rows that a selection over the batch is made from: those that are no outliers.
+            Mask of the rows that compete in a selection over the batch: all but outliers.
         group : object
-            Processes that share the batch; `group.sum_` adds tensors up over them.
+            Processes that share the batch; `group.sum_` sums tensors over them.
         """
 
     def entries(self, search, tensors):
-        """Return the entries that carry something.
+        """Return the entries that have a value or a gradient.
 
         Parameters
         ----------
         search : object
-            Has `above`, `largest_of_rows` and `largest_of_batch`.
+            Search with the methods `above`, `largest_of_rows` and `largest_of_batch`.
         tensors : mapping of str to torch.Tensor
             Components, encoder, bias and learned tensors by name.
 
         Returns
         -------
         Codes
-            By default those above `feature_cutoff`.
+            Entries found; by default those above `feature_cutoff`.
         """
         return search.above(self.feature_cutoff(tensors))
 
     @abstractmethod
     def values(self, pre, learned, out=None):
-        """Return codes for pre-activations.
+        """Return the codes of pre-activations.
 
         Parameters
         ----------
         pre : torch.Tensor
             Pre-activations of any shape. A pre-activation of 0 must give a code of 0.
         learned : dict of str to torch.Tensor
-            The learned tensors, which broadcast with `pre`.
+            Learned tensors by name, broadcastable to `pre`.
         out : torch.Tensor, optional
-            Where to write them.
+            Tensor to write the codes to.
 
         Returns
         -------
         torch.Tensor
-            The codes.
+            Codes, with the shape of `pre`.
         """
 
     @abstractmethod
     def backward(self, codes, slopes, learned):
-        """Return how the loss changes with pre-activations and with the learned tensors.
+        """Return the gradients with respect to pre-activations and learned tensors.
 
         Parameters
         ----------
         codes : object
-            With tensors `pre` and `values`.
+            Codes, with tensors `pre` and `values`.
         slopes : torch.Tensor
-            Slopes of the loss along the values; may be changed in place.
+            Gradient of the loss with respect to `values`; may be changed in place.
         learned : dict of str to torch.Tensor
-            The learned tensors, which broadcast with the entries.
+            Learned tensors by name, broadcastable to the entries.
 
         Returns
         -------
         (torch.Tensor, dict of str to torch.Tensor)
-            Slopes along pre-activations, zero wherever `select` has set them to zero; and along
-            the learned tensors, entry by entry.
+            Gradient with respect to pre-activations, zero wherever `select` has set them to zero;
+            and the contribution of each entry to the gradients of the learned tensors.
         """
 
     @abstractmethod
     def frozen(self, tensors, rows):
-        """Return what codes after training need beside directions and bias.
+        """Return the parameters that codes need after training besides directions and bias.
 
         Parameters
         ----------
         tensors : mapping of str to torch.Tensor
             Components, encoder, bias and learned tensors by name.
         rows : iterable of torch.Tensor of shape (n, d)
-            Rows to calibrate with, none of them an outlier; read only if they are iterated over.
+            Rows to calibrate on, without outliers; they are read only when iterated over.
 
         Returns
         -------
         dict
             Any of `thresholds` and `code_offsets` (m,), in units of pre-activations, and
-            `code_gains` (m,): codes are then ``gain * pre + offset`` where pre exceeds its
-            threshold. Or `k`, to take the k largest positive pre-activations of a row; with
-            `signed`, True, the k of largest absolute value.
+            `code_gains` (m,): codes are then ``gain * pre + offset`` where ``pre`` exceeds its
+            threshold. Alternatively `k`, to keep the k largest positive pre-activations of a row,
+            or with ``signed=True`` the k of largest absolute value.
         """
 
     def stacked(self, several, like):
-        """Return what does the work of several for a stack of dictionaries.
+        """Return a single nonlinearity for a stack of dictionaries.
 
         Parameters
         ----------
         several : list of Nonlinearity
-            The nonlinearities of the dictionaries, all of this class.
+            Nonlinearities of the stacked dictionaries, all of this class.
         like : torch.Tensor
-            Has the dtype and device of the stack.
+            Tensor with the dtype and device of the stack.
 
         Returns
         -------
         Nonlinearity
-            This object by default, which is right where all are equal.
+            This object by default, which is correct if all are equal.
         """
         return self

@@ -1,4 +1,4 @@
-"""Codes are the largest positive pre-activations of a batch, on average k a row."""
+"""BatchTopK: keep the largest positive pre-activations of a batch, on average k per row."""
 
 import torch
 
@@ -10,8 +10,9 @@ from skdict._core._threshold import shared_threshold
 class BatchTopK(TopK):
     r"""c = p for the floor(k n) largest positive p of n rows (Bussmann et al., arXiv:2412.06410).
 
-    Outlier rows take no part in the selection; their codes are those that reach the least of it. At
-    inference a threshold takes the place of the selection, so that a row's codes are its own.
+    Outlier rows do not compete in the selection; their codes are the pre-activations that reach the
+    smallest selected one. At inference a threshold replaces the selection, so that the codes of a
+    row do not depend on other rows.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class BatchTopK(TopK):
         pre.masked_fill_(~largest_of_batch(pre, self.k, eligible, group), 0)
 
     def entries(self, search, tensors):
-        """Return the largest entries of the batch."""
+        """Return the selected entries of the batch."""
         return search.largest_of_batch(self.k)
 
     def frozen(self, tensors, rows):

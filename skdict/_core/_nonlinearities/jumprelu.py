@@ -1,8 +1,9 @@
-r"""Codes are pre-activations above a learned threshold for each feature.
+r"""JumpReLU: keep pre-activations above a learned threshold for each feature.
 
-The jump of :math:`c = p \, H(p - \theta)` has no useful gradient, so the threshold gets that of a
-loss smoothed over a window of width :math:`\varepsilon` (Rajamanoharan et al. 2024,
-arXiv:2407.14435). With :math:`K(t) = 1` for :math:`|t| < 1/2`, else 0, and where :math:`p > 0`,
+The jump of :math:`c = p \, H(p - \theta)` has no useful gradient with respect to the threshold, so
+the gradient of a loss smoothed over a window of width :math:`\varepsilon` is used instead
+(Rajamanoharan et al. 2024, arXiv:2407.14435). With :math:`K(t) = 1` for :math:`|t| < 1/2`, else 0,
+and where :math:`p > 0`,
 
 .. math::
     \frac{\partial c}{\partial \theta} = -\frac{\theta}{\varepsilon} K, \qquad
@@ -10,15 +11,15 @@ arXiv:2407.14435). With :math:`K(t) = 1` for :math:`|t| < 1/2`, else 0, and wher
     \frac{\partial c}{\partial p} = H, \qquad
     K = K\left( \frac{p - \theta}{\varepsilon} \right).
 
-Entries inside the window carry a gradient whether they fire or not.
+Entries inside the window contribute a gradient whether or not they fire.
 """
 
 import torch
 
 from skdict._core._nonlinearities.base import Nonlinearity
 
-# Widths of windows and thresholds at the start, in units of the spread of a feature's
-# pre-activations; docs/defaults.rst has the experiment.
+# Initial window widths and thresholds, in units of the spread of a feature's pre-activations;
+# docs/defaults.rst describes the experiment.
 BANDWIDTH, THRESHOLD = 0.5, 0.5
 # The interquartile range of a normal distribution in standard deviations.
 NORMAL_RANGE = 1.349
@@ -30,13 +31,13 @@ class JumpRelu(Nonlinearity):
     penalty = "l0"
 
     def learned(self, n_components):
-        """Return thresholds, and the widths of their windows, which stay as they start."""
+        """Return thresholds and the widths of their windows, which are not trained."""
         return {name: torch.zeros(n_components) for name in ("thresholds", "bandwidths")}
 
     def calibrate(self, tensors, sample):
-        """Set thresholds and windows from the spread of pre-activations, and raise the biases.
+        """Set thresholds and windows from the spread of pre-activations.
 
-        So many entries fire as were positive before.
+        Biases are raised by the thresholds, so the entries that were positive before now fire.
         """
         for part in torch.arange(len(tensors.bias)).split(1024):
             projections = sample @ tensors.encoder[part].T
@@ -49,11 +50,11 @@ class JumpRelu(Nonlinearity):
         tensors["bias"].add_(tensors["thresholds"])
 
     def share_active(self, n_components):
-        """Return None: the penalty decides."""
+        """Return None, because the penalty determines the fraction."""
         return None
 
     def feature_cutoff(self, tensors):
-        """Return the lower ends of the windows, or zero where they are below."""
+        """Return the lower ends of the windows, clipped at zero."""
         return (tensors["thresholds"] - tensors["bandwidths"] / 2).clamp_(min=0)
 
     def values(self, pre, learned, out=None):
@@ -62,14 +63,14 @@ class JumpRelu(Nonlinearity):
         return torch.mul(pre, open_, out=out)
 
     def backward(self, codes, slopes, learned, gates):
-        """Pass slopes on where codes fire, and to the thresholds inside the windows.
+        """Pass gradients through where codes fire, and to thresholds inside the windows.
 
         Parameters
         ----------
         codes, slopes, learned
             See `Nonlinearity.backward`.
         gates : torch.Tensor
-            Slopes of the loss along H, broadcasting with the entries.
+            Gradient of the loss with respect to H, broadcastable to the entries.
         """
         thresholds, bandwidths = learned["thresholds"], learned["bandwidths"]
         inside = ((codes.pre - thresholds).abs() < bandwidths / 2) & (codes.pre > 0)
@@ -77,7 +78,7 @@ class JumpRelu(Nonlinearity):
         return slopes.masked_fill_(codes.values == 0, 0), {"thresholds": along}
 
     def project(self, tensors):
-        """Keep thresholds from becoming negative."""
+        """Clip thresholds at zero."""
         tensors["thresholds"].clamp_(min=0)
 
     def frozen(self, tensors, rows):

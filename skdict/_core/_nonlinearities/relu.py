@@ -1,4 +1,4 @@
-"""Codes are the positive parts of pre-activations."""
+"""ReLU: codes are the positive parts of pre-activations."""
 
 import torch
 
@@ -12,7 +12,7 @@ class Relu(Nonlinearity):
     overwrites_pre = True
 
     def share_active(self, n_components):
-        """Return None: the penalty decides."""
+        """Return None, because the penalty determines the fraction."""
         return None
 
     def values(self, pre, learned, out=None):
@@ -20,10 +20,10 @@ class Relu(Nonlinearity):
         return torch.clamp(pre, min=0, out=out)
 
     def backward(self, codes, slopes, learned):
-        """Pass slopes on where codes are positive."""
+        """Pass gradients through where codes are positive."""
         torch.ops.aten.threshold_backward(slopes, codes.values, 0, grad_input=slopes)
         return slopes, {}
 
     def frozen(self, tensors, rows):
-        """Return nothing: the threshold is zero."""
+        """Return an empty dict, because the threshold is zero."""
         return {}

@@ -1,4 +1,4 @@
-"""Codes are the k largest positive pre-activations of each row."""
+"""TopK: keep the k largest positive pre-activations of each row."""
 
 import torch
 
@@ -12,9 +12,9 @@ class TopK(Relu):
     Parameters
     ----------
     k : int or torch.Tensor of shape (stack, 1)
-        Most codes of a row.
+        Maximum number of codes per row.
     most : int, optional
-        The largest k of a stack.
+        Largest k in a stack.
     """
 
     penalty = None
@@ -35,10 +35,10 @@ class TopK(Relu):
         return search.largest_of_rows(self.k)
 
     def frozen(self, tensors, rows):
-        """Return k: the selection is the same at inference."""
+        """Return k, because the selection is the same at inference."""
         return {"k": self.k}
 
     def stacked(self, several, like):
-        """Return one of which every dictionary of the stack has a k of its own."""
+        """Return one nonlinearity that holds the k of each dictionary in the stack."""
         ks = [one.k for one in several]
         return type(self)(torch.tensor(ks, device=like.device)[:, None], max(ks))

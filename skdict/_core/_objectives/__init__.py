@@ -1,28 +1,28 @@
-r"""What training minimises: a weighted squared error and penalties.
+r"""The training objective: a weighted squared error plus sparsity penalties.
 
 .. math:: L = \frac{1}{n} \sum_i w_i \left( \|x_i - \hat x_i\|^2 + \sum_t P_t(c_i) \right)
 
-A penalty term has:
+A penalty term has these members:
 
 `row_slopes(factors)`
-    The slope of its part of the loss along every code that fires in a row, shape (..., n), for the
-    factors w / n of the rows.
+    Gradient of its part of the loss with respect to each code that fires in a row, shape (..., n),
+    given the factors w / n of the rows.
 `counts`
-    True if it depends on how many codes fire; counts and l0 below are None otherwise.
+    True if the penalty depends on how many codes fire; otherwise counts and l0 below are None.
 `gate_slopes(factors, l0)`
-    The slope along whether an entry of a row fires, shape (..., n), or None; l0 is the mean number
-    of codes of the rows, weighted by w, shape (..., 1).
+    Gradient with respect to whether an entry of a row fires, shape (..., n), or None; l0 is the
+    mean number of codes per row, weighted by w, shape (..., 1).
 `penalties(value_sums, counts, l0)`
-    Its value for each row, from sums and numbers of the codes of each row, (..., n).
+    Value of the penalty for each row, from the sum and the number of its codes, shape (..., n).
 `strength`
-    The number that multiplies it, which steering moves; a float, or a tensor with an entry for
-    each dictionary of a stack.
+    Factor on the penalty, which is adjusted to reach a target L0; a float, or a tensor with one
+    entry per dictionary of a stack.
 `alpha`
-    The strength where users know it by that name, else 0.
+    The strength if users set it under that name, otherwise 0.
 `stacked(several, like)`
-    The penalty of a stack of dictionaries that have `several`, with tensors like another.
+    The penalty of a stack of dictionaries whose penalties are `several`, with tensors like `like`.
 `follow(several)`
-    Takes over their strengths, before each step of the stack.
+    Copy the strengths of `several`, before each step of the stack.
 """
 
 from skdict._core._objectives.l0 import L0, TargetL0

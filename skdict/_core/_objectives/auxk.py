@@ -1,15 +1,15 @@
-r"""Dead features rebuild what the others leave (AuxK; Gao et al. 2024, arXiv:2406.04093).
+r"""AuxK: dead features reconstruct the residual (Gao et al. 2024, arXiv:2406.04093).
 
-With the residual :math:`e = x - \hat x`, taken as given, and :math:`\hat e` what the
-:math:`k_{aux}` dead features of largest positive pre-activation rebuild of it,
+With the residual :math:`e = x - \hat x`, held constant, and its reconstruction :math:`\hat e` from
+the :math:`k_{aux}` dead features of largest positive pre-activation, the auxiliary loss is
 
 .. math::
     L_{aux} = \frac{1}{32}
     \frac{\sum_i w_i \|e_i - \hat e_i\|^2}{\sum_i w_i \|e_i - \bar e\|^2},
     \qquad k_{aux} = \min(d / 2, \text{number dead}).
 
-Its gradient reaches decoder, encoder and biases of dead features. The residual's own variance in
-the denominator keeps the weight of the term the same however small the residual becomes.
+Its gradient reaches the decoder, encoder and biases of dead features. Dividing by the variance of
+the residual keeps the weight of the term constant as the residual becomes small.
 """
 
 from typing import NamedTuple
@@ -20,35 +20,35 @@ WEIGHT = 1 / 32
 
 
 class Extra(NamedTuple):
-    """Gradients of some features, to be added to those of the codes."""
+    """Gradients of some features, to add to those of the main loss."""
 
     features: torch.Tensor | None
-    """Which, shape (k,); None for all."""
+    """Indices of the features, shape (k,); None for all features."""
     gradients: dict
-    """By name of the tensor: shape (..., k, d), or (..., k) for biases."""
+    """Gradients by name of the tensor, shape (..., k, d), or (..., k) for biases."""
 
 
 def aux_gradients(model, x, factors, residual, dead):
-    r"""Return the gradients of the term for dead features, or None if there is none.
+    r"""Return the gradients of the auxiliary loss, or None if no feature is dead.
 
     Parameters
     ----------
     model : Model
-        What is trained.
+        Dictionary in training.
     x : torch.Tensor of shape (n, d)
         Rows.
     factors : torch.Tensor of shape (n,)
         Weights of the rows, divided by their number.
     residual : torch.Tensor of shape (..., n, d)
-        :math:`x - \hat x`.
+        Residual :math:`x - \hat x`.
     dead : torch.Tensor of shape (..., m), dtype bool
-        Features that have not fired for long.
+        Mask of the dead features.
 
     Returns
     -------
     Extra or None
-        On the CPU of dead features alone. On a GPU, where counting them would wait for the
-        device, of all.
+        Gradients of the dead features on the CPU, and of all features on a GPU, where counting the
+        dead ones would synchronise with the device.
     """
     tensors, features = model.tensors, None
     if dead.device.type == "cpu" and dead.ndim == 1:
@@ -70,7 +70,7 @@ def aux_gradients(model, x, factors, residual, dead):
 
 
 def _variance(residual, factors, group):
-    """Return the weighted sum of squared deviations of all rows from their mean, (...,)."""
+    """Return the weighted sum of squared deviations of the rows from their mean, (...,)."""
     total, mean = factors.sum(), (factors @ residual).unsqueeze(-2)
     group.sum_([total, mean])
     norms = torch.linalg.vector_norm(residual - mean / total, dim=-1)
@@ -80,9 +80,9 @@ def _variance(residual, factors, group):
 
 
 def _codes(tensors, x, dead):
-    """Return the codes (..., n, k) of dead features, the largest d / 2 of each row.
+    """Return the codes (..., n, k) of dead features, keeping the largest d / 2 of each row.
 
-    None for `dead` means that all are.
+    If `dead` is None, all features are dead.
     """
     pre = torch.matmul(x, tensors["encoder"].mT).add_(tensors["bias"].unsqueeze(-2)).clamp_(min=0)
     if dead is not None:

@@ -1,4 +1,4 @@
-r"""The number of codes that fire: :math:`P(c) = \alpha \|c\|_0`, or its distance from a target."""
+r"""Penalties on the number of codes that fire: :math:`P(c) = \alpha \|c\|_0`, or a target."""
 
 import torch
 
@@ -6,12 +6,12 @@ from skdict._core._objectives.penalty import Penalty
 
 
 class L0(Penalty):
-    """Penalty alpha, its strength, times the number of codes."""
+    """Penalty alpha (its strength) times the number of codes."""
 
     counts = True
 
     def row_slopes(self, factors):
-        """Return zeros: codes may be as large as they are."""
+        """Return zeros, because the size of codes is not penalised."""
         return torch.zeros_like(factors)
 
     def gate_slopes(self, factors, l0):
@@ -29,7 +29,7 @@ class TargetL0(L0):
     Parameters
     ----------
     target : float or torch.Tensor of shape (stack, 1)
-        :math:`L^*`.
+        Target L0 :math:`L^*`.
     strength : float or torch.Tensor of shape (stack, 1), default=1.0
         Weight of the penalty.
     """
@@ -40,23 +40,23 @@ class TargetL0(L0):
 
     @property
     def alpha(self):
-        """Zero: there is a target in its place."""
+        """Zero, because the target replaces alpha."""
         return 0.0
 
     def gate_slopes(self, factors, l0):
-        """Return the slope of the penalty along the mean, times the factors of the rows."""
+        """Return the derivative of the penalty in the mean, times the factors of the rows."""
         return self.strength * 2 * (l0 / self.target - 1) / self.target * factors
 
     def penalties(self, value_sums, counts, l0):
-        """Return the penalty of the batch for each row."""
+        """Return the penalty of the batch, repeated for each row."""
         return (self.strength * (l0 / self.target - 1) ** 2).expand_as(counts)
 
     def stacked(self, several, like):
-        """Return one for a stack, which is to follow `several`."""
+        """Return a penalty for a stack; `follow` fills in its values."""
         return TargetL0(*like.new_empty(2, len(several), 1))
 
     def follow(self, several):
-        """Take over the strengths and targets of a stack's penalties."""
+        """Copy the strengths and targets of the penalties in a stack."""
         super().follow(several)
         for i, one in enumerate(several):
             self.target[i] = one.target

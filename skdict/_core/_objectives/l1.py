@@ -1,15 +1,15 @@
-r"""The L1 norm of codes: :math:`P(c) = \alpha \|c\|_1`, for codes that are not negative."""
+r"""The L1 penalty :math:`P(c) = \alpha \|c\|_1` on non-negative codes."""
 
 from skdict._core._objectives.penalty import Penalty
 
 
 class L1(Penalty):
-    """Penalty alpha, its strength, times the sum of codes."""
+    """Penalty alpha (its strength) times the sum of the codes."""
 
     def row_slopes(self, factors):
         """Return alpha times the factors of the rows."""
         return self.strength * factors
 
     def penalties(self, value_sums, counts, l0):
-        """Return alpha times the sum of codes of each row."""
+        """Return alpha times the sum of the codes of each row."""
         return self.strength * value_sums

@@ -1,11 +1,11 @@
-r"""Squared errors of nested prefixes of a dictionary.
+r"""Matryoshka loss: squared errors of nested prefixes of a dictionary.
 
 With prefixes of sizes :math:`m_1 < \ldots < m_L = m` and weights :math:`\lambda_l` that sum to 1,
 the squared error of a row is :math:`\sum_l \lambda_l \|x - \hat x_l\|^2`, where
-:math:`\hat x_l` is rebuilt from the codes of the first :math:`m_l` features. A feature of group
-g (between :math:`m_{g-1}` and :math:`m_g`) takes part in the levels from g on, so it sees the
-suffix sum :math:`\sum_{l \ge g} \lambda_l r_l` of their residuals. One level of all features is
-the plain squared error.
+:math:`\hat x_l` is reconstructed from the codes of the first :math:`m_l` features. A feature of
+group g (between :math:`m_{g-1}` and :math:`m_g`) belongs to the levels from g on, so its gradient
+depends on the suffix sum :math:`\sum_{l \ge g} \lambda_l r_l` of their residuals. A single level
+with all features is the plain squared error.
 """
 
 from itertools import pairwise
@@ -15,31 +15,31 @@ import torch
 
 
 class Levels(NamedTuple):
-    """Prefix sizes and their weights.
+    """Nested prefixes of a dictionary and their weights in the loss.
 
     Parameters
     ----------
     ends : tuple of int
-        Increasing; the last is the number of features.
+        Sizes of the prefixes, increasing; the last is the number of features.
     weights : tuple of float
-        One for each, summing to 1.
+        Weight of each prefix, summing to 1.
     """
 
     ends: tuple
     weights: tuple
 
     def groups(self):
-        """Return the first feature of each group and the one after its last."""
+        """Return the start and stop of each group of features."""
         return list(pairwise((0, *self.ends)))
 
 
 def whole(n_components):
-    """Return the one level of all features."""
+    """Return the single level with all features."""
     return Levels((n_components,), (1.0,))
 
 
 class Pull(NamedTuple):
-    """The slope of the loss along reconstructions, as the features of one group see it."""
+    """Gradient of the loss with respect to reconstructions, for one group of features."""
 
     start: int
     stop: int
@@ -48,12 +48,12 @@ class Pull(NamedTuple):
 
 
 def differentiate(backend, codes, x, components, factors, row_slopes, levels):
-    """Rebuild rows and return how the loss changes with reconstructions and codes.
+    """Reconstruct rows; return the gradients with respect to reconstructions and codes.
 
     Parameters
     ----------
     backend : Backend
-        Does the products.
+        Implementation of the computations.
     codes : Codes or DenseCodes
         Codes of the rows.
     x : torch.Tensor of shape (n, d)
@@ -63,15 +63,15 @@ def differentiate(backend, codes, x, components, factors, row_slopes, levels):
     factors : torch.Tensor of shape (n,)
         Weight of each row in the loss, divided by their number.
     row_slopes : torch.Tensor of shape (..., n)
-        Slope of the penalties along each code that fires.
+        Gradient of the penalty with respect to each code that fires.
     levels : Levels
-        The prefixes.
+        Nested prefixes and their weights.
 
     Returns
     -------
     (torch.Tensor, list of Pull, torch.Tensor)
-        Squared errors of the full reconstruction, shape (..., n); the pull on each group; the
-        slopes of the loss along codes.
+        Squared errors of the full reconstruction, shape (..., n); the gradient with respect to the
+        reconstruction for each group of features; and the gradient with respect to codes.
     """
     factors = 2 * factors
     if len(levels.ends) == 1:

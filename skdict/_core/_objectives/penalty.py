@@ -1,15 +1,15 @@
-"""What the penalties on codes share."""
+"""The base class of penalties on codes."""
 
 from abc import ABC, abstractmethod
 
 
 class Penalty(ABC):
-    """A penalty with a strength; the protocol is that of the package.
+    """Base class of penalties on codes; the package docstring describes the members.
 
     Parameters
     ----------
     strength : float or torch.Tensor of shape (stack, 1)
-        Multiplies it.
+        Factor on the penalty.
     """
 
     counts = False
@@ -24,10 +24,10 @@ class Penalty(ABC):
 
     @abstractmethod
     def row_slopes(self, factors):
-        """Return the slope along every code that fires in a row, (..., n)."""
+        """Return the gradient with respect to each code that fires in a row, (..., n)."""
 
     def gate_slopes(self, factors, l0):
-        """Return None: nothing depends on how many codes fire."""
+        """Return None, because the penalty does not depend on how many codes fire."""
         return None
 
     @abstractmethod
@@ -35,10 +35,10 @@ class Penalty(ABC):
         """Return the penalty of each row, (..., n)."""
 
     def stacked(self, several, like):
-        """Return one for a stack, which is to follow `several`."""
+        """Return a penalty for a stack; `follow` fills in its values."""
         return type(self)(like.new_empty(len(several), 1))
 
     def follow(self, several):
-        """Take over the strengths of a stack's penalties."""
+        """Copy the strengths of the penalties in a stack."""
         for i, one in enumerate(several):
             self.strength[i] = one.strength

@@ -1,1 +1,1 @@
-"""The certified search for entries: cheap products, proven to miss none, and which kind to use."""
+"""Search for active entries with cheap low-precision products that provably miss none."""

@@ -1,4 +1,4 @@
-"""Which kind of screening to use: the fastest here, of those that are seen to hold."""
+"""Choose the fastest kind of screening on this machine among those that pass a check."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from skdict._core._backends.compiled_finder import round_rows_compiled
 from skdict._core._backends.portable import PortableFinder
 from skdict._core._screening.bounds import KINDS, Screen, round_rows
 
-# Each kind is timed on so many batches, then the fastest is used for a while.
+# Each kind is timed on this many batches, then the fastest is used for a while.
 TRIALS = 3
 BATCHES_BETWEEN_TRIALS = 200
 SAMPLE_ROWS = 64
@@ -17,25 +17,25 @@ _records = {}
 
 
 class _Record:
-    """What is known in this process of dictionaries of one shape."""
+    """Timings collected in this process for dictionaries of one shape."""
 
     def __init__(self):
         self.n_batches, self.seconds = 0, {}
 
 
 class ScreeningChoice:
-    """Gives screens for batch after batch, of the kind that turns out fastest.
+    """Choose the fastest kind of screening for each batch by timing.
 
-    Every kind finds the same entries, so that timing them changes no bit of any result.
+    Every kind finds the same entries, so the choice does not change a bit of any result.
 
     Parameters
     ----------
     encoder : torch.Tensor of shape (m, d)
-        Directions that codes are read along.
+        Encoder directions; they may change from batch to batch.
     bias : torch.Tensor of shape (m,)
-        What is added. Both may change from batch to batch.
+        Encoder bias; it may change from batch to batch.
     compiled : bool
-        Use compiled loops.
+        If True, use compiled loops.
     """
 
     def __init__(self, encoder, bias, compiled):
@@ -58,18 +58,18 @@ class ScreeningChoice:
         return min(record.seconds, key=record.seconds.get)
 
     def screen(self, kind):
-        """Return a screen of a kind for the encoder as it is now."""
+        """Return a screen of a kind for the current encoder."""
         return Screen(self._encoder, self._bias, kind, self._round_rows)
 
     def took(self, kind, seconds_per_row):
-        """Take note of how long it took to go through a batch with a kind of screening."""
+        """Record the time per row of a batch processed with a kind of screening."""
         known = self._record.seconds.get(kind, seconds_per_row)
         self._record.seconds[kind] = min(known, seconds_per_row)
 
     def _see_that_screening_holds(self, x, cutoff):
-        """Look on a few rows whether every entry above its cutoff is found, as it must be."""
+        """Check on a few rows that each kind finds every entry above its cutoff."""
         exact = (x @ self._encoder.T).add_(self._bias)
-        # Entries within rounding of the cutoff may be found or not: sums in another order.
+        # Entries within rounding of the cutoff may go either way, as the order of sums differs.
         largest = torch.linalg.vector_norm(x, dim=1).max()
         longest = torch.linalg.vector_norm(self._encoder, dim=1).max()
         rounding = 4 * x.shape[1] * torch.finfo(x.dtype).eps * largest * longest
@@ -81,7 +81,7 @@ class ScreeningChoice:
                 screen = Screen(self._encoder, self._bias, kind)
                 codes = finder.above(x, self._encoder, self._bias, cutoff, screen)
             except (RuntimeError, AttributeError):
-                # Not every processor, and not every build of torch, multiplies narrow types.
+                # Some processors and some builds of torch cannot multiply narrow dtypes.
                 if kind == "full":
                     raise
                 _distrusted.add(kind)
@@ -93,13 +93,11 @@ class ScreeningChoice:
 
 def _distrust(kind):
     if kind == "full":
-        raise RuntimeError(
-            "products of matrices come out wrong on this machine: check the installation of torch"
-        )
+        raise RuntimeError("matrix products are wrong on this machine; check or reinstall torch")
     _distrusted.add(kind)
     warnings.warn(
-        f"screening in {kind} missed codes, which it cannot where products in {kind} are "
-        f"right; it is not used from here on",
+        f"screening in {kind} missed codes, so {kind} products are wrong on this machine; "
+        f"{kind} will not be used again in this process",
         RuntimeWarning,
         stacklevel=6,
     )

@@ -1,4 +1,4 @@
-"""What a nonlinearity may ask for: the entries above a cutoff, or the largest ones."""
+"""Search the rows of a batch for the entries above a cutoff or the largest entries."""
 
 import math
 
@@ -8,30 +8,31 @@ from skdict._core._group import Alone
 from skdict._core._selection import batch_count, kth_largest, largest_of_batch_entries
 
 SAMPLE_ROWS = 64
-# Shares of the last cutoff, and of a guess that was too high, that the next guess is.
+# The next guess, as a fraction of the last cutoff or of a guess that was too high.
 BELOW_LAST, BELOW_GUESS = 0.93, 0.8
 LEAST_GUESS = 2.0**-20
 
 
 class Search:
-    """Finds entries of rows, exactly.
+    """Exact search for entries in the rows of a batch.
 
     Parameters
     ----------
     finder : PortableFinder or CompiledFinder
-        Finds them.
+        Implementation of the search.
     x : torch.Tensor of shape (n, d)
         Rows.
     encoder, bias : torch.Tensor of shape (m, d) and (m,)
-        Give pre-activations.
+        Encoder directions and bias.
     screen : Screen
-        How few candidates are chosen.
+        Screen that narrows the search to a few candidates.
     eligible : torch.Tensor of shape (n,), dtype bool, optional
-        Rows that a selection over the batch is made from; by default all.
+        Mask of the rows that compete in a selection over the batch; all by default.
     group : Alone or another group, optional
         Processes that share the batch.
     known : dict, optional
-        What the last search of these rows' kind came to, which only makes the next one faster.
+        Cutoff found on the previous batch. It speeds up the next search and never changes its
+        result.
     """
 
     def __init__(self, finder, x, encoder, bias, screen, eligible=None, group=None, known=None):
@@ -51,8 +52,8 @@ class Search:
     def largest_of_batch(self, k):
         """Return the floor(k n) largest positive entries of the eligible rows.
 
-        All entries above a guess are found. If they are too few, the guess was too high and is
-        lowered. What comes out does not depend on it.
+        The search finds all entries above a guessed cutoff, and lowers the guess while they are
+        too few. The result does not depend on the guess.
         """
         _, bias = self._encoding
         count = batch_count(k, self._eligible, self._group)
@@ -70,7 +71,7 @@ class Search:
         return chosen
 
     def _first_guess(self, k):
-        """Return a pre-activation that is likely to be a little below the cutoff."""
+        """Return a guess that is likely to be slightly below the cutoff."""
         if "cutoff" in self._known:
             return BELOW_LAST * self._known["cutoff"]
         encoder, bias = self._encoding

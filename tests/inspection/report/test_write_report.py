@@ -170,7 +170,7 @@ def test_a_page_is_the_same_every_time_and_small(tmp_path):
     [
         ({"acts": np.zeros((3, 6))}, TypeError, "pass Activations"),
         ({"dictionary": object()}, TypeError, "a dictionary is a fitted"),
-        ({"features": [12]}, ValueError, "features holds 12, which does not exist"),
+        ({"features": [12]}, ValueError, "features contains 12, which does not exist"),
         ({"n_top": -1}, ValueError, "n_top=-1"),
         ({"window": 0}, ValueError, "window=0"),
         ({"scores": 3}, TypeError, "scores is int; pass a data frame"),

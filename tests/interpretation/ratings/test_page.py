@@ -80,7 +80,7 @@ def test_what_is_filled_in_comes_back(sheet):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"sheet,rater,item\n1,a,2\n", "lacks the column 'windows'"),
+        (b"sheet,rater,item\n1,a,2\n", "has no column 'windows'"),
         (b"sheet,rater,item,windows\n", "has no items"),
         (b"sheet,rater,item,windows\n1,a,2,x\n1,b,3,y\n", "mixes several raters"),
         (b"\xff\xfe\x00", "not UTF-8"),

@@ -106,7 +106,7 @@ def test_wrong_files_are_refused(tmp_path, records):
     fill(path, lambda item: 1)
     with pytest.raises(ValueError, match="not a key of a rating sheet"):
         read_ratings(path, path)
-    with pytest.raises(ValueError, match="lacks the column 'sheet'"):
+    with pytest.raises(ValueError, match="has no column 'sheet'"):
         read_ratings(key, key)
     with pytest.raises(ValueError, match="both of 'anna'"):
         read_ratings([path, path], key)

@@ -129,7 +129,7 @@ def test_what_does_not_write_to_the_residual_stream_has_no_direct_effect(llama):
 def test_bad_input(llama):
     dictionary = random_dictionary(llama, "resid_post.1")
     for options, kind, message in (
-        ({"features": [12]}, ValueError, "holds 12, which does not exist"),
+        ({"features": [12]}, ValueError, "contains 12, which does not exist"),
         ({"n_texts": 0}, ValueError, "n_texts"),
         ({"n_tokens": 1.5}, TypeError, "n_tokens"),
         ({"hook_point": "mlp_act.1"}, ValueError, "32 wide.*width 16"),

@@ -347,7 +347,7 @@ def unequal(task):
         ({"task": lambda t: ["text"]}, TypeError, "make_ioi"),
         ({"task": lambda t: Bunch(**(t | {"answer_ids": []}))}, ValueError, "0 pairs of answers"),
         ({"task": lambda t: random_task(vocabulary=5000)}, ValueError, "token id"),
-        ({"order": [1, 24]}, ValueError, "holds 24, which does not exist"),
+        ({"order": [1, 24]}, ValueError, "contains 24, which does not exist"),
         ({"order": "best"}, ValueError, "'acdc'"),
         ({"metric": "loss"}, ValueError, "'kl'"),
         ({"error": "drop"}, ValueError, "'target'"),

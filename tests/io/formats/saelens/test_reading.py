@@ -256,5 +256,5 @@ def test_damage_is_told(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as safetensors"):
         load_dictionary(tmp_path / "sae")
     (tmp_path / "sae" / "cfg.json").write_text(json.dumps([1]))
-    with pytest.raises(ValueError, match="holds list where an object is expected"):
+    with pytest.raises(ValueError, match="holds list, but an object is expected"):
         load_dictionary(tmp_path / "sae")
