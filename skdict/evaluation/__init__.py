@@ -1,4 +1,4 @@
-"""Measures of a dictionary inside a running model.
+"""Evaluate a dictionary inside a running model.
 
 Floor 6: imports `interventions` and what is below it.
 """

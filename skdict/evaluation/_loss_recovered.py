@@ -1,4 +1,4 @@
-"""How much of a model survives when a dictionary's reconstruction takes its place."""
+"""Measure how well a model works on the reconstructions of a dictionary."""
 
 import warnings
 
@@ -32,80 +32,81 @@ def loss_recovered(
     revision=None,
     trust_remote_code=False,
 ):
-    r"""Measure the language model with the reconstruction in place of its activations.
+    r"""Measure a language model with its activations replaced by their reconstruction.
 
-    With H the mean cross-entropy of the next token, of the model itself, with the
-    reconstruction put in, and with the activations ablated, the loss recovered is
+    With H the mean cross-entropy of the next token for the unedited model, the model with
+    reconstructed activations and the model with ablated activations, the loss recovered is
 
     .. math:: \frac{H_\mathrm{ablated} - H_\mathrm{reconstructed}}
-              {H_\mathrm{ablated} - H_\mathrm{model}},
+              {H_\mathrm{ablated} - H_\mathrm{model}}.
 
-    1 where nothing is lost, 0 where the reconstruction is no better than none, and below where
-    it is worse. Ablation of a residual stream, to zero or to the mean, is so ruinous that nearly
-    everything recovers most of it: compare methods by the increase of cross-entropy, which
-    needs no baseline.
+    It is 1 if nothing is lost, 0 if the reconstruction is no better than ablation, and negative if
+    it is worse. Ablating a residual stream, to zero or to the mean, does so much damage that almost
+    any reconstruction recovers most of it. Compare dictionaries by the increase in cross-entropy,
+    which needs no baseline.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        A causal language model: a name, a folder, or a loaded one with its tokenizer.
+        Causal language model: a name, a folder, or a loaded model with its tokenizer.
     hook_point : str
-        Where the reconstruction is put in, as of `ActivationExtractor`.
+        Hook point whose activations are replaced, see `ActivationExtractor`.
     dictionary : estimator
-        Fitted on activations of this hook point.
+        Dictionary fitted on activations from this hook point.
     texts : list of str
-        Texts, best such that the dictionary was not fitted on them.
+        Texts to evaluate on, preferably held out from fitting the dictionary.
     max_length : int, default=256
-        Tokens read of a text, special ones included.
+        Maximum number of tokens read from each text, special tokens included.
     batch_size : int, default=8
-        Texts in a forward pass.
+        Number of texts per forward pass.
     skip_first : int, default=1
-        Positions at the start of a text that are neither edited nor counted. Special tokens
-        are neither, either.
+        Number of positions at the start of each text that are neither edited nor counted. Special
+        tokens are excluded in the same way.
     device : str, default="auto"
-        Where a model given by name or folder runs.
+        Device for a model given by name or folder.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
     trust_remote_code : bool, default=False
-        Run the Python code that a model given by name or folder brings with it. Read that code
-        first.
+        If True, run the Python code that comes with a model given by name or folder. Read that
+        code first.
 
     Returns
     -------
     Bunch
         cross_entropy, cross_entropy_reconstructed, cross_entropy_zero, cross_entropy_mean : float
-            In nats per token: the model itself, with the reconstruction, with zero and with the
-            mean activation (over these texts) in place of activations.
+            Cross-entropy in nats per token: of the unedited model, and with activations replaced
+            by their reconstruction, by zero and by their mean over these texts.
         cross_entropy_increase : float
-            What the reconstruction adds.
+            Increase due to the reconstruction.
         loss_recovered_zero, loss_recovered_mean : float
-            Against zero and against mean ablation; nan where ablation does no damage.
+            Loss recovered relative to zero and to mean ablation; nan if that ablation does no
+            damage.
         kl_divergence, kl_zero, kl_mean : float
-            Mean KL divergence of the edited predictions from the model's own, KL(own || edited),
-            in nats per token.
+            Mean KL divergence of the edited from the unedited predictions, KL(unedited ||
+            edited), in nats per token, for the reconstruction, zero and mean ablation.
         perplexity, perplexity_reconstructed : float
-            exp of the cross-entropies.
+            Exponentials of the cross-entropies.
         n_tokens : int
-            Tokens predicted. Means are ratios of float64 sums over all of them, so they do not
-            depend on the batches.
+            Number of predicted tokens. Means are ratios of float64 sums over all of them and do
+            not depend on the batches.
 
     Raises
     ------
     TypeError
-        If the model comes without tokenizer or gives no logits, the dictionary is none, or the
-        texts are no list of strings.
+        If the model has no tokenizer or returns no logits, `dictionary` is not a dictionary, or
+        `texts` is not a list of strings.
     ValueError
-        If the hook point does not exist or is of another width, no text has two ordinary tokens
-        in a row, or a parameter is out of range.
+        If the hook point does not exist or differs in width from the dictionary, no text has two
+        ordinary tokens in a row, or a parameter is out of range.
 
     Warns
     -----
     RuntimeWarning
-        If ablation does no damage, so that there is nothing to recover.
+        If an ablation does no damage, so that there is no loss to recover.
 
     See Also
     --------
-    skdict.metrics.fvu : What the reconstruction misses of the rows themselves.
+    skdict.metrics.fvu : Fraction of the variance of the rows that a reconstruction misses.
 
     Examples
     --------
@@ -158,8 +159,8 @@ def _recovered(loss, ablation):
     if abs(damage) < SMALLEST_DAMAGE:
         warnings.warn(
             f"{ablation} ablation changes the cross-entropy by {damage:.1g} nats, so there is no "
-            f"loss to recover and loss_recovered_{ablation} is nan; look at "
-            f"cross_entropy_increase",
+            f"loss to recover and loss_recovered_{ablation} is nan; use cross_entropy_increase "
+            f"instead",
             RuntimeWarning,
             stacklevel=3,
         )

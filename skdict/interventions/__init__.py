@@ -1,7 +1,7 @@
-"""Edits inside a running model, and what they do to its output.
+"""Edit a running model and measure what changes in its output.
 
 Floor 5: imports `metrics`, `feature_extraction`, `decomposition`, `models` and what is below
-them. Names outside `__all__` serve other parts of skdict.
+them. Names outside `__all__` are used by other parts of skdict.
 """
 
 from skdict.interventions._circuits import find_circuit

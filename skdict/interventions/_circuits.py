@@ -1,4 +1,4 @@
-"""The paper's search for circuits: which features of earlier places make a feature fire."""
+"""The paper's circuit search: which features at earlier hook points drive a feature."""
 
 import numpy as np
 import torch
@@ -35,69 +35,80 @@ def find_circuit(
     batch_size=256,
     random_state=None,
 ):
-    r"""Search for the features of earlier places that make a feature fire, and for theirs.
+    r"""Find the features at earlier hook points that drive a target feature, recursively.
 
-    Contexts are drawn in which the target's code a is at least half of its maximum over the
-    texts. Each feature p of the place below that fires anywhere in them is ablated, at all
-    positions but the first, by subtracting its code times its atom; the model runs up to the
-    target's place, and the drop of the target's code at its position,
+    Contexts are drawn from the positions at which the target's code a is at least half of its
+    maximum over the texts. Each feature p of the next lower hook point that fires in a context is
+    ablated, at all positions but the first, by subtracting its code times its decoder direction.
+    The model then runs up to the target's hook point. The weight of the edge is the drop in the
+    target's code at its position,
 
     .. math:: \mathrm{drop}_p = \overline{a(x) - a(x - c_p f_p)},
 
-    is the weight of the edge, mean over contexts. The features with the largest drops are
-    parents, and targets in turn.
+    averaged over contexts. The features with the largest drops become parents, and targets in
+    turn.
 
     Parameters
     ----------
     model : str, path or (module, tokenizer)
-        A loaded model with its tokenizer, or its name or folder.
+        Loaded model with its tokenizer, or its name or folder.
     dictionaries : dict of str to estimator
-        Hook point to a dictionary fitted there, two at least, in any order: the model's own
-        order counts.
+        Fitted dictionaries by hook point, at least two. Their order does not matter; the search
+        follows the order in which the model reaches the hook points.
     target : (str, int)
         Hook point and feature to explain.
     texts : list of str
-        Where to look for contexts.
+        Texts to draw contexts from.
     n_contexts : int, default=20
-        Contexts of each target.
+        Maximum number of contexts per target.
     n_parents : int, default=5
-        Parents of each target, at most; features that do not lower it are none.
+        Maximum number of parents per target. Features that do not lower the target's code are
+        never parents.
     max_depth : int, optional
-        Steps down from the target; by default to the lowest dictionary.
+        Maximum number of steps below the target. By default the search ends at the lowest hook
+        point.
     max_length : int, default=128
-        Tokens of a text that are read.
+        Maximum number of tokens read from each text.
     skip_first : int, default=1
-        Positions at the start of each text that are neither contexts nor ablated.
+        Number of positions at the start of each text that are neither used as contexts nor
+        ablated.
     batch_size : int, default=256
-        Contexts of one forward pass.
+        Number of contexts per forward pass.
     random_state : int, RandomState instance or None, default=None
-        Which contexts are drawn.
+        Seed for drawing contexts. Pass an int for reproducible results across calls.
 
     Returns
     -------
     Bunch
         nodes : list of dict
-            `hook_point`, `feature`, `depth` (0 for the target), `max_activation` over the
-            texts, `n_contexts`, and `activation`, the mean code over its contexts; these
-            three are None where it was not a target itself.
+            One per feature, with `hook_point`, `feature`, `depth` (0 for the target),
+            `max_activation` (the largest code over the texts), `n_contexts`, and `activation`
+            (the mean code over its contexts). The last three are None for features that were
+            not targets themselves.
         edges : list of dict
-            `parent` and `child`, each (hook point, feature), `drop` in units of the child's
-            code, and `relative_drop`, over the child's mean code.
+            `parent` and `child`, each a pair (hook point, feature); `drop`, in units of the
+            child's code; and `relative_drop`, the drop divided by the child's mean code.
         graph : networkx.DiGraph or None
-            The same as a graph with the edge weight `drop`; None where networkx is not
-            installed.
+            The same as a graph with edge weight `drop`; None if networkx is not installed.
 
     Raises
     ------
     TypeError
-        If the model comes without a tokenizer or an argument is of a wrong kind.
+        If the model has no tokenizer or an argument has the wrong type.
     ValueError
-        If there are fewer than two dictionaries, one is of another width than its hook point,
-        the target does not exist, is at the lowest place or never fires on the texts.
+        If there are fewer than two dictionaries, a dictionary does not match the width of its
+        hook point, or the target does not exist, is at the lowest hook point or never fires on
+        the texts.
 
     See Also
     --------
-    patching_curve : Which features make the model's answer.
+    patching_curve : Find the features that carry a behaviour.
+    intervene : Apply any edit, or a fitted eraser, to a running model.
+
+    Notes
+    -----
+    The search ablates features itself and takes no edit. To study another edit or an eraser, run
+    the model inside `intervene`.
 
     References
     ----------
@@ -143,27 +154,27 @@ def _check_target(dictionaries, target):
     if not isinstance(dictionaries, dict) or len(dictionaries) < 2:
         raise ValueError(
             f"dictionaries={dictionaries!r} is not accepted: pass a dict of hook points to "
-            f"fitted dictionaries, two at least"
+            f"fitted dictionaries, with at least two"
         )
     if not isinstance(target, (tuple, list)) or len(target) != 2:
         raise TypeError(f"target={target!r} is not accepted: pass (hook point, feature)")
     if target[0] not in dictionaries:
         raise ValueError(
-            f"target={target!r} is at a hook point without a dictionary; there are "
+            f"target={target!r} is at a hook point without a dictionary; use one of "
             f"{', '.join(map(repr, dictionaries))}"
         )
     return target[0], int(target[1])
 
 
 def _token_ids(model, tokenizer, texts, max_length, skip_first):
-    """Return the token ids of texts that have a position to look at."""
+    """Return the token ids of the texts that are longer than `skip_first`."""
     encoded = [[*text.prefix, *text.body][:max_length] for text in encode_texts(tokenizer, texts)]
     check_token_ids(model, tokenizer, enumerate(encoded))
     return [ids for ids in encoded if len(ids) > skip_first]
 
 
 class _Search:
-    """Codes of all places on all texts, and the search from a target downwards."""
+    """Codes at every hook point on all texts, and the search downwards from a target."""
 
     def __init__(self, model, dictionaries, ids, n_contexts, skip_first, batch_size, seed):
         self.model, self.ids, self.n_contexts = model, ids, n_contexts
@@ -178,16 +189,16 @@ class _Search:
                 rows = as_rows(value, (1, len(text)), name)[0].to(dictionaries[name].offset)
                 check_width(name, rows.shape[1], dictionaries[name])
                 self.codes[name].append(dictionaries[name].encode(rows).cpu())
-        # In the order in which the model comes by them.
+        # In the order in which the model reaches them.
         self.places = list(values)
         self.dictionaries = {name: dictionaries[name] for name in self.places}
 
     def run(self, target, n_parents, max_depth):
-        """Return nodes, edges and the graph."""
+        """Return the nodes, edges and graph of the circuit."""
         if target[0] == self.places[0]:
             raise ValueError(
-                f"target={target!r} is at the lowest place, so nothing below could make it fire; "
-                f"add a dictionary below it"
+                f"target={target!r} is at the lowest hook point, where nothing below can drive it; "
+                f"add a dictionary at an earlier hook point"
             )
         nodes, edges, queue = {target: {"depth": 0}}, [], [target]
         while queue:
@@ -213,13 +224,13 @@ class _Search:
         return Bunch(nodes=table, edges=edges, graph=_graph(table, edges))
 
     def _contexts(self, target):
-        """Return (text, position) of contexts in which a feature fires strongly."""
+        """Return the largest code of a feature, and drawn contexts (text, position) for it."""
         name, feature = target
         values = [codes[self.skip_first :, feature].numpy() for codes in self.codes[name]]
         largest = max(float(v.max()) for v in values)
         if largest <= 0:
             raise ValueError(
-                f"target={target!r} never fires on these texts; pass more, or another feature"
+                f"target={target!r} never fires on these texts; pass more texts or another feature"
             )
         found = [
             (text, position + self.skip_first)
@@ -230,7 +241,7 @@ class _Search:
         return largest, [found[i] for i in sorted(chosen)]
 
     def _parents(self, child, n_parents):
-        """Return what is known of a target, and its parents with their drops."""
+        """Return what is measured of a target, and its parents with their drops."""
         name, feature = child
         below = self.places[self.places.index(name) - 1]
         largest, contexts = self._contexts(child)
@@ -246,7 +257,7 @@ class _Search:
             return upper.encode(read.to(upper.offset))[:, feature].double()
 
         before = activation(torch.arange(len(contexts), device=self.device), resumed.hidden)
-        # A feature that is silent in a context changes nothing there.
+        # Ablating a feature in a context where it does not fire changes nothing.
         which, rows = (codes != 0).any(dim=1).T.nonzero(as_tuple=True)
         drops = torch.zeros(len(lower.components), dtype=torch.float64, device=self.device)
         for start in range(0, len(rows), self.batch_size):

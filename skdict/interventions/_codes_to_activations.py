@@ -1,36 +1,37 @@
-"""From new codes to new activations."""
+"""Compute new activations from new codes."""
 
 import torch
 
 
 def through_codes(dictionary, change, *, error, target=None):
-    r"""Return the function that rewrites activations by way of their codes.
+    r"""Return the function that rewrites activations through their codes.
 
-    With codes c of activations x and new codes c', one of
+    With codes c of activations x, new codes c', decoder directions D and offset :math:`\nu`, it
+    returns
 
     .. math:: x + (c' - c) D, \qquad \nu + c' D, \qquad x^* + (c' - c^*) D
 
-    for `error` "keep", "drop" and "target", where x* and c* are those of another run. Sums go
-    over the codes that differ alone, so that what changes nothing leaves every bit as it is.
+    for `error` "keep", "drop" and "target", where x* and c* come from another run. Sums run only
+    over codes that differ, so that an edit that changes nothing keeps every bit.
 
     Parameters
     ----------
     dictionary : AffineDictionary or HostDictionary
-        Frozen.
+        Frozen dictionary.
     change : callable
-        ``change(codes, start)``: codes (texts, tokens, m) to new ones; the first of these
-        tokens stands in column `start` of the whole texts.
+        Function ``change(codes, start)`` from codes (texts, tokens, m) to new codes; `start` is
+        the column of the first of these tokens in the complete texts.
     error : {"keep", "target", "drop"}
-        What becomes of what the dictionary does not rebuild.
+        Treatment of the reconstruction error, see `intervene`.
     target : callable, optional
-        ``target(texts, tokens, start)`` gives x* and c*, or None where the other run has no
-        such columns.
+        Function ``target(texts, tokens, start)`` that returns x* and c*, or None if the other run
+        has no such columns.
 
     Returns
     -------
     callable
-        ``rewrite(x, edited, start)``: activations (texts, tokens, d), which of them are to be
-        edited (texts, tokens), and the column of the first; gives activations.
+        Function ``rewrite(x, edited, start)`` from activations (texts, tokens, d), flags of the
+        tokens to edit (texts, tokens) and the column of the first token to new activations.
     """
 
     def rewrite(x, edited, start):
@@ -52,7 +53,7 @@ def through_codes(dictionary, change, *, error, target=None):
 
 
 def add_codes(x, difference, components):
-    """Return activations with a difference of codes added; unchanged where it is zero."""
+    """Return activations plus a decoded difference of codes; unchanged where it is zero."""
     if difference.requires_grad:
         return x + difference @ components
     differs = (difference != 0).flatten(0, -2).any(dim=0)
@@ -62,7 +63,7 @@ def add_codes(x, difference, components):
 
 
 def _checked(new, codes, edited):
-    """Refuse new codes of another shape, or that are not finite."""
+    """Return new codes; raise ValueError if they have another shape or are not finite."""
     if not torch.is_tensor(new) or new.shape != codes.shape:
         got = f"shape {tuple(new.shape)}" if torch.is_tensor(new) else type(new).__name__
         raise ValueError(
@@ -70,10 +71,10 @@ def _checked(new, codes, edited):
             f"features); return a tensor of the same shape"
         )
     new = new.to(codes)
-    # The sum is finite unless a code is not, or it overflows: then each is looked at.
+    # A finite sum shows that all codes are finite; otherwise each one is checked.
     if not new[edited].sum().isfinite() and not new[edited].isfinite().all():
         raise ValueError(
-            "the edit returned codes that are NaN or infinite; return finite numbers for every "
+            "the edit returned codes that are NaN or infinite; return finite codes at every "
             "position"
         )
     return new

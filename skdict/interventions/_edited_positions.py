@@ -1,16 +1,18 @@
-"""Which tokens an intervention edits, and that it leaves padding alone."""
+"""Selection of the tokens that an intervention edits."""
 
 import numpy as np
 import torch
 
 
 class EditedPositions:
-    """Which tokens of each forward pass are edited; padding, at position -1, never is.
+    """Selection of the tokens to edit in each forward pass.
+
+    Padding has position -1 and is never edited.
 
     Parameters
     ----------
     positions : None, sequence of int or array of bool
-        As of `intervene`.
+        Tokens to edit, see `intervene`.
     """
 
     def __init__(self, positions):
@@ -18,7 +20,7 @@ class EditedPositions:
         self._n_columns, self._met = 0, torch.empty(0, dtype=torch.long)
 
     def of(self, standing):
-        """Return flags of shape (n_texts, n_tokens) for a pass, given its `Standing`."""
+        """Return flags of shape (n_texts, n_tokens) for a forward pass, given its `Standing`."""
         at, start = standing.positions, standing.start
         self._n_columns = max(self._n_columns, start + at.shape[1])
         if self.positions is None:
@@ -29,8 +31,8 @@ class EditedPositions:
             return chosen
         if len(self.positions) not in (1, len(at)):
             raise ValueError(
-                f"positions has flags for {len(self.positions)} texts, and the model runs on "
-                f"{len(at)}; pass a row for each"
+                f"positions has flags for {len(self.positions)} texts but the model runs on "
+                f"{len(at)}; pass one row of flags for each text"
             )
         part = self.positions[:, start : start + at.shape[1]].to(at.device)
         flags = torch.zeros_like(at, dtype=torch.bool)
@@ -38,7 +40,7 @@ class EditedPositions:
         return flags & (at >= 0)
 
     def check_all_met(self):
-        """Refuse positions that no text had while the block ran."""
+        """Raise ValueError if no text had one of the positions while the block ran."""
         if self.positions is None or not self._n_columns:
             return
         if self.positions.dtype == torch.bool:
@@ -48,13 +50,13 @@ class EditedPositions:
             outside = self.positions[~torch.isin(self.positions, self._met)]
         if len(outside):
             raise ValueError(
-                f"positions names {outside[:5].tolist()}, and no text that was run inside the "
-                f"block has a token there, so nothing was edited; leave out what lies outside"
+                f"positions contains {outside[:5].tolist()}, but no text that ran inside the block "
+                f"has a token there; remove these positions or run longer texts"
             )
 
 
 def _check_positions(positions):
-    """Return positions as None, a tensor of whole numbers or a 2-d tensor of flags."""
+    """Return positions as None, a tensor of ints or a two-dimensional tensor of flags."""
     if positions is None:
         return None
     array = np.asarray(positions.cpu() if torch.is_tensor(positions) else positions)
@@ -63,7 +65,7 @@ def _check_positions(positions):
     array = np.atleast_1d(array)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or (array < 0).any():
         raise ValueError(
-            f"positions={positions!r} is not accepted: pass None, whole numbers from 0, or flags "
-            f"of shape (n_texts, n_columns)"
+            f"positions={positions!r} is not accepted: pass None, whole numbers from 0, or boolean "
+            f"flags of shape (n_texts, n_columns)"
         )
     return torch.from_numpy(array.astype(np.int64))

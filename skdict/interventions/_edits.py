@@ -1,4 +1,4 @@
-"""What can be done to the features of a running model."""
+"""Edits of the features of a running model."""
 
 import numpy as np
 import torch
@@ -12,27 +12,27 @@ from skdict.interventions.erasure._erase import Erase
 
 
 class Ablate:
-    """Set features to zero, to their mean or to a value.
+    """Set the codes of features to zero, to their mean or to another value.
 
     Parameters
     ----------
     features : int or sequence of int
-        Which.
+        Features to ablate.
     value : {"zero", "mean"} or float, default="zero"
-        What their codes become at every edited position, in activation units.
+        Code at every edited position, in activation units.
     rows : array-like of shape (n_samples, n_features), optional
-        Activations over which the mean code is taken; needed for "mean", read in blocks.
+        Activations over which the mean codes are computed, read in blocks. Required for "mean".
 
     Raises
     ------
     ValueError
-        If `value` is another word or not finite, or "mean" comes without `rows`.
+        If `value` is another string or not finite, or is "mean" without `rows`.
     TypeError
-        If `value` is neither word nor number.
+        If `value` is neither a string nor a number.
 
     See Also
     --------
-    Project : Takes out the direction of a feature wherever it stands, fired or not.
+    Project : Remove the decoder direction of a feature at every position, even where it is silent.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Ablate:
         else:
             check_number("value", value, hint="or 'zero' or 'mean'")
         if value == "mean" and rows is None:
-            raise ValueError("value='mean' needs rows= to take the mean over; pass activations")
+            raise ValueError("value='mean' is given without rows; pass rows=activations")
         self.features, self.value, self.rows = features, value, rows
 
     def __repr__(self):
@@ -67,28 +67,29 @@ class Ablate:
 
 
 class Steer:
-    """Add to features, hold them at a value, or multiply them.
+    """Add a value to the codes of features, set them to it, or multiply them by it.
 
     Parameters
     ----------
     features : int or sequence of int
-        Which.
+        Features to steer.
     value : float
-        In activation units for "add" and "clamp", a factor for "scale".
+        Value in activation units for "add" and "clamp"; factor for "scale".
     mode : {"add", "clamp", "scale"}, default="add"
-        "add" adds at every edited position, whether the feature fires there or not; "clamp"
-        sets; "scale" multiplies, so it acts where the feature fires.
+        Type of edit. "add" adds `value` at every edited position, even where the feature does not
+        fire; "clamp" sets the code to `value`; "scale" multiplies the code by `value`, so it acts
+        only where the feature fires.
 
     Raises
     ------
     ValueError
-        If `value` is not finite or there is no such mode.
+        If `value` is not finite or `mode` is unknown.
     TypeError
-        If `value` is no number.
+        If `value` is not a number.
 
     See Also
     --------
-    Ablate : Sets features to zero or to their mean.
+    Ablate : Set features to zero or to their mean.
 
     Examples
     --------
@@ -121,16 +122,16 @@ class Steer:
 
 
 class Reconstruct:
-    """Put the reconstruction in place of the activations.
+    """Replace activations with their reconstruction.
 
     Parameters
     ----------
     features : int, sequence of int or None, default=None
-        Features to rebuild from; None means all.
+        Features to reconstruct from. None uses all features.
 
     Notes
     -----
-    Other edits keep what the dictionary does not rebuild; this one leaves it out, as
+    Other edits keep the reconstruction error by default. This one always drops it, as
     ``error="drop"`` does.
 
     Examples
@@ -159,24 +160,24 @@ class Reconstruct:
 
 
 class Project:
-    r"""Take the directions of features out, fired or not: a projection onto what is left.
+    r"""Project the decoder directions of features out of the activations.
 
     .. math:: x - (x - x_0) F^+ F
 
-    with F the atoms of the features and :math:`F^+` its pseudo-inverse, so that the
-    components along them are those of :math:`x_0` at every edited position.
+    F holds the decoder directions, and :math:`F^+` is its pseudo-inverse. At every edited position,
+    even where the features do not fire, the components along F become those of :math:`x_0`.
 
     Parameters
     ----------
     features : int or sequence of int
-        Which.
+        Features whose decoder directions are projected out.
     center : array-like of shape (width,) or None, default=None
-        The point :math:`x_0`, such as the mean activation; None means the origin, as in
-        Cunningham et al. (2023, first version).
+        Point :math:`x_0`, such as the mean activation. None uses the origin, as in Cunningham
+        et al. (2023, first version).
 
     See Also
     --------
-    Ablate : Takes out what a feature's code adds, where it fires.
+    Ablate : Remove only what the code of a feature contributes, where it fires.
 
     Examples
     --------
@@ -194,7 +195,7 @@ class Project:
     def _bind(self, dictionary, error):
         features = check_features(self.features, dictionary)
         atoms = dictionary.components[features].double()
-        # Rows of an orthonormal basis of the span; what is numerically nothing is left out.
+        # The rows are an orthonormal basis of the span; drop numerically zero directions.
         _, sizes, basis = torch.linalg.svd(atoms, full_matrices=False)
         smallest = sizes.max() * max(atoms.shape) * torch.finfo(atoms.dtype).eps
         basis = basis[sizes > smallest].to(dictionary.components)
@@ -214,19 +215,19 @@ class Project:
         center = torch.as_tensor(self.center).to(offset)
         if center.shape != offset.shape:
             raise ValueError(
-                f"center has shape {tuple(center.shape)}; pass ({len(offset)},), one number for "
-                f"each dimension"
+                f"center has shape {tuple(center.shape)}; pass an array of shape "
+                f"({len(offset)},), one number for each dimension"
             )
         return center
 
 
 class Replace:
-    """Put one row in place of all, whatever the dictionary says.
+    """Replace every edited activation with one row; needs no dictionary.
 
     Parameters
     ----------
     row : torch.Tensor of shape (width,)
-        The row.
+        Row to insert.
     """
 
     _needs_codes = False
@@ -239,11 +240,11 @@ class Replace:
 
 
 def bind_edit(edit, dictionary, error):
-    """Return the function that rewrites activations by an edit, or refuse what is none."""
+    """Return the function that rewrites activations by an edit; reject anything else."""
     if hasattr(edit, "transform") and not isinstance(edit, type):
         edit = Erase(edit)
     if dictionary is None and getattr(edit, "_needs_codes", True):
-        raise TypeError(f"dictionary is None, and {edit!r} edits codes; pass a fitted dictionary")
+        raise TypeError(f"dictionary is None but {edit!r} edits codes; pass a fitted dictionary")
     if not isinstance(edit, Patch):
         _refuse_target(edit, error)
     if hasattr(edit, "_bind") and not isinstance(edit, type):
@@ -260,13 +261,13 @@ def bind_edit(edit, dictionary, error):
 def _refuse_target(edit, error):
     if error == "target":
         raise ValueError(
-            f"error='target' needs another run whose error is taken, and {edit!r} has none; use "
-            f"Patch(activations), or error='keep' or 'drop'"
+            f"error='target' takes the reconstruction error of another run, but {edit!r} has none; "
+            f"use Patch(activations), or error='keep' or 'drop'"
         )
 
 
 def mean_codes(dictionary, rows):
-    """Return the mean code of each feature over rows, (m,); sums in float64."""
+    """Return the mean code of each feature over rows, of shape (m,), summed in float64."""
     rows = as_rows(rows)
     total = torch.zeros(len(dictionary.components), dtype=torch.float64)
     for _, block in finite_blocks(rows, name="rows"):

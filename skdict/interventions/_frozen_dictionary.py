@@ -1,4 +1,4 @@
-"""A dictionary frozen beside a model, and what must fit between the two."""
+"""Freeze a dictionary for use inside a model, and check that the two fit together."""
 
 import numbers
 from itertools import chain
@@ -12,10 +12,10 @@ from skdict.models import input_device
 
 
 def frozen_dictionary(dictionary, model):
-    """Return a dictionary as tensors beside a model: float64 for a float64 model, else float32.
+    """Return a dictionary as tensors on the device of a model.
 
-    What is frozen already is moved, so that many interventions with one dictionary can share
-    the work of freezing it.
+    The dtype is float64 for a float64 model, else float32. A frozen dictionary is only moved, so
+    that many interventions can share one conversion.
     """
     weights = chain(model.parameters(), model.buffers())
     weight = next((w for w in weights if w.is_floating_point()), None)
@@ -27,23 +27,23 @@ def frozen_dictionary(dictionary, model):
 
 
 def check_width(hook_point, width, dictionary):
-    """Refuse a frozen dictionary of another width than what goes through a hook point."""
+    """Raise ValueError if a frozen dictionary does not match the width of a hook point."""
     if width != len(dictionary.offset):
         raise ValueError(
-            f"hook_point={hook_point!r} is {width} wide, and the dictionary was fitted on rows of "
-            f"width {len(dictionary.offset)}; fit one on activations of this hook point"
+            f"hook_point={hook_point!r} has width {width} but the dictionary was fitted on rows of "
+            f"width {len(dictionary.offset)}; fit one on activations from this hook point"
         )
 
 
 def check_features(features, dictionary):
-    """Return features of a frozen dictionary as a list; None means all, a number that one.
+    """Return features of a frozen dictionary as a list; None means all, an int that feature.
 
     Raises
     ------
     TypeError
-        If they are not whole numbers.
+        If `features` are not whole numbers.
     ValueError
-        If one does not exist or is named twice.
+        If a feature does not exist or is listed twice.
     """
     n_features = len(dictionary.components)
     if features is None:

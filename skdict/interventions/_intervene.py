@@ -1,4 +1,4 @@
-"""Editing the features of a model while it runs."""
+"""Edit the activations of a model while it runs."""
 
 from contextlib import contextmanager
 
@@ -13,59 +13,66 @@ ERRORS = ("keep", "target", "drop")
 
 @contextmanager
 def intervene(model, hook_point, dictionary, edit, *, positions=None, error="keep"):
-    r"""Edit the features of a model while it runs.
+    r"""Edit features of a model while it runs.
 
-    Whatever runs the model inside the block sees the edit: a forward pass, `generate` with any
-    cache, a gradient. Compiled models run uncompiled inside the block, and a model in training
-    mode stays in it. Blocks nest, over several hook points or one; the hooks are gone
-    when the block ends, however it ends. With the codes c of activations x and the new codes
-    c', what goes on is
+    Every run of the model inside the block is edited: a forward pass, `generate` with any cache, a
+    gradient. Compiled models run uncompiled inside the block, and a model in training mode stays in
+    training mode. Blocks can be nested, at one hook point or several. The hooks are removed when
+    the block ends, even after an exception. With the codes c of activations x and the edited codes
+    c', the model continues with
 
     .. math:: x + \mathrm{decode}(c') - \mathrm{decode}(c),
 
-    so that what the dictionary does not rebuild stays, and an edit that changes no code leaves
-    every bit of the model's output as it is.
+    so the reconstruction error of the dictionary is kept, and an edit that changes no code leaves
+    the model's output bit-identical. A fitted eraser edits the activations themselves instead.
 
     Parameters
     ----------
     model : module, str, path or (module, tokenizer)
-        A loaded model, alone or with its tokenizer, or its name or folder, which is loaded.
+        Loaded model, with or without its tokenizer, or the name or folder of a model to load.
     hook_point : str
-        Where: as of `ActivationExtractor`, such as "resid_post.2", or the path of a module.
+        Hook point to edit, such as "resid_post.2" (see `ActivationExtractor`), or the path of a
+        module.
     dictionary : estimator or None
-        Fitted: anything with `components_`, `transform` and `inverse_transform`; or what
-        `to_torch` made of it, which saves the conversion where it is used often. None for
-        erasers, which need no codes.
+        Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`.
+        Pass the result of `to_torch` to convert a dictionary once and use it many times. None is
+        accepted for erasers, which need no codes.
     edit : Ablate, Steer, Patch, Project, Reconstruct, fitted eraser or callable
-        What to do to the codes. A callable is given codes as a tensor of shape (n_texts,
-        n_tokens, n_components), zero where nothing is edited, and returns new ones. An eraser, such
-        as `LEACE`, rewrites the activations themselves.
+        Edit to apply. A callable receives the codes as a tensor of shape (n_texts, n_tokens,
+        n_components), zero at unedited tokens, and returns new codes. A fitted eraser, such as
+        `LEACE`, `FeatureEraser` or any other transformer that keeps the shape of the rows,
+        rewrites the activations and is accepted with or without a dictionary.
     positions : None, sequence of int or array of bool, default=None
-        Which tokens to edit. None means all but the first of each text, which the extractor
-        leaves out, too; whole numbers are positions in the text, from 0; flags of shape
-        (n_texts, n_columns) are by column of the batch, and later columns are left alone.
-        Padding is never edited.
-        Positions that no text inside the block had are refused when it ends.
+        Tokens to edit. None edits all but the first token of each text, which
+        `ActivationExtractor` skips as well. Whole numbers are positions in each text, counted
+        from 0. Flags of shape (n_texts, n_columns) select columns of the batch; later columns
+        are left unchanged. Padding is never edited. Positions that no text inside the block has
+        raise an error when the block ends.
     error : {"keep", "target", "drop"}, default="keep"
-        Whether the reconstruction error stays, is taken from the other run of a `Patch`, or is
-        left out, so that what goes on is decode(c').
+        Treatment of the reconstruction error. "keep" keeps it, "target" takes it from the other
+        run of a `Patch`, and "drop" removes it, so that the model continues with decode(c').
+        Erasers accept only "keep".
 
     Yields
     ------
     module
-        The model, to run inside the block.
+        Model to run inside the block.
 
     Raises
     ------
     TypeError
-        If the edit, the dictionary or the model is of a wrong kind.
+        If the edit, the dictionary or the model has the wrong type, or `dictionary` is None and
+        the edit needs codes.
+    NotFittedError
+        If the dictionary or the eraser is not fitted.
     ValueError
-        If the hook point or a feature does not exist, the dictionary is of another width than
-        the hook point, the edit returns codes of another shape or that are not finite, or a
-        parameter is out of range. While the model runs, from the run: if an argument that says
-        where a pass stands (masks, position ids, caches) cannot be read, the pass does not come
-        by the hook point, runs in another thread, or is inside gradient checkpointing. When the
-        block ends: if passes ran and none came by the hook point.
+        If the hook point or a feature does not exist, the dictionary does not match the width of
+        the hook point, the edit returns codes of another shape or codes that are not finite, or
+        a parameter is out of range. During a forward pass: if an argument that determines the
+        position of the pass (mask, position ids, cache) cannot be read, or the pass does not
+        reach the hook point, runs in another thread or is inside gradient checkpointing. When
+        the block ends: if passes ran but none reached the hook point, or no text had one of the
+        positions.
 
     Warns
     -----
@@ -74,7 +81,9 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
 
     See Also
     --------
-    skdict.models.capture : Reads what goes through hook points.
+    LEACE : Erase a concept by the smallest edit that leaves no linear trace of it.
+    FeatureEraser : Erase a concept through features of a dictionary.
+    skdict.models.capture : Read activations at hook points.
 
     References
     ----------
@@ -93,6 +102,17 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     ... ) as model:
     ...     logits = model(torch.arange(5)[None]).logits
     >>> logits.shape
+    torch.Size([1, 5, 2048])
+
+    A fitted eraser is an edit that needs no dictionary:
+
+    >>> import numpy as np
+    >>> from skdict.interventions import LEACE
+    >>> rows = np.random.default_rng(0).standard_normal((200, 128))
+    >>> eraser = LEACE().fit(rows, rows[:, 5] > 0)
+    >>> with torch.no_grad(), intervene(model, "resid_post.2", None, eraser):
+    ...     erased = model(torch.arange(5)[None]).logits
+    >>> erased.shape
     torch.Size([1, 5, 2048])
     """
     check_choice("error", error, ERRORS)
@@ -113,12 +133,12 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
 
 
 def _edit(rows, chosen, start, dictionary, rewrite, hook_point, value):
-    """Return what goes on from a hook point, None where nothing is edited."""
+    """Return the activations that the model continues with, or None if nothing is edited."""
     if dictionary is not None:
         check_width(hook_point, rows.shape[-1], dictionary)
     if not chosen.any():
         return None
-    # Where a model is spread over devices, the dictionary is on one of them.
+    # The model may be spread over devices; the dictionary is on one of them.
     beside = rows if dictionary is None else rows.to(dictionary.offset)
     new = rewrite(beside, chosen.to(beside.device), start)
     return new.to(value).reshape(value.shape)

@@ -1,4 +1,4 @@
-"""How an edited model's predictions differ from its own, over texts."""
+"""Cross-entropy and KL divergence of a model under edits."""
 
 import torch
 
@@ -8,7 +8,7 @@ from skdict.models import at_least_float32, evaluation_mode
 
 @torch.no_grad()
 def mean_row(model, hook_point, batches):
-    """Return the mean activation at a hook point over the kept tokens, float64."""
+    """Return the mean activation at a hook point over the kept tokens, in float64."""
     total, count = 0, 0
     with evaluation_mode(model):
         for batch in batches:
@@ -19,26 +19,28 @@ def mean_row(model, hook_point, batches):
 
 @torch.no_grad()
 def measure_edits(model, hook_point, dictionary, edits, batches):
-    """Return cross-entropy and KL divergence of a model under edits.
+    """Return the cross-entropy and the KL divergence of a model under edits.
 
     Parameters
     ----------
     model : module
-        A causal language model.
+        Causal language model.
     hook_point : str
-        Where it is edited.
+        Hook point to edit.
     dictionary : AffineDictionary, HostDictionary or None
-        Frozen; None for edits of rows.
+        Frozen dictionary; None if no edit needs codes.
     edits : dict of str to edit
-        What is done at kept tokens.
+        Edits by name, applied at the kept tokens. Any edit that `intervene` accepts, a fitted
+        eraser included.
     batches : list of TextBatch
-        The texts.
+        Texts to run.
 
     Returns
     -------
     (dict of str to float, dict of str to float, int)
-        Mean cross-entropy in nats by edit, with that of the model itself under ""; mean KL
-        divergence from the model itself; and the number of tokens predicted. Sums are float64.
+        Mean cross-entropy in nats by edit, with that of the unedited model under ""; mean KL
+        divergence KL(unedited || edited) in nats by edit; number of predicted tokens. Sums are
+        accumulated in float64.
     """
     losses, divergences = dict.fromkeys(["", *edits], 0.0), dict.fromkeys(edits, 0.0)
     n_tokens = 0

@@ -1,4 +1,4 @@
-"""Giving features the codes that they have in another run."""
+"""Edit that replaces codes with those of another run."""
 
 import numpy as np
 import torch
@@ -8,23 +8,28 @@ from skdict.interventions._frozen_dictionary import check_features
 
 
 class Patch:
-    """Give features the codes that they have in another run.
+    """Replace the codes of features with their codes in another run.
 
     Parameters
     ----------
     activations : torch.Tensor or array-like of shape (n_texts, n_tokens, width)
-        What went through the hook point in the other run, padding included: `capture` of
-        `skdict.models` reads it. Column for column it takes the place of this run's; what
-        this run has beyond it is left alone. One text, of shape (1, n_tokens, width) or
-        (n_tokens, width), serves all texts of this run.
+        Activations at the hook point in the other run, padding included, as read by
+        `skdict.models.capture`. Their codes replace those of this run column by column; later
+        columns of this run are left unchanged. A single text, of shape (1, n_tokens, width) or
+        (n_tokens, width), is patched into every text of this run.
     features : int, sequence of int or None, default=None
-        Which; None means all.
+        Features to patch. None patches all features.
+
+    Raises
+    ------
+    ValueError
+        If `activations` is neither two- nor three-dimensional.
 
     Notes
     -----
-    With ``error="keep"`` this run keeps its reconstruction error, and with ``error="target"``
-    it takes the other run's: then all features together give the other run's activations, bit
-    for bit.
+    With ``error="keep"``, this run keeps its own reconstruction error. With ``error="target"``, it
+    takes that of the other run, so that patching all features reproduces the activations of the
+    other run bit for bit.
 
     Examples
     --------
@@ -38,7 +43,8 @@ class Patch:
         shape = np.shape(activations)
         if len(shape) not in (2, 3):
             raise ValueError(
-                f"activations has shape {shape}; pass (n_texts, n_tokens, width) of another run"
+                f"activations has shape {shape}; pass activations of another run, of shape "
+                f"(n_texts, n_tokens, width) or (n_tokens, width)"
             )
         self.activations, self.features = activations, features
 
@@ -61,8 +67,8 @@ class Patch:
                 return rows, other.columns(n_texts, n_tokens, start, other.codes)[1]
             if n:
                 raise ValueError(
-                    f"error='target' needs the other run at every position, and it has "
-                    f"{other.rows.shape[1]} of {start + n_tokens}; run on texts of equal length"
+                    f"error='target' needs the other run at every position, but it covers "
+                    f"{other.rows.shape[1]} of {start + n_tokens}; use texts of equal length"
                 )
             return None
 
@@ -70,14 +76,14 @@ class Patch:
 
 
 class _OtherRun:
-    """Activations of another run and their codes, column by column.
+    """Activations of another run and their codes, read column by column.
 
     Parameters
     ----------
     activations : array-like of shape (n_texts, n_tokens, width) or (n_tokens, width)
-        Read at the hook point.
+        Activations at the hook point.
     dictionary : AffineDictionary or HostDictionary
-        Frozen.
+        Frozen dictionary.
     """
 
     def __init__(self, activations, dictionary):
@@ -85,17 +91,17 @@ class _OtherRun:
         self.rows = rows if rows.ndim == 3 else rows[None]
         if self.rows.shape[-1] != len(dictionary.offset):
             raise ValueError(
-                f"activations to patch in have width {self.rows.shape[-1]}, and the dictionary "
-                f"{len(dictionary.offset)}; read them at the hook point of the intervention"
+                f"the activations to patch in have width {self.rows.shape[-1]} but the dictionary "
+                f"expects {len(dictionary.offset)}; read them at the edited hook point"
             )
         self.codes = dictionary.encode(self.rows)
 
     def columns(self, n_texts, n_tokens, start, values):
-        """Return how many columns of a pass this run has, and their rows or codes."""
+        """Return how many columns of a pass this run covers, and its rows or codes there."""
         if len(values) not in (1, n_texts):
             raise ValueError(
-                f"activations to patch in are of {len(values)} texts, and the model runs on "
-                f"{n_texts}; pass one text, or as many"
+                f"the activations to patch in come from {len(values)} texts but the model runs on "
+                f"{n_texts}; pass one text, or one for each text of the run"
             )
         part = values[:, start : start + n_tokens]
         return part.shape[1], part.expand(n_texts, -1, -1)

@@ -1,4 +1,4 @@
-"""Texts as padded batches, with what is edited and what is predicted in them."""
+"""Texts as padded batches, with the tokens to edit and those to predict from."""
 
 from dataclasses import dataclass
 
@@ -30,11 +30,11 @@ class TextBatch:
     Parameters
     ----------
     ids, mask : torch.Tensor of int64, shape (n_texts, n_tokens)
-        Token ids, padded on the right, and 1 where there is a token.
+        Token ids, padded on the right, and a mask that is 1 at tokens.
     kept : torch.Tensor of bool, shape (n_texts, n_tokens)
-        Tokens that an edit may touch: neither the first ones nor special.
+        Tokens that may be edited: neither the first ones nor special tokens.
     predicting : torch.Tensor of bool, shape (n_texts, n_tokens)
-        Those of them that another ordinary token follows.
+        Kept tokens that are followed by another kept token.
     """
 
     ids: torch.Tensor
@@ -43,38 +43,40 @@ class TextBatch:
     predicting: torch.Tensor
 
     def run(self, model):
-        """Return the logits of a model, (n_texts, n_tokens, n_vocabulary)."""
+        """Return the logits of a model, of shape (n_texts, n_tokens, n_vocabulary)."""
         output = run(model, self.ids, self.mask)
         if not torch.is_tensor(getattr(output, "logits", None)):
-            raise TypeError(f"{type(model).__name__} gives no logits; pass a causal language model")
+            raise TypeError(
+                f"{type(model).__name__} returns no logits; pass a causal language model"
+            )
         return output.logits
 
     def read(self, model, hook_point):
-        """Return what goes through a place, (n_texts, n_tokens, width)."""
+        """Return the activations at a hook point, of shape (n_texts, n_tokens, width)."""
         with capture({hook_point: find_hook_point(model, hook_point)}) as values:
             self.run(model)
         return as_rows(values[hook_point], self.ids.shape, hook_point)
 
     def rows(self, texts):
-        """Return some of the texts, which may be the same ones several times."""
+        """Return a batch of some of the texts; texts may repeat."""
         return TextBatch(
             self.ids[texts], self.mask[texts], self.kept[texts], self.predicting[texts]
         )
 
     def targets(self):
-        """Return the token that follows each predicting one."""
+        """Return the token that follows each predicting token."""
         return self.ids.roll(-1, dims=1)[self.predicting]
 
 
 def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first):
-    """Return texts as a list of `TextBatch`, those of like length together.
+    """Return texts as a list of `TextBatch`, with texts of similar length together.
 
     Raises
     ------
     ValueError
         If no text has two ordinary tokens in a row, or a parameter is out of range.
     TypeError
-        If the texts are no list of strings.
+        If `texts` is not a list of strings.
     """
     check_continues_texts(model)
     for name, value in (("max_length", max_length), ("batch_size", batch_size)):
@@ -95,8 +97,8 @@ def text_batches(model, tokenizer, texts, *, max_length, batch_size, skip_first)
     ]
     if not any(batch.predicting.any() for batch in batches):
         raise ValueError(
-            f"no text has two ordinary tokens after the first skip_first={skip_first}; pass "
-            f"longer texts or lower skip_first"
+            f"no text has two ordinary tokens in a row after the first skip_first={skip_first} "
+            f"positions; pass longer texts or lower skip_first"
         )
     return batches
 

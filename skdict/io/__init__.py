@@ -1,4 +1,4 @@
-"""Saved dictionaries: our own files, and those of other libraries.
+"""Save and load dictionaries in skdict's own format and in those of other libraries.
 
 Floor 4: imports `decomposition`. Loading never runs code.
 """

@@ -1,4 +1,4 @@
-"""Saving and loading dictionaries, in our own format and in those of other libraries."""
+"""Save and load dictionaries in skdict's own format and in those of other libraries."""
 
 from pathlib import Path
 
@@ -11,36 +11,38 @@ from skdict.io.formats.native import CLASSES
 
 
 def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
-    """Write a fitted dictionary to a folder.
+    """Save a fitted dictionary to a folder.
 
-    The folder is written under another name and renamed, so that it is never incomplete; an
-    earlier dictionary of the same format is replaced.
+    The folder is written under a temporary name and then renamed, so it is never incomplete. An
+    existing dictionary of the same format is replaced.
 
     Parameters
     ----------
     dictionary : SparseDictionaryAutoencoder, RandomDictionary or IdentityDictionary
-        Fitted. Save other estimators with joblib, whose files run code when loaded.
+        Fitted dictionary. Save other estimators with joblib, whose files run code when loaded.
     folder : str or path
-        Destination.
+        Destination folder.
     format : {"skdict", "saelens"}, default="skdict"
-        "skdict" keeps all fitted attributes, parameters and history, arrays in safetensors and
-        the rest in JSON. It leaves out the optimiser's state of `partial_fit`, and `dict_init`,
-        which is where training started and not what was learned; of an `activation` given as an
-        object it keeps the name of the class, which suffices for `transform` but not for `fit`.
-        "saelens" is a directory that SAELens 6 reads. It keeps what encodes and decodes:
-        ``standard`` for plain ReLU codes, ``topk`` for "topk", ``jumprelu`` for "batch_topk" and
-        for `debias=True`, whose gains and offsets are folded into encoder and thresholds.
+        File format. "skdict" saves all fitted attributes, parameters and the history: arrays in
+        safetensors, the rest in JSON. It omits the optimiser state of `partial_fit`, and
+        `dict_init`, which is a starting point and not a result. An `activation` given as an
+        object is saved as the name of its class, which is enough for `transform` but not for
+        `fit`. "saelens" writes a directory that SAELens 6 reads, with what encoding and decoding
+        need: ``standard`` for plain ReLU codes, ``topk`` for "topk", ``jumprelu`` for
+        "batch_topk" and for `debias=True`, whose gains and offsets are folded into the encoder
+        and the thresholds.
     metadata : dict, optional
-        Origin of the rows, such as ``acts.metadata`` (`model`, `hook_point`); must fit in JSON.
-        By default that of a loaded dictionary. "saelens" keeps `model`, `hook_point` and `l0`.
+        Origin of the activations, such as ``acts.metadata`` (`model`, `hook_point`); must be
+        JSON-serialisable. By default that of a loaded dictionary. "saelens" keeps `model`,
+        `hook_point` and `l0`.
 
     Raises
     ------
     TypeError
-        If the estimator is of another class, or the metadata does not fit in JSON.
+        If the estimator is of another class, or `metadata` is not JSON-serialisable.
     ValueError
-        If the format is unknown, a weight is NaN or infinite, or SAELens has no codes of this form
-        (signed ones, offsets with "topk", codes that can be negative).
+        If the format is unknown, a weight is NaN or infinite, or SAELens has no codes of this
+        form (signed codes, offsets with "topk", codes that can be negative).
     FileExistsError
         If the folder holds something other than a dictionary of this format, or another process
         is writing to it.
@@ -62,8 +64,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     name = type(dictionary).__name__
     if CLASSES.get(name) is not type(dictionary):
         raise TypeError(
-            f"{name} cannot be saved as tensors; {', '.join(CLASSES)} can; save others with "
-            f"joblib.dump, or save the tensors of to_torch"
+            f"{name} cannot be saved as tensors; pass one of {', '.join(CLASSES)}, or save other "
+            f"estimators with joblib.dump or as the tensors of to_torch"
         )
     check_is_fitted(dictionary)
     if metadata is None:
@@ -74,28 +76,28 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
 
 
 def load_dictionary(folder):
-    """Return the dictionary in a folder, without running any code from it.
+    """Load a dictionary from a folder without running any code from it.
 
     Parameters
     ----------
     folder : str or path
-        Folder written by `save_dictionary`, or a SAELens 6 directory of architecture ``standard``,
-        ``topk`` or ``jumprelu``. Their directions are scaled to unit length, and codes with them,
-        which does not change reconstructions.
+        Folder written by `save_dictionary`, or a SAELens 6 directory of architecture
+        ``standard``, ``topk`` or ``jumprelu``. Its decoder directions are scaled to unit length
+        and its codes to match, which does not change reconstructions.
 
     Returns
     -------
     estimator
-        Fitted, with the saved metadata in ``metadata_``. From ``jumprelu`` its `activation` is
-        "batch_topk" if all thresholds are equal, else "jumprelu".
+        Fitted dictionary, with the saved metadata in ``metadata_``. A ``jumprelu`` becomes
+        `activation` "batch_topk" if all thresholds are equal, else "jumprelu".
 
     Raises
     ------
     FileNotFoundError
-        If the folder holds no dictionary.
+        If the folder contains no dictionary.
     ValueError
         If the format or version is unknown, files are damaged or do not belong together, or the
-        architecture has no counterpart here.
+        architecture is not supported.
     """
     folder = Path(folder)
     restore_interrupted(folder)
@@ -103,6 +105,6 @@ def load_dictionary(folder):
         if format.matches(folder):
             return format.read(folder)
     raise FileNotFoundError(
-        f"{str(folder)!r} holds neither {' nor '.join(f.MARKER for f in FORMATS.values())}; pass "
-        f"a folder written by save_dictionary or by SAELens"
+        f"{str(folder)!r} contains neither {' nor '.join(f.MARKER for f in FORMATS.values())}; "
+        f"pass a folder written by save_dictionary or by SAELens"
     )

@@ -1,4 +1,4 @@
-"""Everything that determines which dictionary a fit learns."""
+"""Identity of a fit: everything that determines which dictionary it learns."""
 
 import hashlib
 import json
@@ -20,19 +20,19 @@ def fit_identity(estimator, X):
     Parameters
     ----------
     estimator : SparseDictionaryAutoencoder
-        Not fitted yet, or with `warm_start`; its parameters are valid.
+        Unfitted estimator, or one with `warm_start`, whose parameters are valid.
     X : array-like of shape (n_samples, n_features)
-        Rows, read once.
+        Rows to fit, read once.
 
     Returns
     -------
     dict
-        By name, in terms that fit in JSON and that messages can show.
+        Values by name, JSON-serialisable and readable in messages.
 
     Raises
     ------
     TypeError
-        If attributes of an activation object do not fit in JSON.
+        If attributes of an activation object are not JSON-serialisable.
     """
     identity = {name: v for name, v in plain_params(estimator).items() if name not in FREE}
     if isinstance(estimator.activation, Nonlinearity):
@@ -49,7 +49,7 @@ def fit_identity(estimator, X):
 
 
 def sha256_of(arrays, texts):
-    """Return the SHA-256 of arrays by name and of texts by name."""
+    """Return the SHA-256 of named arrays and named texts."""
     digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -64,19 +64,19 @@ def _of_object(activation):
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"activation={activation!r} has attributes that cannot be compared with those of a "
-            f"checkpoint ({error}); keep numbers, strings and lists of them, or use fit"
+            f"checkpoint ({error}); store only numbers, strings and lists of them, or use fit"
         ) from error
     return f"{kind.__module__}.{kind.__qualname__} {attributes}"
 
 
 def _of_start(given):
-    """Return the SHA-256 of `dict_init`, a dictionary or directions."""
+    """Return the SHA-256 of `dict_init`, which is a dictionary or directions."""
     if hasattr(given, "get_params"):
         return _of_weights(given)
     return sha256_of({"directions": np.asarray(as_host_array(given), dtype=np.float64)}, {})
 
 
 def _of_weights(dictionary):
-    """Return the SHA-256 of the weights there are; `fit` refuses a dictionary that lacks some."""
+    """Return the SHA-256 of the weights that exist; `fit` rejects a dictionary that lacks some."""
     names = (name for name in Weights.attribute_names() if hasattr(dictionary, name))
     return sha256_of({name: np.asarray(getattr(dictionary, name)) for name in names}, {})

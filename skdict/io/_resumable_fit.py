@@ -1,4 +1,4 @@
-"""A fit that can be interrupted and resumed."""
+"""Fit that can be interrupted and resumed."""
 
 import json
 from pathlib import Path
@@ -31,39 +31,41 @@ FORMAT, VERSION = "skdict.checkpoint", "2"
 def fit_resumable(estimator, X, folder, *, metadata=None):
     """Fit a dictionary with a checkpoint after each epoch, and save it to a folder.
 
-    If the process is interrupted, the same call resumes after the last complete epoch; on one
-    CPU the dictionary is bit-identical to that of an uninterrupted fit. The checkpoint is one
-    safetensors file beside the folder, ``<folder>.checkpoint.safetensors``, replaced atomically
-    after each epoch and removed once the dictionary is saved.
+    If the process is interrupted, the same call resumes after the last complete epoch. On one CPU,
+    the dictionary is bit-identical to that of an uninterrupted fit. The checkpoint is a safetensors
+    file next to the folder, ``<folder>.checkpoint.safetensors``. It is replaced atomically after
+    each epoch and removed once the dictionary is saved.
 
     Parameters
     ----------
     estimator : SparseDictionaryAutoencoder
-        Fitted in place. Its `random_state` must be an integer or None; an `activation` given as an
-        object is identified by its class and its attributes, which must fit in JSON.
+        Estimator to fit in place. Its `random_state` must be an integer or None. An `activation`
+        given as an object is identified by its class and attributes, which must be
+        JSON-serialisable.
     X : array-like of shape (n_samples, n_features)
-        Rows, as in `fit`; they are read once more to be hashed.
+        Activations to fit, read one extra time to compute their hash.
     folder : str or path
-        Folder for the fitted dictionary, as in `save_dictionary`.
+        Folder for the fitted dictionary, see `save_dictionary`.
     metadata : dict, optional
-        Origin of the rows, as in `save_dictionary`.
+        Origin of the activations, see `save_dictionary`.
 
     Returns
     -------
     SparseDictionaryAutoencoder
-        The estimator itself, fitted.
+        The fitted estimator.
 
     Raises
     ------
     ValueError
-        As in `fit`; if there is a checkpoint of other parameters or rows (the message says what
-        differs) or a damaged one. Parameters that do not change what is learned (`device`,
-        `verbose`, `sparse_output`) may differ.
+        If `fit` would raise it, or the checkpoint is damaged or belongs to other parameters or
+        rows; the message lists the differences. Parameters that do not affect what is learned
+        (`device`, `verbose`, `sparse_output`) may differ.
     TypeError
-        As in `fit`; if the estimator is of another class, its `random_state` is a generator, or
-        the metadata or attributes of its `activation` do not fit in JSON.
+        If `fit` would raise it, the estimator is of another class, its `random_state` is a
+        generator, or `metadata` or the attributes of `activation` are not JSON-serialisable.
     FileExistsError
-        If the folder holds something other than a dictionary, or another process is writing to it.
+        If the folder holds something other than a dictionary, or another process is writing to
+        it.
     OSError
         If the checkpoint or the dictionary cannot be written.
 
@@ -81,7 +83,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     """
     if type(estimator) is not SparseDictionaryAutoencoder:
         raise TypeError(
-            f"{type(estimator).__name__} has no epochs to resume from; pass a "
+            f"{type(estimator).__name__} cannot be resumed because it has no epochs; pass a "
             f"SparseDictionaryAutoencoder"
         )
     if not isinstance(estimator.random_state, (int, np.integer, type(None))):
@@ -104,33 +106,33 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
 
 
 def checkpoint_path(folder):
-    """Return the checkpoint file of the fit that writes to a folder."""
+    """Return the path of the checkpoint for a fit that writes to a folder."""
     folder = Path(folder).resolve()
     return folder.with_name(f"{folder.name}.checkpoint.safetensors")
 
 
 class Checkpoint(Observer):
-    """Resumes a fit from a file, if there is one, and keeps its state there after each epoch.
+    """Observer that resumes a fit from a file and saves its state there after each epoch.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file.
+        Checkpoint file, which need not exist.
     identity : dict
-        What must be equal for a fit to be resumed; must fit in JSON.
+        Values that must be equal for a fit to be resumed; must be JSON-serialisable.
     """
 
     def __init__(self, path, identity):
         self._path, self._identity = path, json.loads(json.dumps(identity))
 
     def before_fit(self, fit):
-        """Resume the fit."""
+        """Resume the fit if there is a checkpoint."""
         earlier = self._load()
         if earlier is not None:
             fit.restore(*earlier)
 
     def after_epoch(self, fit):
-        """Replace the file by the state of the fit."""
+        """Replace the checkpoint with the current state of the fit."""
         arrays, plain = fit.state()
         texts = {"identity": json.dumps(self._identity), "plain": json.dumps(plain)}
         texts |= {"format": FORMAT, "version": VERSION}
@@ -138,28 +140,28 @@ class Checkpoint(Observer):
         replace_file(self._path, save(arrays, metadata=texts))
 
     def _load(self):
-        """Return arrays and plain values, or None if there is no file."""
+        """Return the arrays and plain values of the checkpoint, or None if there is none."""
         try:
             file = read_tensors(self._path)
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise ValueError(f"the checkpoint {error}; or remove it to start afresh") from error
+            raise ValueError(f"the checkpoint {error}, or remove it to start over") from error
         texts, arrays = file.metadata, file.arrays
         found = texts.get("format"), texts.get("version")
         if found != (FORMAT, VERSION):
             self._refuse(
-                f"has format {found[0]!r}, version {found[1]!r} where {FORMAT!r}, version "
-                f"{VERSION!r} is expected; use the skdict that wrote it"
+                f"has format {found[0]!r}, version {found[1]!r} but {FORMAT!r}, version "
+                f"{VERSION!r} is expected; use the skdict version that wrote it"
             )
         if texts.pop("sha256", None) != sha256_of(arrays, texts):
-            self._refuse("was changed after it was written; put it back")
+            self._refuse("was changed after it was written; restore the original")
         self._check_identity(parse_json(texts["identity"], f"the identity in {self._path}"))
-        # The history of a fit that diverged holds numbers that are not finite.
+        # The history of a diverged fit contains non-finite numbers.
         return arrays, parse_json(texts["plain"], f"the state in {self._path}", finite=False)
 
     def remove(self):
-        """Remove the file."""
+        """Remove the checkpoint."""
         self._path.unlink(missing_ok=True)
 
     def _check_identity(self, there):
@@ -169,7 +171,7 @@ class Checkpoint(Observer):
             told = ", ".join(
                 f"{k} is {there.get(k)!r} there and {now.get(k)!r} now" for k in differing
             )
-            self._refuse(f"is of another fit: {told}; use the settings it names")
+            self._refuse(f"belongs to another fit: {told}; use the settings of the checkpoint")
 
     def _refuse(self, what):
-        raise ValueError(f"the checkpoint {str(self._path)!r} {what}, or remove it to start afresh")
+        raise ValueError(f"the checkpoint {str(self._path)!r} {what}, or remove it to start over")

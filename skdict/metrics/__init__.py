@@ -1,4 +1,4 @@
-"""Judging dictionaries: arrays in, numbers out; and any dictionaries side by side.
+"""Evaluate dictionaries: metrics from arrays to numbers, and comparisons in one table.
 
 Floor 3: imports `decomposition`, whose dictionaries it measures.
 """

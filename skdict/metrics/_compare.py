@@ -1,4 +1,4 @@
-"""Any dictionaries side by side, in one table."""
+"""Compare dictionaries in one table."""
 
 import html
 import math
@@ -12,21 +12,21 @@ from skdict.decomposition import TopKDictionary, fit_or_use, measure_at_cuts
 
 
 class ComparisonTable:
-    """Measures of dictionaries, one record each; `print` shows a table.
+    """Table of measures with one record per dictionary, readable by `print`.
 
     Parameters
     ----------
     records : list of dict
-        One for each dictionary, or for each dictionary and `n_active`, with equal keys.
+        One record per dictionary, or per dictionary and `n_active`, all with the same keys.
     runs : list of list of dict or None, default=None
-        For each record the measures of each fit that it is the mean of.
+        For each record, the measures of the individual fits that it averages.
 
     Attributes
     ----------
     records : list of dict
-        The measures.
+        Measures, one record per dictionary.
     runs : list of list of dict or None
-        As given.
+        Measures of the individual fits.
     """
 
     def __init__(self, records, runs=None):
@@ -36,43 +36,44 @@ class ComparisonTable:
     def __getitem__(self, name):
         """Return the record of a dictionary.
 
-        In a table of several `n_active`, ``table[name, n_active]`` is a record and
-        ``table[name]`` the table of one dictionary.
+        In a table with several `n_active`, ``table[name, n_active]`` is a record and
+        ``table[name]`` is the table of one dictionary.
         """
-        # With one key a name may be a tuple itself.
+        # With one key, a name may itself be a tuple.
         wanted = name if len(self._keys) > 1 and isinstance(name, tuple) else (name,)
         found = [i for i, r in enumerate(self.records) if wanted == self._key(r)[: len(wanted)]]
         if not found:
             keys = [key if len(key) > 1 else key[0] for key in map(self._key, self.records)]
             names = ", ".join(map(repr, keys))
-            raise KeyError(f"{name!r} is not in the table; there are {names}")
+            raise KeyError(f"{name!r} is not in the table; use one of {names}")
         if len(wanted) == len(self._keys):
             return self.records[found[0]]
         runs = None if self.runs is None else [self.runs[i] for i in found]
         return ComparisonTable([self.records[i] for i in found], runs)
 
     def difference(self, measure, first, second):
-        """Return by how much a measure is larger for one dictionary than for another.
+        """Return the mean difference of a measure between two dictionaries, with its interval.
 
-        Fits are paired by seed: what a seed does to both does not widen the interval.
+        Fits are paired by seed, so variation that a seed causes in both does not widen the
+        interval.
 
         Parameters
         ----------
         measure : str
-            A column of the table.
+            Column of the table.
         first, second : str or (str, int)
             Names of records, as for ``table[name]``.
 
         Returns
         -------
         (float, float, float)
-            The mean difference, and the bounds of its 95 % Student interval over seeds; nan
-            for bounds where both were fitted once.
+            Mean of `first` minus `second`, and the bounds of its 95 % Student interval over seeds;
+            the bounds are nan if both were fitted once.
 
         Raises
         ------
         KeyError
-            If there is no such record or measure.
+            If a record or the measure does not exist.
         ValueError
             If the two were fitted a different number of times, each more than once.
         """
@@ -81,15 +82,15 @@ class ComparisonTable:
             at = next(i for i, record in enumerate(self.records) if record is self[name])
             runs = [self.records[at]] if self.runs is None else self.runs[at]
             if measure not in runs[0]:
-                raise KeyError(f"{measure!r} is no measure; there are {', '.join(runs[0])}")
+                raise KeyError(f"{measure!r} is not a measure; use one of {', '.join(runs[0])}")
             sides.append([run[measure] for run in runs])
         n_runs = max(map(len, sides))
-        # What was fitted once is the same for every seed.
+        # A dictionary fitted once is the same for every seed.
         sides = [side * n_runs if len(side) == 1 else side for side in sides]
         if len(sides[0]) != len(sides[1]):
             raise ValueError(
-                f"{first!r} was fitted {len(sides[0])} times and {second!r} {len(sides[1])}; "
-                f"compare them with equal n_seeds"
+                f"{first!r} was fitted {len(sides[0])} times but {second!r} {len(sides[1])} times; "
+                f"compare them with the same n_seeds"
             )
         values = [a - b for a, b in zip(*sides, strict=True)]
         return sum(values) / n_runs, *mean_interval(values)
@@ -105,12 +106,12 @@ class ComparisonTable:
         return len(self.records)
 
     def to_frame(self):
-        """Return the table as a data frame; this needs pandas.
+        """Return the table as a pandas DataFrame. Requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by dictionary, and by `n_active` where there are several.
+            Indexed by dictionary and, if there are several, by `n_active`.
         """
         import pandas as pd
 
@@ -148,49 +149,52 @@ class ComparisonTable:
 
 
 def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1, scorers=()):
-    r"""Measure dictionaries on the same rows.
+    r"""Compare dictionaries on the same rows.
 
     Parameters
     ----------
     dictionaries : dict of str to estimator
-        Anything with `components_`, `transform` and `inverse_transform` once fitted. Fitted
-        ones are used as they are; of unfitted ones a clone is fitted on `train`.
+        Dictionaries by name: any estimator with `components_`, `transform` and
+        `inverse_transform` once fitted. Fitted dictionaries are used as they are; unfitted ones
+        are cloned and fitted on `train`.
     train : array-like of shape (n_samples, n_features) or None
-        Rows to fit on; None if all are fitted.
+        Rows to fit on; None if all dictionaries are fitted.
     test : array-like of shape (n_samples, n_features)
-        Rows to measure on.
+        Rows to evaluate on.
     n_active : int, list of int or None, default=None
-        If given, each row keeps only its so many strongest codes, ranked by absolute code
-        times the length of its atom, so that methods compare at equal sparsity. A list gives
-        a record for each dictionary and number, with one fit and one pass over the rows.
+        Number of strongest codes to keep on each row, ranked by absolute code times the length of
+        the decoder direction, so that dictionaries are compared at equal sparsity. None keeps all
+        codes. A list gives one record per dictionary and number, from one fit and one pass over
+        the rows.
     n_seeds : int, default=1
-        Fits of each unfitted dictionary that has a `random_state`, with the seeds 0, 1, ...;
-        measures are then means over seeds.
+        Number of fits of each unfitted dictionary that has a `random_state`, with seeds 0, 1,
+        ...; measures are then averaged over seeds.
     scorers : list or dict of scorers, default=()
-        More to measure on `test`, such as `skdict.interpretation.InterpretabilityScorer`: called
-        with a fitted dictionary and the rows, a scorer gives a number; its method `measure`,
-        where it has one, a dict of them. With `n_active` the dictionary is cut to its strongest
-        codes. The names of a dict stand before those of the measures.
+        Further measures on `test`, such as `skdict.interpretation.InterpretabilityScorer`. A
+        scorer is called with a fitted dictionary and the rows and returns a number. If it has a
+        method `measure`, that method is called instead and returns a dict of numbers. With
+        `n_active`, scorers get the dictionary limited to its strongest codes. The key of a scorer
+        in a dict names its number, or precedes the names that `measure` returns.
 
     Returns
     -------
     ComparisonTable
-        For each dictionary `n_components`; `fvu`, the fraction of variance unexplained;
-        `fvu_inliers`, the same without the rows whose norm, once centred, is more than eight times
-        the median (not shown in print where there is none);
-        `l0`, non-zero codes a row; `n_dead`, features that fire on no row; `density`, the
-        median share of rows that a feature fires on. With a list also `n_active`. With several
-        seeds also `fvu_low` and `fvu_high`, the 95 % interval of the mean FVU over them (see
-        Notes); nan where nothing is random, or fitted already.
+        For each dictionary: `n_components`; `fvu`, the fraction of variance unexplained;
+        `fvu_inliers`, the same without rows whose norm after centring exceeds eight times the
+        median (not printed if there are none); `l0`, the mean number of non-zero codes per row;
+        `n_dead`, the number of features that fire on no row; `density`, the median over features
+        of the share of rows on which they fire. With a list, also `n_active`. With several seeds,
+        also `fvu_low` and `fvu_high`, the 95 % interval of the mean FVU over seeds (see Notes);
+        nan for dictionaries that are not random or already fitted.
 
     Raises
     ------
     TypeError
-        If an estimator is no dictionary, or the rows are sparse.
+        If an estimator is not a dictionary, a scorer is not callable, or the rows are sparse.
     ValueError
-        If there is no dictionary, one is unfitted and `train` is None, `n_active` or `n_seeds`
-        is below 1, a list of `n_active` is empty or names one twice, two scorers give measures
-        of one name, or the test rows do not vary, are not finite or not two-dimensional.
+        If there is no dictionary, one is unfitted and `train` is None, `n_active` or `n_seeds` is
+        below 1, a list of `n_active` is empty or has duplicates, two scorers return measures of
+        the same name, or the test rows do not vary, are not finite or are not two-dimensional.
 
     Notes
     -----
@@ -199,8 +203,9 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
 
     .. math:: m \pm t_{n-1,\,0.975} \; s / \sqrt{n},
 
-    with :math:`t` the quantile of Student's distribution. It tells how far other seeds would
-    move the mean, not other rows; with three seeds :math:`t` is 4.30, so the interval is wide.
+    with :math:`t` the quantile of Student's distribution. It describes how much the mean would vary
+    with other seeds, not with other rows. With three seeds :math:`t` is 4.30, so the interval is
+    wide.
 
     Examples
     --------
@@ -239,7 +244,7 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
 
 
 def _check_scorers(scorers):
-    """Return scorers as a list of (what stands before their measures, scorer)."""
+    """Return scorers as a list of (name or None, scorer)."""
     named = isinstance(scorers, dict)
     if not named and not isinstance(scorers, (list, tuple)):
         raise TypeError(
@@ -249,12 +254,14 @@ def _check_scorers(scorers):
     items = list(scorers.items()) if named else [(None, scorer) for scorer in scorers]
     for _, scorer in items:
         if not callable(scorer):
-            raise TypeError(f"{scorer!r} is no scorer; pass callables (dictionary, rows) -> number")
+            raise TypeError(
+                f"{scorer!r} is not a scorer; pass callables (dictionary, rows) -> number"
+            )
     return items
 
 
 def _measure(fitted, test, cuts, scorers):
-    """Return the measures of a fitted dictionary at each cut, those of scorers among them."""
+    """Return the measures of a fitted dictionary at each cut, including those of scorers."""
     measures = measure_at_cuts(fitted, test, cuts)
     for cut, record in zip(cuts, measures, strict=True):
         dictionary = fitted
@@ -265,10 +272,10 @@ def _measure(fitted, test, cuts, scorers):
             for key, value in _score(name, scorer, dictionary, test).items():
                 if key in scored:
                     raise ValueError(
-                        f"two scorers measure {key!r}; pass scorers as a dict of names to them"
+                        f"two scorers return {key!r}; pass scorers as a dict with distinct names"
                     )
                 scored[key] = value
-        # A count of the table is over all test rows, that of a scorer over some of them.
+        # The table's own measures win: they use all test rows, a scorer may use only some.
         record.update({key: value for key, value in scored.items() if key not in record})
     return measures
 
@@ -281,22 +288,25 @@ def _score(name, scorer, dictionary, test):
 
 
 def _check_cuts(cuts):
-    """Return numbers of codes a row, checked; [None] for no cut."""
+    """Return the checked numbers of codes per row; [None] keeps all codes."""
     if cuts == [None]:
         return cuts
     for cut in cuts:
         check_number("n_active", cut, low=1, integer=True)
     if not cuts or len(set(cuts)) < len(cuts):
-        raise ValueError(f"n_active={cuts}; pass at least one number, each once")
+        raise ValueError(
+            f"n_active={cuts} is empty or has duplicates; pass at least one number, each once"
+        )
     return [int(cut) for cut in cuts]
 
 
 def _fitted(name, dictionary, train, n_seeds):
-    """Yield the fitted dictionary, or one for each seed where there is anything random."""
+    """Yield the fitted dictionary, or one fit per seed if it has a random state."""
     if not is_fitted(dictionary):
         if train is None:
             raise ValueError(
-                f"{name!r} is not fitted; pass rows to fit it on as train, or a fitted one"
+                f"{name!r} is not fitted and train is None; pass rows as train, or a fitted "
+                f"dictionary"
             )
         named = [key for key in dictionary.get_params() if key.split("__")[-1] == "random_state"]
         if n_seeds > 1 and named:
@@ -312,12 +322,12 @@ def mean_interval(values):
     Parameters
     ----------
     values : sequence of float
-        Independent measures.
+        Independent measurements.
 
     Returns
     -------
     (float, float)
-        Mean minus and plus ``t * s / sqrt(n)``, as in `compare_dictionaries`.
+        Mean minus and plus ``t * s / sqrt(n)``, see `compare_dictionaries`.
     """
     n = len(values)
     if n < 2:
@@ -338,6 +348,6 @@ def _summary(runs, n_seeds):
 
 
 def _mean(values):
-    """Return the mean of values; a whole number stays one where they agree."""
+    """Return the mean of values; equal values are returned unchanged, so ints stay ints."""
     values = list(values)
     return values[0] if len(set(values)) == 1 else sum(values) / len(values)

@@ -1,25 +1,26 @@
-"""Pearson's correlation: of two arrays, and of many sparse columns from running sums."""
+"""Pearson correlation of two arrays, and of many sparse columns from running sums."""
 
 import numpy as np
 
-# Variance below this share of the mean square is none: sums in float64 are no more exact.
+# Below this share of the mean square, variance is rounding error of float64 sums.
 NO_VARIANCE = 1e-11
 
 
 def pearson(a, b, weights=None):
-    """Return Pearson's correlation of two sequences, in float64.
+    """Return the Pearson correlation of two sequences, computed in float64.
 
     Parameters
     ----------
     a, b : array-like of shape (n,)
         Paired values.
     weights : array-like of shape (n,) or None, default=None
-        Weight of each pair, at least 0; None weights all alike.
+        Non-negative weight of each pair. None weights all pairs equally.
 
     Returns
     -------
     float
-        Between -1 and 1; nan if the variance of either side is at most 1e-11 of its mean square.
+        Correlation between -1 and 1; nan if the variance of either sequence is at most 1e-11 of
+        its mean square.
     """
     sides = [np.asarray(side, dtype=np.float64) for side in (a, b)]
     if weights is None:
@@ -41,14 +42,14 @@ def pearson(a, b, weights=None):
 
 
 class CorrelationSums:
-    """The sums that the correlation of each feature's predictions and codes follows from.
+    """Running sums for the correlation of each feature's predictions and codes.
 
-    Tokens are pooled: it is one correlation over all tokens, not a mean over windows.
+    Tokens are pooled: each feature has one correlation over all tokens, not a mean over windows.
 
     Parameters
     ----------
     n_features : int
-        Columns.
+        Number of features, one per column.
     """
 
     def __init__(self, n_features):
@@ -56,14 +57,14 @@ class CorrelationSums:
         self._sums = {name: np.zeros(n_features) for name in ("c", "cc", "s", "ss", "sc")}
 
     def update(self, predictions, codes, where=None):
-        """Take in tokens.
+        """Update the sums with tokens.
 
         Parameters
         ----------
         predictions, codes : csr_array of shape (n_tokens, n_features)
-            What is compared.
+            Predicted and actual codes.
         where : csr_array of bool of shape (n_tokens, n_features) or None
-            The tokens that count for each feature; None for all.
+            Tokens that count for each feature. None counts all tokens.
         """
         if where is None:
             self.n += codes.shape[0]
@@ -77,11 +78,11 @@ class CorrelationSums:
         self._sums["sc"] += _column_sums(predictions.multiply(codes))
 
     def varies(self):
-        """Return whether the codes of each feature vary."""
+        """Return a flag for each feature, True if its codes vary."""
         return self._variance("c", "cc") > 0
 
     def correlation(self):
-        """Return Pearson's correlation of each feature, nan where either side is constant."""
+        """Return the Pearson correlation of each feature; nan if either side is constant."""
         with np.errstate(divide="ignore", invalid="ignore"):
             variances = self._variance("c", "cc") * self._variance("s", "ss")
             covariance = self._sums["sc"] - self._sums["s"] * self._sums["c"] / self.n

@@ -1,4 +1,4 @@
-"""How much of the rows a reconstruction misses."""
+"""Measure the error and the bias of reconstructions."""
 
 import numpy as np
 
@@ -8,30 +8,30 @@ from skdict.decomposition import moments_of
 
 
 def reconstruction_bias(X, X_hat):
-    r"""Return by how much reconstructions fall short, as the factor on what they should be.
+    r"""Return the relative size of reconstructions, which shrinkage of codes lowers below 1.
 
     .. math:: \frac{\sum_i \|\hat x_i - \mu\|^2}{\sum_i (x_i - \mu) \cdot (\hat x_i - \mu)}
 
-    with :math:`\mu` the mean of X. Below 1 where a penalty pulls codes down: dividing by it is
-    the rescaling that would lower the squared error most.
+    with :math:`\mu` the mean of X. The value is below 1 if a penalty shrinks the codes; dividing
+    the centred reconstructions by it is the rescaling that lowers the squared error most.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Rows: an array, a memory map or `Activations`.
     X_hat : array-like of shape (n_samples, n_features)
-        Their reconstruction.
+        Reconstruction of the rows.
 
     Returns
     -------
     float
-        1 for a perfect reconstruction; nan where reconstructions are all the mean, or have
-        nothing in common with the rows.
+        1 for a perfect reconstruction; nan if all reconstructions are the mean or are
+        uncorrelated with the rows.
 
     Raises
     ------
     ValueError
-        As `fvu`.
+        If the shapes differ, a value is not finite or the rows of X do not vary.
 
     Examples
     --------
@@ -53,24 +53,24 @@ def reconstruction_bias(X, X_hat):
 
 
 def fvu(X, X_hat):
-    r"""Return the fraction of variance unexplained.
+    r"""Return the fraction of variance unexplained (FVU).
 
     .. math:: \mathrm{FVU} = \frac{\sum_i \|x_i - \hat x_i\|^2}{\sum_i \|x_i - \mu\|^2}
 
-    with both sums over all rows, in float64, block by block, and :math:`\mu` the mean of X:
-    1 minus scikit-learn's ``r2_score(..., multioutput="variance_weighted")``.
+    with :math:`\mu` the mean of X. Both sums run over all rows, in float64 and block by block. The
+    result is 1 minus scikit-learn's ``r2_score(..., multioutput="variance_weighted")``.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Rows: an array, a memory map or `Activations`.
     X_hat : array-like of shape (n_samples, n_features)
-        Their reconstruction.
+        Reconstruction of the rows.
 
     Returns
     -------
     float
-        0 for a perfect reconstruction, 1 for the mean row.
+        0 for a perfect reconstruction, 1 if every row is reconstructed as the mean.
 
     Raises
     ------
@@ -95,17 +95,17 @@ def fvu(X, X_hat):
 
 
 def _measured(X, X_hat):
-    """Return both as rows, and the moments of the first, or say what is wrong with them."""
+    """Return both arrays as rows, and the moments of X; raise ValueError if they do not fit."""
     X, X_hat = as_rows(X), as_rows(X_hat)
     if X.shape != X_hat.shape:
         raise ValueError(
-            f"X has shape {tuple(X.shape)} and X_hat {tuple(X_hat.shape)}; pass two arrays of "
-            f"one shape (n_rows, width)"
+            f"X has shape {tuple(X.shape)} but X_hat has shape {tuple(X_hat.shape)}; pass two "
+            f"arrays of the same shape (n_rows, width)"
         )
     moments = moments_of(X)
     if moments.squared_deviations == 0:
         raise ValueError(
-            f"the {moments.n_rows} rows of X do not vary, so FVU is not defined; pass at "
+            f"the {moments.n_rows} rows of X do not vary, so the FVU is undefined; pass at "
             f"least two different rows"
         )
     return X, X_hat, moments

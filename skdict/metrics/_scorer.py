@@ -1,26 +1,26 @@
-"""A scorer for searches: every measure of a dictionary from one pass."""
+"""Scorer for searches: all measures of a dictionary from one pass over the rows."""
 
 from skdict._validation import check_number
 from skdict.decomposition import measure_dictionary
 
 
 class DictionaryScorer:
-    """Score a fitted dictionary, for `scoring=` of scikit-learn's searches.
+    """Scorer of fitted dictionaries, for `scoring` in scikit-learn's searches.
 
-    It returns all measures at once, so that each fold is encoded once. A search with several
-    measures needs `refit=`: one of the rules beside this class, or ``"score"``, which is
-    1 - FVU and always prefers the smallest alpha.
+    It returns all measures at once, so that each fold is encoded only once. A search with several
+    measures needs `refit`: a rule such as `sparsest_within`, or ``"score"``, which is 1 - FVU and
+    always prefers the smallest alpha.
 
     Parameters
     ----------
     n_active : int or None, default=None
-        If given, each row keeps only its so many strongest codes.
+        Number of strongest codes to keep on each row. None keeps all codes.
 
     See Also
     --------
-    sparsest_within : The rule for a budget of FVU.
-    nearest_l0 : The rule for a number of active codes.
-    knee : The rule without a number.
+    sparsest_within : Refit rule that chooses the sparsest candidate within a budget of FVU.
+    nearest_l0 : Refit rule that chooses the candidate nearest to a target L0.
+    knee : Refit rule that chooses the knee of the curve and needs no number.
 
     Examples
     --------
@@ -42,27 +42,27 @@ class DictionaryScorer:
         self.n_active = n_active
 
     def __call__(self, estimator, X, y=None):
-        """Measure an estimator.
+        """Measure a fitted dictionary on rows.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted dictionary, or a Pipeline that ends in one. Steps up to the last that has
-            no `inverse_transform` (texts to activations) only make the rows.
+            Fitted dictionary, or a Pipeline that ends in one. Steps up to the last one without
+            `inverse_transform` (such as texts to activations) only produce the rows.
         X : array-like
-            Rows, or what the Pipeline takes.
+            Rows, or the input of the Pipeline.
         y : None
             Ignored.
 
         Returns
         -------
         dict of str to float
-            `score` (1 - FVU), `fvu`, `l0`, `n_dead`, `density`, `n_components`.
+            Measures `score` (1 - FVU), `fvu`, `l0`, `n_dead`, `density` and `n_components`.
 
         Raises
         ------
         TypeError
-            If the estimator is no dictionary.
+            If the estimator is not a dictionary.
         ValueError
             If `n_active` is below 1, or the rows do not vary or are not finite.
         """
@@ -77,13 +77,7 @@ class DictionaryScorer:
 
 
 def split_rows(estimator, X):
-    """Return the dictionary in an estimator, and the rows that it is about.
-
-    Raises
-    ------
-    TypeError
-        If the last step of a Pipeline is no dictionary.
-    """
+    """Return the dictionary in an estimator, and the rows to evaluate it on."""
     steps = getattr(estimator, "steps", [])
     making = [
         i

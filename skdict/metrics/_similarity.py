@@ -1,4 +1,4 @@
-"""How alike the directions of two dictionaries are."""
+"""Compare the directions of two dictionaries by cosine similarity."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -10,24 +10,24 @@ CHUNK_ROWS = 4096
 
 
 def max_cosine_similarity(components, reference):
-    """Return, for each row of `components`, its largest cosine with any row of `reference`.
+    """Return the largest cosine of each row of `components` with any row of `reference`.
 
     Parameters
     ----------
     components : array-like of shape (m, n_features)
-        Directions, of any length.
+        Directions of any length.
     reference : array-like of shape (k, n_features)
-        Directions, of any length.
+        Directions of any length.
 
     Returns
     -------
     ndarray of shape (m,), dtype float64
-        Signed cosines; a zero row has cosine 0 with everything.
+        Signed cosines. A zero row has cosine 0 with every direction.
 
     Raises
     ------
     ValueError
-        If the widths differ or either has no row.
+        If the widths differ or either array has no rows.
 
     Examples
     --------
@@ -43,27 +43,29 @@ def max_cosine_similarity(components, reference):
 
 
 def mean_max_cosine_similarity(components, reference):
-    """Return the mean over rows of `components` of their best cosine with `reference` (MMCS).
+    """Return the mean max cosine similarity (MMCS) of `components` with `reference`.
 
-    It is not symmetric: against a planted truth, ``(components, truth)`` asks whether what
-    was learned is true, ``(truth, components)`` whether what is true was learned.
+    The measure is not symmetric. With planted features as truth, ``(components, truth)`` measures
+    how many learned directions are true, and ``(truth, components)`` how many true directions were
+    learned.
 
     Parameters
     ----------
     components : array-like of shape (m, n_features)
-        Directions.
+        Directions of any length.
     reference : array-like of shape (k, n_features)
-        Directions.
+        Directions of any length.
 
     Returns
     -------
     float
-        Between -1 and 1; 1 if each row has its like in `reference`.
+        Mean over rows of `components`, between -1 and 1; 1 if each row is parallel to some row of
+        `reference`.
 
     Raises
     ------
     ValueError
-        If the widths differ or either has no row.
+        If the widths differ or either array has no rows.
 
     References
     ----------
@@ -81,24 +83,24 @@ def mean_max_cosine_similarity(components, reference):
 
 
 def matched_cosine_similarity(components, reference):
-    """Return the cosines of the best one-to-one matching (Hungarian).
+    """Return the cosines of the best one-to-one matching (Hungarian algorithm).
 
     Parameters
     ----------
     components : array-like of shape (m, n_features)
-        Directions.
+        Directions of any length.
     reference : array-like of shape (k, n_features)
-        Directions.
+        Directions of any length.
 
     Returns
     -------
     ndarray of shape (min(m, k),), dtype float64
-        The matched cosines, in the order of the smaller dictionary's rows.
+        Cosines of the matched pairs, in the order of the rows of the smaller dictionary.
 
     Raises
     ------
     ValueError
-        If the widths differ or either has no row.
+        If the widths differ or either array has no rows.
 
     Examples
     --------
@@ -114,7 +116,7 @@ def matched_cosine_similarity(components, reference):
 
 
 def feature_recovery(components, truth, *, threshold=0.9):
-    """Return the share of planted features that some learned direction matches.
+    """Return the share of planted features that are matched by some learned direction.
 
     Parameters
     ----------
@@ -128,14 +130,14 @@ def feature_recovery(components, truth, *, threshold=0.9):
     Returns
     -------
     float
-        Between 0 and 1.
+        Share between 0 and 1.
 
     Raises
     ------
     ValueError
-        If the widths differ, either has no row, or the threshold is no cosine.
+        If the widths differ, either array has no rows, or `threshold` is outside [-1, 1].
     TypeError
-        If the threshold is not a number.
+        If `threshold` is not a number.
 
     Examples
     --------
@@ -149,12 +151,12 @@ def feature_recovery(components, truth, *, threshold=0.9):
 
 
 def unit_rows(*matrices):
-    """Return sets of directions of one width in float64 and of unit length."""
+    """Return sets of directions of equal width, in float64 and with rows of unit length."""
     arrays = [np.asarray(as_host_array(matrix), dtype=np.float64) for matrix in matrices]
     shapes = [array.shape for array in arrays]
     if any(len(s) != 2 or s[0] == 0 for s in shapes) or len({s[1] for s in shapes}) > 1:
         raise ValueError(
-            f"directions have shapes {' and '.join(map(str, shapes))}; pass arrays of shape "
-            f"(n_directions, width) with one width"
+            f"directions have shapes {' and '.join(map(str, shapes))}; pass non-empty arrays of "
+            f"shape (n_directions, width) with the same width"
         )
     return [normalize(array) for array in arrays]

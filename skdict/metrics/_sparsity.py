@@ -1,11 +1,11 @@
-"""How sparse codes are, and which features fire."""
+"""Measure how sparse codes are and which features fire."""
 
 from skdict._validation import check_number
 from skdict.decomposition import are_dead, firing_counts
 
 
 def l0(codes):
-    """Return the mean number of non-zero codes on a row.
+    """Return the mean number of non-zero codes per row (L0).
 
     Parameters
     ----------
@@ -15,12 +15,12 @@ def l0(codes):
     Returns
     -------
     float
-        Between 0 and `n_components`.
+        Mean number of features that fire, between 0 and `n_components`.
 
     Raises
     ------
     ValueError
-        If the codes are not two-dimensional or have no row.
+        If the codes are not two-dimensional or have no rows.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def firing_density(codes):
     Raises
     ------
     ValueError
-        If the codes are not two-dimensional or have no row.
+        If the codes are not two-dimensional or have no rows.
 
     Examples
     --------
@@ -61,15 +61,15 @@ def firing_density(codes):
 
 
 def dead_features(codes, *, min_count=1):
-    """Return which features fire on fewer than `min_count` rows.
+    """Return a flag for each feature, True if it fires on fewer than `min_count` rows.
 
     Parameters
     ----------
     codes : {array-like, sparse matrix} of shape (n_samples, n_components)
         Codes of any sign.
     min_count : int, default=1
-        Rows that a living feature fires on; Cunningham et al. (2023) count features with
-        more than 10, ``min_count=11``.
+        Minimum number of rows on which an alive feature fires. Cunningham et al. (2023) count
+        features that fire on more than 10 rows as alive, ``min_count=11``.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def dead_features(codes, *, min_count=1):
     Raises
     ------
     ValueError
-        If `min_count` is below 1, or the codes are not two-dimensional or have no row.
+        If `min_count` is below 1, or the codes are not two-dimensional or have no rows.
     TypeError
         If `min_count` is not a whole number.
 

@@ -1,4 +1,4 @@
-"""How two dictionaries agree, beside what chance would give."""
+"""Compare two dictionaries with each other and with chance."""
 
 import numpy as np
 import scipy.sparse
@@ -13,25 +13,25 @@ from skdict.metrics._similarity import (
 
 
 def capacity(components):
-    r"""Return the share of a dimension that each direction has to itself.
+    r"""Return the capacity of each direction: the share of a dimension it has to itself.
 
     .. math:: C_i = \frac{(f_i \cdot f_i)^2}{\sum_j (f_i \cdot f_j)^2}
 
     Parameters
     ----------
     components : array-like of shape (n_components, n_features)
-        Directions; their lengths do not matter.
+        Directions of any length; lengths do not affect the result.
 
     Returns
     -------
     ndarray of shape (n_components,), dtype float64
-        Between 0 and 1; the sum is at most `n_features`, and equal to it for an orthonormal
-        basis.
+        Capacities between 0 and 1. Their sum is at most `n_features`, with equality for an
+        orthonormal basis.
 
     Raises
     ------
     ValueError
-        If there is no direction.
+        If there are no directions.
 
     References
     ----------
@@ -46,33 +46,33 @@ def capacity(components):
     """
     (directions,) = unit_rows(components)
     lengths = np.square(directions).sum(axis=1)
-    # The Gram matrix squared and summed by rows, by way of the smaller (width, width) product.
+    # Row sums of the squared Gram matrix, by way of the smaller (width, width) product.
     spread = np.einsum("ij,jk,ik->i", directions, directions.T @ directions, directions)
     return np.divide(lengths**2, spread, out=np.zeros_like(spread), where=spread > 0)
 
 
 def code_correlation(codes, reference):
-    """Return, for each feature, its largest correlation with any feature of other codes.
+    """Return the largest correlation of each feature with any feature of other codes.
 
-    Two dictionaries may cut the same feature out along different directions: then they fire
-    alike and point apart.
+    Two dictionaries may represent one feature along different directions. The features then fire
+    alike although their directions differ.
 
     Parameters
     ----------
     codes : {array-like, sparse matrix} of shape (n_samples, m)
         Codes of some rows.
     reference : {array-like, sparse matrix} of shape (n_samples, k)
-        Other codes of the same rows.
+        Codes of the same rows by another dictionary.
 
     Returns
     -------
     ndarray of shape (m,), dtype float64
-        Pearson correlations over rows; 0 for a feature that never changes.
+        Pearson correlations over rows; 0 for a feature whose codes are constant.
 
     Raises
     ------
     ValueError
-        If the rows differ in number.
+        If the numbers of rows differ.
 
     Examples
     --------
@@ -86,7 +86,8 @@ def code_correlation(codes, reference):
     n_rows = first.shape[0]
     if n_rows != second.shape[0]:
         raise ValueError(
-            f"codes have {n_rows} rows and reference {second.shape[0]}; pass codes of the same rows"
+            f"codes has {n_rows} rows but reference has {second.shape[0]}; pass codes of the same "
+            f"rows"
         )
     means = [np.asarray(c.mean(axis=0)).ravel() for c in (first, second)]
     squares = [np.asarray(c.multiply(c).mean(axis=0)).ravel() for c in (first, second)]
@@ -98,31 +99,32 @@ def code_correlation(codes, reference):
 
 
 def dictionary_similarity(dictionary, reference, *, threshold=0.9, random_state=0):
-    """Return how alike two dictionaries are, both ways, beside random directions.
+    """Return the similarity of two dictionaries in both directions, and its chance level.
 
     Parameters
     ----------
     dictionary, reference : estimator or array-like of shape (n_components, n_features)
-        Fitted dictionaries, of which the atoms are compared, or directions.
+        Fitted dictionaries, whose decoder directions are compared, or directions.
     threshold : float, default=0.9
-        Cosine from which two directions count as one.
+        Smallest cosine at which two directions count as the same.
     random_state : int, RandomState instance or None, default=0
-        Seed of the random directions.
+        Seed for the random directions. Pass an int for reproducible results across calls.
 
     Returns
     -------
     dict of str to float
-        `mmcs` and `mmcs_back`, the mean best cosine from either side; `matched`, the mean of
-        the best one-to-one matching; `shared` and `shared_back`, the share of directions with
-        a like on the other side; `mmcs_random` and `mmcs_random_back`, what as many random
-        directions in place of `dictionary` would give.
+        `mmcs` and `mmcs_back`, the mean max cosine similarity of `dictionary` with `reference`
+        and of `reference` with `dictionary`; `matched`, the mean cosine of the best one-to-one
+        matching; `shared` and `shared_back`, the share of directions that have a match on the
+        other side; `mmcs_random` and `mmcs_random_back`, the chance level, with `dictionary`
+        replaced by the same number of random directions.
 
     Raises
     ------
     TypeError
-        If an estimator is no dictionary.
+        If an estimator is not a dictionary.
     ValueError
-        If the widths differ or the threshold is no cosine.
+        If the widths differ or `threshold` is outside [-1, 1].
 
     Examples
     --------
@@ -150,24 +152,26 @@ def dictionary_similarity(dictionary, reference, *, threshold=0.9, random_state=
 
 
 def stability(dictionaries):
-    """Return how alike dictionaries of several seeds are, by one-to-one matching.
+    """Return the similarity of each pair of dictionaries, such as fits with several seeds.
+
+    Directions are matched one to one.
 
     Parameters
     ----------
     dictionaries : list of estimator or array-like
-        At least two fitted dictionaries or sets of directions, of one width.
+        At least two fitted dictionaries or sets of directions, all of the same width.
 
     Returns
     -------
     ndarray of shape (n_dictionaries, n_dictionaries), dtype float64
-        Mean matched cosine of each pair; ones on the diagonal.
+        Mean matched cosine of each pair, with ones on the diagonal.
 
     Raises
     ------
     TypeError
-        If an estimator is no dictionary.
+        If an estimator is not a dictionary.
     ValueError
-        If there are fewer than two, or the widths differ.
+        If there are fewer than two dictionaries, or the widths differ.
 
     Examples
     --------
@@ -178,7 +182,7 @@ def stability(dictionaries):
     """
     sets = [_directions(dictionary) for dictionary in dictionaries]
     if len(sets) < 2:
-        raise ValueError(f"{len(sets)} dictionary given; pass at least two to compare")
+        raise ValueError(f"dictionaries has length {len(sets)}; pass at least two to compare")
     result = np.eye(len(sets))
     for i, first in enumerate(sets):
         for j in range(i):

@@ -140,7 +140,7 @@ def test_where_ablation_does_no_damage_there_is_nothing_to_recover(pair):
         ({"skip_first": -1}, ValueError, "skip_first"),
         ({"model": build("llama")}, TypeError, "without its tokenizer"),
         ({"model": (build("bert"), tiny_tokenizer("bos"))}, TypeError, "no logits"),
-        ({"hook_point": "mlp_act.1"}, ValueError, "32 wide"),
+        ({"hook_point": "mlp_act.1"}, ValueError, "width 32"),
     ],
 )
 def test_bad_input(pair, rows, options, kind, message):

@@ -59,7 +59,7 @@ def test_splitting_wants_both_direction_and_firing():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="with one width"):
+    with pytest.raises(ValueError, match="with the same width"):
         nearest_features(np.eye(3), np.eye(4))
     with pytest.raises(ValueError, match="n_neighbors=0"):
         nearest_features(np.eye(3), n_neighbors=0)

@@ -92,10 +92,10 @@ def test_graph_holds_the_tables(model, byte_tokenizer, dictionaries):
     ("changes", "error", "message"),
     [
         ({"target": ("resid_post.2", 12)}, ValueError, "contains 12, which does not exist"),
-        ({"target": ("resid_post.0", 1)}, ValueError, "lowest place"),
+        ({"target": ("resid_post.0", 1)}, ValueError, "lowest hook point"),
         ({"target": ("mlp_out.0", 1)}, ValueError, "without a dictionary"),
         ({"target": 3}, TypeError, "hook point, feature"),
-        ({"dictionaries": {}}, ValueError, "two at least"),
+        ({"dictionaries": {}}, ValueError, "at least two"),
         ({"n_parents": 0}, ValueError, "n_parents"),
         ({"texts": "one"}, TypeError, "list of texts"),
     ],

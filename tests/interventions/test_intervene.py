@@ -5,11 +5,22 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import NMF, PCA, FastICA
+from sklearn.exceptions import NotFittedError
 
 from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.decomposition import TopKDictionary, to_torch
-from skdict.interventions import Ablate, Patch, Project, Reconstruct, Steer, intervene
+from skdict.interventions import (
+    LEACE,
+    Ablate,
+    FeatureEraser,
+    Patch,
+    Project,
+    Reconstruct,
+    Steer,
+    intervene,
+)
 from skdict.models import capture, find_hook_point, hook_points
 from tests.conftest import build
 
@@ -209,7 +220,7 @@ def test_positions(model, dictionaries):
 
     assert moved(None) == [[0, 1, 1, 1, 1, 1]] * 2
     assert moved([0, 4]) == [[1, 0, 0, 0, 1, 0]] * 2
-    with pytest.raises(ValueError, match=r"positions names \[99\]"):
+    with pytest.raises(ValueError, match=r"positions contains \[99\]"):
         moved([0, 4, 99])
     assert moved([]) == [[0] * 6] * 2
     flags = np.array([[1, 0, 0, 1], [0, 1, 0, 0]], dtype=bool)
@@ -262,6 +273,77 @@ def test_blocks_nest_over_places_and_at_one(model, dictionaries):
     assert hooks_of(fresh) == []
 
 
+class Mirror(TransformerMixin, BaseEstimator):
+    """A custom eraser: reflect rows in their mean."""
+
+    def fit(self, X, y=None):
+        self.mean_ = X.mean(axis=0)
+        return self
+
+    def transform(self, X):
+        return 2 * self.mean_ - X
+
+
+@pytest.fixture(scope="module")
+def erasers(rows):
+    z = (rows[:, 0] > np.median(rows[:, 0])).astype(int)
+    features = FeatureEraser(RandomDictionary(40, random_state=0), 2)
+    return [eraser.fit(rows, z) for eraser in (LEACE(), features, Mirror())]
+
+
+@pytest.mark.parametrize("positions", [None, [0, 4], [], np.eye(2, 6, 1, dtype=bool)])
+def test_a_fitted_eraser_edits_the_tokens_that_an_edit_does(
+    model, dictionaries, erasers, positions
+):
+    x, neurons = read(model, IDS), dictionaries["neurons"]
+    with intervene(model, POINT, neurons, Steer(range(16), 9.0), positions=positions):
+        edited = (read(model, IDS) != x).any(dim=-1)
+    for eraser in erasers:
+        erased = torch.from_numpy(eraser.transform(x.reshape(-1, 16).numpy())).reshape(x.shape)
+        expected = torch.where(edited[..., None], erased, x)
+        assert not torch.equal(erased, x)
+        for dictionary in (None, neurons):
+            with intervene(model, POINT, dictionary, eraser, positions=positions):
+                got = read(model, IDS)
+            torch.testing.assert_close(got, expected, atol=1e-6, rtol=1e-6, msg=repr(eraser))
+            assert torch.equal(got[~edited], x[~edited])
+    assert hooks_of(model) == []
+
+
+def test_erasers_nest_with_edits_and_generate(model, dictionaries, erasers):
+    leace, neurons = erasers[0], dictionaries["neurons"]
+    x = read(model, IDS)
+    with (
+        intervene(model, POINT, neurons, Steer(0, 3.0)),
+        intervene(model, POINT, None, leace),
+    ):
+        got = read(model, IDS)[:, 1:]
+    # The outer block edits first, and the inner one erases what it returns.
+    step = torch.tensor([3.0] + [0.0] * 15)
+    steered = (x[:, 1:] + step).reshape(-1, 16).numpy()
+    expected = torch.from_numpy(leace.transform(steered)).reshape(got.shape)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+    options = {"max_new_tokens": 4, "do_sample": False, "pad_token_id": 0}
+    with intervene(model, POINT, None, leace):
+        cached, plain = (model.generate(IDS, use_cache=use, **options) for use in (True, False))
+    assert torch.equal(cached, plain)
+
+
+@pytest.mark.parametrize("eraser", [LEACE(), FeatureEraser(IdentityDictionary()), Mirror()])
+@pytest.mark.parametrize("with_dictionary", [True, False])
+def test_an_unfitted_eraser_is_refused_before_the_model_runs(
+    model, dictionaries, eraser, with_dictionary
+):
+    dictionary = dictionaries["neurons"] if with_dictionary else None
+    name = type(eraser).__name__
+    with pytest.raises(
+        NotFittedError, match=rf"(?s){name}\(.*is not fitted.*fit it on activations"
+    ):
+        with intervene(model, POINT, dictionary, eraser):
+            pytest.fail("the block was entered")
+    assert hooks_of(model) == []
+
+
 def test_gradients_pass(model, dictionaries):
     value = torch.zeros((), requires_grad=True)
     with intervene(model, POINT, dictionaries["pca"], lambda codes: codes + value):
@@ -284,7 +366,7 @@ def test_half_precision_is_left_alone_and_edited(dictionaries):
 FAULTS = {
     "no such place": ({"hook_point": "resid_post.9"}, ValueError, "not found"),
     "place of a wrong kind": ({"hook_point": 3}, TypeError, "hook_point"),
-    "wrong width": ({"dictionary": "narrow"}, ValueError, "16 wide.*width 5"),
+    "wrong width": ({"dictionary": "narrow"}, ValueError, "width 16 but.*width 5"),
     "no dictionary": ({"dictionary": object()}, TypeError, "no components_"),
     "no such feature": ({"edit": Ablate([1, 16])}, ValueError, "features contains 16, which does"),
     "negative feature": ({"edit": Ablate(-1)}, ValueError, "does not exist"),
@@ -294,11 +376,16 @@ FAULTS = {
     "class for an edit": ({"edit": Ablate}, TypeError, "edit="),
     "edit of a wrong shape": ({"edit": lambda c: c[..., 1:]}, ValueError, "returned shape"),
     "edit without a result": ({"edit": lambda c: None}, ValueError, "returned NoneType"),
+    "class of an eraser": ({"edit": LEACE}, TypeError, "edit="),
     "edit with NaN": ({"edit": lambda c: c * torch.nan}, ValueError, "NaN or infinite"),
     "edit with infinity": ({"edit": lambda c: c + torch.inf}, ValueError, "NaN or infinite"),
     "edit that fails": ({"edit": lambda c: 1 / 0}, ZeroDivisionError, "division"),
     "other run of a wrong width": ({"edit": Patch(torch.zeros(2, 6, 4))}, ValueError, "width 4"),
-    "other run of other texts": ({"edit": Patch(torch.zeros(3, 6, 16))}, ValueError, "of 3 texts"),
+    "other run of other texts": (
+        {"edit": Patch(torch.zeros(3, 6, 16))},
+        ValueError,
+        "from 3 texts",
+    ),
     "other run too short": (
         {"edit": Patch(torch.zeros(2, 4, 16)), "error": "target"},
         ValueError,
@@ -312,11 +399,16 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_bad_input_is_told_and_leaves_no_hook(model, dictionaries, rows, fault):
+# Every fault that does not concern the edit itself is refused for an eraser as well.
+CASES = [(fault, False) for fault in FAULTS]
+CASES += [(fault, True) for fault, (changed, *_) in FAULTS.items() if "edit" not in changed]
+
+
+@pytest.mark.parametrize(("fault", "erasing"), CASES)
+def test_bad_input_is_told_and_leaves_no_hook(model, dictionaries, rows, erasers, fault, erasing):
     changed, kind, message = FAULTS[fault]
-    options = {"dictionary": dictionaries["neurons"], "hook_point": POINT, "edit": Ablate(0)}
-    options |= changed
+    options = {"dictionary": dictionaries["neurons"], "hook_point": POINT}
+    options |= {"edit": erasers[0] if erasing else Ablate(0)} | changed
     if options["dictionary"] == "narrow":
         options["dictionary"] = PCA(2).fit(rows[:, :5])
     point, dictionary, edit = (options.pop(k) for k in ("hook_point", "dictionary", "edit"))
@@ -325,6 +417,13 @@ def test_bad_input_is_told_and_leaves_no_hook(model, dictionaries, rows, fault):
         model(IDS)
     assert hooks_of(model) == []
     assert torch.equal(logits(model, IDS), plain)
+
+
+def test_an_eraser_keeps_no_error_apart(model, dictionaries, erasers):
+    for dictionary in (None, dictionaries["neurons"]):
+        with pytest.raises(ValueError, match=r"error='drop' .*use error='keep'"):
+            with intervene(model, POINT, dictionary, erasers[0], error="drop"):
+                pytest.fail("the block was entered")
 
 
 def test_edits_check_what_they_are_given():

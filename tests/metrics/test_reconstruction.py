@@ -58,7 +58,7 @@ def test_bias_is_the_factor_of_shrinkage(rows, factor):
 
 
 def test_bad_input(rows):
-    with pytest.raises(ValueError, match=r"\(500, 6\) and X_hat \(499, 6\)"):
+    with pytest.raises(ValueError, match=r"\(500, 6\) but X_hat has shape \(499, 6\)"):
         fvu(rows, rows[1:])
     rows[3, 1] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN: first at row 3, column 1"):

@@ -63,7 +63,7 @@ def test_zero_rows_are_like_nothing():
 
 def test_bad_input(directions):
     first, second = directions
-    with pytest.raises(ValueError, match="one width"):
+    with pytest.raises(ValueError, match="the same width"):
         max_cosine_similarity(first, second[:, :5])
     with pytest.raises(ValueError, match="directions have shapes"):
         mean_max_cosine_similarity(first[:0], second)

@@ -43,7 +43,7 @@ def test_correlation_equals_numpy():
             code_correlation(kind(first), kind(second)), full.max(axis=1), atol=1e-9
         )
     assert code_correlation(first, second)[3] == pytest.approx(1)
-    with pytest.raises(ValueError, match="200 rows and reference 199"):
+    with pytest.raises(ValueError, match="200 rows but reference has 199"):
         code_correlation(first, second[1:])
 
 
@@ -71,7 +71,7 @@ def test_chance_is_what_random_directions_give(directions):
 
 
 def test_bad_input(directions):
-    with pytest.raises(ValueError, match="one width"):
+    with pytest.raises(ValueError, match="the same width"):
         dictionary_similarity(directions, directions[:, :5])
     with pytest.raises(ValueError, match="pass at least two"):
         stability([directions])

@@ -225,6 +225,6 @@ def test_a_pass_that_ended_early_says_nothing_of_the_next(llama):
 
 def test_positions_outside_the_texts_are_refused(llama):
     for positions, named in (([2, 6], "6"), (np.ones((1, 9), bool), "6, 7, 8")):
-        with pytest.raises(ValueError, match=rf"positions names \[{named}\]"):
+        with pytest.raises(ValueError, match=rf"positions contains \[{named}\]"):
             steered(llama, lambda: llama(UNPADDED), positions=positions)
     steered(llama, lambda: llama(UNPADDED), positions=[5])

@@ -1,1 +1,1 @@
-"""Concept erasure: edit activations so that probes no longer find a concept."""
+"""Concept erasure: edit activations so that probes can no longer detect a concept."""

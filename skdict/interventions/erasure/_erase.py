@@ -1,15 +1,19 @@
-"""Erasing a concept inside a running model."""
+"""Edit that erases a concept inside a running model."""
 
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from skdict._validation import is_fitted
 
 
 class Erase:
-    """Rewrite activations by a fitted eraser, on the host.
+    """Rewrite activations with a fitted eraser, on the CPU.
 
     Parameters
     ----------
     eraser : transformer
-        Fitted; its rows are as wide as those it is given.
+        Fitted transformer that keeps the shape of the rows.
     """
 
     _needs_codes = False
@@ -22,7 +26,15 @@ class Erase:
 
     def _bind(self, dictionary, error):
         if error != "keep":
-            raise ValueError(f"error={error!r} is of codes, and {self!r} edits none; use 'keep'")
+            raise ValueError(
+                f"error={error!r} applies to edits of codes but {self!r} edits activations; use "
+                f"error='keep'"
+            )
+        if isinstance(self.eraser, BaseEstimator) and not is_fitted(self.eraser):
+            raise NotFittedError(
+                f"{self!r} is not fitted, so it cannot edit activations; fit it on activations "
+                f"from the hook point first"
+            )
 
         def rewrite(x, edited, start):
             rows = x[edited].detach().cpu()
@@ -30,8 +42,9 @@ class Erase:
             erased = torch.as_tensor(self.eraser.transform(rows.numpy()))
             if erased.shape != rows.shape or not erased.isfinite().all():
                 raise ValueError(
-                    f"{self.eraser!r} gave rows of shape {tuple(erased.shape)} for "
-                    f"{tuple(rows.shape)}, or NaN; pass one that keeps their width"
+                    f"{self.eraser!r} returned rows of shape {tuple(erased.shape)} for "
+                    f"{tuple(rows.shape)}, or values that are not finite; pass an eraser that "
+                    f"returns finite rows of the same shape"
                 )
             new = x.clone()
             new[edited] = erased.to(x)

@@ -1,4 +1,4 @@
-"""What an eraser takes from probes, and what else it takes."""
+"""Compare erasers by what probes still detect and by the damage to everything else."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -33,57 +33,64 @@ def erasure_report(
     batch_size=8,
     random_state=None,
 ):
-    r"""Measure what erasers take from probes of a concept, and what damage they do beside.
+    r"""Compare erasers by probe accuracy, size of the edit and damage to other concepts.
 
-    Rows are split once; erasers and probes are fitted on one part and measured on the other.
+    Rows are split once. Erasers and probes are fitted on the training part and evaluated on the
+    test part.
 
     Parameters
     ----------
     erasers : dict of str to transformer
-        `LEACE`, `FeatureEraser` or any other transformer of rows that is fitted on X and z.
-        Fitted ones are used as they are; of unfitted ones a clone is fitted.
+        Erasers by name: `LEACE`, `FeatureEraser` or any other transformer that is fitted on X and
+        z. Fitted erasers are used as they are; unfitted ones are cloned and fitted.
     X : array-like of shape (n_samples, n_features)
-        Rows.
+        Activations.
     z : array-like of shape (n_samples,)
-        The concept to erase: a class for each row.
+        Concept to erase: one class per row.
     groups : array-like of shape (n_samples,), optional
-        Rows of one group, such as one document or name, stay on one side of the split.
+        Group of each row, such as its document or name. Rows of one group stay on the same side
+        of the split.
     other_labels : dict of str to array-like of shape (n_samples,), optional
-        Other concepts, which should stay.
+        Other concepts by name, which erasure should preserve.
     test_size : float, default=0.3
-        Share of rows, or of groups, that is measured on.
+        Share of rows, or of groups, to evaluate on.
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase), optional
-        A causal language model. If given, erasers are also run inside it, on all ordinary
-        tokens of `texts` at `hook_point`.
+        Causal language model. If given, the erasers also run inside it, at `hook_point`, on all
+        ordinary tokens of `texts`.
     hook_point : str, optional
-        Where the rows come from.
+        Hook point that X was read from. Required with `model`.
     texts : list of str, optional
-        Ordinary texts.
+        Ordinary texts to run the model on. Required with `model`.
     max_length : int, default=256
-        Tokens read of a text.
+        Maximum number of tokens read from each text.
     batch_size : int, default=8
-        Texts in a forward pass.
+        Number of texts per forward pass.
     random_state : int, RandomState instance or None, default=None
-        Seed of the split.
+        Seed for the split. Pass an int for reproducible results across calls.
 
     Returns
     -------
     list of dict
-        A record for each eraser, "none" first, which erases nothing: `eraser`; `chance`, the
-        largest share of a class among the rows measured on; `linear` and `nonlinear`, the accuracy
-        of a logistic probe and of 15 nearest neighbours, each fitted on erased rows;
-        `squared_edit`, the mean of :math:`\|r(x) - x\|^2`, and `relative_edit`, that divided by
-        the mean of :math:`\|x - \mu\|^2`; for each other label the accuracy of a logistic probe,
-        and its chance as ``<name>_chance``; and with a model, `kl_divergence` from the model
-        itself and `cross_entropy_increase`, in nats per token.
+        One record per eraser, after a first record "none" that erases nothing. Its keys are
+        `eraser`; `chance`, the share of the largest class among the test rows; `linear` and
+        `nonlinear`, the accuracy of a logistic probe and of 15 nearest neighbours, each fitted
+        on erased rows; `squared_edit`, the mean of :math:`\|r(x) - x\|^2`, and `relative_edit`,
+        the same divided by the mean of :math:`\|x - \mu\|^2`; for each other label, the accuracy
+        of a logistic probe under its name and the chance level as ``<name>_chance``; and with a
+        model, `kl_divergence` from the unedited model and `cross_entropy_increase`, in nats per
+        token.
 
     Raises
     ------
     TypeError
-        If `erasers` is no dict, or the model comes without tokenizer.
+        If `erasers` is not a dict or is empty, or the model has no tokenizer.
     ValueError
-        If lengths differ, z or another label has one class on a side of the split, a parameter
-        is out of range, or a model comes without hook point and texts.
+        If lengths differ, z or another label has only one class on either side of the split, a
+        parameter is out of range, or a model is given without `hook_point` and `texts`.
+
+    See Also
+    --------
+    intervene : Apply a fitted eraser to a running model.
 
     Examples
     --------
@@ -97,7 +104,7 @@ def erasure_report(
     (True, True, 0.5)
     """
     if not isinstance(erasers, dict) or not erasers:
-        raise TypeError(f"erasers is {erasers!r}; pass a dict of names to erasers")
+        raise TypeError(f"erasers is {erasers!r}; pass a non-empty dict of names to erasers")
     check_number("test_size", test_size, above=0, high=0.9)
     others = {name: np.asarray(labels) for name, labels in (other_labels or {}).items()}
     X, z = np.asarray(X), np.asarray(z)
@@ -129,13 +136,13 @@ def _split(X, z, groups, test_size, random_state):
 def _check_classes(name, *sides):
     if any(len(np.unique(side)) < 2 for side in sides):
         raise ValueError(
-            f"{name} has one class on a side of the split; pass more rows or groups, or another "
+            f"{name} has one class on one side of the split; pass more rows or groups, or change "
             f"test_size or random_state"
         )
 
 
 def _probe(sides, labels, train, test):
-    """Return the accuracies of probes fitted on the erased rows of one side."""
+    """Return the test accuracies of probes fitted on the erased training rows."""
     record = {}
     for name, values in labels.items():
         probes = {name or "linear": LogisticRegression(max_iter=1000)}
@@ -160,11 +167,14 @@ def _edit_size(train, test, erased):
 
 
 def _model_damage(model, hook_point, texts, max_length, batch_size):
-    """Return the function that measures an eraser inside the model, if there is one."""
+    """Return a function that measures the damage of an eraser inside the model, if one is given."""
     if model is None:
         return lambda eraser: {}
     if hook_point is None or texts is None:
-        raise ValueError("a model is measured on texts at a hook point; pass hook_point and texts")
+        raise ValueError(
+            f"model is given with hook_point={hook_point!r} and texts "
+            f"{'missing' if texts is None else 'given'}; pass both hook_point and texts"
+        )
     module, tokenizer = loaded_pair(model)
     find_hook_point(module, hook_point)
     options = {"max_length": max_length, "batch_size": batch_size, "skip_first": 1}

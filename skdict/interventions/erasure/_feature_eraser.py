@@ -1,4 +1,4 @@
-"""Erasing a concept by the features of a dictionary that tell it best."""
+"""Erase a concept through the features of a dictionary that detect it best."""
 
 import numpy as np
 import scipy.sparse
@@ -23,57 +23,61 @@ N_PROBED = 32
 
 
 class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
-    r"""Erase a concept by one or a few features of a dictionary.
+    r"""Concept erasure through one or a few features of a dictionary.
 
-    The features that tell the concept best are chosen; then, with F their atoms, c their codes
-    and :math:`\mu` and :math:`\bar c` means over the rows fitted,
+    `fit` selects the features that detect the concept best, and `transform` removes them. With F
+    their decoder directions, c their codes, and :math:`\mu` and :math:`\bar c` the means over the
+    fitted rows, the methods "project", "zero" and "mean" return
 
-    .. math:: x - (x - \mu) F^+ F, \qquad x - c F, \qquad x - (c - \bar c) F
+    .. math:: x - (x - \mu) F^+ F, \qquad x - c F, \qquad x - (c - \bar c) F.
 
-    for the methods "project", "zero" and "mean". The first acts on every row; the others where
-    features fire, or differ from their mean.
+    "project" changes every row, "zero" the rows on which the features fire, and "mean" those on
+    which the codes differ from their mean.
+
+    A fitted eraser is an edit: pass it to `intervene` to erase the concept inside a running model.
 
     Parameters
     ----------
     dictionary : estimator
-        Any dictionary. A fitted one is used as it is; of an unfitted one a clone is fitted.
+        Any dictionary. A fitted one is used as it is; an unfitted one is cloned and fitted.
     n_features : int, default=1
-        Features to erase.
+        Number of features to erase.
     method : {"project", "zero", "mean"}, default="project"
-        How.
+        Erasure method: project the decoder directions out, set the codes to zero, or set them to
+        their mean.
     selection : {"auroc", "t", "probe"} or callable, default="auroc"
-        How features are chosen: by how well their codes rank a class above the others; by
-        Welch's t between a class and the others; or by how little a logistic probe is right,
-        on the rows fitted, once the feature alone is erased, tried on the 32 best by "auroc".
-        A callable ``selection(dictionary, X, y)`` returns a number for each feature; the largest
-        are chosen.
+        Score by which features are selected. "auroc" scores how well the codes rank one class
+        above the others. "t" is Welch's t between one class and the others. "probe" is the error
+        of a logistic probe on the fitted rows after the feature alone is erased, computed for the
+        32 best features by "auroc". A callable ``selection(dictionary, X, y)`` returns one number
+        per feature; the features with the largest numbers are selected.
 
     Attributes
     ----------
     dictionary_ : estimator
-        The fitted dictionary.
+        Fitted dictionary.
     features_ : ndarray of int, shape (n_features,)
-        The chosen features, best first.
+        Selected features, best first.
     scores_ : ndarray of shape (n_components,)
-        Scores of all; -inf where "probe" has not tried a feature.
+        Score of every feature; -inf for features that "probe" did not try.
     mean_ : ndarray of shape (n_features_in_,)
-        Mean of the rows.
+        Mean of the fitted rows.
     mean_codes_ : ndarray of shape (n_features,)
-        Mean codes of the chosen features.
+        Mean codes of the selected features.
     n_features_in_ : int
-        Width of the rows.
+        Width of the fitted rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Names of the columns. Defined only if the fitted rows had column names.
 
     See Also
     --------
-    LEACE : The least edit that leaves no linear trace.
-    intervene : Takes a fitted eraser as an edit of a running model.
+    LEACE : Erase a concept by the smallest edit that leaves no linear trace of it.
+    intervene : Apply a fitted eraser to a running model.
 
     Notes
     -----
-    A choice among many directions finds a good one by chance, too: compare with a
-    `RandomDictionary` of as many.
+    The best of many directions can be good by chance. Use a `RandomDictionary` with the same number
+    of features as a control.
 
     Examples
     --------
@@ -100,27 +104,27 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         return tags
 
     def fit(self, X, y):
-        """Choose the features.
+        """Select the features to erase.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Activations.
         y : array-like of shape (n_samples,)
-            The concept: a class for each row.
+            Concept to erase: one class per row.
 
         Returns
         -------
         FeatureEraser
-            The estimator itself.
+            The fitted eraser.
 
         Raises
         ------
         ValueError
-            If a parameter is out of range, X and y differ in length or hold NaN or infinity, or
-            y holds one class alone.
+            If a parameter is out of range, X and y differ in length, X or y contains NaN or
+            infinity, or y holds only one class.
         TypeError
-            If the dictionary is none.
+            If `dictionary` is not a dictionary.
         """
         check_number("n_features", self.n_features, low=1, integer=True)
         check_choice("method", self.method, METHODS)
@@ -131,7 +135,8 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         X, z = validate_data(self, X, y, dtype=(np.float64, np.float32))
         if len(np.unique(z)) < 2:
             raise ValueError(
-                f"y holds one class, {z[0]!r}, so no feature can tell it; pass rows of two or more"
+                f"y holds only one class, {z[0]!r}, so no feature can detect it; pass rows of at "
+                f"least two classes"
             )
         self.dictionary_ = fit_or_use(self.dictionary, X)
         check_is_dictionary(self.dictionary_)
@@ -152,8 +157,8 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
             scores = np.asarray(self.selection(self.dictionary_, X, z), dtype=np.float64)
             if scores.shape != (len(self._atoms),) or np.isnan(scores).any():
                 raise ValueError(
-                    f"selection returned shape {scores.shape}, or NaN; return a number for each of "
-                    f"the {len(self._atoms)} features"
+                    f"selection returned scores of shape {scores.shape}, or NaN; return one number "
+                    f"for each of the {len(self._atoms)} features"
                 )
             return scores
         codes = self.dictionary_.transform(X)
@@ -175,19 +180,19 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Activations.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Erased rows, in the dtype of X.
+            Erased rows in the dtype of X.
 
         Raises
         ------
         NotFittedError
-            If nothing has been fitted.
+            If the eraser is not fitted.
         ValueError
-            If X is of another width, or holds NaN or infinity.
+            If X differs in width from the fitted rows, or contains NaN or infinity.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))

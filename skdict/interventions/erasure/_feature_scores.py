@@ -1,4 +1,4 @@
-"""How well each feature of a dictionary tells a concept."""
+"""Score how well each feature of a dictionary detects a concept."""
 
 import numpy as np
 import scipy.sparse
@@ -8,21 +8,21 @@ CHUNK_FEATURES = 256
 
 
 def auroc_scores(codes, z):
-    r"""Return how well codes rank the rows of a class above all others.
+    r"""Return how well the codes of each feature separate one class from the others.
 
     .. math:: s_j = \max_k |2 \, \mathrm{AUROC}(c_j, z = k) - 1|
 
     Parameters
     ----------
     codes : ndarray or sparse matrix of shape (n_samples, n_components)
-        Codes.
+        Codes of the rows.
     z : ndarray of shape (n_samples,)
-        Classes.
+        Class of each row.
 
     Returns
     -------
     ndarray of shape (n_components,)
-        0 for a feature that tells nothing, 1 for one that tells a class from all others.
+        Scores between 0, chance level, and 1, perfect separation of a class from the others.
     """
     classes = np.unique(z)
     flags = (z[:, None] == classes[: len(classes) - (len(classes) == 2)]).astype(float)
@@ -37,19 +37,19 @@ def auroc_scores(codes, z):
 
 
 def t_scores(codes, z):
-    """Return Welch's t of codes between a class and all others, the largest by size.
+    """Return the largest absolute Welch's t of each feature between one class and the others.
 
     Parameters
     ----------
     codes : ndarray or sparse matrix of shape (n_samples, n_components)
-        Codes.
+        Codes of the rows.
     z : ndarray of shape (n_samples,)
-        Classes.
+        Class of each row.
 
     Returns
     -------
     ndarray of shape (n_components,)
-        Zero where codes do not vary.
+        Scores of at least 0; 0 for a feature whose codes do not vary.
     """
     best = np.zeros(codes.shape[1])
     for value in np.unique(z):

@@ -1,4 +1,4 @@
-"""Erasing a concept from activations, so that no linear classifier finds it again."""
+"""Erase a concept from activations so that no linear classifier can recover it."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -12,53 +12,57 @@ SMALLEST = 1e-12
 
 
 class LEACE(TransformerMixin, BaseEstimator):
-    r"""Least-squares concept erasure: the smallest affine edit that leaves a concept no trace.
+    r"""Least-squares concept erasure: the smallest affine edit that leaves no linear trace.
 
-    With :math:`\Sigma` the covariance of the rows, :math:`\Sigma_{xz}` that of rows and concept,
-    W the pseudo-inverse square root of :math:`\Sigma` and u the left singular vectors of
-    :math:`W \Sigma_{xz}`,
+    With :math:`\mu` and :math:`\Sigma` the mean and covariance of the rows, :math:`\Sigma_{xz}` the
+    cross-covariance of rows and concept, W the pseudo-inverse square root of :math:`\Sigma` and u
+    the left singular vectors of :math:`W \Sigma_{xz}`, a row is erased by
 
     .. math:: r(x) = x - W^+ u u^T W (x - \mu).
 
-    Erased rows have no covariance with the concept, so on the rows fitted no linear classifier
-    does better than one that knows nothing; of all affine maps of which that is true, this one
-    changes rows least, :math:`E \|r(x) - x\|^2`. The mean stays, and erasing twice is erasing
-    once. What a nonlinear classifier finds, or a later block of the model, is another matter.
+    Erased rows have zero covariance with the concept, so on the fitted rows no linear classifier
+    does better than a constant prediction. Of all affine maps with this property, LEACE changes the
+    rows least, as measured by :math:`E \|r(x) - x\|^2`. The mean is preserved, and erasing twice
+    equals erasing once. A nonlinear classifier or a later block of the model may still recover the
+    concept.
+
+    A fitted LEACE is an edit: pass it to `intervene` to erase the concept inside a running model.
 
     Parameters
     ----------
     method : {"leace", "orthogonal"}, default="leace"
-        "orthogonal" takes W to be the identity: rows are projected along the columns of
-        :math:`\Sigma_{xz}`, which for two classes is the difference of their means (mean
-        projection). No covariance is left either, but the edit is larger.
+        Erasure method. "leace" makes the smallest edit. "orthogonal" replaces W by the identity:
+        rows are projected along the columns of :math:`\Sigma_{xz}`, which for two classes is the
+        difference of the class means (mean projection). It also removes all covariance with the
+        concept, but the edit is larger.
 
     Attributes
     ----------
     mean_ : ndarray of shape (n_features_in_,)
-        Mean of the rows.
+        Mean of the fitted rows.
     readout_ : ndarray of shape (rank, n_features_in_)
-        What is read of a row, :math:`u^T W`; rank is the number of classes less 1, or of
-        independent columns of the concept.
+        Directions that read the concept from a row, :math:`u^T W`. The rank is the number of
+        classes minus 1, or the number of independent columns of a numeric concept.
     directions_ : ndarray of shape (rank, n_features_in_)
-        What is taken off for each number read, :math:`(W^+ u)^T`.
+        Directions subtracted in proportion to the values read, :math:`(W^+ u)^T`.
     classes_ : ndarray or None
-        The classes, where the concept is one; None where it is numbers.
+        Classes of a categorical concept; None for a numeric concept.
     n_samples_seen_ : int
-        Rows fitted.
+        Number of fitted rows.
     n_features_in_ : int
-        Width of the rows.
+        Width of the fitted rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where the rows had any.
+        Names of the columns. Defined only if the fitted rows had column names.
 
     See Also
     --------
-    FeatureEraser : Erases by features of a dictionary.
-    intervene : Takes a fitted eraser as an edit of a running model.
+    FeatureEraser : Erase a concept through features of a dictionary.
+    intervene : Apply a fitted eraser to a running model.
 
     Notes
     -----
-    The edit is the least on rows like those fitted. Along directions in which these hardly vary
-    W is large, so that rows unlike them may be changed a lot: fit on many and varied rows.
+    The edit is smallest for rows like the fitted ones. Along directions in which those hardly vary,
+    W is large, and rows unlike them may change a lot. Fit on many, varied rows.
 
     References
     ----------
@@ -87,54 +91,55 @@ class LEACE(TransformerMixin, BaseEstimator):
         return tags
 
     def fit(self, X, y):
-        """Learn what to erase.
+        """Fit the eraser to rows and the concept to erase.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Activations.
         y : array-like of shape (n_samples,) or (n_samples, n_columns)
-            The concept: a class for each row, or numbers.
+            Concept to erase: one class per row, or numbers.
 
         Returns
         -------
         LEACE
-            The estimator itself.
+            The fitted eraser.
 
         Raises
         ------
         ValueError
-            If X and y differ in length, hold NaN or infinity, or y holds one class alone.
+            If X and y differ in length, X or y contains NaN or infinity, or y holds only one class.
         """
         for name in ("_sums", "classes_"):
             self.__dict__.pop(name, None)
         self._add(X, y, reset=True)
         if self.classes_ is not None and len(self.classes_) < 2:
             raise ValueError(
-                f"y holds one class, {self.classes_[0]!r}, so there is nothing to erase; pass "
-                f"rows of two classes or more"
+                f"y holds only one class, {self.classes_[0]!r}, so there is nothing to erase; "
+                f"pass rows of at least two classes"
             )
         return self._solve()
 
     def partial_fit(self, X, y):
-        """Learn from more rows; classes may turn up later.
+        """Update the eraser with more rows; new classes may appear in any call.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Activations.
         y : array-like of shape (n_samples,) or (n_samples, n_columns)
-            The concept: a class for each row, or numbers, of the same kind each time.
+            Concept to erase: one class per row, or numbers; the same kind in every call.
 
         Returns
         -------
         LEACE
-            The estimator itself.
+            The updated eraser.
 
         Raises
         ------
         ValueError
-            If X and y differ in length or from earlier ones in kind, or hold NaN or infinity.
+            If X and y differ in length, X or y contains NaN or infinity, or y differs from earlier
+            calls in kind or number of columns.
         """
         self._add(X, y, reset=not hasattr(self, "_sums"))
         return self._solve()
@@ -145,19 +150,19 @@ class LEACE(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Activations.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Erased rows, in the dtype of X; computed in float64.
+            Erased rows in the dtype of X, computed in float64.
 
         Raises
         ------
         NotFittedError
-            If nothing has been fitted.
+            If the eraser is not fitted.
         ValueError
-            If X is of another width, or holds NaN or infinity.
+            If X differs in width from the fitted rows, or contains NaN or infinity.
         """
         check_is_fitted(self)
         X = validate_data(self, as_host_array(X), reset=False, dtype=(np.float64, np.float32))
@@ -165,7 +170,7 @@ class LEACE(TransformerMixin, BaseEstimator):
         return (X - read @ self.directions_).astype(X.dtype)
 
     def _add(self, X, z, *, reset):
-        """Add rows to the running sums of products about the mean, in float64."""
+        """Update the running sums of products about the mean, in float64."""
         check_choice("method", self.method, METHODS)
         if z is None:
             raise ValueError("LEACE requires y to be passed, but the target y is None")
@@ -179,23 +184,23 @@ class LEACE(TransformerMixin, BaseEstimator):
         self._sums.add(X, columns)
 
     def _columns(self, z):
-        """Return the concept as numbers, one column for each class seen so far."""
+        """Return the concept as numbers, with one indicator column for each class seen so far."""
         of_classes = z.ndim == 1 and type_of_target(z) in ("binary", "multiclass")
         known = getattr(self, "classes_", np.array([], dtype=z.dtype) if of_classes else None)
         if (known is not None) != of_classes:
             raise ValueError(
-                f"y holds {'classes' if of_classes else 'numbers'}, and earlier rows had the "
-                f"other; pass one kind"
+                f"y holds {'classes' if of_classes else 'numbers'} but earlier calls had "
+                f"{'numbers' if of_classes else 'classes'}; pass one kind"
             )
         if not of_classes:
             self.classes_, z = None, z.reshape(len(z), -1).astype(np.float64)
             if hasattr(self, "_sums") and z.shape[1] != len(self._sums.mean_z):
                 raise ValueError(
-                    f"y has {z.shape[1]} columns, and earlier rows had {len(self._sums.mean_z)}; "
-                    f"pass as many"
+                    f"y has {z.shape[1]} columns but earlier calls had {len(self._sums.mean_z)}; "
+                    f"pass the same columns in every call"
                 )
             return z
-        # New classes go behind those known, as the sums are by column.
+        # Append new classes, so that the columns of the running sums keep their order.
         new = np.setdiff1d(z, known)
         self.classes_ = np.concatenate([known, new]) if len(known) else new
         return (z[:, None] == self.classes_).astype(np.float64)
@@ -205,7 +210,7 @@ class LEACE(TransformerMixin, BaseEstimator):
         self.mean_, self.n_samples_seen_ = sums.mean_x.copy(), sums.n
         cross = sums.products_xz / sums.n
         if self.classes_ is not None:
-            # The columns of all classes sum to 1, so one of them tells nothing new.
+            # The indicator columns sum to 1, so the last one is redundant.
             cross = cross[:, :-1]
         if self.method == "orthogonal":
             self.readout_ = self.directions_ = _left_singular(cross).T
@@ -220,7 +225,7 @@ class LEACE(TransformerMixin, BaseEstimator):
 
 
 class CrossMoments:
-    """Running means of rows and of columns that go with them, and products about the means.
+    """Running means of rows and concept columns, and their products about the means.
 
     Parameters
     ----------
@@ -233,7 +238,10 @@ class CrossMoments:
         self.products_xx, self.products_xz = np.zeros((width, width)), np.zeros((width, 0))
 
     def add(self, X, Z):
-        """Add float64 rows (n, width) and their columns (n, k); k may grow, with zeros before."""
+        """Update with float64 rows (n, width) and their concept columns (n, k).
+
+        k may grow between calls; the new columns are zero for earlier rows.
+        """
         grown = Z.shape[1] - len(self.mean_z)
         self.mean_z = np.append(self.mean_z, np.zeros(grown))
         self.products_xz = np.pad(self.products_xz, ((0, 0), (0, grown)))

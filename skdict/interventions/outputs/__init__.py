@@ -1,1 +1,1 @@
-"""What features do to the predictions of a model."""
+"""Effects of features on the predictions of a model."""

@@ -1,4 +1,4 @@
-"""What features do to the output, as a table."""
+"""Table of what features do to the model's output."""
 
 from itertools import chain
 
@@ -6,29 +6,29 @@ import numpy as np
 
 
 class OutputEffects:
-    """What each feature does to the probabilities of the next token.
+    """Effects of features on the log-probabilities of the next token.
 
-    Made by `output_effects`. As a table it has one row for each feature and token shown, with the
-    columns `feature`, `token` (its text), `token_id`, `effect` (nats, positive where the
-    feature makes the token likelier), `direct` (logits), `n_positions` and `agreement`; pass
-    it to `write_report` as `effects`.
+    Returned by `output_effects`. The table has one row per feature and shown token, with the
+    columns `feature`, `token` (its text), `token_id`, `effect` (in nats, positive if the feature
+    makes the token more likely), `direct` (in logits), `n_positions` and `agreement`. Pass it to
+    `write_report` as `effects`.
 
     Parameters
     ----------
     features : ndarray of int, shape (n_features,)
-        Numbers of features in the dictionary.
+        Numbers of the features in the dictionary.
     n_positions : ndarray of int, shape (n_features,)
-        Positions that were averaged over; 0 where a feature fires nowhere.
+        Number of positions averaged over; 0 for a feature that fires nowhere.
     effects : ndarray of float32, shape (n_features, n_vocabulary)
-        Mean change of log-probabilities that the feature brings; nan where it fires nowhere.
+        Mean change in log-probability caused by the feature; nan if it fires nowhere.
     direct : ndarray of float32, shape (n_features, n_vocabulary)
-        Mean direct logit attribution through the final norm; nan where there is none.
+        Mean direct logit attribution through the final norm; nan where it is undefined.
     agreement : ndarray of float, shape (n_features,)
-        Spearman's rank correlation of the two over the vocabulary.
+        Spearman rank correlation of `effects` and `direct` over the vocabulary.
     vocabulary : list of str
-        The text of each token.
+        Text of each token.
     n_tokens : int
-        Tokens shown at either end.
+        Number of tokens shown at each end.
 
     Examples
     --------
@@ -51,19 +51,19 @@ class OutputEffects:
         return len(self.features)
 
     def tokens(self, feature, n_tokens=None):
-        """Return the tokens that a feature makes likelier, and those it makes less likely.
+        """Return the tokens that a feature makes more likely, and those it makes less likely.
 
         Parameters
         ----------
         feature : int
-            Its number in the dictionary.
+            Number of the feature in the dictionary.
         n_tokens : int, optional
-            How many of each at most; by default as many as the table shows.
+            Maximum number of tokens at each end. By default as many as the table shows.
 
         Returns
         -------
         (list of (str, float), list of (str, float))
-            Token and effect in nats, strongest first.
+            Tokens with their effects in nats, strongest first.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class OutputEffects:
         rows = np.flatnonzero(self.features == feature)
         if not len(rows):
             raise KeyError(
-                f"feature {feature} is not in the table; it has {self.features.tolist()}"
+                f"feature {feature} is not in the table; use one of {self.features.tolist()}"
             )
         return rows[0]
 
@@ -95,13 +95,14 @@ class OutputEffects:
         return raised, lowered
 
     def to_dict(self):
-        """Return the table as columns.
+        """Return the table as a dict of columns.
 
         Returns
         -------
         dict of str to list
-            Columns `feature`, `token`, `token_id`, `effect`, `direct`, `n_positions`, `agreement`;
-            for each feature the tokens it makes likelier, strongest first, then the others.
+            Columns `feature`, `token`, `token_id`, `effect`, `direct`, `n_positions`, `agreement`.
+            For each feature, the tokens it makes more likely come first, then those it makes less
+            likely, each strongest first.
         """
         names = "feature", "token", "token_id", "effect", "direct", "n_positions", "agreement"
         columns = {name: [] for name in names}
@@ -121,12 +122,12 @@ class OutputEffects:
         return columns
 
     def to_frame(self):
-        """Return the table as a data frame; this needs pandas.
+        """Return the table as a pandas DataFrame. Requires pandas.
 
         Returns
         -------
         pandas.DataFrame
-            One row for each feature and token, as `to_dict` has it.
+            One row per feature and token, with the columns of `to_dict`.
         """
         import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The way from the last residual stream to the logits."""
+"""From the last residual stream to the logits: final norm and unembedding."""
 
 import torch
 
@@ -6,14 +6,14 @@ from skdict.models import HookPoint, capture, evaluation_mode, find_blocks, inpu
 
 
 class FinalNorm:
-    """The final norm of a language model, and its unembedding.
+    """Final norm and unembedding of a language model.
 
     Parameters
     ----------
     norm : module
-        Last residual stream to what is unembedded.
+        Module from the last residual stream to the input of the unembedding.
     unembed : module
-        That to logits.
+        Module from there to the logits.
     """
 
     def __init__(self, norm, unembed):
@@ -22,9 +22,9 @@ class FinalNorm:
 
     @classmethod
     def find(cls, model):
-        """Return the final norm of a model, or None if it has none in front of its unembedding.
+        """Return the final norm of a model, or None if no norm precedes its unembedding.
 
-        It is known by what it does: what it gives is what the unembedding is given.
+        The norm is recognised by what it does: its output is the input of the unembedding.
         """
         unembed = getattr(model, "get_output_embeddings", lambda: None)()
         if unembed is None:
@@ -45,7 +45,7 @@ class FinalNorm:
         return None
 
     def difference(self, rows, summand):
-        """Return by how much logits fall when a summand of the last residual stream is missing."""
+        """Return how much logits fall when a summand of the last residual stream is removed."""
         dtype = next(self.unembed.parameters()).dtype
         both = torch.cat([rows, rows - summand.to(rows)]).to(dtype)
         with_it, without = self.unembed(self.norm(both)).float().chunk(2)

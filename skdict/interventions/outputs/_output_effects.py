@@ -1,4 +1,4 @@
-"""What a feature does to the model's output."""
+"""Measure what features do to the model's output."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ from skdict.models import (
     writes_to_the_residual_stream,
 )
 
-# Setting up a run from the hook point upward costs three passes of a batch.
+# Preparing to run from the hook point upward costs three forward passes of a batch.
 MIN_PAIRS_PER_TEXT = 4
 
 
@@ -46,75 +46,76 @@ def output_effects(
     trust_remote_code=False,
     random_state=None,
 ):
-    r"""Return what features do to the log-probabilities of the next token.
+    r"""Measure how features change the log-probabilities of the next token.
 
-    A feature is ablated in texts in which it fires; its effect on the token v is
+    Each feature is ablated in texts in which it fires. Its effect on token v is
 
     .. math:: e_v = \frac{1}{|T|} \sum_{t \in T}
               \log p(v \mid x_t) - \log p(v \mid x_t \text{ without the feature})
 
-    over the positions T on which it fires, in nats: positive where it makes the token likelier.
-    Direct logit attribution is what it would do if no later block took notice: with the last
-    residual stream y, the final norm N and the unembedding U,
+    over the positions T at which it fires, in nats: positive if it makes the token more likely.
+    Direct logit attribution is the effect that the feature would have if no later block reacted to
+    it. With code c, decoder direction f, last residual stream y, final norm N and unembedding U,
 
     .. math:: d_v = \frac{1}{|T|} \sum_{t \in T} U_v \cdot (N(y_t) - N(y_t - c_t f)),
 
-    with its mean over the vocabulary taken off, as adding one number to all logits changes
-    nothing. Where both rank tokens alike, the feature acts directly.
+    minus its mean over the vocabulary, because adding one number to all logits changes nothing. If
+    both rank tokens alike, the feature acts directly.
 
     Parameters
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
-        A causal language model: a name, a folder, or a loaded one with its tokenizer.
+        Causal language model: a name, a folder, or a loaded model with its tokenizer.
     hook_point : str
-        Where the features are, as of `ActivationExtractor`.
+        Hook point of the features, see `ActivationExtractor`.
     dictionary : estimator
-        Fitted on activations of this hook point.
+        Dictionary fitted on activations from this hook point.
     texts : list of str
-        Texts to look for the features in.
+        Texts in which to look for the features.
     features : int, sequence of int or None, default=None
-        Which; None means all, which takes long for many.
+        Features to measure. None measures all, which takes long for large dictionaries.
     n_texts : int, default=16
-        Texts for each feature, drawn from those in which it fires.
+        Maximum number of texts per feature, drawn from those in which it fires.
     n_tokens : int, default=10
-        Tokens at either end that the table shows.
+        Number of tokens that the table shows at each end.
     max_length : int, default=256
-        Tokens read of a text, special ones included.
+        Maximum number of tokens read from each text, special tokens included.
     batch_size : int, default=8
-        Pairs of feature and text in a forward pass.
+        Number of pairs of feature and text per forward pass.
     skip_first : int, default=1
-        Positions at the start of a text that are left alone, as special tokens are.
+        Number of positions at the start of each text to leave unchanged. Special tokens are left
+        unchanged as well.
     device : str, default="auto"
-        Where a model given by name or folder runs.
+        Device for a model given by name or folder.
     revision : str or None, default=None
         Branch, tag or commit of a model on the hub.
     trust_remote_code : bool, default=False
-        Run the Python code that a model given by name or folder brings with it. Read that code
-        first.
+        If True, run the Python code that comes with a model given by name or folder. Read that
+        code first.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draw of texts.
+        Seed for drawing texts. Pass an int for reproducible results across calls.
 
     Returns
     -------
     OutputEffects
-        A table with the columns `feature`, `token`, `token_id`, `effect`, `direct`,
-        `n_positions` and `agreement` (``to_dict``, ``to_frame``), as `write_report` takes it,
-        and the whole arrays. `direct` and `agreement` are nan where the hook point does not
-        write to the residual stream ("attn_heads", "mlp_act", module paths) or the model has no
-        final norm before its unembedding.
+        Table with the columns `feature`, `token`, `token_id`, `effect`, `direct`, `n_positions`
+        and `agreement` (``to_dict``, ``to_frame``), ready for `write_report`, and the complete
+        arrays. `direct` and `agreement` are nan if the hook point does not write to the residual
+        stream ("attn_heads", "mlp_act", module paths) or the model has no final norm before its
+        unembedding.
 
     Raises
     ------
     TypeError
-        If the model comes without tokenizer or gives no logits, the dictionary is none, or the
-        texts are no list of strings.
+        If the model has no tokenizer or returns no logits, `dictionary` is not a dictionary, or
+        `texts` is not a list of strings.
     ValueError
         If the hook point or a feature does not exist, no text has two ordinary tokens in a row,
         or a parameter is out of range.
 
     See Also
     --------
-    intervene : Edits of any kind.
+    intervene : Apply any edit, or a fitted eraser, to a running model.
 
     References
     ----------
@@ -155,7 +156,7 @@ def output_effects(
 
 
 class _Sums:
-    """Running sums of effects over the positions on which features fire."""
+    """Running sums of effects over the positions at which features fire."""
 
     def __init__(self, model, hook_point, dictionary, features):
         self.model, self.hook_point = model, hook_point
@@ -165,7 +166,7 @@ class _Sums:
         self.effects = self.direct = None
 
     def draw_texts(self, batches, n_texts, rng):
-        """Return, for each batch, the pairs (number of feature, text) to look at."""
+        """Return, for each batch, the pairs (index of feature, text) to run."""
         fires = []
         for batch in batches:
             codes = self._codes(batch.read(self.model, self.hook_point), batch)
@@ -183,7 +184,7 @@ class _Sums:
         ]
 
     def _codes(self, x, batch):
-        """Return codes of the features, (texts, tokens, features); zero where left alone."""
+        """Return codes of the features, (texts, tokens, features); zero at unedited tokens."""
         check_width(self.hook_point, x.shape[-1], self.dictionary)
         x = x.to(self.dictionary.offset)
         codes = x.new_zeros(*batch.ids.shape, len(self.features))
@@ -191,7 +192,7 @@ class _Sums:
         return codes
 
     def add(self, batch, pairs, batch_size):
-        """Add the effects of pairs (number of feature, text) of a batch."""
+        """Add the effects of the pairs (index of feature, text) of a batch."""
         if not pairs:
             return
         places = {"x": find_hook_point(self.model, self.hook_point)}
@@ -243,10 +244,9 @@ class _Sums:
             return _log_probabilities(some.run(self.model))
 
     def _ablated_upward(self, resumed, pairs, codes):
-        """Return the same at the positions where the features fire, in front of the others.
+        """Return the same for the positions at which the features fire, which come first.
 
-        The model is run from the hook point upward, and only these positions are multiplied by
-        the output matrix.
+        The model runs from the hook point upward, and only these positions are unembedded.
         """
         numbers, texts = (
             torch.tensor(part, device=codes.device) for part in zip(*pairs, strict=True)
@@ -260,12 +260,12 @@ class _Sums:
         return _log_probabilities(resumed.logits(texts, x, positions))
 
     def table(self, vocabulary, n_tokens):
-        """Return the means."""
+        """Return the mean effects as a table."""
         shape = len(self.features), len(vocabulary)
         effects = self._mean(self.effects, shape)
         direct = self._mean(self.direct, shape)
         direct -= direct.mean(axis=1, keepdims=True)
-        # A model's output may be wider than its vocabulary.
+        # A model may have more logits than its tokenizer has tokens.
         vocabulary = vocabulary + [""] * (effects.shape[1] - len(vocabulary))
         agreement = [
             _spearman(one, other) if n else np.nan

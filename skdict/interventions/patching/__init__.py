@@ -1,1 +1,1 @@
-"""Activation patching: find which features carry a behaviour."""
+"""Activation patching: find the features that carry a behaviour."""

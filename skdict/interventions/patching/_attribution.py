@@ -1,4 +1,4 @@
-"""How much each feature, patched by itself, would change the metric: exactly, or by gradients."""
+"""Effect of patching each feature alone, exact or approximated by gradients."""
 
 import numpy as np
 import torch
@@ -23,11 +23,11 @@ def patching_effects(
     n_steps=10,
     batch_size=256,
 ):
-    r"""Measure what each feature does to a behaviour when it alone is patched.
+    r"""Measure how patching each feature alone changes a behaviour.
 
-    For pairs of prompts, a feature's code c' in the run on the prompt (the base run) is replaced
-    by its code c in the run on the counterfactual (the target run), at every position. With the
-    metric M, mean over pairs, and the atoms f,
+    For each pair of prompts, a feature's code c' in the run on the prompt (the base run) is
+    replaced at every position by its code c in the run on the counterfactual (the target run).
+    With the metric M averaged over pairs and decoder directions f,
 
     .. math::
         \mathrm{exact}_i &= M(x' + (c_i - c'_i) f_i) - M(x'), \\
@@ -35,68 +35,73 @@ def patching_effects(
         \mathrm{integrated}_i &= \textstyle\sum (c_i - c'_i) \; f_i \cdot \frac1N
             \sum_{s=1}^{N} \nabla M(x' + \frac{s - 1/2}{N} (x - x')),
 
-    with sums over positions. The last adds up to M(x) - M(x') with the share of the
-    reconstruction error; by how much it misses is reported.
+    with sums over positions. The integrated effects and the share of the reconstruction error add
+    up to M(x) - M(x') as N grows; `completeness_gap` reports the remaining difference.
 
     Parameters
     ----------
     model : module, str, path or (module, tokenizer)
-        A causal language model, loaded or by name or folder.
+        Causal language model, loaded or given by name or folder.
     hook_point : str
-        Where, such as "resid_post.2".
+        Hook point to patch, such as "resid_post.2".
     dictionary : estimator
-        Fitted: anything with `components_`, `transform` and `inverse_transform`.
+        Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`.
     task : Bunch
-        What `make_ioi`, `make_pronouns` or `make_agreement` returns, or any Bunch with
-        `prompt_ids`, `counterfactual_ids` (equally long in a pair) and `answer_ids`.
+        Prompt pairs from `make_ioi`, `make_pronouns` or `make_agreement`, or any Bunch with
+        `prompt_ids`, `counterfactual_ids` (of equal length within a pair) and `answer_ids`.
     method : {"exact", "attribution", "integrated_gradients"}, default="exact"
-        "exact" runs the model above the hook point once for each feature and each pair in
-        which the feature's codes differ; the others need one or `n_steps` forward and backward
-        passes in all.
+        Method of measurement. "exact" runs the model above the hook point once for each feature
+        and each pair in which the feature's codes differ. "attribution" takes one forward and
+        backward pass in all, "integrated_gradients" takes `n_steps`.
     metric : {"kl", "reverse_kl", "logit_diff"}, default="kl"
-        At the last position of a prompt, in nats: the divergence KL(patched || target) as in
-        [1]_, or KL(target || patched); or the log probability of the right answer less that of
-        the wrong one, all tokens of an answer counted.
+        Metric at the last position of a prompt, in nats. "kl" is KL(patched || target), as in
+        [1]_; "reverse_kl" is KL(target || patched); "logit_diff" is the log-probability of the
+        right answer minus that of the wrong one, summed over all tokens of an answer.
     n_steps : int, default=10
-        N of integrated gradients.
+        Number N of steps of "integrated_gradients".
     batch_size : int, default=256
-        Prompts of one forward pass.
+        Number of prompts per forward pass.
 
     Returns
     -------
     Bunch
         effects : ndarray of shape (n_components,)
-            Change of the metric; 0 for features whose codes do not differ.
+            Change in the metric per feature; 0 for features whose codes do not differ.
         error_effect : float
-            The same for the reconstruction error :math:`e - e'`.
+            Change in the metric from the reconstruction error :math:`e - e'`.
         base, target : float
-            The metric of the two runs. With a divergence the target's is 0.
+            Metric of the two runs. A divergence is 0 for the target run.
         completeness_gap : float or None
-            Of integrated gradients: :math:`\sum_i \mathrm{integrated}_i` and the error's share,
-            less :math:`M(x) - M(x')`.
+            With "integrated_gradients", :math:`\sum_i \mathrm{integrated}_i` plus the share of
+            the error, minus :math:`M(x) - M(x')`; None with other methods.
 
     Raises
     ------
     TypeError
-        If the task, the model or the dictionary is of a wrong kind.
+        If the task, the model or the dictionary has the wrong type.
     ValueError
-        If prompts of a pair differ in length, the hook point does not exist or the metric does
-        not depend on it, the dictionary is of another width, or a parameter is out of range.
+        If the prompts of a pair differ in length, the hook point does not exist or the metric
+        does not depend on it, the dictionary does not match its width, or a parameter is out of
+        range.
 
     See Also
     --------
-    patching_curve : Patches more and more features.
+    patching_curve : Patch more and more features.
+    intervene : Apply any edit, or a fitted eraser, to a running model.
 
     Notes
     -----
-    At the target run a divergence is at its minimum, so its gradient is zero there: gradients
-    are taken at the base run and on the way.
+    Codes are patched directly, so no edit is passed. To measure another edit or an eraser, run the
+    model inside `intervene`.
+
+    A divergence is smallest at the target run and has zero gradient there. Gradients are therefore
+    taken at the base run and on the line between the runs.
 
     References
     ----------
     .. [1] Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find Highly
-       Interpretable Features in Language Models", section 4. Attribution patching is of Nanda
-       (2023), integrated gradients of Sundararajan et al. (2017).
+       Interpretable Features in Language Models", section 4. Attribution patching is due to Nanda
+       (2023), integrated gradients to Sundararajan et al. (2017).
 
     Examples
     --------
@@ -150,21 +155,21 @@ def _measure(runs, method, metric, n_steps):
 
 
 def gradient_effects(runs, metric, n_steps):
-    """Return effects of differing features and of the error, by gradients.
+    """Return the effects of the differing features and of the error, by gradients.
 
     Parameters
     ----------
     runs : PairedRuns
-        The two runs.
+        Base and target runs.
     metric : str
-        Of `METRICS`.
+        Metric, one of `METRICS`.
     n_steps : int
-        Midpoints of the way from base to target; 0 for the gradient at the base run alone.
+        Number of midpoints between base and target; 0 uses only the gradient at the base run.
 
     Returns
     -------
     (ndarray of shape (n_differing,), float)
-        Changes of the metric's mean over pairs.
+        Changes in the mean metric over pairs.
     """
     way = runs.target - runs.base
     places = [0.0] if n_steps == 0 else (np.arange(n_steps) + 0.5) / n_steps

@@ -1,4 +1,4 @@
-"""In which order features are patched: from the one that matters most to the one that least."""
+"""Orders in which to patch features, most important first."""
 
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ class Ordering(NamedTuple):
     Parameters
     ----------
     columns : ndarray of int
-        The order.
+        Columns in patching order.
     thresholds : ndarray of float or None
-        Of ACDC: the smallest threshold at which each was dropped, in that order; infinity for
-        those that were never dropped, nan for those that were no candidates.
+        For ACDC, the smallest threshold at which each feature of `columns` was dropped; infinity
+        if it was never dropped, nan if it was not a candidate. None for other orders.
     """
 
     columns: np.ndarray
@@ -29,7 +29,7 @@ class Ordering(NamedTuple):
 
 
 def order_features(runs, order, *, metric, n_steps, thresholds, min_activity, max_features, seed):
-    """Return the differing features of two runs in an order of `ORDERS`."""
+    """Return the differing features of two runs in one of `ORDERS`."""
     n = len(runs.features)
     if order == "random":
         return Ordering(check_random_state(seed).permutation(n))
@@ -46,7 +46,7 @@ def order_features(runs, order, *, metric, n_steps, thresholds, min_activity, ma
 
 
 def _weight(runs, metric):
-    """Return 1 where the way to the target lowers the metric, -1 where it raises it."""
+    """Return 1 if the metric falls from the base to the target run, -1 if it rises."""
     pairs = np.arange(runs.n_pairs)
     before, after = (runs.values(metric, pairs, x).mean() for x in (runs.base, runs.target))
     return 1.0 if after <= before else -1.0
@@ -57,15 +57,15 @@ def _descending(values):
 
 
 def _magnitudes(runs):
-    """Return the summed size of what each feature would add; the scale of atoms cancels."""
+    """Return the total length of what each feature would add; scales of directions cancel."""
     sizes = runs.delta.abs().flatten(1).sum(dim=1) * runs.atoms.norm(dim=1)
     return sizes.double().cpu().numpy()
 
 
 def _greedy(runs, metric, weight, max_features):
-    """Patch in the feature that lowers the loss most, again and again.
+    """Patch the feature that lowers the loss most, repeatedly.
 
-    With `max_features` the rest follows in the order of its last known gains.
+    After `max_features`, the remaining features follow in the order of their last gains.
     """
     state = PatchState(runs, metric, runs.base, weight=weight)
     left, order = np.arange(len(runs.features)), []
@@ -82,11 +82,12 @@ def _greedy(runs, metric, weight, max_features):
 
 
 def _acdc(runs, metric, weight, importance, thresholds, min_activity):
-    """Take features back out, in rounds of rising thresholds, where it costs less than that.
+    """Order features by ACDC: drop those that cost less than a threshold, in rising rounds.
 
-    All candidates start patched. A round visits what is left, weakest attribution first, so
-    that numbering plays no part, and drops a feature if the loss then rises by less than the
-    threshold. Dropped last is most important, and of a round what cost most.
+    All candidates start patched. A round visits the remaining features in order of increasing
+    attribution, so that their numbering does not matter, and drops a feature if the loss then rises
+    by less than the threshold. Features dropped last are most important; within a round, those that
+    cost most.
     """
     candidates = np.flatnonzero(runs.active > min_activity)
     visit = candidates[np.argsort(importance[candidates], kind="stable")]
@@ -107,10 +108,10 @@ def _acdc(runs, metric, weight, importance, thresholds, min_activity):
 
 
 def _drop_below(state, visit, threshold):
-    """Drop, one after the other, what costs less than a threshold; yields column and cost.
+    """Drop features that cost less than a threshold, one by one; yield column and cost.
 
-    Several are run together, and what a drop makes unknown is run again: what is dropped is
-    what would be dropped one by one.
+    Several features are run together, and costs that a drop makes invalid are run again. The
+    features dropped are those that would be dropped one by one.
     """
     start, ahead = 0, 1
     while start < len(visit):

@@ -1,4 +1,4 @@
-"""Base and target runs of pairs of prompts, the codes in which they differ, and their metrics."""
+"""Base and target runs of paired prompts, the codes in which they differ, and their metrics."""
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ FIELDS = ("prompt_ids", "counterfactual_ids", "answer_ids")
 
 
 class PairedRuns:
-    r"""What a patch of features is made from and judged by.
+    r"""Runs of paired prompts, from which patches are built and evaluated.
 
-    With activations x and codes c of the target run (the counterfactuals), x' and c' of the base
-    run (the prompts), atoms f and reconstruction errors e, everything here is about
+    With activations x and codes c of the target run (on the counterfactuals), x' and c' of the base
+    run (on the prompts), decoder directions f and reconstruction errors e, patching the features K
+    gives
 
     .. math:: x_K = x' + \sum_{i \in K} (c_i - c'_i) f_i, \qquad
               x - x' = \sum_i (c_i - c'_i) f_i + (e - e').
@@ -22,35 +23,35 @@ class PairedRuns:
     Parameters
     ----------
     model : torch.nn.Module
-        In evaluation mode.
+        Language model in evaluation mode.
     hook_point : str
-        Where the dictionary stands.
+        Hook point of the dictionary.
     dictionary : estimator or frozen dictionary
-        Any.
+        Fitted dictionary.
     task : Bunch
-        As of `make_ioi`: prompt_ids, counterfactual_ids, answer_ids.
+        Prompt pairs with prompt_ids, counterfactual_ids and answer_ids, as returned by `make_ioi`.
     with_answers : bool, default=False
-        Whether rows go on with the right and the wrong answer, so that answers of several
-        tokens can be scored whole; then there are two rows for each pair.
+        If True, append the right and the wrong answer to each prompt, so that answers of several
+        tokens can be scored completely; each pair then has two rows.
     batch_size : int, default=256
-        Rows of one forward pass.
+        Number of rows per forward pass.
 
     Attributes
     ----------
     base, target : torch.Tensor of shape (n_pairs, r, n_positions, width)
-        x' and x, equal where there is padding; r is 1, or 2 with answers.
+        Activations x' and x, equal at padding; r is 1, or 2 with answers.
     features : ndarray of int, shape (n_differing,)
-        Those whose codes differ anywhere.
+        Features whose codes differ anywhere.
     delta : torch.Tensor of shape (n_differing, n_pairs, r, n_positions)
-        :math:`c - c'` of these.
+        Differences :math:`c - c'` of their codes.
     atoms : torch.Tensor of shape (n_differing, width)
-        Their decoding directions.
+        Their decoder directions.
     error : torch.Tensor
-        :math:`e - e'`, of the shape of `base`.
+        Difference of the reconstruction errors, :math:`e - e'`, of the shape of `base`.
     affected : ndarray of bool, shape (n_differing, n_pairs)
-        In which pairs each differs.
+        True for the pairs in which the codes of a feature differ.
     active : ndarray of float, shape (n_differing,)
-        Share of positions at which each has a code in either run.
+        Share of positions at which each feature fires in either run.
     """
 
     def __init__(self, model, hook_point, dictionary, task, *, with_answers=False, batch_size=256):
@@ -95,28 +96,28 @@ class PairedRuns:
         self.active = share.cpu().numpy()
 
     def moved(self, columns):
-        """Return what differing features, by column, add to the base run when patched."""
+        """Return what patching differing features, given by column, adds to the base run."""
         columns = torch.as_tensor(columns, device=self.delta.device)
         return torch.einsum("mnrl,md->nrld", self.delta[columns], self.atoms[columns])
 
     def values(self, metric, pairs, x):
-        """Return a metric for edited rows: (q, r, n_positions, width) to (q,) float64.
+        """Return a metric of edited activations: (q, r, n_positions, width) to (q,) float64.
 
         Parameters
         ----------
         metric : {"kl", "reverse_kl", "logit_diff"}
-            Which.
+            Metric to compute.
         pairs : ndarray of int, shape (q,)
-            Of which pair each is.
+            Pair that each entry of `x` belongs to.
         x : torch.Tensor of shape (q, r, n_positions, width)
-            What goes through the hook point.
+            Activations to insert at the hook point.
         """
         return self.measures((metric,), pairs, x)[metric]
 
     def measures(self, metrics, pairs, x):
-        """Return several metrics from one run, as a dict of arrays."""
+        """Return several metrics of the same forward passes, as a dict of arrays."""
         parts = []
-        # Rows of one pair stay together.
+        # Keep the rows of a pair in one forward pass.
         step = max(1, self.batch_size // self.n_rows)
         for start in range(0, len(pairs), step):
             part = pairs[start : start + step]
@@ -127,7 +128,7 @@ class PairedRuns:
         return {m: torch.cat([part[m] for part in parts]).cpu().numpy() for m in metrics}
 
     def gradient(self, metric, x):
-        """Return the gradient of the sum of a metric over all pairs, of the shape of x."""
+        """Return the gradient of a metric summed over all pairs, of the shape of `x`."""
         gradient = torch.empty_like(x)
         step = max(1, self.batch_size // self.n_rows)
         for start in range(0, self.n_pairs, step):
@@ -142,11 +143,11 @@ class PairedRuns:
         return gradient
 
     def metric(self, metric, pairs, log_probs):
-        """Return a metric of log probabilities (q, r, p, n_vocabulary), shape (q,)."""
+        """Return a metric of log-probabilities (q, r, p, n_vocabulary), of shape (q,)."""
         if metric == "logit_diff":
             return self._answer_difference(pairs, log_probs)
         patched, target = log_probs[:, 0, 0], self.target_log_probs[pairs][:, 0, 0]
-        # In the paper's direction, expectations are under the patched run.
+        # The paper's direction of KL takes expectations under the patched run.
         first, second = (patched, target) if metric == "kl" else (target, patched)
         return (first.exp() * (first - second)).sum(dim=-1)
 
@@ -172,35 +173,36 @@ class PairedRuns:
 
 
 def _check_task(task):
-    """Return prompts, counterfactuals and answers of a task as lists of token ids."""
+    """Return the prompts, counterfactuals and answers of a task as lists of token ids."""
     missing = [name for name in FIELDS if not hasattr(task, name)]
     if missing:
         raise TypeError(
-            f"task is {type(task).__name__} without {', '.join(missing)}; pass what make_ioi, "
-            f"make_pronouns or make_agreement returns, or a Bunch with {', '.join(FIELDS)}"
+            f"task is a {type(task).__name__} without {', '.join(missing)}; pass the result of "
+            f"make_ioi, make_pronouns or make_agreement, or a Bunch with {', '.join(FIELDS)}"
         )
     prompts, others, answers = (list(task[name]) for name in FIELDS)
     if not prompts or not len(prompts) == len(others) == len(answers):
         raise ValueError(
             f"the task has {len(prompts)} prompts, {len(others)} counterfactuals and "
-            f"{len(answers)} pairs of answers; pass equally many, at least one"
+            f"{len(answers)} pairs of answers; pass the same number of each, at least one"
         )
     for index, (prompt, other) in enumerate(zip(prompts, others, strict=True)):
         if len(prompt) != len(other) or not len(prompt):
             raise ValueError(
                 f"pair {index} has a prompt of {len(prompt)} tokens and a counterfactual of "
-                f"{len(other)}; patching needs equal length, position for position"
+                f"{len(other)}; pass non-empty prompts of equal length, because patching goes "
+                f"position by position"
             )
         if len(answers[index]) != 2 or not all(len(a) for a in answers[index]):
             raise ValueError(
-                f"answer_ids[{index}] is {answers[index]!r}; pass the token ids of a right and of "
-                f"a wrong answer, each of at least one token"
+                f"answer_ids[{index}] is {answers[index]!r}; pass the token ids of a right and a "
+                f"wrong answer, each with at least one token"
             )
     return prompts, others, answers
 
 
 def _rows(prompts, others, answers, with_answers, device):
-    """Return ids and mask of base rows and then target rows, where to read, and the answers."""
+    """Return ids and mask of base rows and then target rows, positions to read, and answers."""
     followed = [pair if with_answers else ([],) for pair in answers]
     rows = [
         [[*p, *a] for p, pair in zip(side, followed, strict=True) for a in pair]
@@ -224,11 +226,11 @@ def _check_vocabulary(model, ids):
     size = getattr(embeddings, "num_embeddings", None)
     if size is not None and (ids.max() >= size or ids.min() < 0):
         raise ValueError(
-            f"the task has the token id {int(ids.max())}, and the model knows 0 to {size - 1}; "
-            f"make the task with the tokenizer of this model"
+            f"the task contains token id {int(ids.max())} but the model has ids 0 to {size - 1}; "
+            f"build the task with the tokenizer of this model"
         )
 
 
 def needs_answers(task):
-    """Whether any answer of a task has several tokens, so that one position does not score it."""
+    """Return True if any answer of a task has several tokens, so one position cannot score it."""
     return any(len(answer) > 1 for pair in task.answer_ids for answer in pair)

@@ -1,29 +1,28 @@
-"""A set of patched features that changes by one at a time, and what one more change would do."""
+"""Patch features one at a time, and rerun only the losses that a move changes."""
 
 import numpy as np
 import torch
 
 
 class PatchState:
-    """Edited activations, and the change of a loss for each feature that could be moved next.
+    """Patched activations, and the change in loss for each feature that could move next.
 
-    A feature matters in those pairs alone in which its codes differ, and what is known of it
-    there stays true until another feature moves in that pair. So a change of the loss is run
-    for these pairs only, and only when it is no longer known; the sums are those of running
-    everything.
+    A feature matters only in the pairs in which its codes differ, and its change in loss there
+    stays valid until another feature moves in the same pair. Only these pairs are run, and only
+    when the change is no longer valid. The results equal those of running everything.
 
     Parameters
     ----------
     runs : PairedRuns
-        Base and target.
+        Base and target runs.
     metric : str
-        What to measure.
+        Metric to measure.
     x : torch.Tensor of shape (n_pairs, r, n_positions, width)
-        Where to start.
+        Activations to start from.
     sign : {1, -1}, default=1
-        Whether a move patches a feature in or takes it back out.
+        Direction of a move: 1 patches a feature in, -1 takes its patch back.
     weight : float, default=1.0
-        Factor of the metric, -1 where more is better.
+        Factor of the metric; -1 if larger values are better.
     """
 
     def __init__(self, runs, metric, x, *, sign=1, weight=1.0):
@@ -35,20 +34,21 @@ class PatchState:
 
     @property
     def loss(self):
-        """The loss of the features moved so far, mean over pairs."""
+        """Mean loss over pairs with the features moved so far."""
         return float(self.losses.mean())
 
     def gains(self, columns):
-        """Return what the loss would change by if each of these features alone moved.
+        """Return the change in loss if each of these features alone moved.
 
         Parameters
         ----------
         columns : ndarray of int, shape (k,)
-            Which of the differing features.
+            Columns of the differing features.
 
         Returns
         -------
         ndarray of shape (k,)
+            Mean change over pairs.
         """
         columns = np.asarray(columns, dtype=int)
         which, pairs = np.nonzero((self._runs.affected & ~self._known)[columns])
@@ -62,7 +62,7 @@ class PatchState:
         return changes.mean(axis=1)
 
     def move(self, column):
-        """Move a feature whose gain is known."""
+        """Move a feature whose gain has been computed."""
         pairs = np.flatnonzero(self._runs.affected[column])
         self.x[pairs] = self._moved(np.full(len(pairs), column), pairs)
         self.losses[pairs] = self._after[column, pairs]

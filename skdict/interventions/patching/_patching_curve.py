@@ -1,4 +1,4 @@
-"""The paper's curve: more and more features patched, and how near the run comes to the target."""
+"""The paper's curve: how close the model comes to the target run as features are patched."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -29,119 +29,126 @@ def patching_curve(
     batch_size=256,
     random_state=None,
 ):
-    r"""Patch more and more features, and measure how near the model comes to the other run.
+    r"""Patch more and more features and measure how close the model comes to the target run.
 
-    For pairs of prompts of equal length, the first k features of an order are given the codes
-    that they have in the run on the counterfactual (the target run), at every position; all
-    else is of the run on the prompt (the base run). With codes c and c' of the two runs and the
-    atoms f,
+    For each pair of prompts of equal length, the first k features of an order get, at every
+    position, their codes from the run on the counterfactual (the target run). Everything else comes
+    from the run on the prompt (the base run). With codes c and c' of the target and base runs and
+    decoder directions f,
 
     .. math:: x_k = x' + \sum_{i \le k} (c_i - c'_i) f_i.
 
     Parameters
     ----------
     model : module, str, path or (module, tokenizer)
-        A causal language model, loaded or by name or folder.
+        Causal language model, loaded or given by name or folder.
     hook_point : str
-        Where, such as "resid_post.2".
+        Hook point to patch, such as "resid_post.2".
     dictionary : estimator
-        Fitted: anything with `components_`, `transform` and `inverse_transform`.
+        Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`.
     task : Bunch
-        What `make_ioi`, `make_pronouns` or `make_agreement` returns, or any Bunch with
-        `prompt_ids`, `counterfactual_ids` (equally long in a pair) and `answer_ids`.
+        Prompt pairs from `make_ioi`, `make_pronouns` or `make_agreement`, or any Bunch with
+        `prompt_ids`, `counterfactual_ids` (of equal length within a pair) and `answer_ids`.
     order : str or sequence of int, default="acdc"
-        Most important feature first. One of "acdc" (see Notes), "greedy" (each time the
-        feature that brings the metric nearest to the target's), "attribution" and
-        "integrated_gradients" (see `patching_effects`), "magnitude" (summed size of what a
-        feature adds), "random"; or numbers of features, patched in that order and no others.
+        Patching order, most important feature first. "acdc" is described in the Notes; "greedy"
+        patches at each step the feature that moves the metric most towards the target's;
+        "attribution" and "integrated_gradients" sort by `patching_effects`; "magnitude" sorts by
+        the total size of what a feature adds; "random" shuffles. A sequence of features is
+        patched in the given order, and no other features are patched.
     metric : {"kl", "reverse_kl", "logit_diff"}, default="kl"
-        What the order is made by; all three are measured.
+        Metric that determines the order. All three are measured.
     error : {"keep", "target"}, default="keep"
-        Whose reconstruction error the patched run has: with "target" it has that of the target
-        run from k = 0 on, and all features together give the target run.
+        Source of the reconstruction error. "keep" keeps that of the base run. "target" uses that
+        of the target run from k = 0 on, so that patching all features reproduces the target run.
     n_patched : sequence of int, optional
-        Numbers of features at which to measure; by default 0 to 16, then in steps of about a
-        tenth, and all.
+        Numbers of features at which to measure. By default 0 to 16, then steps of about a tenth,
+        and all features.
     max_features : int, optional
-        Most features to patch but for the last point, which has them all; "greedy" then
-        orders so many.
+        Maximum number of features to patch, except at the last point, which patches all. "greedy"
+        then searches only this far.
     thresholds : sequence of float, default=np.logspace(-6, -1, 30)
-        Of ACDC, in nats, rising.
+        Rising thresholds of "acdc", in nats.
     min_activity : float, default=0.01
-        Of ACDC: candidates have a code, in either run, at more than this share of positions.
+        Share of positions, in either run, above which a feature must fire to be a candidate of
+        "acdc".
     n_steps : int, default=10
-        Midpoints of integrated gradients.
+        Number of midpoints of "integrated_gradients".
     batch_size : int, default=256
-        Prompts of one forward pass.
+        Number of prompts per forward pass.
     random_state : int, RandomState instance or None, default=None
-        Of the random order.
+        Seed for the order "random". Pass an int for reproducible results across calls.
 
     Returns
     -------
     Bunch
         n_patched : ndarray of int, shape (n_points,)
-            Numbers of features patched.
+            Number of features patched at each point.
         kl : ndarray of shape (n_points,)
-            KL(patched || target) at the last position of a prompt, the paper's direction, in
-            nats; mean over pairs, as everything here.
+            KL(patched || target) at the last position of a prompt, the direction of the paper,
+            in nats. This and all other measures are averaged over pairs.
         reverse_kl : ndarray of shape (n_points,)
-            KL(target || patched).
+            KL(target || patched), in nats.
         logit_diff : ndarray of shape (n_points,)
-            Log probability of the right answer less that of the wrong one, all tokens of an
-            answer counted.
+            Log-probability of the right answer minus that of the wrong one, summed over all
+            tokens of an answer.
         edit_magnitude : ndarray of shape (n_points,)
             Length of :math:`x_k - x'` over positions and dimensions, in activation units.
         relative_edit_magnitude : ndarray of shape (n_points,)
-            The same over the length of :math:`x - x'`, pair by pair.
+            The same divided by the length of :math:`x - x'`, pair by pair.
         order : ndarray of int
-            All features whose codes differ, or those given, in the order they are patched.
+            Features in patching order: all features whose codes differ, or the given ones.
         drop_thresholds : ndarray of float or None
-            Of ACDC: the threshold at which each feature of `order` was dropped; infinity if
-            never, nan if it was no candidate. What is kept at a threshold t are the features
-            whose value is larger than t.
+            With "acdc", the threshold at which each feature of `order` was dropped; infinity if
+            it never was, nan if it was not a candidate. The features kept at a threshold t are
+            those with a larger value. None with other orders.
         n_features_90 : float
             Smallest of `n_patched` with at least 90 % of the effect, ``kl <= 0.1 * kl_base``;
-            nan if none has.
+            nan if there is none.
         area : float
-            Area under ``kl / kl_base`` over ``log2(1 + n_patched)``, divided by its width: 1
-            if patching does nothing, lower is better.
+            Area under ``kl / kl_base`` over ``log2(1 + n_patched)``, divided by its width. It is
+            1 if patching has no effect; lower is better.
         kl_base, logit_diff_base, logit_diff_target : float
-            Of the two runs. The target's divergence is 0.
+            KL divergence of the base run, and answer difference of the two runs. The KL
+            divergence of the target run is 0.
         kl_error : float
-            KL(patched || target) with the target run's reconstruction error alone and no
-            feature: how much of the effect lies outside of the dictionary.
+            KL(patched || target) with the target run's reconstruction error and no patched
+            feature: how much of the effect lies outside the dictionary.
         kl_all_and_error : float
-            The same with all features, too: 0 but for rounding in the residual stream.
+            The same with all features patched as well: 0 up to rounding in the residual stream.
         n_forward_rows : int
-            Prompts run above the hook point, ordering included.
+            Number of prompts run above the hook point, ordering included.
         n_pairs : int
-            Pairs of prompts.
+            Number of prompt pairs.
         hook_point : str
-            As given.
+            Patched hook point.
 
     Raises
     ------
     TypeError
-        If the task, the model or the dictionary is of a wrong kind.
+        If the task, the model or the dictionary has the wrong type.
     ValueError
-        If prompts of a pair differ in length, the hook point does not exist or the metric does
-        not depend on it, the dictionary is of another width, a feature does not exist, or a
-        parameter is out of range.
+        If the prompts of a pair differ in length, the hook point does not exist or the metric
+        does not depend on it, the dictionary does not match its width, a feature does not exist,
+        or a parameter is out of range.
 
     See Also
     --------
-    patching_effects : What each feature does by itself.
-    find_circuit : Which features of earlier places make one fire.
+    patching_effects : Measure the effect of patching each feature alone.
+    find_circuit : Find the features at earlier hook points that drive a feature.
+    intervene : Apply any edit, or a fitted eraser, to a running model.
 
     Notes
     -----
-    "acdc" is algorithm 4.1 of [2]_ on a graph with one node for each feature, as in [1]_. All
-    candidates start patched. For each threshold in turn, every one that is left is visited and
-    dropped if KL then rises by less than the threshold. Dropped last is patched first. Here
-    the weakest attribution is visited first, so that the numbering of features plays no part;
-    features that were no candidates come last. For C candidates and T thresholds this runs up
-    to C T times the model above the hook point; each run has only those prompts in which the
-    feature differs and something changed since, with the same result.
+    Codes are patched directly, so no edit is passed. To measure another edit or an eraser, run the
+    model inside `intervene`.
+
+    "acdc" is algorithm 4.1 of [2]_ on a graph with one node per feature, as in [1]_. All candidates
+    start patched. For each threshold in turn, every remaining candidate is visited, and dropped if
+    the KL divergence then rises by less than the threshold. The feature dropped last is patched
+    first. Candidates are visited in order of increasing attribution, so that the numbering of
+    features does not matter, and features that are not candidates come last. With C candidates and
+    T thresholds, the model runs up to C T times above the hook point. Each run includes only the
+    prompts in which the feature differs and something has changed since, with the same result.
 
     References
     ----------
@@ -188,9 +195,9 @@ def patching_curve(
 
 
 def _pair_runs(*pair, batch_size):
-    """Return the runs to patch, and those that answers are scored by.
+    """Return the runs to patch, and those that score the answers.
 
-    They are the same unless an answer has several tokens, which need rows that hold them.
+    They are the same unless an answer has several tokens, which need rows that contain them.
     """
     runs = PairedRuns(*pair, batch_size=batch_size)
     if not needs_answers(pair[-1]):
@@ -199,7 +206,7 @@ def _pair_runs(*pair, batch_size):
 
 
 def _ordered(runs, order, **options):
-    """Return features in the order they are patched, and the thresholds of ACDC or None."""
+    """Return the features in patching order, and the thresholds of ACDC or None."""
     if not isinstance(order, str):
         return np.array(order, dtype=int), None
     found = order_features(runs, order, **options)
@@ -222,13 +229,14 @@ def _check_thresholds(thresholds):
     values = np.asarray(thresholds, dtype=float).ravel()
     if not len(values) or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
         raise ValueError(
-            f"thresholds={thresholds!r} is not accepted: pass rising finite numbers, at least one"
+            f"thresholds={thresholds!r} is not accepted: pass at least one finite number, in "
+            f"rising order"
         )
     return values
 
 
 def _counts(n_patched, n, max_features):
-    """Return the numbers of features to measure at, from 0 to all."""
+    """Return the numbers of features at which to measure, from 0 to all."""
     if n_patched is None:
         steps = [0]
         while steps[-1] < n:
@@ -241,10 +249,8 @@ def _counts(n_patched, n, max_features):
         return np.unique(counts)
     counts = np.atleast_1d(np.asarray(n_patched))
     if counts.dtype.kind not in "iu" or counts.ndim != 1 or (counts < 0).any():
-        raise ValueError(
-            f"n_patched={n_patched!r} is not accepted: pass whole numbers of features, from 0"
-        )
-    # More than there are is all of them: the point stays where it was asked for.
+        raise ValueError(f"n_patched={n_patched!r} is not accepted: pass whole numbers from 0")
+    # A number beyond all features patches all of them, and the point keeps the given number.
     return np.unique(counts)
 
 
@@ -283,9 +289,9 @@ def _mean(runs, metric, x):
 
 
 def _walk(runs, features, counts, error):
-    """Yield edited activations with more and more features patched."""
+    """Yield the activations with more and more features patched."""
     column = {feature: index for index, feature in enumerate(runs.features.tolist())}
-    # Features whose codes do not differ add nothing, but count.
+    # Features whose codes do not differ add nothing but count as patched.
     columns = [column.get(feature) for feature in features.tolist()]
     x = runs.base if error == "keep" else runs.base + runs.error
     done = 0
@@ -297,10 +303,10 @@ def _walk(runs, features, counts, error):
 
 
 def _edit(runs, x):
-    """Return the mean length of an edit, and its mean share of the way to the target."""
+    """Return the mean length of an edit, and its mean share of the distance to the target."""
     length = (x - runs.base).double().flatten(1).norm(dim=1)
     way = (runs.target - runs.base).double().flatten(1).norm(dim=1)
-    # A pair that does not differ at this place has no way to go.
+    # The share is undefined for a pair whose runs do not differ at this hook point.
     share = (length / way)[way > 0]
     return float(length.mean()), float(share.mean()) if len(share) else float("nan")
 

@@ -132,7 +132,7 @@ def test_bad_input(llama):
         ({"features": [12]}, ValueError, "contains 12, which does not exist"),
         ({"n_texts": 0}, ValueError, "n_texts"),
         ({"n_tokens": 1.5}, TypeError, "n_tokens"),
-        ({"hook_point": "mlp_act.1"}, ValueError, "32 wide.*width 16"),
+        ({"hook_point": "mlp_act.1"}, ValueError, "width 32 but.*width 16"),
     ):
         given = {"model": llama, "hook_point": "resid_post.1", "dictionary": dictionary}
         with pytest.raises(kind, match=message):

@@ -1,4 +1,4 @@
-"""Our own format: all fitted attributes, arrays in safetensors and the rest in JSON."""
+"""Native format: all fitted attributes, arrays in safetensors and the rest in JSON."""
 
 from skdict.io.formats.native._manifest import CLASSES
 from skdict.io.formats.native._manifest import MANIFEST as MARKER

@@ -1,4 +1,4 @@
-"""What a saved dictionary consists of: known names, types and shapes, and finite numbers."""
+"""Check what a saved dictionary contains: known names, types and shapes, and finite numbers."""
 
 from dataclasses import MISSING, fields
 
@@ -52,9 +52,9 @@ WORDS = {
     "bias_init_": ("calibrated", "zeros"),
     "dead_features_": ("ignore", "resample", "auxk"),
 }
-# Infinite where no row is an outlier, and NaN where no row varies.
+# Infinite if no row is an outlier, NaN if no row varies.
 MAY_BE_INFINITE = {"outlier_cutoff_", "_error_unit", "_error_unit_inliers"}
-# Shapes in terms of m features and width d.
+# Shapes in terms of the number of features m and the width d.
 SHAPES = {
     "components_": "md",
     "encoder_": "md",
@@ -76,28 +76,32 @@ def read_manifest(folder):
     Raises
     ------
     ValueError
-        If it is not JSON, was changed after it was written, or does not state what it must.
+        If the manifest is not JSON, was changed after it was written, or has missing, unknown or
+        invalid entries.
     """
     path = folder / MANIFEST
     manifest = read_sealed(path, FORMAT, VERSION, finite=False)
     for name in sorted(set(manifest) ^ {"format", "version", *NAMES}):
         raise ValueError(
-            f"{str(path)!r} lacks {name!r} or should not have it; save the dictionary again"
+            f"{str(path)!r} has a missing or unknown entry {name!r}; save the dictionary again"
         )
     for name, kind in NAMES.items():
         if not isinstance(manifest[name], kind):
-            raise ValueError(f"{str(path)!r} has {name}={manifest[name]!r:.80}; save it again")
+            raise ValueError(
+                f"{str(path)!r} has {name}={manifest[name]!r:.80} but a {kind.__name__} is "
+                f"expected; save the dictionary again"
+            )
     if manifest["class"] not in CLASSES or not SHA256.fullmatch(manifest["sha256"]):
         raise ValueError(
-            f"{str(path)!r} is of class {manifest['class']!r:.80}; this skdict reads "
-            f"{', '.join(CLASSES)}, with the SHA-256 of their tensors"
+            f"{str(path)!r} has class {manifest['class']!r:.80} or no valid SHA-256; pass a folder "
+            f"with one of {', '.join(CLASSES)} and the SHA-256 of its tensors"
         )
     _check_params(manifest, path)
     return manifest
 
 
 def _check_params(manifest, path):
-    """Refuse parameters that the class does not have, and flags that are neither true nor false."""
+    """Raise ValueError for parameters unknown to the class and for flags that are not booleans."""
     defaults = CLASSES[manifest["class"]]().get_params()
     for name, value in manifest["params"].items():
         is_flag = isinstance(defaults.get(name), bool)
@@ -105,12 +109,12 @@ def _check_params(manifest, path):
         if name not in defaults or (is_flag and not isinstance(value, bool)):
             raise ValueError(
                 f"{str(path)!r} has the parameter {name}={value!r:.80}, which "
-                f"{manifest['class']} does not have; save the dictionary again"
+                f"{manifest['class']} does not accept; save the dictionary again"
             )
 
 
 def read_arrays(folder, sha256):
-    """Return the arrays of a saved dictionary, which must have the hash of its manifest."""
+    """Return the arrays of a saved dictionary, checked against the hash in its manifest."""
     path = folder / TENSORS
     try:
         file = read_tensors(path)
@@ -120,30 +124,30 @@ def read_arrays(folder, sha256):
         ) from error
     if file.sha256 != sha256:
         raise ValueError(
-            f"{str(path)!r} is not the file that its manifest was written for: it is truncated, "
-            f"changed or missing; save the dictionary again"
+            f"{str(path)!r} does not match the hash in its manifest: it is truncated, changed or "
+            f"missing; save the dictionary again"
         )
     return file.arrays
 
 
 def check_state(name, plain, arrays, told):
-    """Refuse fitted attributes that no dictionary of a class has.
+    """Raise ValueError for fitted attributes that a dictionary of a class cannot have.
 
     Parameters
     ----------
     name : str
-        The class.
+        Name of the class.
     plain : dict
-        Attributes that are not arrays.
+        Fitted attributes that are not arrays.
     arrays : dict of str to ndarray
-        Attributes that are.
+        Fitted attributes that are arrays.
     told : str
-        What they belong to, for the message.
+        Owner of the attributes, for the message.
 
     Raises
     ------
     ValueError
-        If a name is unknown or missing, a type or shape does not fit, or a number is not finite.
+        If a name is unknown or missing, a type or shape is wrong, or a number is not finite.
     """
     for attribute, value in plain.items():
         _check_plain(attribute, value, told)
@@ -155,15 +159,15 @@ def check_state(name, plain, arrays, told):
         raise ValueError(f"{told} lacks {min(missing)}; save the dictionary again")
     components = arrays.get("components_")
     if components is None or components.ndim != 2:
-        raise ValueError(f"{told} has components_ that are no matrix; {_ADVICE}")
+        raise ValueError(f"{told} has components_ that are not a matrix; {_ADVICE}")
     m, d = components.shape
     if plain["n_features_in_"] != d:
         raise ValueError(
-            f"{told} has n_features_in_={plain['n_features_in_']} and components_ of width {d}; "
+            f"{told} has n_features_in_={plain['n_features_in_']} but components_ of width {d}; "
             f"{_ADVICE}"
         )
     for attribute, array in arrays.items():
-        # What an activation of one's own has learned is one number per feature.
+        # A custom activation learns one number per feature.
         shape = tuple({"m": m, "d": d}[letter] for letter in SHAPES.get(attribute, "m"))
         _check_array(attribute, array, shape, told)
 
@@ -180,7 +184,7 @@ def _check_plain(attribute, value, told):
         fits = all(isinstance(entry, dict) and _are_numbers(entry.values()) for entry in value)
     if not fits:
         raise ValueError(
-            f"{told} has {attribute}={value!r:.80}, which no dictionary has; {_ADVICE}"
+            f"{told} has {attribute}={value!r:.80}, which is not a valid value; {_ADVICE}"
         )
 
 
@@ -191,14 +195,15 @@ def _are_numbers(values):
 def _check_array(attribute, array, shape, told):
     if not attribute.isidentifier() or not attribute.endswith("_") or attribute in PLAIN:
         raise ValueError(
-            f"{told} has an array {attribute!r:.80}, which no dictionary has; {_ADVICE}"
+            f"{told} has an array {attribute!r:.80}, which is not a known attribute; {_ADVICE}"
         )
     if array.shape != shape or array.dtype.kind != ("i" if attribute in COUNTS else "f"):
         raise ValueError(
-            f"{told} has {attribute} of shape {array.shape} and {array.dtype} where {shape} is "
-            f"expected; {_ADVICE}"
+            f"{told} has {attribute} of shape {array.shape} and dtype {array.dtype} but "
+            f"{'integers' if attribute in COUNTS else 'floats'} of shape {shape} are expected; "
+            f"{_ADVICE}"
         )
-    # One pass and no array of flags, as in every check of rows.
+    # A finite sum shows in one pass, without an array of flags, that all values are finite.
     if array.dtype.kind == "f" and not np.isfinite(array.sum(dtype=np.float64)):
         if not np.isfinite(array).all():
             raise ValueError(f"{told} has NaN or infinity in {attribute}; {_ADVICE}")

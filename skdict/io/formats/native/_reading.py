@@ -1,4 +1,4 @@
-"""A folder in our own format as a fitted estimator."""
+"""Read a folder in the native format as a fitted estimator."""
 
 import numpy as np
 
@@ -12,22 +12,22 @@ from skdict.io.formats.native._manifest import (
 
 
 def matches(folder):
-    """Return True if a folder holds a dictionary in our own format."""
+    """Return True if a folder holds a dictionary in the native format."""
     return (folder / MANIFEST).is_file()
 
 
 def read(folder):
-    """Return the dictionary in a folder; no code from it is run.
+    """Return the dictionary in a folder without running any code from it.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Written by `write`.
+        Folder written by `write`.
 
     Returns
     -------
     estimator
-        Fitted, with `metadata_`.
+        Fitted dictionary with `metadata_`.
 
     Raises
     ------

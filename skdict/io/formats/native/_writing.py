@@ -1,4 +1,4 @@
-"""A fitted dictionary as a folder in our own format."""
+"""Write a fitted dictionary to a folder in the native format."""
 
 import hashlib
 import platform
@@ -14,16 +14,16 @@ from skdict.io.formats.native._manifest import FORMAT, MANIFEST, TENSORS, VERSIO
 
 
 def write(dictionary, folder, metadata):
-    """Write a fitted dictionary to a folder, whole or not at all.
+    """Write a fitted dictionary to a folder, completely or not at all.
 
     Parameters
     ----------
     dictionary : estimator
-        Fitted, of one of `CLASSES`.
+        Fitted dictionary of one of `CLASSES`.
     folder : str or path
-        Destination.
+        Destination folder.
     metadata : dict
-        Kept as it is; must fit in JSON.
+        Metadata stored unchanged; must be JSON-serialisable.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def write(dictionary, folder, metadata):
             "torch": str(torch.__version__),
         },
     }
-    check_state(name, plain, arrays, "a dictionary that is to be saved")
+    check_state(name, plain, arrays, "the dictionary to save")
     text = sealed(manifest, indent=1, finite=False)
     with whole_folder(folder, MANIFEST, "a saved dictionary") as beside:
         (beside / TENSORS).write_bytes(tensors)
@@ -69,9 +69,9 @@ def _split_state(dictionary):
 
 
 def plain_params(dictionary):
-    """Return parameters that fit in JSON, an activation object as the name of its class.
+    """Return the JSON-serialisable parameters; an activation object becomes its class name.
 
-    Sequences of numbers become lists. Random generators and `dict_init` are left out.
+    Sequences of numbers become lists. Random generators and `dict_init` are omitted.
     """
     params = dictionary.get_params(deep=False)
     if isinstance(params.get("activation"), Nonlinearity):
@@ -82,7 +82,7 @@ def plain_params(dictionary):
 
 
 def _as_plain(value):
-    """Return numpy numbers and arrays, and tuples, as Python's own numbers and lists."""
+    """Return NumPy numbers, arrays and tuples as plain Python numbers and lists."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     return list(map(_as_plain, value)) if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,4 @@
-"""Directories of SAELens 6: the architectures that have a counterpart here, both ways."""
+"""Read and write SAELens 6 directories of the supported architectures."""
 
 from skdict.io.formats.saelens._names import CONFIG as MARKER
 from skdict.io.formats.saelens._reading import matches, read

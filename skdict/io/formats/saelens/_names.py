@@ -1,4 +1,4 @@
-"""Names of the files, tensors and settings of a SAELens directory."""
+"""Names of the files, tensors and settings in a SAELens directory."""
 
 import hashlib
 import json
@@ -10,12 +10,12 @@ SUBTRACTS_B_DEC = "apply_b_dec_to_input"
 RANKS_BY_NORM = "rescale_acts_by_decoder_norm"
 
 
-# Ignored by SAELens. It lets damage to a directory that skdict wrote be found.
+# Hash by which skdict detects damage to a directory that it wrote; SAELens ignores it.
 DIGEST = "skdict_sha256"
 
 
 def digest(config, weights_sha256):
-    """Return a hash of the settings, its own entry apart, and of the file of weights."""
+    """Return a hash of the settings, without their own hash, and of the weights file."""
     rest = {name: value for name, value in config.items() if name != DIGEST}
     text = json.dumps([rest, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A SAELens directory as a fitted estimator."""
+"""Read a SAELens directory as a fitted estimator."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ ACCEPTED = {
     "reshape_activations": ("none", None),
 }
 METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
-# Decoder rows whose norms differ from one by no more are unit vectors that were rounded.
+# Decoder rows whose norms are this close to 1 count as rounded unit vectors.
 ROUNDING = 1e-6
 
 
@@ -33,23 +33,23 @@ def matches(folder):
 def read(folder):
     """Return an estimator with the codes and reconstructions of a SAELens directory.
 
-    Codes are in units of the rows: those of SAELens times the norms of the decoder rows, except for
-    topk with `rescale_acts_by_decoder_norm`, where they are the same.
+    Codes are in units of the rows: SAELens codes times the norms of the decoder rows. With topk and
+    `rescale_acts_by_decoder_norm`, SAELens codes already have these units and are unchanged.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The directory.
+        SAELens directory.
 
     Returns
     -------
     SparseDictionaryAutoencoder
-        With `metadata_`.
+        Fitted dictionary with `metadata_`.
 
     Raises
     ------
     ValueError
-        If the architecture or a normalisation has no counterpart, or files are damaged.
+        If an architecture or normalisation is not supported, or files are damaged.
     """
     config = read_json(folder / CONFIG)
     _check_config(folder, config)
@@ -68,19 +68,19 @@ def _check_config(folder, config):
         if config.get(name) not in values:
             told = ", ".join(repr(value) for value in values if value is not None)
             raise ValueError(
-                f"{str(folder / CONFIG)!r} has {name}={config.get(name)!r}, which has no "
-                f"counterpart here; accepted: {told}"
+                f"{str(folder / CONFIG)!r} has {name}={config.get(name)!r}, which is not "
+                f"supported; accepted: {told}"
             )
     for name in (SUBTRACTS_B_DEC, RANKS_BY_NORM):
         if not isinstance(config.get(name, True), bool):
             raise ValueError(
                 f"{str(folder / CONFIG)!r} has {name}={config[name]!r}; set it to true or false, "
-                f"as the autoencoder was trained"
+                f"as in training"
             )
     if not isinstance(config.get("metadata"), dict):
         raise ValueError(
-            f"{str(folder)!r} was written by SAELens before version 6; load and save it once with "
-            f"SAELens 6"
+            f"{str(folder)!r} was written by a SAELens before version 6; load it and save it again "
+            f"with SAELens 6"
         )
 
 
@@ -97,15 +97,15 @@ def _check_k(folder, config):
     k, most = config.get("k"), config["d_sae"]
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= most:
         raise ValueError(
-            f"{str(folder / CONFIG)!r} has k={k!r}; set it to the number of features that are kept "
-            f"on each row, a whole number from 1 to {most}"
+            f"{str(folder / CONFIG)!r} has k={k!r}; set it to the number of features kept per row, "
+            f"a whole number from 1 to {most}"
         )
 
 
 def _checked_tensors(folder, config):
-    """Return the tensors of the architecture in their own dtypes, thresholds as such."""
+    """Return the checked tensors of the architecture; log thresholds become thresholds."""
     file = _read_weights(folder, config)
-    # Half precision as float32, so that nothing is rounded to it again.
+    # Convert half precision to float32, so that results are not rounded to half again.
     tensors = {
         name: array.astype(np.float32) if array.dtype == np.float16 else array
         for name, array in file.arrays.items()
@@ -118,17 +118,17 @@ def _checked_tensors(folder, config):
         found = tensors[name].shape if name in tensors else None
         if found != shape:
             raise ValueError(
-                f"{str(folder / WEIGHTS)!r} holds {name} of shape {found}; its {CONFIG} asks for "
-                f"{shape}"
+                f"{str(folder / WEIGHTS)!r} has {name} of shape {found} but its {CONFIG} requires "
+                f"{shape}; get a complete copy of the folder"
             )
         if tensors[name].dtype.kind != "f":
             raise ValueError(
-                f"{str(folder / WEIGHTS)!r} holds {name} as {tensors[name].dtype}; get a copy with "
-                f"floating-point weights"
+                f"{str(folder / WEIGHTS)!r} has {name} of dtype {tensors[name].dtype}; get a copy "
+                f"with floating-point weights"
             )
         if not np.isfinite(tensors[name]).all():
             raise ValueError(
-                f"{str(folder / WEIGHTS)!r} holds {name} with NaN or infinity; get a whole copy of "
+                f"{str(folder / WEIGHTS)!r} has NaN or infinity in {name}; get an intact copy of "
                 f"the file, or an earlier checkpoint"
             )
     return {name: tensors[name] for name in due}
@@ -139,21 +139,21 @@ def _read_weights(folder, config):
         file = read_tensors(folder / WEIGHTS)
     except FileNotFoundError as error:
         raise ValueError(
-            f"{str(folder / WEIGHTS)!r} cannot be read as safetensors: it is missing beside "
-            f"{CONFIG}; get a whole copy of the folder"
+            f"{str(folder / WEIGHTS)!r} cannot be read as safetensors: it is missing next to "
+            f"{CONFIG}; get a complete copy of the folder"
         ) from error
     if DIGEST in config and config[DIGEST] != digest(config, file.sha256):
         raise ValueError(
-            f"{str(folder)!r} was changed after skdict wrote it; put it back or, if the change is "
-            f"meant, remove {DIGEST!r} from {CONFIG}"
+            f"{str(folder)!r} was changed after skdict wrote it; restore the original or, if the "
+            f"change is intended, remove {DIGEST!r} from {CONFIG}"
         )
     return file
 
 
 def _as_weights(tensors, config):
-    """Return the weights whose reconstructions are those of the tensors."""
+    """Return weights with the same reconstructions as the tensors."""
     dtype = np.float64 if tensors["W_dec"].dtype == np.float64 else np.float32
-    # Folding is exact in float64 and rounded once.
+    # Fold in float64 and round once.
     wide = {name: array.astype(np.float64) for name, array in tensors.items()}
     norms = np.linalg.norm(wide["W_dec"], axis=1)
     norms[np.abs(norms - 1) < ROUNDING] = 1
@@ -163,12 +163,12 @@ def _as_weights(tensors, config):
         bias = bias + encoder @ wide["b_dec"]
     factors, form, k = lengths, {}, None
     if config["architecture"] == "jumprelu":
-        # The ReLU in front of the threshold makes a negative one zero.
+        # A ReLU precedes the threshold, so a negative threshold acts as zero.
         form["thresholds"] = np.maximum(wide["threshold"], 0) * lengths
     elif config["architecture"] == "topk":
         k = config["k"]
         if config.get(RANKS_BY_NORM, False):
-            # A feature without a direction must not outrank others.
+            # A feature with a zero decoder row must not outrank others.
             factors = norms
         else:
             factors = np.ones_like(lengths)
@@ -196,7 +196,7 @@ def _as_estimator(weights, metadata):
 
 
 def _activation(weights):
-    """Return the parameters that say how codes follow from pre-activations."""
+    """Return the parameters that determine how codes follow from pre-activations."""
     if weights.k is not None:
         return {"activation": "topk", "target_l0": weights.k}
     if weights.thresholds is not None:

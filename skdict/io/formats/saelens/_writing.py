@@ -1,4 +1,4 @@
-"""A fitted dictionary as a SAELens directory."""
+"""Write a fitted dictionary as a SAELens directory."""
 
 import hashlib
 import json
@@ -18,33 +18,36 @@ from skdict.io.formats.saelens._names import (
     digest,
 )
 
-# SAELens reads a file without a version of at least 6 as one of its older formats.
+# Below version 6, SAELens reads a file as one of its older formats.
 WRITTEN_AS = "6.0.0"
 
 
 def write(dictionary, folder, metadata):
-    """Write the directory of the architecture with the same codes.
+    """Write the directory of the SAELens architecture with the same codes.
 
     Parameters
     ----------
     dictionary : SparseDictionaryAutoencoder
-        Fitted. It becomes ``standard`` if codes are plain ReLU, ``topk`` if the k largest
-        pre-activations are kept, and ``jumprelu`` if there are thresholds, gains or offsets.
+        Fitted dictionary. It becomes ``standard`` if codes are plain ReLU, ``topk`` if the k
+        largest pre-activations are kept, and ``jumprelu`` if there are thresholds, gains or
+        offsets.
     folder : str or path
-        Destination.
+        Destination folder.
     metadata : dict
-        `model`, `hook_point` and `l0` are written; other keys have no place in the format.
+        Metadata, of which `model`, `hook_point` and `l0` are written; the format has no entries
+        for others.
 
     Raises
     ------
     TypeError
         If the estimator is of another class.
     ValueError
-        If no architecture of SAELens has such codes.
+        If no SAELens architecture has such codes.
     """
     if not isinstance(dictionary, SparseDictionaryAutoencoder):
         raise TypeError(
-            f"{type(dictionary).__name__} does not exist in SAELens; save it with format='skdict'"
+            f"{type(dictionary).__name__} has no counterpart in SAELens; save it with "
+            f"format='skdict'"
         )
     weights = Weights.of(dictionary)
     architecture, options, tensors = _exported(weights)
@@ -64,7 +67,7 @@ def write(dictionary, folder, metadata):
     config[DIGEST] = digest(config, hashlib.sha256(content).hexdigest())
     text = json.dumps(config, indent=1)
     parse_json(text, "the metadata")
-    with whole_folder(folder, CONFIG, "a directory of SAELens") as beside:
+    with whole_folder(folder, CONFIG, "a SAELens directory") as beside:
         (beside / WEIGHTS).write_bytes(content)
         (beside / CONFIG).write_text(text, encoding="utf-8")
 
@@ -79,7 +82,7 @@ def _metadata(metadata):
 
 
 def _exported(weights):
-    """Return architecture, settings of its own, and tensors."""
+    """Return the architecture, the settings specific to it, and the tensors."""
     tensors = {
         "W_enc": weights.encoder.T,
         "b_enc": weights.encoder_bias,
@@ -98,10 +101,10 @@ def _exported(weights):
 
 
 def _gained_decoder(weights):
-    """Return the tensors that hold the gains of codes selected by k.
+    """Return the tensors that hold the gains of top-k codes.
 
-    SAELens ranks what the encoder gives and scales nothing afterwards, so that gains have no place
-    but the decoder.
+    SAELens ranks the encoder outputs and does not scale them afterwards, so gains can only go into
+    the decoder.
     """
     if weights.signed:
         raise _no_counterpart("codes selected by absolute value (signed_)")
@@ -115,8 +118,8 @@ def _gained_decoder(weights):
 def _folded_gate(thresholds, gains, offsets, weights):
     """Return the tensors of a JumpReLU with the same codes.
 
-    For g > 0, p > theta is g p + o > g theta + o; where that is not negative, the ReLU in front of
-    the threshold clips nothing. Folding is exact in float64 and rounded once.
+    For g > 0, p > theta is equivalent to g p + o > g theta + o. If that threshold is not negative,
+    the ReLU before it clips nothing. Folding runs in float64 and is rounded once.
     """
     m, dtype = len(weights.components), weights.components.dtype
     thresholds, gains, offsets = (

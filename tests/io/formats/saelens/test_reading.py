@@ -203,7 +203,7 @@ UNKNOWN = (
         ({"rescale_acts_by_decoder_norm": "yes"}, "rescale_acts_by_decoder_norm='yes'"),
         ({"apply_b_dec_to_input": None}, "apply_b_dec_to_input=None"),
         ({"metadata": None}, "before version 6"),
-        ({"d_sae": 11}, r"W_enc of shape \(6, 10\); its cfg.json asks for \(6, 11\)"),
+        ({"d_sae": 11}, r"W_enc of shape \(6, 10\) but its cfg.json requires \(6, 11\)"),
         ({"k": None}, "cfg.json' has k=None; .* from 1 to 10"),
         ({"k": 0}, "cfg.json' has k=0"),
         ({"k": 11}, "cfg.json' has k=11"),
@@ -226,13 +226,19 @@ def test_a_missing_k_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"threshold": None}, "weights.safetensors' holds threshold of shape None"),
-        ({"threshold": np.zeros(9)}, r"threshold of shape \(9,\); its cfg.json asks for \(10,\)"),
+        ({"threshold": None}, "weights.safetensors' has threshold of shape None"),
+        (
+            {"threshold": np.zeros(9)},
+            r"threshold of shape \(9,\) but its cfg.json requires \(10,\)",
+        ),
         ({"threshold": np.zeros(())}, r"threshold of shape \(\)"),
-        ({"threshold": np.full(M, np.nan)}, "weights.safetensors' holds threshold with NaN"),
-        ({"threshold": np.full(M, np.inf)}, "threshold with NaN or infinity"),
-        ({"threshold": None, "log_threshold": np.full(M, 1e3)}, "threshold with NaN or infinity"),
-        ({"W_dec": np.full((M, D), np.nan)}, "W_dec with NaN or infinity"),
+        (
+            {"threshold": np.full(M, np.nan)},
+            "weights.safetensors' has NaN or infinity in threshold",
+        ),
+        ({"threshold": np.full(M, np.inf)}, "NaN or infinity in threshold"),
+        ({"threshold": None, "log_threshold": np.full(M, 1e3)}, "NaN or infinity in threshold"),
+        ({"W_dec": np.full((M, D), np.nan)}, "NaN or infinity in W_dec"),
         ({"b_enc": None}, "b_enc of shape None"),
     ],
 )
