@@ -18,6 +18,7 @@ version = release = skdict.__version__
 extensions = [
     "changelog",
     "mathml",
+    "tables",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
