@@ -1,18 +1,18 @@
 """
-Does it find features that are known to be there?
-=================================================
+Does it recover planted features?
+=================================
 
-Nobody knows the true features of a language model. So start with data whose features are
-known, because they were planted: each row is a sum of a few unit directions, twice as many
-in all as there are dimensions. A method is right where one of its own directions points
-along a planted one.
+Nobody knows the true features of a language model, so this example starts with data whose
+features are known. Each row is a sum of a few planted unit directions, of which there are
+twice as many as dimensions. A method recovers a feature if one of its own directions points
+along the planted one.
 """
 
 # %%
 # The data
 # --------
-# On average three of 128 planted features fire on a row of 64 dimensions. That is more
-# features than dimensions, so no basis can hold them all: only a dictionary can.
+# On average three of 128 planted features fire on a row of 64 dimensions. With more features
+# than dimensions, no basis can represent them all; an overcomplete dictionary can.
 import os
 
 import matplotlib.pyplot as plt
@@ -33,8 +33,8 @@ print(f"{data.codes.nnz / len(data.X):.2f} features fire on a row of {data.X.sha
 # %%
 # Four methods
 # ------------
-# All are scikit-learn estimators. The sparse dictionary is given twice as many components
-# as there are features, as one would with real data, whose number of features is unknown.
+# All four are scikit-learn estimators. The sparse dictionary has twice as many components as
+# there are features, because the number of features is unknown in real data.
 methods = {
     "sparse dictionary": SparseDictionaryAutoencoder(
         32 if FAST else 256, max_iter=1 if FAST else 10, random_state=0
@@ -47,11 +47,11 @@ for method in methods.values():
     method.fit(data.X)
 
 # %%
-# How near did they come?
-# -----------------------
-# For each planted feature, the cosine of the nearest learned direction.
-# ``dictionary_atoms`` gives the directions along which a method *decodes*, whatever it is;
-# those of signed methods may match with either end.
+# Cosines with the truth
+# ----------------------
+# For each planted feature, compute the cosine with the nearest learned direction.
+# ``dictionary_atoms`` returns the decoder directions of any method. Directions of signed
+# methods may match with either sign.
 best = {}
 for name, method in methods.items():
     atoms = dictionary_atoms(method)
@@ -63,17 +63,17 @@ for name, method in methods.items():
 # %%
 # The answer
 # ----------
-# Each curve shows the planted features of one method, worst first. Above the dotted line a
-# feature counts as recovered. The sparse dictionary finds practically all of them. ICA can
-# hold no more than half, since it learns as many directions as there are dimensions. PCA's
-# directions are hardly nearer than random ones: variance is not where features are.
+# Each curve shows the planted features for one method, worst first. Features above the dotted
+# line count as recovered. The sparse dictionary finds almost all of them. ICA can find at most
+# half, since it learns as many directions as there are dimensions. PCA's directions are hardly
+# nearer than random ones: directions of high variance are not features.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, cosines in best.items():
     ax.plot(np.linspace(0, 100, len(cosines)), cosines, label=name, linewidth=2)
 ax.axhline(0.9, color="black", linestyle=":", linewidth=1)
 ax.annotate("recovered", (1, 0.86), fontsize=9)
 ax.set(xlabel="planted features, worst first (%)", ylabel="cosine of the nearest direction")
-ax.set(xlim=(0, 100), ylim=(0, 1.02), title="The sparse dictionary recovers what was planted")
+ax.set(xlim=(0, 100), ylim=(0, 1.02), title="The sparse dictionary recovers the planted features")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(loc="lower right", frameon=False)
 plt.show()

@@ -2,16 +2,16 @@
 What does a language model represent at each word?
 ==================================================
 
-From texts to features in three steps: read a model's activations, learn a sparse dictionary
-of them, and look at where its features fire.
+This example goes from texts to features in three steps: extract a model's activations, fit a
+sparse dictionary to them, and look at where its features fire.
 """
 
 # %%
-# Read
-# ----
-# The package bundles a small language model and stories. Any other model takes its place: a
-# name on the Hugging Face hub, a folder, or a loaded model with its tokenizer.
-# ``"resid_post.2"`` is the residual stream after block 2, counted from 0.
+# Extract
+# -------
+# The package bundles a small language model and stories. Any other model works too: a name on
+# the Hugging Face hub, a folder, or a loaded model with its tokenizer. ``"resid_post.2"`` is
+# the residual stream after block 2, counting from 0.
 import os
 
 import matplotlib.pyplot as plt
@@ -28,14 +28,14 @@ acts = extractor.fit_transform(stories.texts[:n_texts])
 print(f"{acts.shape[0]} tokens, {acts.shape[1]} dimensions")
 
 # %%
-# Every row knows which token it is, and in which text.
+# Every row records its token and its text.
 print(acts.context(30))
 
 # %%
-# Learn
-# -----
-# A fifth of the texts is held out. Documents are kept whole: neighbouring tokens are alike,
-# so a split of rows would leak.
+# Fit
+# ---
+# A fifth of the texts is held out. Documents are not split, because neighbouring tokens are
+# similar and a split by row would leak.
 train, test = acts[acts.documents % 5 != 4], acts[acts.documents % 5 == 4]
 sae = SparseDictionaryAutoencoder(n_components, max_iter=max_iter, random_state=0).fit(train)
 codes = sae.transform(test)
@@ -45,8 +45,8 @@ print(f"and explain {sae.score(test):.0%} of the variance")
 # %%
 # Look
 # ----
-# A summary shows the tokens on which a feature fires and its strongest contexts, the token
-# in brackets.
+# A summary shows the tokens on which a feature fires, and its strongest contexts with the
+# token in brackets.
 counts = np.bincount(codes.indices, minlength=codes.shape[1])
 frequent = np.flatnonzero(counts >= 10)[:3]
 print(*summarize_features(codes, test, frequent, n_contexts=3), sep="\n\n")
@@ -54,8 +54,8 @@ print(*summarize_features(codes, test, frequent, n_contexts=3), sep="\n\n")
 # %%
 # One sentence, token by token
 # ----------------------------
-# A new sentence goes through the same two steps. For each token the strongest features are
-# kept; each is labelled with the token on which it fires most on the held-out stories.
+# A new sentence goes through the same two steps. The figure shows the strongest feature of each
+# token, labelled with the tokens on which it fires most in the held-out stories.
 sentence = "Lily and Tom went to the park. Tom gave a red ball to Lily. She was happy."
 new = extractor.transform([sentence])
 new_codes = sae.transform(new).toarray()
@@ -69,13 +69,13 @@ for summary in summarize_features(codes, test, order):
 # %%
 # The answer
 # ----------
-# At each word few features fire. Some stand for the word itself; others for what it is in
-# the sentence: a name, a place one goes to, the word behind "to the".
+# Few features fire at each word. Some represent the word itself, others its role in the
+# sentence: a name, a place to go to, the word after "to the".
 fig, ax = plt.subplots(figsize=(9, 0.28 * len(order) + 1.4), layout="constrained")
 ax.imshow(new_codes[:, order].T, cmap="Purples", aspect="auto")
 ax.set_xticks(range(len(new)), [new.token(i) for i in range(len(new))], rotation=60, ha="right")
 ax.set_yticks(range(len(order)), labels, fontsize=8)
-ax.set(title="Few features fire at each word (the darker, the stronger)")
+ax.set(title="Few features fire at each word (darker is stronger)")
 ax.tick_params(length=0)
 ax.spines[:].set_visible(False)
 plt.show()

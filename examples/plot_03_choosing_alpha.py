@@ -3,15 +3,15 @@ Which alpha?
 ============
 
 Alpha weighs sparsity against reconstruction. Reconstruction alone cannot choose it: the
-fraction of variance unexplained (FVU) falls with alpha all the way, so the smallest alpha
-always wins. A rule has to say how much FVU a sparser dictionary may cost.
+fraction of variance unexplained (FVU) always falls with alpha, so the smallest alpha wins. A
+rule has to say how much FVU a sparser dictionary may cost.
 """
 
 # %%
 # Rows, and groups
 # ----------------
-# ``acts.documents`` tells which text a row comes from. It is the ``groups=`` of every
-# splitter below: no fold is tested on the neighbour of a token it has seen.
+# ``acts.documents`` is the index of each row's text. Every splitter below uses it as
+# ``groups=``, so no fold is tested on neighbours of its training tokens.
 import os
 
 import matplotlib.pyplot as plt
@@ -40,18 +40,18 @@ if FAST:
 # %%
 # A path
 # ------
-# The quickest look: a dictionary for each alpha, in one pass over the rows.
+# The quickest way is a path: one dictionary per alpha, all fitted on the same batches.
 path = sparse_dictionary_path(train, alphas, **options)
 measures = path.measure(test)
 for alpha, fvu, l0 in zip(path.alphas, measures["fvu"], measures["l0"], strict=True):
-    print(f"alpha {alpha:.3f}: FVU {fvu:.3f}, {l0:5.1f} active codes a token")
+    print(f"alpha {alpha:.3f}: FVU {fvu:.3f}, {l0:5.1f} active codes per token")
 
 # %%
 # A search
 # --------
-# scikit-learn's own search does it with cross-validation. ``DictionaryScorer`` measures
-# everything in one pass, and the rule goes to ``refit=``: here the sparsest dictionary that
-# leaves at most a quarter of the variance.
+# scikit-learn's own search uses cross-validation. ``DictionaryScorer`` computes every measure
+# in one pass, and ``refit=`` takes the rule: here, the sparsest dictionary with an FVU of at
+# most a quarter.
 budget = 0.95 if FAST else 0.25
 search = GridSearchCV(
     SparseDictionaryAutoencoder(**options),
@@ -63,10 +63,10 @@ search = GridSearchCV(
 print("chosen by the search:", search.best_params_)
 
 # %%
-# Both at once
-# ------------
-# ``SparseDictionaryAutoencoderCV`` trains a path on each fold: the same answer, with the
-# rows read once for all alphas.
+# Both combined
+# -------------
+# ``SparseDictionaryAutoencoderCV`` fits a path on each fold. It gives the same answer and
+# reads the rows once for all alphas.
 chosen = SparseDictionaryAutoencoderCV(
     alphas, cv=GroupKFold(2), selection=sparsest_within(max_fvu=budget), **options
 ).fit(train, groups=train.documents)
@@ -75,9 +75,9 @@ print("chosen by the path:  ", {"alpha": chosen.alpha_})
 # %%
 # The answer
 # ----------
-# Every alpha is a point on the curve; left is sparser, down is better. There is no best
-# one, only a best one *for a rule*: the sparsest within a budget, the nearest to a number
-# of active codes, or the bend of the curve.
+# Every alpha is a point on the curve: left is sparser, down is better. No alpha is best in
+# itself, only *for a rule*: the sparsest within an FVU budget, the nearest to a number of
+# active codes, or the knee of the curve.
 results = search.cv_results_
 fvu, l0 = results["mean_test_fvu"], results["mean_test_l0"]
 fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
@@ -92,10 +92,10 @@ rules = {
 for name, (rule, marker, size) in rules.items():
     index = rule(results)
     ax.plot(l0[index], fvu[index], marker, markersize=size, fillstyle="none", mew=2, label=name)
-ax.set(xscale="log", xlabel="active codes a token (L0)", ylabel="FVU on held-out texts")
+ax.set(xscale="log", xlabel="active codes per token (L0)", ylabel="FVU on held-out texts")
 ax.set_xticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
 ax.minorticks_off()
-ax.set(title="A rule chooses a point; FVU alone would take the last one on the right")
+ax.set(title="A rule chooses a point; FVU alone would choose the rightmost")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, labelspacing=0.9)
 plt.show()

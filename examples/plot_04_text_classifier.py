@@ -1,18 +1,18 @@
 """
-Can a text classifier be read?
-==============================
+Can a text classifier be interpreted?
+=====================================
 
-A classifier on top of a language model's activations is accurate and opaque: its weights
-are on dimensions that mean nothing. On sparse features its weights are on things that can
-be looked at. Here a Pipeline goes from texts to labels, and its most important features are
-shown.
+A classifier on a language model's activations is accurate but opaque, because its weights are
+on dimensions without meaning. With sparse features, its weights are on features that can be
+inspected. This example builds a Pipeline from texts to labels and shows its most important
+features.
 """
 
 # %%
 # Texts with labels
 # -----------------
-# Half of the bundled stories were generated so that one of four behaviours occurs in them;
-# ``kinds`` says which. Can it be read off the features?
+# Half of the bundled stories were generated to contain one of four behaviours, given by
+# ``kinds``. The task is to predict it.
 import os
 
 import matplotlib.pyplot as plt
@@ -42,9 +42,8 @@ train_texts, test_texts, train_kinds, test_kinds = train_test_split(
 # %%
 # The Pipeline
 # ------------
-# ``FeatureVectorizer`` stands where a ``TfidfVectorizer`` would. It reads each text's
-# tokens, encodes them, and keeps for each feature its largest code in the text: one sparse
-# row for each text.
+# ``FeatureVectorizer`` takes the place of a ``TfidfVectorizer``. It encodes the tokens of each
+# text and keeps the largest code of each feature, which gives one sparse row per text.
 extractor = ActivationExtractor(stories.model, "resid_post.2")
 sae = SparseDictionaryAutoencoder(n_components, max_iter=max_iter, random_state=0)
 classifier = make_pipeline(
@@ -56,10 +55,10 @@ weights, classes = classifier[-1].coef_, classifier[-1].classes_
 print(f"accuracy on held-out texts: {classifier.score(list(test_texts), test_kinds):.2f}")
 
 # %%
-# What the weights are on
-# -----------------------
-# For each kind the feature of the largest weight, shown on the texts held out: the tokens
-# it fires on, and its strongest contexts.
+# The features with large weights
+# -------------------------------
+# For each kind, print the feature with the largest weight: the tokens on which it fires in the
+# held-out texts, and its strongest contexts.
 fitted = classifier[0].dictionary_
 acts = extractor.transform(list(test_texts))
 codes = fitted.transform(acts)
@@ -70,9 +69,8 @@ for kind, row in zip(classes, weights, strict=True):
 # %%
 # The answer
 # ----------
-# For each kind, the three features that speak for it most. The labels are the tokens on
-# which these fire, and say what the classifier goes by: which is more than its accuracy
-# does.
+# The figure shows the three features with the largest weights for each kind, labelled with the
+# tokens on which they fire. Unlike the accuracy, these show what the classifier relies on.
 fig, axes = plt.subplots(len(classes), 1, figsize=(7, 5.5), layout="constrained", sharex=True)
 for ax, kind, row in zip(axes, classes, weights, strict=True):
     top = np.argsort(-row)[:3]
@@ -86,5 +84,5 @@ for ax, kind, row in zip(axes, classes, weights, strict=True):
     ax.tick_params(axis="y", labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
 axes[-1].set(xlabel="weight in the classifier")
-fig.suptitle("What each class is recognised by")
+fig.suptitle("The features that identify each class")
 plt.show()

@@ -2,17 +2,17 @@
 Is it better than PCA and ICA?
 ==============================
 
-With all of its components PCA rebuilds everything, and all of its codes are active. The
-question has an answer only at equal sparsity: how much of a row do its k strongest codes
-explain, for each method?
+With all of its components PCA reconstructs everything, but all of its codes are active. A fair
+comparison needs equal sparsity: how much of a row do its k strongest codes explain, for each
+method?
 """
 
 # %%
 # Methods
 # -------
-# Whatever has ``components_``, ``transform`` and ``inverse_transform`` may take part:
-# scikit-learn's decompositions, our own baselines, a Pipeline that ends in one of them.
-# None needs a wrapper.
+# Any estimator with ``components_``, ``transform`` and ``inverse_transform`` can be compared,
+# without a wrapper: scikit-learn's decompositions, skdict's baselines, or a Pipeline that ends
+# in one of them.
 import os
 
 import matplotlib.pyplot as plt
@@ -44,9 +44,9 @@ methods = {
 }
 
 # %%
-# As they are
-# -----------
-# The column ``l0`` shows why this table compares nothing yet.
+# Without equal sparsity
+# ----------------------
+# The column ``l0`` shows why this first table is not a fair comparison.
 for method in methods.values():
     method.fit(train)
 print(compare_dictionaries(methods, None, test))
@@ -54,10 +54,10 @@ print(compare_dictionaries(methods, None, test))
 # %%
 # At equal sparsity
 # -----------------
-# With ``n_active`` each row keeps its so many strongest codes, ranked by what each adds to the
-# row. A list gives a record for each number. The dictionary was trained at one alpha, at which
-# about a dozen codes are active on a token: beyond that it has no more to give, and a smaller
-# alpha would have.
+# With ``n_active``, each row keeps that many of its strongest codes, ranked by what each adds to
+# the row. A list gives a record per number. The dictionary was fitted at one alpha, at which
+# about a dozen codes are active per token, so it gains nothing beyond that; a smaller alpha
+# would.
 n_active = [1, 2, 4, 8, 16, 32]
 table = compare_dictionaries(methods, None, test, n_active=n_active)
 print(table)
@@ -65,9 +65,8 @@ print(table)
 # %%
 # The answer
 # ----------
-# Down is better. The sparse dictionary explains most with few codes, ICA comes second. Once
-# dozens of codes may be active, ICA and PCA catch up with it: with as many codes as dimensions
-# they are exact.
+# Lower is better. With few codes the sparse dictionary explains most, and ICA comes second. With
+# dozens of active codes ICA and PCA catch up: with as many codes as dimensions they are exact.
 fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for name in methods:
     fvu = [table[name, k]["fvu"] for k in n_active]
@@ -75,7 +74,7 @@ for name in methods:
     ax.plot(n_active, fvu, "o-", label=name, linewidth=width, markersize=4)
 ax.set_xscale("log", base=2)
 ax.set_xticks(n_active, n_active)
-ax.set(xlabel="active codes a token", ylabel="FVU on held-out texts", ylim=(0, None))
+ax.set(xlabel="active codes per token", ylabel="FVU on held-out texts", ylim=(0, None))
 ax.set(title="At equal sparsity the sparse dictionary leaves least unexplained")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False)

@@ -2,18 +2,18 @@
 Do features mean anything?
 ==========================
 
-A feature means something if words can say where it fires. Here words are written by rules,
-with no language model asked, and checked where it counts: on documents that the rules have
-not seen, can one predict the feature from the words alone?
+A feature is interpretable if an explanation in words predicts where it fires. This example writes
+explanations by rules, without a language model, and tests them on documents that the rules have
+not seen.
 """
 
 # %%
 # Explaining one dictionary
 # -------------------------
-# ``FeatureInterpreter`` deals documents out to three parts. On the first it writes
-# explanations of three kinds (tokens, runs of tokens, context), on the second it chooses
-# among them, on the third it scores the chosen one: the correlation of what the words
-# predict with what the feature does.
+# ``FeatureInterpreter`` splits the documents into three parts. On the first it writes
+# explanations of three kinds (tokens, runs of tokens, context), and on the second it chooses
+# among them. On the third it scores the chosen one: the correlation between the predicted and
+# the actual code.
 import os
 
 import matplotlib.pyplot as plt
@@ -46,9 +46,9 @@ for index in [*order[:2], order[len(order) // 2]]:
 # %%
 # Comparing methods
 # -----------------
-# The same as a scorer adds columns to the table of dictionaries. Axes of PCA and ICA have
-# two ends, which are explained apart. ``shuffled`` is the score with explanations exchanged
-# between features: what chance alone would give.
+# The same score as a scorer adds columns to the comparison table. Positive and negative codes of
+# PCA and ICA are explained separately. ``shuffled`` is the shuffled-explanation control, which
+# gives the chance level.
 methods = {
     "sparse dictionary": sae,
     "ICA": FastICA(max_iter=500, tol=0.5 if FAST else 1e-2, random_state=0),
@@ -61,10 +61,10 @@ table = compare_dictionaries(methods, train, test, n_active=16, scorers=[scorer]
 # %%
 # The answer
 # ----------
-# Bars are means over features, with 95 % intervals; the darker part is what tokens alone
-# would not reach: the share of the score that only context explains. It is a score for
-# comparing methods on one layer under one budget of words, not a measure of usefulness, and
-# no figure to set beside those from language-model judges: see :doc:`/interpretability`.
+# Bars are means over features with 95 % intervals. The darker part is the context gain, the part
+# of the score that tokens alone do not reach. Use the score to compare methods on one layer with
+# the same limits on the rules. It does not measure usefulness and is not comparable with scores
+# from language models: see :doc:`/interpretability`.
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 rows = [table[name] for name in methods]
 mean = np.array([row["interpretability"] for row in rows])
@@ -76,7 +76,7 @@ ax.barh(list(methods), [row["context_gain"] for row in rows], color="#5b3f91", l
 ax.plot([row["shuffled"] for row in rows], list(methods), "k|", markersize=18, label="chance")
 ax.invert_yaxis()
 ax.set(xlabel="interpretability (correlation on unseen documents)", xlim=(-0.05, 1))
-ax.set(title="Words predict features of the sparse dictionary best")
+ax.set(title="Explanations predict features of the sparse dictionary best")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, loc="lower right")
 plt.show()

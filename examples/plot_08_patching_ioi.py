@@ -2,16 +2,16 @@
 Which features carry the name from one run to another?
 ======================================================
 
-"Then, Ruth and Adam went to the museum. Adam gave a drum to" goes on with Ruth: the one who
-does not act. Replace Ruth by a third name and the model says that name. Somewhere on its
-way this difference is carried by activations. How few features must be taken from the one
-run and put into the other until the model answers as if it had read the other prompt?
+"Then, Ruth and Adam went to the museum. Adam gave a drum to" continues with Ruth, the one who does
+not act. Replace Ruth with a third name, and the model predicts that name. The activations must
+carry this difference. How few features have to be patched from one run into the other until the
+model answers as if it had read the other prompt?
 """
 
 # %%
 # The task
 # --------
-# ``make_ioi`` makes such pairs in the tokens of any model: a prompt, its counterfactual of
+# ``make_ioi`` makes such pairs for the tokenizer of any model: a prompt, its counterfactual of
 # equal length, and the right answers.
 import os
 
@@ -37,9 +37,9 @@ print(ioi.prompts[0], "|", ioi.counterfactuals[0], "|", ioi.answers[0][0])
 # %%
 # Bases
 # -----
-# The same activations in three bases: sparse features, principal components, and neurons,
-# the dimensions themselves. Each basis is fitted on stories; the prompts were in none of
-# them.
+# The same activations are written in three bases: sparse features, principal components, and
+# neurons (the dimensions themselves). Each basis is fitted on stories that do not contain the
+# prompts.
 hook_point = "resid_post.1"
 acts = ActivationExtractor(stories.model, hook_point).fit_transform(stories.texts[:n_texts])
 methods = {
@@ -53,18 +53,17 @@ methods = {
 # %%
 # Patching
 # --------
-# In each basis the features are put in order by attribution, a gradient's estimate of what
-# each would do, and then patched one after another: their codes are taken from the other
-# run, at every position. ``kl`` is how far the model's answer still is from the one it
-# gives there. (``order="acdc"`` is the paper's search. It is slower and finds better
-# orders.)
+# In each basis, features are sorted by attribution, a gradient estimate of their effect, and
+# patched one after another: their codes are replaced by those of the other run, at every
+# position. ``kl`` is the remaining divergence from the other run's answer. (``order="acdc"`` is
+# the paper's search, which is slower and can find better orders.)
 curves = {}
 for name, method in methods.items():
     method.fit(acts)
     curve = patching_curve(stories.model, hook_point, method, ioi, order="attribution")
     curves[name] = curve
     print(
-        f"{name}: {curve.n_features_90:.0f} features for 90 % of the effect;"
+        f"{name}: {curve.n_features_90:.0f} features reach 90 % of the effect;"
         f" KL {curve.kl_base:.2f} before, {curve.kl[-1]:.2f} after all,"
         f" {curve.kl_error:.2f} with the reconstruction error alone"
     )
@@ -72,10 +71,10 @@ for name, method in methods.items():
 # %%
 # The answer
 # ----------
-# Left is what counts: how much of the difference the first few features carry, and by how small
-# an edit. Up to some twenty features the dictionary leads, and at equal length of the edit up to
-# two thirds of it. For nine tenths of the effect no basis gets by with a few, and the dictionary
-# needs most of its 512 features where PCA and neurons need most of their 128.
+# The left ends of the curves matter: how much of the difference the first few features carry, and
+# with how small an edit. The dictionary leads up to about twenty features, and up to two thirds of
+# the full edit. No basis reaches 90 % of the effect with a few features: the dictionary needs most
+# of its 512 features, and PCA and neurons most of their 128.
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
 for name, curve in curves.items():
     width = 3 if name == "sparse dictionary" else 1.5
@@ -83,9 +82,9 @@ for name, curve in curves.items():
     axes[1].plot(curve.relative_edit_magnitude, curve.kl, linewidth=width)
 axes[0].set_xscale("symlog", linthresh=1)
 axes[0].set(xlabel="features patched", ylabel="KL to the other run (nats)")
-axes[1].set(xlabel="length of the edit (1: the whole difference)")
+axes[1].set(xlabel="length of the edit (1 is the whole difference)")
 for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].legend(frameon=False)
-fig.suptitle("How many features turn one prompt into the other")
+fig.suptitle("Features needed to turn one prompt into the other")
 plt.show()

@@ -1,9 +1,9 @@
 """
-Does turning a feature up change what the model writes?
-=======================================================
+Does steering a feature change what the model writes?
+=====================================================
 
-That a feature fires on certain words says what the model *sees*. Whether the model *uses*
-it shows when it is turned up or down while the model runs.
+The words on which a feature fires show what the model *sees*. To find out whether the model
+*uses* the feature, steer it up or down while the model runs.
 """
 
 # %%
@@ -31,9 +31,9 @@ sae = SparseDictionaryAutoencoder(n_components, max_iter=max_iter, random_state=
 # %%
 # A feature for a word
 # --------------------
-# We look for the feature that stands for what comes *before* a certain word: the one whose
-# direction raises the word's score most when added to the residual stream. This is only a
-# guess (later blocks have their say), to be checked by running the model.
+# Look for a feature that fires *before* a certain word: the one whose direction raises the
+# word's logit most when added to the residual stream. This is only a guess, because later blocks
+# also react, so the next step checks it by running the model.
 model = AutoModelForCausalLM.from_pretrained(stories.model).eval()
 tokenizer = AutoTokenizer.from_pretrained(stories.model)
 word = " sad"
@@ -45,10 +45,10 @@ codes = sae.transform(acts)
 print(summarize_features(codes, acts, [feature])[0])
 
 # %%
-# Turned up while it writes
-# -------------------------
-# Whatever runs the model inside the ``with`` block sees the edit: here ``generate``. What
-# the dictionary does not rebuild stays as it is, so an edit of no size changes nothing.
+# Steering generation
+# -------------------
+# Anything that runs the model inside the ``with`` block sees the edit, here ``generate``. The
+# reconstruction error is kept, so an edit of size zero changes nothing.
 frozen = to_torch(sae)
 typical = float(codes.data.mean())
 prompt = tokenizer("Once upon a time there was a girl called Lily. She was", return_tensors="pt")
@@ -59,16 +59,16 @@ for strength in (0, 4, 8):
     print(f"+{strength} typical codes: ... She was{tokenizer.decode(written[0, n_read:])!r}")
 
 # %%
-# How much does it take?
+# The effect of strength
 # ----------------------
-# The probability of the word as the next token, over strengths, beside what edits of the
-# same length along five other features do.
+# Compute the probability of the word as the next token for a range of strengths, and compare it
+# with steering five other features by the same amounts.
 random = np.random.default_rng(0).permutation(np.setdiff1d(np.arange(n_components), feature))[:5]
 strengths = np.linspace(-4, 8, 4 if FAST else 13)
 
 
 def probability(steered):
-    """Return the probability of the word for each strength."""
+    """Return the probability of the word at each strength."""
     values = []
     for strength in strengths:
         edit = Steer(int(steered), float(strength * typical))
@@ -81,16 +81,16 @@ def probability(steered):
 # %%
 # The answer
 # ----------
-# It makes the word nearly thirty times as likely, and ever more so the more it is turned up.
-# It is not alone: other features, pushed as far, raise the word too, though half as much at
-# most, and the word stays one of many. Read a steering curve beside others, never by itself.
+# Steering makes the word nearly thirty times as likely, increasingly so at higher strengths. Other
+# features steered as far raise the word too, though at most half as much, and the word stays one
+# of many. Always compare a steering curve with those of other features.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for number, other in enumerate(random):
     label = "five other features" if number == 0 else None
     ax.plot(strengths, probability(other), color="0.7", linewidth=1, label=label)
 ax.plot(strengths, probability(feature), "o-", color="#5b3f91", label=f"feature {feature}")
-ax.set(xlabel="added to the feature, in typical codes", ylabel=f"probability of {word.strip()!r}")
-ax.set(title=f"Turning the feature up makes {word.strip()!r} likelier", ylim=(0, None))
+ax.set(xlabel="added to the code (in typical codes)", ylabel=f"probability of {word.strip()!r}")
+ax.set(title=f"Steering the feature makes {word.strip()!r} more likely", ylim=(0, None))
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False)
 plt.show()

@@ -2,18 +2,18 @@
 Which features make a feature fire?
 ===================================
 
-A feature of a late block is computed from features of earlier ones. Take one feature out of the
-earlier block, run the model on, and see how far the later one falls: done for all of them, this
-finds its parents, and done again for each parent, theirs. The tree that results is a small
-circuit, and each node of it can be read.
+A feature of a late block is computed from features of earlier blocks. Ablate one feature of the
+earlier block, run the rest of the model, and measure how far the later feature falls. Repeating
+this for every feature finds its parents, and repeating it for each parent finds theirs. The
+resulting tree is a small circuit whose nodes can be interpreted.
 """
 
 # %%
 # Dictionaries after three blocks
 # -------------------------------
-# Edges run from a dictionary to the next one above it, so one is fitted after each of three
-# blocks, on the same stories. For each feature the two tokens that carry most of it will be
-# its label.
+# Edges run from one dictionary to the next one above it, so a dictionary is fitted after each of
+# three blocks, on the same stories. Each feature is labelled with the two tokens that carry the
+# largest share of its codes.
 import os
 
 import matplotlib.pyplot as plt
@@ -28,23 +28,23 @@ stories = load_stories()
 texts = stories.texts[:n_texts]
 extractors, dictionaries, labels = {}, {}, {}
 for block in (1, 2, 3):
-    place = f"resid_post.{block}"
-    extractors[place] = ActivationExtractor(stories.model, place)
-    acts = extractors[place].fit_transform(texts)
+    point = f"resid_post.{block}"
+    extractors[point] = ActivationExtractor(stories.model, point)
+    acts = extractors[point].fit_transform(texts)
     sae = SparseDictionaryAutoencoder(n_components, max_iter=max_iter, random_state=0).fit(acts)
     codes = sae.transform(acts).tocsc()
-    dictionaries[place] = sae
+    dictionaries[point] = sae
     for feature in range(n_components):
         column = codes[:, [feature]].tocoo()
         total = np.bincount(acts.token_ids[column.row], column.data, len(acts.vocabulary))
         two = [acts.vocabulary[i].strip() or "new line" for i in np.argsort(-total)[:2]]
-        labels[place, feature] = " | ".join(two).replace("$", r"\$")
+        labels[point, feature] = " | ".join(two).replace("$", r"\$")
 
 # %%
 # A target
 # --------
-# Somebody is about to speak. The feature of the highest dictionary that is strongest on the
-# quotation mark is the target.
+# The target is the feature of the highest dictionary that fires most strongly on a quotation mark
+# before somebody speaks.
 top = "resid_post.3"
 speech = extractors[top].transform(['Tom saw a big ball. Lily said, "'])
 target = top, int(np.argmax(dictionaries[top].transform(speech).toarray()[-1]))
@@ -53,9 +53,9 @@ print(f"the target is feature {target[1]}, which fires on {labels[target]}")
 # %%
 # The search
 # ----------
-# Contexts are drawn in which the target is at half of its maximum or more. ``relative_drop`` is
-# the share of the target that goes with a parent; shares need not add up to one, for the model
-# is not linear on the way.
+# Contexts are sampled in which the target reaches at least half of its maximum. ``relative_drop``
+# is the share of the target that disappears when a parent is ablated. Shares need not add up to
+# one, because the model in between is not linear.
 circuit = find_circuit(
     stories.model, dictionaries, target, texts[:100], n_contexts=8, n_parents=3, random_state=0
 )
@@ -67,14 +67,14 @@ for edge in circuit.edges:
 # %%
 # The answer
 # ----------
-# Width is the share that goes with the parent; below a tenth it is not written. What makes the
-# target fire are two features of the quotation mark itself, and what makes those fire are two
-# of the mark again; the end of a sentence gives next to nothing. Most of this circuit hands one
-# thing up from block to block.
+# Line width is the share that disappears with the parent; shares below a tenth are not labelled.
+# The target's main parents are two features of the quotation mark itself, and theirs are again two
+# features of the mark; the end of a sentence contributes almost nothing. Most of this circuit
+# copies one piece of information from block to block.
 nodes = [(node["hook_point"], node["feature"]) for node in circuit.nodes]
 position = {}
-for height, place in enumerate(dictionaries):
-    here = [node for node in nodes if node[0] == place]
+for height, point in enumerate(dictionaries):
+    here = [node for node in nodes if node[0] == point]
     for i, node in enumerate(here):
         position[node] = ((i + 1) / (len(here) + 1), height)
 fig, ax = plt.subplots(figsize=(10, 5), layout="constrained")
@@ -88,7 +88,7 @@ box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "0.6"}
 for node, (x, y) in position.items():
     text = f"{node[1]}\n{labels[node]}"
     ax.text(x, y, text, ha="center", va="center", fontsize=8.5, bbox=box, zorder=2)
-ax.set(xlim=(0, 1), ylim=(-0.4, 2.4), title="What a feature is made of, two blocks down")
+ax.set(xlim=(0, 1), ylim=(-0.4, 2.4), title="The parents of a feature, two blocks down")
 ax.set_yticks(range(3), ["after block 1", "after block 2", "after block 3"])
 ax.set_xticks([])
 ax.spines[:].set_visible(False)

@@ -1,15 +1,15 @@
 """
-How can a dictionary be pictured?
-=================================
+Which plots describe a dictionary?
+==================================
 
-Each Display draws one view, in scikit-learn's convention: a class method measures, ``plot``
-draws, ``ax_`` and ``figure_`` are there to go on with. This page shows all eight, on a
-dictionary of the bundled model and, where there is something to compare, beside PCA.
+Each Display draws one plot and follows scikit-learn's convention: a class method computes, ``plot``
+draws, and ``ax_`` and ``figure_`` can be changed afterwards. This page shows all eight for a
+dictionary of the bundled model, next to PCA where a comparison makes sense.
 """
 
 # %%
-# What is pictured
-# ----------------
+# The dictionary
+# --------------
 import os
 
 import matplotlib.pyplot as plt
@@ -49,15 +49,15 @@ sae = SparseDictionaryAutoencoder(n_components, max_iter=max_iter, random_state=
 pca = PCA(64).fit(np.asarray(train))
 
 # %%
-# Did training settle?
+# Has training converged?
 TrainingHistoryDisplay.from_estimator(sae)
 
 # %%
-# How often do features fire? Nearly all on 1 to 10 % of tokens.
+# How often do features fire? Nearly all fire on 1 to 10 % of tokens.
 FeatureDensityDisplay.from_estimator(sae, test)
 
 # %%
-# What does alpha buy? Few active codes against what is left unexplained.
+# What does alpha trade off? The number of active codes against the unexplained variance.
 alphas = np.geomspace(0.05, 0.5, 3)
 path = sparse_dictionary_path(
     train, alphas, n_components=n_components, max_iter=max_iter, random_state=0
@@ -65,29 +65,29 @@ path = sparse_dictionary_path(
 AlphaPathDisplay.from_path(path, test)
 
 # %%
-# What does one feature fire on? The one whose total stands most on a single token, of those
-# that are not rare: where its codes are large, there is little but that token.
+# What does one feature fire on? Choose the feature with the largest share on a single token, among
+# those that are not rare. Where its codes are large, there is little but that token.
 statistics = FeatureStatistics.from_estimator(sae, test)
 common = np.flatnonzero(statistics.counts_ > len(test) // 200)
 feature = int(common[np.argmax(statistics.single_token_share_[common])])
 InputHistogramDisplay.from_estimator(sae, test, feature)
 
 # %%
-# Which features lie together? Directions by PCA, then t-SNE.
+# Which features are close to each other? Directions are reduced by PCA, then t-SNE.
 FeatureMapDisplay.from_estimator(
     sae, values=np.where(statistics.density_ > 0, statistics.density_, np.nan), label="Density"
 )
 
 # %%
-# Do two dictionaries find the same? A smaller one's features are mostly found again by the
-# larger one; PCA's axes are not.
+# Do two dictionaries find the same features? The larger dictionary contains most features of the
+# smaller one, but not PCA's axes.
 smaller = SparseDictionaryAutoencoder(n_components // 2, max_iter=max_iter, random_state=1)
 DictionarySimilarityDisplay.from_estimators(
     {"half as many": smaller.fit(train), "sparse": sae, "PCA": pca}
 ).plot()
 
 # %%
-# Which is easier to put in words, at as many codes a token?
+# Whose features are easier to explain, at the same number of codes per token?
 table = compare_dictionaries(
     {"sparse": sae, "PCA": pca},
     train,
@@ -100,9 +100,10 @@ InterpretabilityDisplay.from_comparison(table).plot()
 # %%
 # The answer
 # ----------
-# And which causes a behaviour? Patched one feature after the other, in the order of their
-# attribution, from prompts with the names exchanged. Here PCA's axes do more: the gradient
-# alone is a poor guide among sparse features, most of which are silent on either prompt.
+# Which features cause a behaviour? The last plot patches one feature after another, in order of
+# attribution, between prompts with different names. PCA's axes do more here: the gradient alone is
+# a poor guide among sparse features, most of which are silent on both prompts. Together, the eight
+# plots cover training, sparsity, single features, similarity, interpretability and causal effect.
 task = make_ioi(2 if FAST else 10, AutoTokenizer.from_pretrained(stories.model), random_state=0)
 curves = {
     name: patching_curve(

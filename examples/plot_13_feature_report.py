@@ -2,14 +2,14 @@
 What is in a dictionary?
 ========================
 
-Hundreds of features cannot be looked at one by one in a terminal. ``write_report`` puts
-them on one page of HTML that needs no server: a table to sort and search, and for each
-feature what it fires on, what was said about it, and what it does to the next token.
+Hundreds of features are too many to inspect one by one in a terminal. ``write_report`` puts them
+in one HTML file that needs no server: a table to sort and search, and for each feature the tokens
+it fires on, its explanation, and its effect on the next token.
 """
 
 # %%
-# A dictionary, and rows it has not seen
-# --------------------------------------
+# A dictionary and held-out rows
+# ------------------------------
 import os
 import tempfile
 from pathlib import Path
@@ -31,25 +31,25 @@ train, test = acts[acts.documents % 2 == 0], acts[acts.documents % 2 == 1]
 sae = SparseDictionaryAutoencoder(n_components, max_iter=max_iter, random_state=0).fit(train)
 
 # %%
-# Words and effects
-# -----------------
-# Both are optional, and any table will do in their place. Explanations are scored on
-# documents they were not written from; effects are measured by taking the feature out of
-# the running model.
+# Explanations and effects
+# ------------------------
+# Both are optional and can be replaced by tables of your own. Explanations are scored on documents
+# they were not written from, and effects are measured by ablating the feature in the running
+# model.
 n_features = 4 if FAST else 40
 interpreter = FeatureInterpreter(sae, n_features=n_features, random_state=0).fit(test)
 shown = [int(feature) for feature in interpreter.features_[: n_features // 4]]
 effects = output_effects(stories.model, hook_point, sae, stories.texts[:n_texts], shown, n_texts=4)
 
 # %%
-# The page
-# --------
+# The report
+# ----------
 path = Path(tempfile.mkdtemp()) / "report.html"
 write_report(path, sae, test, scores=interpreter, effects=effects)
 print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
 
 # %%
-# The numbers behind it are at hand as arrays.
+# The statistics in the report are also available as arrays.
 statistics = FeatureStatistics().fit(sae.transform(test), test)
 density, largest = statistics.density_[:n_components], statistics.max_[:n_components]
 print(f"{(density == 0).sum()} of {n_components} features never fire on unseen text")
@@ -57,9 +57,9 @@ print(f"{(density == 0).sum()} of {n_components} features never fire on unseen t
 # %%
 # The answer
 # ----------
-# Each point is a feature. Most fire on 2 to 10 % of the tokens; those explained are dark
-# where words say well where they fire. Neither how often nor how strongly a feature fires
-# tells whether it can be put into words: that has to be looked up on the page.
+# Each point is a feature. Most fire on 2 to 10 % of the tokens. Explained features are coloured by
+# score; dark ones are explained well. Neither the frequency nor the strength of a feature shows
+# whether it can be explained, so look it up in the report.
 fig, ax = plt.subplots(figsize=(7, 4.3), layout="constrained")
 alive = density > 0
 ax.plot(density[alive], largest[alive], "o", color="0.85", label="not explained", markersize=5)
@@ -73,11 +73,11 @@ points = ax.scatter(
     vmax=1,
     zorder=3,
 )
-fig.colorbar(points, label="interpretability")
+fig.colorbar(points, label="explanation score")
 ax.set(xscale="log", xlabel="share of tokens on which the feature fires", ylabel="largest code")
 ax.set_xticks([0.02, 0.05, 0.1, 0.2], ["2 %", "5 %", "10 %", "20 %"])
 ax.minorticks_off()
-ax.set(title="What a dictionary is made of")
+ax.set(title="Frequency, strength and explanation score of features")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, loc="upper left")
 plt.show()

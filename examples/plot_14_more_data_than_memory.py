@@ -1,17 +1,17 @@
 """
-Can it learn from more rows than memory holds?
+How do I train on more rows than memory holds?
 ==============================================
 
-A real model has thousands of dimensions, and a dictionary wants millions of tokens: tens of
-gigabytes. Two ways never hold them: learn from each chunk as it is read and forget it, or
-keep the chunks on disk and let ``fit`` stream them.
+A real model has thousands of dimensions, and a dictionary needs millions of tokens: tens of
+gigabytes. There are two ways to avoid holding them in memory. Either update the dictionary with
+each chunk and discard it, or store the chunks on disk and have ``fit`` stream them.
 """
 
 # %%
-# Forget each chunk
-# -----------------
-# ``iter_transform`` runs the model on some texts at a time, ``partial_fit`` learns from
-# their rows. Texts may come from a generator: nothing is ever whole.
+# Discard each chunk
+# ------------------
+# ``iter_transform`` runs the model on a few texts at a time, and ``partial_fit`` updates the
+# dictionary with their rows. Texts may come from a generator, so no full data set is ever needed.
 import os
 import tempfile
 from pathlib import Path
@@ -36,11 +36,11 @@ for chunk in extractor.iter_transform(stories.texts[:n_texts], chunk_size=chunk_
 print(f"{rows_seen[-1]} rows, at most {max(len(chunk), rows_seen[0])} of them at a time")
 
 # %%
-# Or keep them on disk
+# Store chunks on disk
 # --------------------
-# ``ActivationsWriter`` writes shard by shard, and goes on after an interruption. What is
-# loaded is mapped and not read; ``fit`` goes through it in blocks, shuffling within them,
-# as often as ``max_iter`` says.
+# ``ActivationsWriter`` writes shard by shard and resumes after an interruption. Loading maps the
+# files without reading them. ``fit`` then goes through them in blocks, shuffling within each block,
+# for ``max_iter`` epochs.
 folder = Path(tempfile.mkdtemp()) / "acts"
 with ActivationsWriter(folder, source={"texts": "the bundled stories"}) as writer:
     for chunk in extractor.iter_transform(stories.texts[:n_texts], chunk_size=chunk_size):
@@ -51,7 +51,7 @@ size = sum(file.stat().st_size for file in folder.rglob("*.npy")) / 1e6
 print(f"{acts.shape[0]} rows of {acts.shape[1]} on disk, {size:.0f} MB")
 
 # %%
-# One pass over what is on disk, and several.
+# Fit with one pass over the rows on disk, and with several.
 once, often = (
     SparseDictionaryAutoencoder(n_components, max_iter=epochs, random_state=0).fit(acts)
     for epochs in (1, 2 if FAST else 8)
@@ -60,14 +60,14 @@ once, often = (
 # %%
 # The answer
 # ----------
-# Learning from chunks alone comes close to a fit that may read all rows in one pass. Rows
-# on disk may be read again, and that is where they pay.
+# Updating chunk by chunk comes close to a fit with one pass over all rows. The advantage of rows on
+# disk is that they can be read again.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.plot(rows_seen, fvu, "o-", color="#5b3f91", label="partial_fit, each chunk once")
 ax.axhline(1 - once.score(held_out), color="0.4", linestyle="--", label="fit from disk, one pass")
 ax.axhline(1 - often.score(held_out), color="0.4", label=f"fit from disk, {often.n_iter_} passes")
 ax.set(xlabel="rows seen", ylabel="FVU on held-out texts", ylim=(0, None), xlim=(0, None))
-ax.set(title="A dictionary learns from chunks that are never whole in memory")
+ax.set(title="Training without all rows in memory")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False)
 plt.show()

@@ -2,18 +2,18 @@
 How do I train with an activation of my own?
 ============================================
 
-Say that features come in opposite pairs: *up* along a direction means one thing, *down* its
-opposite. A dictionary whose codes are never negative needs two features for each pair. One that
-keeps the k pre-activations of largest *absolute* value needs a single one. skdict has no such
-activation, but takes it as an object.
+Suppose that features come in opposite pairs: *up* along a direction means one thing, *down* its
+opposite. A dictionary with nonnegative codes needs two features for each pair. One that keeps the
+k pre-activations with the largest *absolute* value needs only one. skdict does not include this
+activation, but accepts it as an object.
 """
 
 # %%
 # The activation
 # --------------
-# It says which pre-activations of a row are selected, what codes they give, and how slopes of the
-# loss along codes become slopes along pre-activations. ``frozen`` tells ``transform``, ``to_torch``
-# and ``save_dictionary`` what the selection is once training is over.
+# The class defines which pre-activations of a row are selected, their codes, and how slopes of the
+# loss along codes become slopes along pre-activations. ``frozen`` returns the selection that
+# ``transform``, ``to_torch`` and ``save_dictionary`` use after training.
 import os
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,7 @@ from skdict.metrics import feature_recovery
 
 
 class SignedTopK(Nonlinearity):
-    """Codes are the k pre-activations of a row with the largest absolute value."""
+    """Activation that keeps the k pre-activations of a row with the largest absolute value."""
 
     def __init__(self, k):
         self.k = k
@@ -38,11 +38,11 @@ class SignedTopK(Nonlinearity):
         pre.copy_(torch.zeros_like(pre).scatter(-1, kept, pre.gather(-1, kept)))
 
     def values(self, pre, learned, out=None):
-        """Return what is selected as it is."""
+        """Return the selected pre-activations unchanged."""
         return pre.clone() if out is None else out.copy_(pre)
 
     def backward(self, codes, slopes, learned):
-        """Pass slopes on where an entry was selected."""
+        """Return the slopes of the selected entries, and 0 elsewhere."""
         return slopes.masked_fill_(codes.values == 0, 0), {}
 
     def frozen(self, tensors, rows):
@@ -53,7 +53,7 @@ class SignedTopK(Nonlinearity):
 # %%
 # Features that come in opposite pairs
 # ------------------------------------
-# Three of 64 planted directions are active on a row, each up or down.
+# In each row, three of 64 planted directions are active on average, each up or down.
 FAST = os.environ.get("SKDICT_EXAMPLES_FAST") == "1"
 data = make_sparse_features(
     2_000 if FAST else 60_000, n_features=32, n_components=64, n_active=3, random_state=0
@@ -65,7 +65,7 @@ X = (codes @ data.components).astype(np.float32)
 # %%
 # Three dictionaries
 # ------------------
-# All keep three codes of a row.
+# All three keep three codes per row.
 settings = {"max_iter": 1 if FAST else 10, "random_state": 0}
 topk = {"activation": "topk", "target_l0": 3}
 dictionaries = {
@@ -84,9 +84,9 @@ for name, dictionary in dictionaries.items():
 # %%
 # The answer
 # ----------
-# With one object of four short methods. Signed codes find nearly all directions with one feature
-# each. Codes that are never negative find half as many with as many features, since both ends of
-# a pair take one; with twice the features they catch up.
+# Write one class with four short methods. Signed codes find nearly all directions with one feature
+# each. Nonnegative codes find half as many with the same number of features, because each end of a
+# pair takes one; with twice the features they catch up.
 fig, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
 for ax, values, label in zip(axes, (recovered, fvu), ("directions recovered", "FVU"), strict=True):
     ax.barh(list(values), list(values.values()), color=["C1", "C0", "C0"])

@@ -2,7 +2,7 @@
 Which activation, and are nested dictionaries worse?
 ====================================================
 
-An activation decides which pre-activations become codes: those above zero (with an L1 penalty),
+The activation decides which pre-activations become codes: those above zero (with an L1 penalty),
 the k largest of a token (TopK) or of a batch (BatchTopK), or those above a learned threshold
 (JumpReLU). The same estimator trains all of them, so they can be compared at equal sparsity.
 """
@@ -10,8 +10,8 @@ the k largest of a token (TopK) or of a batch (BatchTopK), or those above a lear
 # %%
 # A path for each kind
 # --------------------
-# ``target_l0s`` means the same for all: active codes a token. With an L1 penalty, alpha is
-# steered to it.
+# ``target_l0s`` means the same for all activations: the number of active codes per token. With an
+# L1 penalty, alpha is steered towards it.
 import os
 import warnings
 
@@ -42,7 +42,7 @@ kinds = {
 }
 measures = {}
 with warnings.catch_warnings():
-    # A quick page: a target may be missed by more than 5 %, which the figure shows.
+    # Training is short here, so a target can be missed by more than 5 %, as the figure shows.
     warnings.simplefilter("ignore", ConvergenceWarning)
     for name, kind in kinds.items():
         path = sparse_dictionary_path(train, target_l0s=[4, 8, 16], **kind, **options)
@@ -53,8 +53,8 @@ with warnings.catch_warnings():
 # %%
 # A nested dictionary
 # -------------------
-# With ``matryoshka`` the first features, here a sixteenth and a quarter of them, have to
-# reconstruct the rows by themselves. A prefix of a plain dictionary is an arbitrary part of it.
+# With ``matryoshka``, the first features (here a sixteenth and a quarter of them) also have to
+# reconstruct the rows on their own. A prefix of a plain dictionary is an arbitrary part of it.
 shares = [1 / 16, 1 / 4]
 ends = [round(share * n_components) for share in shares] + [n_components]
 by_prefix = {}
@@ -73,22 +73,22 @@ for name, prefixes in {"nested": shares, "plain": None}.items():
 # %%
 # The answer
 # ----------
-# Left: down is better. Untied dictionaries are below the paper's tied one. Refitting undoes what
-# the L1 penalty takes off the codes; the other kinds take nothing off. Right: the prefixes of a
-# nested dictionary are dictionaries themselves, at a small cost for the whole.
+# Left: lower is better. Untied dictionaries are below the paper's tied one. Refitting undoes the
+# shrinkage of the L1 penalty; the other activations do not shrink codes. Right: the prefixes of a
+# nested dictionary work as dictionaries themselves, at a small cost for the full one.
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.3), layout="constrained")
 for name, table in measures.items():
     axes[0].plot(table["l0"], table["fvu"], "o-", label=name, markersize=4)
-axes[0].set(xscale="log", xlabel="active codes a token (L0)", ylabel="FVU on held-out texts")
+axes[0].set(xscale="log", xlabel="active codes per token (L0)", ylabel="FVU on held-out texts")
 axes[0].set_xticks([4, 8, 16], ["4", "8", "16"])
 axes[0].minorticks_off()
-axes[0].set(title="FVU falls with L0 for every kind")
+axes[0].set(title="FVU falls with L0 for every activation")
 for name, values in by_prefix.items():
     axes[1].plot(ends, values, "o-", label=name, markersize=4)
-axes[1].set(xscale="log", xlabel="features of the prefix", ylim=(0, None))
+axes[1].set(xscale="log", xlabel="features in the prefix", ylim=(0, None))
 axes[1].set_xticks(ends, map(str, ends))
 axes[1].minorticks_off()
-axes[1].set(title="Prefixes of a nested dictionary stand alone")
+axes[1].set(title="Prefixes of a nested dictionary work on their own")
 for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)

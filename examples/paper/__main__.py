@@ -1,13 +1,13 @@
-"""Every figure and table of the paper, by one command.
+"""Reproduce every figure and table of the paper.
 
-Runs the scripts of this folder, two at a time, and leaves their tables and figures in one folder::
+Runs the scripts of this folder, two at a time, and writes their tables and figures to one folder::
 
     python examples/paper --out paper
     python examples/paper --out paper --only fvu_l0 living_features
     python examples/paper --out pythia --model EleutherAI/pythia-70m-deduped --text pile.txt
 
-A script that has left its summary is not run again, so the same command goes on where it was
-stopped. What a script prints is in ``NAME.log``. Each takes at most ten minutes on two cores.
+A script whose summary exists is not run again, so the same command resumes an interrupted run. The
+output of a script is in ``NAME.log``. Each takes at most ten minutes on two cores.
 """
 
 import argparse
@@ -24,20 +24,21 @@ SCRIPTS = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_SCRIPTS)
 
 
 def parse_args():
-    """Return the options, and those for every script."""
+    """Return the options of this command and those passed on to the scripts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS)
-    parser.add_argument("--jobs", type=int, default=2, help="scripts at a time")
+    parser.add_argument("--out", type=Path, required=True, help="output folder")
+    only = {"choices": SCRIPTS, "default": SCRIPTS, "help": "scripts to run (default: all)"}
+    parser.add_argument("--only", nargs="+", **only)
+    parser.add_argument("--jobs", type=int, default=2, help="number of scripts run at a time")
     return parser.parse_known_args()
 
 
 def run(name, out, options):
-    """Run a script on one core, and return its name, exit code and seconds."""
+    """Run a script on one core and return its name and exit code."""
     if (out / f"{name}_summary.csv").is_file():
-        print(f"{name}: done before", flush=True)
+        print(f"{name}: already done", flush=True)
         return name, 0
     start = time.perf_counter()
     command = [sys.executable, FOLDER / f"{name}.py", "--out", out, *options]
@@ -50,7 +51,7 @@ def run(name, out, options):
 
 
 def main():
-    """Run all, and exit with 1 if any failed."""
+    """Run the scripts and exit with 1 if any failed."""
     args, options = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(args.jobs) as pool:

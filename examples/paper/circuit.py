@@ -1,17 +1,17 @@
 r"""
-Is a feature made by few features below it?
-===========================================
+Do a few features below make a feature fire?
+============================================
 
-The search for parents of Cunningham et al. (2023), section 5.3 and figure 5. Targets are drawn
-at random among features of the highest dictionary that fire on some but not many tokens. In
-contexts where a target fires at half of its maximum or more, each feature of the dictionary
-below is ablated, and the drop of the target's code is measured. The figure has the drops by
-rank, and the circuit of one target down to the lowest dictionary: the first drawn whose most
-frequent token differs from that of its strongest parent, so that more is going on than one token
-handed up.
+The search for parents of Cunningham et al. (2023), section 5.3 and figure 5. Targets are drawn at
+random from the features of the highest dictionary that fire on some but not many tokens. In
+contexts where a target fires at half of its maximum or more, each feature of the dictionary below
+is ablated, and the drop in the target's code is measured. The figure shows the drops by rank, and
+the circuit of one target down to the lowest dictionary. It is the first target whose most frequent
+token differs from that of its strongest parent, so that the circuit does more than copy one token
+upward.
 
-Writes ``circuit.csv``, one line for each target and parent, ``circuit_edges.csv`` (the circuit
-drawn), ``circuit_summary.csv`` and ``circuit.png``::
+Writes ``circuit.csv`` with one line per target and parent, ``circuit_edges.csv`` (the circuit in
+the figure), ``circuit_summary.csv`` and ``circuit.png``::
 
     python examples/paper/circuit.py --out paper
 """
@@ -32,13 +32,13 @@ from skdict import ActivationExtractor, SparseDictionaryAutoencoder
 from skdict.interventions import find_circuit
 from skdict.models import readable_pieces
 
-# Features that fire nearly everywhere stand for no event, and rare ones have few contexts.
+# Features that fire almost everywhere mark no event, and rare ones have few contexts.
 MIN_DENSITY, MAX_DENSITY = 0.001, 0.1
 RANKS = (1, 2, 4, 8)
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.add_argument("--layers", type=int, nargs="+", default=size([1, 2, 3], [1, 2]))
     parser.add_argument("--n-train", type=int, default=size(400, 30), help="texts to fit on")
@@ -46,14 +46,14 @@ def parse_args():
     parser.add_argument("--n-components", type=int, default=size(512, 128))
     parser.add_argument("--alpha", type=float, default=0.1)
     parser.add_argument("--max-iter", type=int, default=size(6, 3))
-    parser.add_argument("--targets", type=int, default=size(8, 2), help="for each seed")
-    parser.add_argument("--parents", type=int, default=3, help="of a feature in the drawing")
+    parser.add_argument("--targets", type=int, default=size(8, 2), help="targets per seed")
+    parser.add_argument("--parents", type=int, default=3, help="parents per feature in the figure")
     parser.add_argument("--max-length", type=int, default=64)
     return parser.parse_args()
 
 
 class Dictionaries:
-    """Dictionaries after some blocks, and the tokens that each feature fires on."""
+    """Dictionaries after several blocks, and the tokens on which each feature fires."""
 
     def __init__(self, pair, texts, args, seed):
         self.fitted, self.codes = {}, {}
@@ -70,20 +70,20 @@ class Dictionaries:
         self.top, self.below = list(self.fitted)[-1], list(self.fitted)[-2]
 
     def targets(self, n, seed):
-        """Return features of the highest dictionary, drawn."""
+        """Return random features of the highest dictionary."""
         density = np.diff(self.codes[self.top].indptr) / len(self.test)
         allowed = np.flatnonzero((density >= MIN_DENSITY) & (density <= MAX_DENSITY))
         return np.random.default_rng(seed).permutation(allowed)[:n].tolist()
 
     def tokens(self, node, n=1):
-        """Return the tokens that carry most of a feature's codes."""
+        """Return the tokens with the largest share of a feature's codes."""
         column = self.codes[node[0]][:, [node[1]]].toarray().ravel()
         totals = np.bincount(self.test.token_ids, weights=column, minlength=len(self.pieces))
         return [self.pieces[i] for i in np.argsort(-totals)[:n] if totals[i] > 0]
 
 
 def measured(pair, dictionaries, seed, test, args):
-    """Yield a record for each target and parent, strongest first."""
+    """Yield a record per target and parent, strongest first."""
     top, below = dictionaries.top, dictionaries.below
     two = {point: dictionaries.fitted[point] for point in (below, top)}
     for feature in dictionaries.targets(args.targets, seed):
@@ -112,7 +112,7 @@ def circuit_of(pair, dictionaries, records, seed, test, args):
     """Return the edges of the circuit of the first target that is more than one token."""
     strongest = [r for r in records if r["rank"] == 1]
     if not strongest:
-        raise SystemExit("no target has a parent; draw more of them by --targets")
+        raise SystemExit("no target has a parent; draw more targets with --targets")
     more = [r for r in strongest if r["fires_on"][:1] != r["parent_fires_on"][:1]]
     feature = (more or strongest)[0]["feature"]
     found = find_circuit(
@@ -134,7 +134,7 @@ def circuit_of(pair, dictionaries, records, seed, test, args):
 
 
 def summary(records):
-    """Return the table as people read it: means over targets, intervals over seeds."""
+    """Return the summary table: means over targets, with intervals over seeds."""
     rows = []
 
     def add(name, value):
@@ -145,22 +145,22 @@ def summary(records):
                 if r["seed"] == seed:
                     targets.setdefault(r["feature"], []).append(r)
             per_seed.append(np.mean([value(parents) for parents in targets.values()]))
-        rows.append({"of a target": name, "mean": with_interval(*interval(per_seed))})
+        rows.append({"measure": name, "mean": with_interval(*interval(per_seed))})
 
     for rank in RANKS:
-        # A target with fewer parents than that has none that lowers it at this rank.
-        name = f"relative drop by the parent of rank {rank}"
+        # A target with fewer parents has no drop at this rank.
+        name = f"relative drop, parent of rank {rank}"
         add(name, lambda p, rank=rank: p[rank - 1]["relative_drop"] if len(p) >= rank else 0.0)
-    add("share with a parent that lowers it by half", lambda p: p[0]["relative_drop"] >= 0.5)
+    add("share of targets that one parent lowers by half", lambda p: p[0]["relative_drop"] >= 0.5)
     add(
-        "share whose strongest parent fires most on the same token",
+        "share of targets whose strongest parent fires most on the same token",
         lambda p: p[0]["fires_on"][:1] == p[0]["parent_fires_on"][:1],
     )
     return rows
 
 
 def draw(records, edges, path):
-    """Draw the drops by rank, and a circuit."""
+    """Draw the drops by rank and a circuit."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -172,13 +172,13 @@ def draw(records, edges, path):
     ranks = range(1, max(RANKS) + 1)
     drops = [[r["relative_drop"] for r in records if r["rank"] == rank] for rank in ranks]
     left.boxplot([d for d in drops if d], whis=(5, 95), showfliers=False)
-    left.set(xlabel="rank of the parent", ylabel="relative drop of the target")
+    left.set(xlabel="rank of the parent", ylabel="relative drop in the target")
     draw_circuit(right, edges)
     save_figure(figure, path)
 
 
 def draw_circuit(axis, edges):
-    """Draw the nodes of a circuit by their place, with the tokens they fire on."""
+    """Draw the nodes of a circuit by hook point, with the tokens on which they fire."""
     nodes = {}
     for edge in edges:
         for end in ("child", "parent"):
@@ -198,11 +198,11 @@ def draw_circuit(axis, edges):
         axis.text(*where[node], text, ha="center", va="center", fontsize=8, bbox=box)
     axis.set(yticks=range(len(places)), yticklabels=places, xticks=[], xlim=(0, 1))
     axis.margins(y=0.15)
-    axis.set_title("a circuit: number of the feature, tokens it fires on")
+    axis.set_title("a circuit: feature numbers and the tokens on which they fire")
 
 
 def main():
-    """Search for each seed, and write tables and figure."""
+    """Search with each seed, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     pair = read_model(args)

@@ -1,8 +1,9 @@
-"""What the scripts of this folder share: options, stories, baselines, tables and figures.
+"""Shared helpers of the scripts in this folder: options, stories, baselines, tables and figures.
 
-Each script writes ``NAME.csv``, one line for each run; ``NAME_summary.csv``, what is read off it;
-and ``NAME.png``, into the folder ``--out``. With the environment variable SKDICT_EXAMPLES_FAST
-set, the defaults are small: everything runs, nothing is proved.
+Each script writes to the folder ``--out``: ``NAME.csv``, with one line per run;
+``NAME_summary.csv``, the table shown in the documentation; and ``NAME.png``. If the environment
+variable SKDICT_EXAMPLES_FAST is set, the defaults are small: everything runs, but the results mean
+nothing.
 """
 
 import argparse
@@ -30,47 +31,50 @@ STYLES = {"sparse": "C0-o", "ica": "C2-^", "pca": "C1-s", "random": "C7-x", "neu
 
 
 def size(full, reduced):
-    """Return the default of an option: the full size, or the reduced one if it is asked for."""
+    """Return the default of an option: the reduced size if SKDICT_EXAMPLES_FAST is set."""
     return reduced if os.environ.get("SKDICT_EXAMPLES_FAST") else full
 
 
 def paper_parser(description):
-    """Return a parser with the options that all scripts have."""
+    """Return a parser with the options common to all scripts."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", help="name or folder; the bundled one without")
-    parser.add_argument("--text", type=Path, help=f"file of texts, separated by {SEPARATOR}")
-    parser.add_argument("--seeds", type=int, nargs="+", default=size([0, 1, 2], [0]))
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--model", help="name or folder (default: the bundled model)")
+    parser.add_argument("--text", type=Path, help=f"file of texts separated by {SEPARATOR}")
+    seeds = size([0, 1, 2], [0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds, help="random seeds")
+    parser.add_argument("--out", type=Path, required=True, help="output folder")
     return parser
 
 
 def read_model(args):
-    """Return model and tokenizer, on the CPU."""
+    """Return the model and its tokenizer, on the CPU."""
     return load_model(args.model or load_stories().model, device=torch.device("cpu"))
 
 
 def read_texts(args, n_train, n_test):
-    """Return texts to fit on and others to measure on."""
+    """Return texts to fit on and different texts to measure on."""
     if args.text is None:
         texts = load_stories().texts
     else:
         texts = [part.strip() for part in args.text.read_text(encoding="utf-8").split(SEPARATOR)]
         texts = [text for text in texts if text]
     if len(texts) < n_train + n_test:
-        raise SystemExit(f"{len(texts)} texts; {n_train} to fit on and {n_test} others are needed")
-    # The bundled ones come kind by kind.
+        raise SystemExit(
+            f"{len(texts)} texts given; {n_train} to fit on and {n_test} to measure on are needed"
+        )
+    # Shuffle, because the bundled texts are sorted by kind.
     texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
     return texts[:n_train], texts[-n_test:]
 
 
 def fitted_baselines(rows, n_components, seed, *, ica_rows=20_000):
-    """Return the four baselines of the paper, fitted; ICA on a sample of the rows."""
+    """Return the four fitted baselines of the paper, with ICA fitted on a sample of the rows."""
     rows = np.asarray(rows)
     sample = np.random.default_rng(seed).permutation(len(rows))[:ica_rows]
     pca = PCA(svd_solver="full").fit(rows)
-    # A direction in which rows do not vary, such as a neuron that never fires, spoils whitening.
+    # Whitening fails along directions without variance, such as a neuron that never fires.
     rank = int((pca.explained_variance_ratio_ > 1e-6).sum())
     ica = FastICA(rank, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
     return {
@@ -82,7 +86,7 @@ def fitted_baselines(rows, n_components, seed, *, ica_rows=20_000):
 
 
 def interval(values):
-    """Return the mean over seeds and the half-width of its 95 % interval, nan for one seed."""
+    """Return the mean over seeds and the half-width of its 95 % interval (nan for one seed)."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return values.mean(), np.nan
@@ -91,7 +95,7 @@ def interval(values):
 
 
 def summarize(records, keys, measures):
-    """Return a record for each value of the keys: of each measure its mean and half-width."""
+    """Return a record per value of the keys, with the mean and half-width of each measure."""
     groups = {}
     for record in records:
         groups.setdefault(tuple(record[key] for key in keys), []).append(record)
@@ -111,8 +115,15 @@ def with_interval(mean, half, digits=2):
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
+def drop_constant(rows, column):
+    """Return a table without a column whose cells are all equal."""
+    if len({row[column] for row in rows}) > 1:
+        return rows
+    return [{key: cell for key, cell in row.items() if key != column} for row in rows]
+
+
 def read_table(path):
-    """Return what a run before this one left, a list of dicts of text."""
+    """Return the table of an earlier run as a list of dicts of str, empty if there is none."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -120,7 +131,7 @@ def read_table(path):
 
 
 def write_table(records, path):
-    """Write a list of dicts, beside and renamed, so that a run cut short leaves what it had."""
+    """Write a list of dicts under a temporary name and rename it, so no table is half-written."""
     part = path.with_suffix(".part")
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(records[0]))
@@ -130,7 +141,7 @@ def write_table(records, path):
 
 
 def save_figure(figure, path):
-    """Write a figure of moderate size, and close it."""
+    """Save a figure at moderate resolution and close it."""
     import matplotlib.pyplot as plt
 
     path.parent.mkdir(parents=True, exist_ok=True)

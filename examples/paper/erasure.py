@@ -2,24 +2,24 @@ r"""
 Can one feature carry a concept?
 ================================
 
-The gender of a person in a story is erased from the residual stream, and the model is asked to
-go on with a pronoun, as in the erasure experiment of the first version of Cunningham et al.
-(2023). Each method is fitted on the prompts of one seed and measured on others:
+The gender of a person in a story is erased from the residual stream, and the model has to continue
+with a pronoun, as in the erasure experiment of the first version of Cunningham et al. (2023). Each
+method is fitted on the prompts of one seed and measured on others:
 
 ``LEACE``, ``mean projection``
-    the least edit that leaves no linear trace, and the projection along the difference of means;
+    the smallest edit that leaves no linear trace, and the projection along the difference of means;
 ``feature, project`` and ``feature, zero``
-    one feature of a sparse dictionary, its direction projected out, or its code set to zero;
+    one feature of a sparse dictionary, its direction projected out or its code set to zero;
 ``random, project``
-    the best of as many random directions, chosen in the same way.
+    the best of the same number of random directions, selected in the same way.
 
-A feature is chosen among the eight that rank the genders best, as the one whose erasure lowers
-the probability of the right pronoun most on the prompts fitted. Edits act from the first word
-that tells the gender. Damage is measured on stories, where all tokens are edited, in nats a
-token, and on number agreement.
+The feature is selected among the eight that rank the genders best, as the one whose erasure lowers
+the probability of the right pronoun most on the prompts it is fitted on. Edits act from the first
+word that reveals the gender. Damage is measured on stories, where all tokens are edited, in nats
+per token, and on number agreement.
 
-Writes ``erasure.csv``, ``erasure_summary.csv`` and ``erasure.png``; what is in the table is not
-run again::
+Writes ``erasure.csv``, ``erasure_summary.csv`` and ``erasure.png``. Records already in the table
+are not measured again::
 
     python examples/paper/erasure.py --out paper
     python examples/paper/erasure.py --model stories260K --text stories.txt --out other
@@ -57,16 +57,18 @@ ERASER_STYLES = {
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.add_argument(
-        "--introduce", action="store_true", help="say girl or boy of an unknown name first"
+        "--introduce", action="store_true", help="introduce unknown names as girl or boy"
     )
     parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
     parser.add_argument("--n-train", type=int, default=size(400, 40), help="prompts to fit on")
     parser.add_argument("--n-test", type=int, default=size(200, 40), help="prompts to measure on")
-    parser.add_argument("--n-texts", type=int, default=size(400, 30), help="for the dictionary")
-    parser.add_argument("--n-damage", type=int, default=size(60, 10), help="for the damage")
+    parser.add_argument(
+        "--n-texts", type=int, default=size(400, 30), help="texts for the dictionary"
+    )
+    parser.add_argument("--n-damage", type=int, default=size(60, 10), help="texts for the damage")
     parser.add_argument("--n-components", type=int, default=size(512, 64))
     parser.add_argument("--alpha", type=float, default=0.1)
     parser.add_argument("--max-iter", type=int, default=size(8, 1))
@@ -75,7 +77,7 @@ def parse_args():
 
 
 class Prompts:
-    """Prompts at one layer of a model: their rows, and how the model goes on under an edit."""
+    """Prompts at one layer of a model: their rows, and the model's answers under an edit."""
 
     def __init__(self, pair, hook_point, task, *, from_difference=True):
         self.pair, self.hook_point, self.task = pair, hook_point, task
@@ -87,18 +89,18 @@ class Prompts:
             self.flags[2 * i : 2 * i + 2, max(start, 1) : len(ids)] = True
 
     def rows(self, labels):
-        """Return the rows where edits act, the label of each and the prompt it belongs to."""
+        """Return the rows where edits act, and the label and the prompt of each."""
         model = self.pair[0]
         points = {"x": find_hook_point(model, self.hook_point)}
         with torch.no_grad(), capture(points) as values:
             model(self.ids, attention_mask=self.mask)
-        # Two rows of input_ids have the same prompt, each with another answer.
+        # Rows of input_ids come in pairs: the same prompt with either answer.
         flags = self.flags[::2]
         prompts = np.nonzero(flags)[0]
         return values["x"][::2][torch.from_numpy(flags)].numpy(), labels[prompts], prompts
 
     def measure(self, eraser=None):
-        """Return accuracy, and the mean probability of the right answer among the two."""
+        """Return the accuracy and the mean probability of the right answer out of two."""
         model, edited = self.pair[0], nullcontext()
         if eraser is not None:
             options = {"positions": self.flags}
@@ -110,10 +112,10 @@ class Prompts:
 
 
 def tried_in_the_model(prompts):
-    """Return a choice of features: of those that tell best, what hurts the task most."""
+    """Return a selection: of the most predictive features, the one that hurts the task most."""
 
     def selection(dictionary, X, y):
-        # Below all probabilities, so that what is not tried is not chosen.
+        # Below all probabilities, so that features that were not tried are not selected.
         scores = FeatureEraser(dictionary).fit(X, y).scores_ - 10
         for feature in np.argsort(-scores)[:N_TRIED]:
             only = np.eye(len(scores))[feature]
@@ -125,7 +127,7 @@ def tried_in_the_model(prompts):
 
 
 def erasers(rows, train, X, y, args, seed):
-    """Return the fitted erasers of a layer by name."""
+    """Return the fitted erasers of a layer, by name."""
     sae = SparseDictionaryAutoencoder(
         args.n_components, alpha=args.alpha, max_iter=args.max_iter, random_state=seed
     ).fit(rows)
@@ -142,7 +144,7 @@ def erasers(rows, train, X, y, args, seed):
 
 
 def measured(layer, seed, args, pair, texts):
-    """Yield a record for each method at a layer."""
+    """Yield a record per method at a layer."""
     hook_point, tokenizer = f"resid_post.{layer}", pair[1]
     fit_on, asked = (
         make_pronouns(n, tokenizer, introduce=args.introduce, random_state=state)
@@ -174,7 +176,7 @@ def measured(layer, seed, args, pair, texts):
 
 
 def summary(records):
-    """Return the table as people read it."""
+    """Return the summary table."""
     titles = {
         "p_right": "P(right pronoun)",
         "linear": "linear probe",
@@ -187,12 +189,12 @@ def summary(records):
     rows = []
     for r in summarize(records, ("layer", "eraser"), list(titles)):
         cells = {t: with_interval(r[m], r[f"{m} +-"], digits[m]) for m, t in titles.items()}
-        rows.append({"block": r["layer"], "erased by": r["eraser"]} | cells)
+        rows.append({"block": r["layer"], "method": r["eraser"]} | cells)
     return sorted(rows, key=lambda row: int(row["block"]))
 
 
 def draw(records, path):
-    """Draw the task after erasure, and the damage, by layer, with intervals over seeds."""
+    """Draw the task after erasure and the damage by layer, with intervals over seeds."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -201,7 +203,7 @@ def draw(records, path):
     figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
     panels = {
         "p_right": "probability of the right pronoun",
-        "kl_divergence": "KL on stories, nats a token",
+        "kl_divergence": "KL on stories (nats per token)",
         "relative_edit": "relative edit",
     }
     for axis, (measure, title) in zip(axes, panels.items(), strict=True):
@@ -221,7 +223,7 @@ def draw(records, path):
 
 
 def main():
-    """Measure what is missing, and write tables and figure."""
+    """Measure what is missing, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     table = args.out / "erasure.csv"

@@ -1,16 +1,16 @@
 """
-How much does a dictionary explain with how few codes?
-======================================================
+How much variance do a few codes explain?
+=========================================
 
-The fraction of variance unexplained against L0 over alpha (Cunningham et al., 2023, figure 6, for
-the first MLP) and over epochs (figure 7), on activations held out. For contrast ICA, PCA, random
-directions and the neuron basis, cut on each row to as many codes as the dictionary uses on
-average, with one least-squares gain that makes up for what is cut::
+The fraction of variance unexplained (FVU) against L0, over alpha (Cunningham et al., 2023, figure
+6, for the first MLP) and over epochs (figure 7), on held-out activations. The baselines are ICA,
+PCA, random directions and the neuron basis, cut on each row to as many codes as the dictionary uses
+on average, with one least-squares gain that compensates for the cut::
 
     python examples/paper/fvu_l0.py --out paper
 
-The penalty makes codes too small, which costs the sparse dictionary alone, and is not made up for.
-Writes ``fvu_l0_epochs_summary.csv``, too: FVU and L0 by epochs.
+The penalty shrinks codes, which only costs the sparse dictionary and is not compensated. Also
+writes ``fvu_l0_epochs_summary.csv``, with FVU and L0 by number of epochs.
 """
 
 import numpy as np
@@ -37,11 +37,11 @@ GAIN_ROWS = 5_000
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     hooks = size(["mlp_act.0", "resid_post.2"], ["resid_post.1"])
     parser.add_argument("--hook-points", nargs="+", default=hooks)
-    parser.add_argument("--ratio", type=float, default=2, help="components by width")
+    parser.add_argument("--ratio", type=float, default=2, help="components divided by width")
     alphas = size([0.03, 0.08, 0.16, 0.32], [0.1, 0.3])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     parser.add_argument("--epochs", type=int, nargs="+", default=size([1, 2, 4, 8], [1, 2]))
@@ -51,7 +51,7 @@ def parse_args():
 
 
 def baselines_at(l0, baselines, train, test):
-    """Return the FVU of each baseline with so many codes a row."""
+    """Return the FVU of each baseline cut to an L0."""
     k = max(1, round(l0))
     cut = {
         name: TopKDictionary(dictionary, k, gain=True, prefit=True).fit(train[:GAIN_ROWS])
@@ -61,7 +61,7 @@ def baselines_at(l0, baselines, train, test):
 
 
 def measured(args, hook_point, train, test, seed):
-    """Yield a record for each number of epochs and alpha; with baselines for the last epochs."""
+    """Yield a record per number of epochs and alpha, with baselines for the most epochs."""
     n_components = round(args.ratio * train.shape[1])
     baselines = fitted_baselines(train, n_components, seed)
     for epochs in args.epochs:
@@ -78,7 +78,7 @@ def measured(args, hook_point, train, test, seed):
 
 
 def table_of_alphas(summary, epochs):
-    """Return the table that people read: FVU of each method by hook point and alpha."""
+    """Return the summary table: FVU of each method by hook point and alpha."""
     return [
         {
             "layer": r["hook_point"],
@@ -95,7 +95,7 @@ def table_of_alphas(summary, epochs):
 
 
 def table_of_epochs(summary):
-    """Return FVU at L0 by hook point and alpha, a column for each number of epochs."""
+    """Return FVU at L0 by hook point and alpha, with a column per number of epochs."""
     rows = {}
     for r in summary:
         row = rows.setdefault(
@@ -106,7 +106,7 @@ def table_of_epochs(summary):
 
 
 def draw(summary, path):
-    """Draw FVU against L0 for each hook point: methods left, epochs right."""
+    """Draw FVU against L0 for each hook point, methods left and epochs right."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -127,7 +127,7 @@ def draw(summary, path):
             shade = plt.cm.Blues(0.35 + 0.6 * (i + 1) / len(epochs))
             points = [[r[key] for r in rows] for key in ("l0", "sparse")]
             row[1].plot(*points, "o-", color=shade, label=f"{count} epoch{'s' * (count > 1)}")
-        row[0].set_ylabel("FVU, held out", fontsize=12)
+        row[0].set_ylabel("FVU on held-out rows", fontsize=12)
         for axis in row:
             axis.set_title(hook, fontsize=12)
             axis.set_xscale("log")
@@ -136,14 +136,14 @@ def draw(summary, path):
             axis.set_ylim(0, None)
             axis.grid(alpha=0.3)
     for axis in axes[-1]:
-        axis.set_xlabel("L0: codes on a token", fontsize=12)
+        axis.set_xlabel("active codes per token (L0)", fontsize=12)
     for axis in axes[0]:
         axis.legend(fontsize=10)
     save_figure(figure, path)
 
 
 def main():
-    """Measure every hook point and seed, and write tables and figure."""
+    """Measure every hook point and seed, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)

@@ -3,16 +3,16 @@ Are features of a sparse dictionary easier to explain?
 ======================================================
 
 The comparison of Cunningham et al. (2023), figures 2 and 10, offline: a sparse dictionary, ICA,
-PCA, random directions and the neuron basis on the same rows, layer by layer, in the residual
-stream and in what the MLPs add; at their own L0 and cut to that of the sparse dictionary; and some
-of it again on the model with weights drawn anew::
+PCA, random directions and the neuron basis on the same rows, layer by layer, in the residual stream
+and in the outputs of the MLPs, at their own L0 and cut to that of the sparse dictionary. Some hook
+points are also measured on the model with re-initialised weights::
 
     python examples/paper/interpretability.py --out paper
     python examples/paper/interpretability.py --model stories260K --text tinystories-train.txt \
         --n-train 300 --n-test 240 --out scratch/stories260K
 
-Dictionaries are fitted on some texts, and explained and scored on others. What was measured
-before stays in the table, and the same command goes on from there.
+Dictionaries are fitted on some texts, and explained and scored on others. Earlier measurements stay
+in the table, and the same command resumes from there.
 """
 
 import matplotlib
@@ -48,20 +48,20 @@ CUTS = {"own": "own L0", "equal": "equal L0"}
 
 
 def interpretability_parser(description):
-    """Return a parser with the sizes that the scripts on interpretability share."""
+    """Return a parser with the sizes common to the scripts on interpretability."""
     parser = paper_parser(description)
     add = parser.add_argument
     add("--n-train", type=int, default=size(400, 30), help="texts to fit on")
     add("--n-test", type=int, default=size(300, 30), help="texts to explain and score on")
-    add("--ratio", type=float, default=4, help="features of the sparse one over the width")
+    add("--ratio", type=float, default=4, help="features of the sparse dictionary divided by width")
     add("--alpha", type=float, default=0.2)
     add("--max-iter", type=int, default=size(8, 1), help="epochs of the sparse dictionary")
-    add("--n-features", type=int, default=size(150, 10), help="features to explain of each")
+    add("--n-features", type=int, default=size(150, 10), help="features to explain per dictionary")
     return parser
 
 
 def fitted_sparse(args, rows, seed, ratio=None):
-    """Return the sparse dictionary, fitted."""
+    """Return the fitted sparse dictionary."""
     n_components = round((ratio or args.ratio) * rows.shape[1])
     dictionary = SparseDictionaryAutoencoder(
         n_components, alpha=args.alpha, max_iter=args.max_iter, random_state=seed
@@ -70,24 +70,24 @@ def fitted_sparse(args, rows, seed, ratio=None):
 
 
 def fitted_dictionaries(args, rows, seed):
-    """Return the five dictionaries, fitted."""
+    """Return the five fitted dictionaries."""
     sparse = fitted_sparse(args, rows, seed)
     return {"sparse": sparse} | fitted_baselines(rows, len(sparse.components_), seed)
 
 
 def cut(dictionary, n_active, rows):
-    """Return a fitted dictionary that keeps the strongest codes of each row."""
+    """Return a fitted dictionary that keeps the strongest codes of each row only."""
     return TopKDictionary(dictionary, n_active, prefit=True).fit(np.asarray(rows))
 
 
 def mean_l0(dictionary, rows):
-    """Return the mean number of codes that are not 0 in a row."""
+    """Return the mean number of nonzero codes per row."""
     codes = scipy.sparse.csr_array(dictionary.transform(np.asarray(rows)))
     return codes.count_nonzero() / codes.shape[0]
 
 
 def rows_by_seed(pair, weights, hook_point, texts, seeds):
-    """Yield each seed with rows to fit on, and rows to explain and score on."""
+    """Yield each seed with the rows to fit on and the rows to explain and score on."""
     rows = None
     for seed in seeds:
         fresh = weights == "re-initialised"
@@ -99,7 +99,7 @@ def rows_by_seed(pair, weights, hook_point, texts, seeds):
 
 
 def measured_by_seed(args, measure, path):
-    """Return the records of each hook point and seed on the trained model, kept in a table."""
+    """Return the records of each hook point and seed on the trained model, and save them."""
     args.out.mkdir(parents=True, exist_ok=True)
     pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
     records = []
@@ -112,15 +112,14 @@ def measured_by_seed(args, measure, path):
     return records
 
 
-def place_label(hook_point, weights="trained"):
+def place_label(hook_point):
     """Return a short name such as "residual 2"."""
     kind, layer = hook_point.split(".", 1)
-    name = f"{PLACES.get(kind, kind)} {layer}"
-    return name if weights == "trained" else f"{name}, {weights}"
+    return f"{PLACES.get(kind, kind)} {layer}"
 
 
 def measure(args, train, test, seed):
-    """Yield a record for each dictionary, at its own L0 and at that of the sparse one."""
+    """Yield a record per dictionary, at its own L0 and at that of the sparse dictionary."""
     methods = fitted_dictionaries(args, train, seed)
     scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
     own = compare_dictionaries(methods, None, test, scorers=[scorer])
@@ -128,7 +127,7 @@ def measure(args, train, test, seed):
     n_active = max(1, round(own["sparse"]["l0"]))
     equal = compare_dictionaries(others, None, test, n_active=n_active, scorers=[scorer])
     for name in METHODS:
-        # Cut to its own L0 the sparse dictionary is what it was.
+        # Cutting the sparse dictionary to its own L0 changes nothing.
         tables = {"own": own, "equal": own if name == "sparse" else equal}
         for how, table in tables.items():
             record = {"cut": how, "dictionary": name, "seed": seed}
@@ -136,28 +135,29 @@ def measure(args, train, test, seed):
 
 
 def written(groups):
-    """Return the table that people read: methods side by side for each layer."""
+    """Return the summary table: methods side by side, three lines per layer."""
     rows = []
     for weights, hook_point in dict.fromkeys(key[:2] for key in groups):
+        sparse = groups[weights, hook_point, "own", "sparse"]
+        cells = [place_label(hook_point), f"L0 {sparse['l0']:.1f}"]
+        cells.append("" if weights == "trained" else weights)
         for how, measure_name in (
             ("own", "interpretability"),
             ("equal", "interpretability"),
             ("equal", "context_gain"),
         ):
-            gain = "context gain, " if measure_name == "context_gain" else "score, "
-            first = (how, measure_name) == ("own", "interpretability")
-            row = {"layer": place_label(hook_point, weights) if first else ""}
-            row["measured"] = gain + CUTS[how]
+            row = {"layer": cells.pop(0)}
+            gain = measure_name == "context_gain"
+            row["measured"] = "context gain" if gain else f"score, {CUTS[how]}"
             for name in METHODS:
                 found = groups[weights, hook_point, how, name]
                 row[LABELS[name]] = with_interval(found[measure_name], found[f"{measure_name} +-"])
-            sparse = groups[weights, hook_point, "own", "sparse"]
-            rows.append(row | {"its L0": f"{sparse['l0']:.1f}" if first else ""})
+            rows.append(row)
     return rows
 
 
 def draw(groups, path):
-    """Draw the mean score of each dictionary by layer, with its interval."""
+    """Draw the mean score of each dictionary by layer, with intervals."""
     kinds = list(dict.fromkeys(hook.split(".")[0] for _, hook, _, _ in groups))
     shape = {"squeeze": False, "sharex": "col", "sharey": True, "layout": "constrained"}
     figure, axes = plt.subplots(2, len(kinds), figsize=(4.4 * len(kinds) + 0.6, 6.4), **shape)
@@ -195,7 +195,7 @@ def _draw_method(axis, groups, key):
 
 
 def main():
-    """Measure what is missing, and write tables and figure."""
+    """Measure what is missing, and write the tables and the figure."""
     parser = interpretability_parser(__doc__)
     hook_points = [*(f"resid_post.{i}" for i in range(5)), "mlp_out.1", "mlp_out.3"]
     parser.add_argument("--hook-points", nargs="+", default=size(hook_points, ["resid_post.2"]))
@@ -203,7 +203,7 @@ def main():
         "--control-hook-points",
         nargs="*",
         default=size(["resid_post.2", "mlp_out.1"], ["resid_post.2"]),
-        help="where the model with weights drawn anew is measured too",
+        help="hook points that are also measured on the re-initialised model",
     )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -1,25 +1,25 @@
 r"""
-Which score tells a trained model from one with random weights?
-===============================================================
+Which score distinguishes a trained model from an untrained one?
+================================================================
 
-A model with random weights has features that words explain well: they stand for tokens. Here
-are scores that might tell the trained model from the one with weights drawn anew, and keep the
-order of methods, for five dictionaries at the L0 of the sparse one:
+A model with random weights has features that words explain well: they stand for tokens. These
+scores might distinguish the trained model from the re-initialised one and keep the order of
+methods, for five dictionaries at the L0 of the sparse one:
 
 ``score``
     the mean interpretability, s;
 ``context``
-    how much of it tokens alone do not reach;
+    the part of it that tokens alone do not reach;
 ``weighted``
     the mean of s weighted by causal effect, :math:`\sum_j a_j s_j / \sum_j a_j`, where
     :math:`a_j` is the mean over tokens of :math:`|c_{tj} \, g_t \cdot f_j|`, with g the gradient
-    of the text's loss in nats at the layer: to first order what the feature does to the loss;
+    of the text's loss in nats at the layer: the first-order effect of the feature on the loss;
 ``explained``
-    the effect that is explained, :math:`\sum_j a_j s_j` in nats a token;
+    the effect explained, :math:`\sum_j a_j s_j`, in nats per token;
 ``next``
-    interpretability of the codes of the token *after*, which the explanation does not see.
+    the interpretability of the codes of the *next* token, which the explanation does not see.
 
-The control is that of Heap et al. (2025); Cunningham et al. (2023) have none::
+The control is from Heap et al. (2025); Cunningham et al. (2023) have none::
 
     python examples/paper/interpretability_controls.py --out paper
 """
@@ -34,6 +34,7 @@ import scipy.stats
 import torch
 from common import (
     LABELS,
+    drop_constant,
     interval,
     read_model,
     read_texts,
@@ -70,7 +71,7 @@ KEYS = ("hook_point", "weights", "dictionary")
 
 
 def loss_gradients(pair, hook_point, activations, texts):
-    """Return the gradient of each text's summed loss at the rows of its activations."""
+    """Return the gradient of each text's summed loss with respect to its activations."""
     model, tokenizer = pair
     point = find_hook_point(model, hook_point)
     kept = []
@@ -80,7 +81,7 @@ def loss_gradients(pair, hook_point, activations, texts):
         kept[0].retain_grad()
 
     if point.side != "output":
-        raise SystemExit(f"{hook_point} is read as a module's input; name one that is an output")
+        raise SystemExit(f"{hook_point} is a module's input; pass a hook point that is an output")
     handle = point.module.register_forward_hook(keep)
     rows = []
     for number, text in enumerate(texts):
@@ -91,7 +92,7 @@ def loss_gradients(pair, hook_point, activations, texts):
         own = np.asarray(activations.documents) == number
         at = np.asarray(activations.positions)[own]
         if not np.array_equal(ids[0, at].numpy(), np.asarray(activations.token_ids)[own]):
-            raise ValueError(f"text {number} has other tokens than its activations")
+            raise ValueError(f"the tokens of text {number} differ from those of its activations")
         rows.append(kept[0].grad[0, at].numpy())
         model.zero_grad()
     handle.remove()
@@ -99,7 +100,7 @@ def loss_gradients(pair, hook_point, activations, texts):
 
 
 def causal_effects(dictionary, features, rows, gradients):
-    """Return the mean first-order effect on the loss of some features, in nats a token."""
+    """Return the mean first-order effect of features on the loss, in nats per token."""
     codes = scipy.sparse.csr_array(dictionary.transform(rows)).toarray()
     column = features % codes.shape[1]
     signed = codes[:, column] * np.where(features < codes.shape[1], 1, -1)
@@ -108,7 +109,7 @@ def causal_effects(dictionary, features, rows, gradients):
 
 
 def select(activations, tokens, rows):
-    """Return some tokens of activations, with the rows given in place of their own."""
+    """Return activations of some tokens, with the given rows instead of their own."""
     return Activations(
         np.asarray(activations)[rows],
         documents=np.asarray(activations.documents)[tokens],
@@ -119,7 +120,7 @@ def select(activations, tokens, rows):
 
 
 def measure(args, pair, hook_point, train, test, seed):
-    """Yield the scores of each dictionary."""
+    """Yield a record of scores per dictionary."""
     documents = np.asarray(test.documents)
     first = np.flatnonzero(documents < args.n_effect)
     tested = select(test, first, first)
@@ -149,13 +150,13 @@ def measure(args, pair, hook_point, train, test, seed):
 
 
 def _n_signed(dictionary, activations):
-    """Return how many signed features of a dictionary fire at all."""
+    """Return the number of signed features of a dictionary that ever fire."""
     codes = scipy.sparse.csc_array(dictionary.transform(np.asarray(activations)))
     return int(((codes.max(axis=0).toarray() > 0) * 1 + (codes.min(axis=0).toarray() < 0)).sum())
 
 
-def told_apart(records, hook_point, score):
-    """Return for how many methods the trained model is above the other, beyond the interval."""
+def distinguished(records, hook_point, score):
+    """Return the number of methods whose trained score is higher by more than the interval."""
     above = 0
     for name in METHODS:
         trained, fresh = (
@@ -168,28 +169,27 @@ def told_apart(records, hook_point, score):
 
 
 def written(records, groups):
-    """Return the table that people read: both models side by side, and what a score is worth."""
+    """Return the summary table: the scores on both models, then how each score does."""
     table = []
     for hook_point in dict.fromkeys(key[0] for key in groups):
         place = {"layer": place_label(hook_point)}
         for name in METHODS:
-            pairs = [groups[hook_point, weights, name] for weights in WEIGHTS]
-            cells = {
-                label: " / ".join(with_interval(row[key], row[f"{key} +-"]) for row in pairs)
-                for key, label in SCORES.items()
-            }
-            table.append(place | {"dictionary": LABELS[name]} | cells)
+            for weights in WEIGHTS:
+                row = groups[hook_point, weights, name]
+                cells = {s: with_interval(row[k], row[f"{k} +-"]) for k, s in SCORES.items()}
+                label = {"dictionary": LABELS[name] if weights == WEIGHTS[0] else ""}
+                table.append(place | label | {"weights": weights} | cells)
         trained = {
             key: [groups[hook_point, "trained", name][key] for name in METHODS] for key in SCORES
         }
-        apart = {SCORES[key]: told_apart(records, hook_point, key) for key in SCORES}
+        above = {SCORES[key]: distinguished(records, hook_point, key) for key in SCORES}
         order = {
             SCORES[key]: f"{scipy.stats.kendalltau(trained['score'], trained[key])[0]:.1f}"
             for key in SCORES
         }
-        table.append(place | {"dictionary": "trained above re-initialised"} | apart)
-        table.append(place | {"dictionary": "order of methods, Kendall"} | order)
-    return table
+        for name, cells in {"trained above re-initialised": above, "order": order}.items():
+            table.append(place | {"dictionary": name, "weights": ""} | cells)
+    return drop_constant(table, "layer")
 
 
 def draw(groups, path):
@@ -216,10 +216,12 @@ def draw(groups, path):
 
 
 def main():
-    """Measure both models, and write tables and figure."""
+    """Measure both models, and write the tables and the figure."""
     parser = interpretability_parser(__doc__)
     parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
-    parser.add_argument("--n-effect", type=int, default=size(40, 8), help="texts for effects")
+    parser.add_argument(
+        "--n-effect", type=int, default=size(40, 8), help="texts to measure effects on"
+    )
     parser.set_defaults(n_train=size(300, 30), n_test=size(200, 30))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

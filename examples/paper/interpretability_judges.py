@@ -1,12 +1,12 @@
 r"""
-Can judges without a language model stand in for one?
-=====================================================
+Can judges without a language model replace one?
+================================================
 
-For 237 features of GPT-2 small a language model wrote explanations from 20 examples and then
-said of 70 windows whether the feature fires in them (detection), and of 70 whether the marks fit
-(fuzzing). Its verdicts are replayed, and judges that need no language model are asked about the
-same windows, knowing nothing but the same 20 examples (the simulators, and an embedding of the
-marked tokens) or the explanation (an embedding of that)::
+For 237 features of GPT-2 small, a language model wrote explanations from 20 examples. It then
+judged for 70 windows whether the feature fires in them (detection), and for 70 whether the marks
+are right (fuzzing). These verdicts are replayed, and judges that need no language model judge the
+same windows. They only see the same 20 examples (the simulators, and an embedding of the marked
+tokens) or the explanation (an embedding of its text)::
 
     python examples/paper/interpretability_judges.py gpt2-sae-explanations.jsonl
 """
@@ -39,12 +39,12 @@ TASKS = ("detection", "fuzzing")
 
 
 class Tokens:
-    """Words, and the tokens that a feature fired on in the examples, as numbers.
+    """Vocabulary of the words, and of the tokens on which a feature fired in the examples.
 
     Parameters
     ----------
     examples : list of (str, list of (str, int))
-        Text with marks; its active tokens and how strong each was, from 0 to 10.
+        Marked text, and its active tokens with their strength from 0 to 10.
     """
 
     def __init__(self, examples):
@@ -60,7 +60,7 @@ class Tokens:
         self._active = re.compile("|".join(patterns)) if patterns else None
 
     def window(self, text):
-        """Return a text as a window, marks taken from it."""
+        """Return a text as a window, with its marks as flags."""
         pieces, marked = [], []
         for i, part in enumerate(MARKS.split(text)):
             cut = self._cut(part)
@@ -83,7 +83,7 @@ def _is_word(character):
 
 
 def _pattern(token, sides):
-    """Return what finds a token where it stands as it did: inside a word, or at its ends."""
+    """Return a pattern for a token in its usual place: inside a word, or at either end."""
     before, after = ({side[i] for side in sides} for i in (0, 1))
     left, right = "", ""
     if _is_word(token[:1]) and len(before) == 1:
@@ -94,7 +94,7 @@ def _pattern(token, sides):
 
 
 def read_examples(prompt):
-    """Return text and active tokens of the examples that the language model was shown."""
+    """Return the text and active tokens of the examples shown to the language model."""
     examples = []
     for part in re.split(r"(?:^|\n)Example \d+: ", prompt)[1:]:
         text, _, active = part.rpartition("\nActivations: ")
@@ -103,7 +103,7 @@ def read_examples(prompt):
 
 
 def offline_judges(record):
-    """Return {name: (explanation, judge)} made of the examples, and the tokens."""
+    """Return {name: (explanation, judge)}, fitted on the examples, and the tokens."""
     examples = read_examples(record["prompt"])
     tokens = Tokens(examples)
     shown = [tokens.window(text) for text, _ in examples]
@@ -129,16 +129,16 @@ def offline_judges(record):
 
 
 def _levels(window, active):
-    """Return the codes of a shown window: those of marked tokens, and 0."""
+    """Return the codes of an example: the levels of marked tokens, and 0 elsewhere."""
     marked = np.zeros(len(window.pieces), dtype=bool) if window.marked is None else window.marked
-    # A level of 0 is one that was rounded down.
+    # Marked tokens of level 0 were rounded down, so add half a level.
     return np.array(
         [m * (active.get(p, 0) + 0.5) for p, m in zip(window.pieces, marked, strict=True)]
     )
 
 
 def measure(record):
-    """Return {(judge, task): measures} for one feature, the language model among the judges."""
+    """Return {(judge, task): measures} for one feature, including the language model."""
     judges, tokens = offline_judges(record)
     said = record["explanation"]
     found = {}
@@ -157,9 +157,9 @@ def measure(record):
 
 
 def main():
-    """Print means over features, and how far judges order features as the language model does."""
+    """Print the means over features, and each judge's agreement with the language model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", type=Path, help="one JSON object a line")
+    parser.add_argument("records", type=Path, help="file with one JSON object per line")
     records = parser.parse_args().records.read_text(encoding="utf-8").splitlines()
     found = [measure(json.loads(record)) for record in records]
     print(f"{'judge':<24} {'task':<10} {'balanced':>9} {'AUROC':>6}  Spearman, Kendall (AUROC)")

@@ -1,11 +1,11 @@
 r"""
-Does it matter on which text explanations are scored?
+Does the text that explanations are scored on matter?
 =====================================================
 
-Cunningham et al. (2023) score on ten fragments for each feature: five of its largest codes and
-five drawn among those where it fires (figure 2), or the drawn ones alone (figure 9), in the
-residual stream and in an MLP (figure 10). Here are the same dictionaries and explanations scored
-on both kinds, on each kind alone, and on every token of the texts::
+Cunningham et al. (2023) score on ten fragments per feature: five with its largest codes and five
+sampled from those where it fires (figure 2), or the sampled ones alone (figure 9), in the residual
+stream and in an MLP (figure 10). This script scores the same dictionaries and explanations on both
+kinds, on each kind alone, and on every token of the texts::
 
     python examples/paper/interpretability_sampling.py --out paper
 """
@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 from common import (
     LABELS,
     STYLES,
+    drop_constant,
     save_figure,
     size,
     summarize,
@@ -46,11 +47,11 @@ KEYS = ("hook_point", "cut", "sampling", "dictionary")
 
 
 def measure(args, train, test, seed):
-    """Yield a record for each dictionary, cut and kind of text."""
+    """Yield a record per dictionary, cut and kind of text."""
     methods = fitted_dictionaries(args, train, seed)
     n_active = max(1, round(mean_l0(methods["sparse"], test)))
     for name in METHODS:
-        # Cut to its own L0 the sparse dictionary is what it was.
+        # Cutting the sparse dictionary to its own L0 changes nothing.
         equal = methods[name] if name == "sparse" else cut(methods[name], n_active, train)
         for how, dictionary in {"own": methods[name], "equal": equal}.items():
             for sampling in SAMPLINGS:
@@ -63,7 +64,7 @@ def measure(args, train, test, seed):
 
 
 def written(groups):
-    """Return the table that people read: methods side by side for each kind of text."""
+    """Return the summary table: methods side by side, a line per kind of text."""
     rows = []
     for hook_point, how, sampling in dict.fromkeys(key[:3] for key in groups):
         row = {"layer": place_label(hook_point), "codes": CUTS[how]}
@@ -74,11 +75,11 @@ def written(groups):
                 found["interpretability"], found["interpretability +-"]
             )
         rows.append(row)
-    return rows
+    return drop_constant(rows, "layer")
 
 
 def draw(groups, path):
-    """Draw the mean score of each dictionary by what it was scored on."""
+    """Draw the mean score of each dictionary by kind of text."""
     hooks = list(dict.fromkeys(key[0] for key in groups))
     shape = {"squeeze": False, "sharex": True, "sharey": True, "layout": "constrained"}
     figure, axes = plt.subplots(2, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 6.4), **shape)
@@ -108,7 +109,7 @@ def draw(groups, path):
 
 
 def main():
-    """Measure all, and write tables and figure."""
+    """Measure every kind of text, and write the tables and the figure."""
     parser = interpretability_parser(__doc__)
     parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
     parser.set_defaults(n_train=size(300, 30), n_test=size(200, 30))

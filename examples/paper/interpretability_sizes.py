@@ -2,9 +2,9 @@ r"""
 Are features of larger dictionaries easier to explain?
 ======================================================
 
-After figure 8 of Cunningham et al. (2023): sparse dictionaries of half to eight times as many
-features as the layer is wide, at one alpha, and for each how well its features are explained,
-what it leaves unexplained of the rows, and how many of its features are dead::
+Follows figure 8 of Cunningham et al. (2023): for sparse dictionaries of half to eight times the
+width of the layer, at one alpha, how well features are explained, how much variance is left
+unexplained, and how many features are dead::
 
     python examples/paper/interpretability_sizes.py --out paper
 """
@@ -14,6 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from common import (
+    drop_constant,
     save_figure,
     size,
     summarize,
@@ -36,7 +37,7 @@ MEASURES = {
 
 
 def measure(args, train, test, seed):
-    """Yield a record for each size."""
+    """Yield a record per size."""
     for ratio in args.ratios:
         dictionary = fitted_sparse(args, train, seed, ratio)
         scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
@@ -47,7 +48,7 @@ def measure(args, train, test, seed):
 
 
 def written(rows):
-    """Return the table that people read, with a line for each size."""
+    """Return the summary table, with a line per size."""
     table = []
     for row in rows:
         cells = {"layer": place_label(row["hook_point"]), "features over width": row["ratio"]}
@@ -55,13 +56,13 @@ def written(rows):
             digits = 1 if key == "l0" else 2
             cells[label] = with_interval(row[key], row[f"{key} +-"], digits)
         table.append(cells)
-    return table
+    return drop_constant(table, "layer")
 
 
 def draw(rows, path):
-    """Draw score, FVU and the share of dead features by size."""
+    """Draw the score, the FVU and the share of dead features by size."""
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, layout="constrained")
-    titles = {"interpretability": "mean score", "fvu": "FVU", "dead": "dead features, share"}
+    titles = {"interpretability": "mean score", "fvu": "FVU", "dead": "share of dead features"}
     hooks = dict.fromkeys(row["hook_point"] for row in rows)
     for axis, (key, title) in zip(axes, titles.items(), strict=True):
         for number, hook_point in enumerate(hooks):
@@ -84,7 +85,7 @@ def draw(rows, path):
 
 
 def main():
-    """Measure all, and write tables and figure."""
+    """Measure every size, and write the tables and the figure."""
     parser = interpretability_parser(__doc__)
     parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])

@@ -1,10 +1,10 @@
 r"""
-Is it sparsity alone that makes features easy to explain?
-=========================================================
+Does sparsity alone make features easy to explain?
+==================================================
 
-After appendix G and figure 18 of Cunningham et al. (2023): ICA, PCA, random directions and the
-neuron basis with none but the k strongest codes of each row kept, beside the sparse dictionary
-as it is. What a baseline gains by its best k is what sparsity explains of the lead::
+Follows appendix G and figure 18 of Cunningham et al. (2023): ICA, PCA, random directions and the
+neuron basis keep only the k strongest codes of each row, and are compared with the unchanged sparse
+dictionary. The gain of a baseline at its best k is the part of the lead that sparsity explains::
 
     python examples/paper/interpretability_topk.py --out paper
 """
@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 from common import (
     LABELS,
     STYLES,
+    drop_constant,
     interval,
     save_figure,
     size,
@@ -39,7 +40,7 @@ KEYS = ("hook_point", "dictionary", "k")
 
 
 def measure(args, train, test, seed):
-    """Yield a record for each dictionary as it is, and for each k of the baselines."""
+    """Yield a record per dictionary with all codes, and per k of the baselines."""
     scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
     for name, dictionary in fitted_dictionaries(args, train, seed).items():
         versions = {"all": dictionary}
@@ -51,7 +52,7 @@ def measure(args, train, test, seed):
 
 
 def lead_explained(records, hook_point, name, ks):
-    """Return what share of the lead the best k takes away, mean and half-width over seeds."""
+    """Return the share of the lead lost at the best k, with its half-width over seeds."""
     runs = {
         (r["dictionary"], r["k"], r["seed"]): r["interpretability"]
         for r in records
@@ -66,7 +67,7 @@ def lead_explained(records, hook_point, name, ks):
 
 
 def written(records, rows, ks):
-    """Return the table that people read, with a line for each dictionary."""
+    """Return the summary table, with a line per dictionary."""
     groups = {tuple(row[key] for key in KEYS): row for row in rows}
     table = []
     for hook_point in dict.fromkeys(key[0] for key in groups):
@@ -84,11 +85,11 @@ def written(records, rows, ks):
             if name != "sparse":
                 share = with_interval(*lead_explained(records, hook_point, name, ks))
             table.append(cells | {"share of the lead": share})
-    return table
+    return drop_constant(table, "layer")
 
 
 def draw(rows, path):
-    """Draw the score of each dictionary by the codes it keeps."""
+    """Draw the score of each dictionary by the number of codes it keeps."""
     hooks = list(dict.fromkeys(row["hook_point"] for row in rows))
     shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
     figure, axes = plt.subplots(1, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 4), **shape)
@@ -110,7 +111,7 @@ def draw(rows, path):
             color="C0",
             linestyle=":",
         )
-        axis.set(title=place_label(hook_point), xlabel="codes kept in a row", ylim=(0, 1))
+        axis.set(title=place_label(hook_point), xlabel="codes kept per row", ylim=(0, 1))
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
@@ -120,7 +121,7 @@ def draw(rows, path):
 
 
 def main():
-    """Measure all, and write tables and figure."""
+    """Measure every k, and write the tables and the figure."""
     parser = interpretability_parser(__doc__)
     parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
     parser.add_argument("--k", type=int, nargs="+", default=size([4, 8, 16, 32], [4, 16]))

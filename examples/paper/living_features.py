@@ -2,16 +2,16 @@
 How many features stay alive as the dictionary grows?
 =====================================================
 
-The share of features that fire on more than 10 of the tokens held out, by size and alpha
-(Cunningham et al., 2023, figure 16 and appendices C.3 and E), for the residual stream and an MLP.
-Ways to train, with one alpha that means the same in all, on rows of unit variance:
+The share of features that fire on more than 10 held-out tokens, by size and alpha (Cunningham et
+al., 2023, figure 16 and appendices C.3 and E), for the residual stream and an MLP. Rows have unit
+variance, so alpha means the same in every way to train:
 
 ``paper``
-    biases start at zero, rows are not centred, nothing is revived;
+    biases start at zero, rows are not centred, and dead features are not revived;
 ``default``
-    the defaults here: rows are centred and biases calibrated, nothing is revived;
+    skdict's defaults: rows are centred, biases calibrated, and dead features are not revived;
 ``resample``
-    the defaults, and features that were silent for an epoch start anew (asked for by ``--ways``).
+    the defaults, with features re-initialised that were silent for an epoch (with ``--ways``).
 
 Writes tables and a figure::
 
@@ -42,17 +42,15 @@ MIN_COUNT = 11
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     hooks = size(["resid_post.2", "mlp_act.2"], ["resid_post.2"])
     parser.add_argument("--hook-points", nargs="+", default=hooks)
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     ways = ["paper", "default"]
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=ways, help="to train")
-    parser.add_argument(
-        "--max-components", type=int, default=1024, help="sizes beyond are left out"
-    )
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=ways, help="ways to train")
+    parser.add_argument("--max-components", type=int, default=1024, help="skip larger dictionaries")
     alphas = size([0, 0.1, 0.3], [0, 0.2])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     parser.add_argument("--max-iter", type=int, default=size(3, 1), help="epochs")
@@ -62,7 +60,7 @@ def parse_args():
 
 
 def rows_of_unit_variance(pair, hook_point, texts):
-    """Return the rows of both sets of texts over the scale of the first, so that alpha is FVU's."""
+    """Return the rows of both sets of texts, divided by the scale of the first."""
     extractor = ActivationExtractor(pair, hook_point)
     train, test = (np.asarray(extractor.transform(part)) for part in texts)
     scale = np.sqrt(train.var(axis=0).sum())
@@ -70,7 +68,7 @@ def rows_of_unit_variance(pair, hook_point, texts):
 
 
 def measured(args, hook_point, train, test, seed):
-    """Yield a record for each way, size and alpha."""
+    """Yield a record per way to train, size and alpha."""
     sizes = [(ratio, round(ratio * train.shape[1])) for ratio in args.ratios]
     for way in args.ways:
         for ratio, n_components in sizes:
@@ -101,7 +99,7 @@ def measured(args, hook_point, train, test, seed):
 
 
 def table_of_living(summary):
-    """Return the table that people read: the share alive, a column for each size."""
+    """Return the summary table: the share of features alive, with a column per size."""
     rows = {}
     for r in summary:
         key = r["hook_point"], r["way"], r["alpha"]
@@ -113,7 +111,7 @@ def table_of_living(summary):
 
 
 def draw(summary, path):
-    """Draw the share alive against alpha, a line for each size and a panel for each way."""
+    """Draw the share alive against alpha, with a line per size and a panel per way."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -150,7 +148,7 @@ def draw(summary, path):
 
 
 def main():
-    """Measure every hook point and seed, and write tables and figure."""
+    """Measure every hook point and seed, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)

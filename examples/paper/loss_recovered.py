@@ -1,16 +1,16 @@
 r"""
-How much of the model survives a dictionary?
-============================================
+How well does the model work on reconstructions?
+================================================
 
-After every block the residual stream is replaced by what a dictionary rebuilds of it, and the
-model predicts on: the perplexity under replacement of Cunningham et al. (2023), section 6.2, and
-its cousins. Sparse dictionaries are learned along a path of alphas. PCA, ICA, random directions
-and the neuron basis are cut to as many codes of each token as the sparse dictionary of each
-alpha has on average, its strongest, with one gain for all that is fitted by least squares.
-Dictionaries are fitted on some stories and measured on others.
+After every block the residual stream is replaced by a dictionary's reconstruction, and the model
+predicts from it: the perplexity under replacement of Cunningham et al. (2023), section 6.2, and
+related measures. Sparse dictionaries are fitted along a path of alphas. PCA, ICA, random directions
+and the neuron basis keep the strongest codes of each token, as many as the sparse dictionary of
+each alpha has on average, with one gain for all codes fitted by least squares. Dictionaries are
+fitted on some stories and measured on others.
 
-Writes ``loss_recovered.csv``, ``loss_recovered_summary.csv`` and ``loss_recovered.png``,
-cross-entropy against L0; what is in the table is not run again::
+Writes ``loss_recovered.csv``, ``loss_recovered_summary.csv`` and ``loss_recovered.png``
+(cross-entropy against L0). Records already in the table are not measured again::
 
     python examples/paper/loss_recovered.py --out paper
     python examples/paper/loss_recovered.py --model stories260K --text stories.txt --out other
@@ -39,12 +39,12 @@ from skdict.evaluation import loss_recovered
 MEASURES = ("cross_entropy_increase", "loss_recovered_zero", "loss_recovered_mean")
 MEASURES += ("cross_entropy", "cross_entropy_reconstructed", "kl_divergence", "n_tokens")
 MEASURES += ("perplexity", "perplexity_reconstructed")
-# The summary has the baselines at the sparsity of this alpha alone.
+# The summary shows the baselines only at the L0 of one alpha.
 SUMMARY_ALPHAS, EQUAL_ALPHA = (0.05, 0.1, 0.2), 0.1
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
     parser.add_argument("--n-train", type=int, default=size(400, 40), help="texts to fit on")
@@ -59,7 +59,7 @@ def parse_args():
 
 
 def dictionaries(rows, held_out, args, seed):
-    """Yield method, alpha and fitted dictionary; of a baseline, the alpha whose L0 it has."""
+    """Yield method, alpha and fitted dictionary; baselines are cut to the L0 of that alpha."""
     path = sparse_dictionary_path(
         rows,
         args.alphas,
@@ -78,7 +78,7 @@ def dictionaries(rows, held_out, args, seed):
 
 
 def measured(pair, layer, seed, data, args):
-    """Yield a record for each dictionary at a layer."""
+    """Yield a record per dictionary at a layer."""
     rows, held_out, test = data
     for method, alpha, fitted in dictionaries(rows, held_out, args, seed):
         seen = compare_dictionaries({"it": fitted}, None, held_out)["it"]
@@ -88,7 +88,7 @@ def measured(pair, layer, seed, data, args):
 
 
 def summary(records):
-    """Return the table as people read it."""
+    """Return the summary table."""
     keys = ("layer", "method", "alpha")
     digits = {"l0": 1, "fvu": 2, "cross_entropy_increase": 2, "loss_recovered_mean": 3}
     digits |= {"kl_divergence": 2, "perplexity_reconstructed": 1}
@@ -118,7 +118,7 @@ def draw(records, path):
     )
     for axis, layer in zip(axes[0], layers, strict=True):
         here = [record for record in records if int(record["layer"]) == layer]
-        axis.axhline(float(here[0]["cross_entropy"]), color="0.6", label="the model itself")
+        axis.axhline(float(here[0]["cross_entropy"]), color="0.6", label="original model")
         for name, style in STYLES.items():
             own = [record for record in here if record["method"] == name]
             points = summarize(own, ("alpha",), ("l0", "cross_entropy_reconstructed"))
@@ -135,7 +135,7 @@ def draw(records, path):
         axis.set(xlabel="L0", title=f"block {layer}", xscale="log")
         axis.set_xticks([4, 16, 64], ["4", "16", "64"])
         axis.set_xticks([], minor=True)
-    axes[0][0].set_ylabel("cross-entropy, nats a token")
+    axes[0][0].set_ylabel("cross-entropy (nats per token)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncol=3)
     figure.set_layout_engine("constrained")
@@ -143,7 +143,7 @@ def draw(records, path):
 
 
 def main():
-    """Measure what is missing, and write tables and figure."""
+    """Measure what is missing, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     table = args.out / "loss_recovered.csv"

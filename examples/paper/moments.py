@@ -2,21 +2,21 @@ r"""
 Are features with heavy tails easier to explain?
 ================================================
 
-The correlation, over features, of the interpretability score with mean, variance, skew and
-kurtosis of the activation (Cunningham et al., 2023, appendix C.4 and table 2). As in the paper
-the third and fourth moments are about zero:
+The correlation, over features, of the interpretability score with the mean, variance, skew and
+kurtosis of the activation (Cunningham et al., 2023, appendix C.4 and table 2). As in the paper, the
+third and fourth moments are about zero:
 
 .. math:: \mathrm{skew} = E[c^3] / \mathrm{Var}(c)^{3/2}, \qquad
     \mathrm{kurtosis} = E[c^4] / \mathrm{Var}(c)^2
 
-over all tokens held out, those without the feature among them. Scores are correlations of codes
-with what rules found in other texts predict, no language model being asked; of signed dictionaries
-each sign of a component is a feature::
+over all held-out tokens, including those on which the feature is silent. Scores are correlations
+between codes and the predictions of rules found in other texts, without a language model. In signed
+dictionaries each sign of a component is a feature::
 
     python examples/paper/moments.py --out paper
 
-``moments.csv`` has a line for each feature that could be scored; the summary has correlations,
-within each dictionary and over all of them, with intervals over seeds.
+``moments.csv`` has a line per scored feature. The summary has correlations within each dictionary
+and over all of them, with intervals over seeds.
 """
 
 import numpy as np
@@ -42,21 +42,21 @@ ALL = "all together"
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.add_argument("--layers", type=int, nargs="+", default=size([1, 3], [1]))
-    parser.add_argument("--ratio", type=float, default=2, help="components by width")
+    parser.add_argument("--ratio", type=float, default=2, help="components divided by width")
     parser.add_argument("--alpha", type=float, default=0.2)
     parser.add_argument("--max-iter", type=int, default=size(6, 1), help="epochs")
-    parser.add_argument("--sampling", default="full", help="tokens scored: of FeatureInterpreter")
-    parser.add_argument("--n-features", type=int, default=size(150, 12), help="scored for each")
+    parser.add_argument("--sampling", default="full", help="see FeatureInterpreter")
+    parser.add_argument("--n-features", type=int, default=size(150, 12), help="per dictionary")
     parser.add_argument("--n-train", type=int, default=size(300, 20), help="texts to fit on")
     parser.add_argument("--n-test", type=int, default=size(300, 30), help="texts to score on")
     return parser.parse_args()
 
 
 def moments_of(codes):
-    """Return the moments of codes, of shape (n_tokens, n_features), about zero."""
+    """Return the moments of codes of shape (n_tokens, n_features), the higher ones about 0."""
     codes = codes.astype(np.float64)
     mean, variance = codes.mean(axis=0), codes.var(axis=0)
     floor = np.maximum(variance, 1e-8 * variance.max())
@@ -66,7 +66,7 @@ def moments_of(codes):
 
 
 def scored_features(args, dictionary, test, seed):
-    """Yield a record for each scored feature of a dictionary: its score and its moments."""
+    """Yield the score and the moments of each scored feature of a dictionary."""
     interpreter = FeatureInterpreter(
         dictionary,
         n_features=args.n_features,
@@ -100,7 +100,7 @@ def measured(args, pair, texts, layer, seed):
 
 
 def correlations(records):
-    """Return a record for each layer, dictionary and seed: correlations of score and moments."""
+    """Return correlations of score and moments, a record per layer, dictionary and seed."""
     groups = {}
     for r in records:
         for name in (r["dictionary"], ALL):
@@ -118,7 +118,7 @@ def correlations(records):
 
 
 def table_of_correlations(summary):
-    """Return the table that people read."""
+    """Return the summary table."""
     return [
         {
             "layer": r["layer"],
@@ -132,7 +132,7 @@ def table_of_correlations(summary):
 
 
 def draw(records, summary, path):
-    """Draw scores against kurtosis for each layer, and below the correlations."""
+    """Draw scores against kurtosis for each layer, and the correlations below."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -153,7 +153,7 @@ def draw(records, summary, path):
             heights, errors = ([row[m + end] for m in MOMENTS] for end in ("", " +-"))
             bars.bar(at, heights, 0.12, yerr=errors, color=f"C{i}", capsize=2, label=name)
         points.set(xscale="log", title=f"layer {layer}")
-        points.set_xlabel("kurtosis of the activation, about zero", fontsize=12)
+        points.set_xlabel("kurtosis of the activation (about zero)", fontsize=12)
         bars.set_xticks(range(len(MOMENTS)), MOMENTS, fontsize=12)
         bars.axhline(0, color="k", linewidth=0.8)
     axes[0][0].set_ylabel("interpretability score", fontsize=12)
@@ -164,7 +164,7 @@ def draw(records, summary, path):
 
 
 def main():
-    """Score and measure every layer and seed, and write tables and figure."""
+    """Score and measure every layer and seed, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)

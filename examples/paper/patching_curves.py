@@ -1,16 +1,18 @@
 r"""
-Does a sparse dictionary reach a behaviour by fewer and smaller edits?
-======================================================================
+Does a sparse dictionary need fewer and smaller edits to change a behaviour?
+============================================================================
 
-Indirect object identification with a name exchanged, after Cunningham et al. (2023), section 4,
-figure 3 and appendix F: features of the run on the counterfactual are patched into the run on
-the prompt, more and more of them, and the distance to the target run is measured,
-KL(patched || target), against the number of features and against the size of the edit. At every
-block, for sparse dictionaries at four alphas and at alpha 0, PCA, ICA, random directions and the
-neuron basis; pronouns and number agreement are other tasks.
+Indirect object identification with one name replaced, following Cunningham et al. (2023), section
+4, figure 3 and appendix F. More and more features of the run on the counterfactual are patched into
+the run on the prompt. The distance to the target run, KL(patched || target), is measured against
+the number of features and against the size of the edit, at every block, for sparse dictionaries at
+four alphas and at alpha 0, PCA, ICA, random directions and the neuron basis. Pronouns and number
+agreement are further tasks.
 
-Writes ``patching_curves.csv``, ``patching_curves_summary.csv`` and ``patching_curves.png``. What
-is in the table is not run again, and stays in it; summary and figure are of the tasks asked for::
+Writes ``patching_curves.csv`` and ``patching_curves.png``, and summaries after a number of features
+(``patching_curves_summary.csv``), at an edit (``patching_curves_edit_summary.csv``) and with all
+features (``patching_curves_all_summary.csv``). Records already in the table are kept and not
+measured again; the summaries and the figure cover the requested tasks::
 
     python examples/paper/patching_curves.py --out paper
     python examples/paper/patching_curves.py --out tasks --tasks pronouns agreement
@@ -24,6 +26,7 @@ import numpy as np
 from common import (
     LABELS,
     STYLES,
+    drop_constant,
     fitted_baselines,
     interval,
     paper_parser,
@@ -48,22 +51,22 @@ KEYS = ("task", "layer", "seed", "dictionary", "order")
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
     alphas = size([0.4, 0.2, 0.1, 0.03, 0.0], [0.1])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
-    parser.add_argument("--methods", nargs="+", help='some alone, such as "sparse 0.1" pca')
+    parser.add_argument("--methods", nargs="+", help='only these, such as "sparse 0.1" pca')
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["ioi"])
     parser.add_argument("--order", default="integrated_gradients")
     parser.add_argument("--pairs", type=int, default=size(50, 8))
-    parser.add_argument("--texts", type=int, default=size(200, 20), help="to fit on")
-    parser.add_argument("--rows", type=int, default=size(20_000, 2000), help="of these texts")
+    parser.add_argument("--texts", type=int, default=size(200, 20), help="texts to fit on")
+    parser.add_argument("--rows", type=int, default=size(20_000, 2000), help="rows to fit on")
     parser.add_argument("--max-iter", type=int, default=size(4, 1))
     counts = [0, 1, 2, 4, 8, 16, 32, 64, 128, 512]
     parser.add_argument("--counts", type=int, nargs="+", default=counts)
-    parser.add_argument("--at", type=int, default=8, help="features patched, in the summary")
-    parser.add_argument("--edit", type=float, default=0.3, help="relative edit, in the summary")
+    parser.add_argument("--at", type=int, default=8, help="number of features in the summary")
+    parser.add_argument("--edit", type=float, default=0.3, help="relative edit in the summary")
     return parser.parse_args()
 
 
@@ -75,7 +78,7 @@ def names(args):
 
 
 def fitted(rows, wanted, args, seed):
-    """Yield name and fitted dictionary of those wanted."""
+    """Yield the name and the fitted dictionary of each one wanted."""
     width = rows.shape[1]
     for name in wanted:
         if name.startswith("sparse"):
@@ -89,7 +92,7 @@ def fitted(rows, wanted, args, seed):
 
 
 def curve_of(pair, dictionary, task, label, args):
-    """Return a record for each point of a curve."""
+    """Return a record per point of a curve."""
     curve = patching_curve(
         pair[0],
         f"resid_post.{label['layer']}",
@@ -105,12 +108,12 @@ def curve_of(pair, dictionary, task, label, args):
 
 
 def label_of(name):
-    """Return what a reader is told of a dictionary."""
+    """Return the label of a dictionary in tables and figures."""
     return f"sparse, alpha {name.split()[1]}" if name.startswith("sparse") else LABELS[name]
 
 
 def curves(records, task, layer, name, args):
-    """Return edits and divergences of a dictionary, each of shape (n_seeds, n_points)."""
+    """Return counts, edits and divergences, each of shape (n_seeds, n_points)."""
     by_seed = {}
     for r in records:
         key = r["task"], int(r["layer"]), r["dictionary"], r["order"]
@@ -123,7 +126,7 @@ def curves(records, task, layer, name, args):
 
 
 def kl_at_edit(edits, kls, edit):
-    """Return the divergence where each curve first reaches an edit, nan where it never does."""
+    """Return the divergence where each curve first reaches an edit, nan if it never does."""
     values = []
     for x, y in zip(np.maximum.accumulate(edits, axis=1), kls, strict=True):
         values.append(np.interp(edit, x, y) if x[-1] >= edit else np.nan)
@@ -131,29 +134,34 @@ def kl_at_edit(edits, kls, edit):
 
 
 def summary(records, args):
-    """Return the divergence at a number of features, at an edit, and with all, block by block."""
-    rows = []
-    measures = (f"{args.at} features", f"edit of {args.edit:g}", "all features")
+    """Return the KL after a number of features, at an edit and with all, as three tables."""
+    tables = {"": [], "_edit": [], "_all": []}
     for task in args.tasks:
-        for measure in measures:
-            for name in names(args):
-                row = {"task": task, "KL after": measure, "dictionary": label_of(name)}
-                for layer in args.layers:
-                    counts, edits, kls = curves(records, task, layer, name, args)
-                    if measure == measures[0]:
-                        values = kls[:, np.searchsorted(counts[0], args.at)]
-                    elif measure == measures[1]:
-                        values = kl_at_edit(edits, kls, args.edit)
-                    else:
-                        values = kls[:, -1]
+        for name in names(args):
+            rows = [{"task": task, "dictionary": label_of(name)} for _ in tables]
+            for layer in args.layers:
+                counts, edits, kls = curves(records, task, layer, name, args)
+                measures = (
+                    kls[:, np.searchsorted(counts[0], args.at)],
+                    kl_at_edit(edits, kls, args.edit),
+                    kls[:, -1],
+                )
+                for row, values in zip(rows, measures, strict=True):
                     known = not np.isnan(values).any()
                     row[f"block {layer}"] = with_interval(*interval(values)) if known else "-"
-                rows.append(row)
-    return rows
+            for table, row in zip(tables.values(), rows, strict=True):
+                table.append(row)
+    return {measure: drop_constant(table, "task") for measure, table in tables.items()}
+
+
+def write_summaries(records, args):
+    """Write the three summaries, the main one last because it marks the run as complete."""
+    for measure, table in reversed(summary(records, args).items()):
+        write_table(table, args.out / f"patching_curves{measure}_summary.csv")
 
 
 def draw(records, path, args):
-    """Draw two rows of panels for each task: against features patched, and against the edit."""
+    """Draw KL against features patched and against the edit, two rows of panels per task."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -185,14 +193,14 @@ def draw(records, path, args):
             )
             below[column].set(xlabel="relative edit", xlim=(0, 1))
         for row in (above, below):
-            row[0].set_ylabel("KL to target, nats")
+            row[0].set_ylabel("KL to target (nats)")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncol=5)
     figure.set_layout_engine("constrained")
     save_figure(figure, path)
 
 
 def main():
-    """Measure what is missing, and write tables and figure."""
+    """Measure what is missing, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     table = args.out / "patching_curves.csv"
@@ -223,7 +231,7 @@ def main():
                     print(f"block {layer}, seed {seed}, {task}, {name}: {seconds:.1f} s")
             write_table(records, table)
             print(f"measured block {layer}, seed {seed}", flush=True)
-    write_table(summary(records, args), args.out / "patching_curves_summary.csv")
+    write_summaries(records, args)
     draw(records, args.out / "patching_curves.png", args)
 
 

@@ -1,17 +1,18 @@
 """
-Does a larger dictionary hold the features of a smaller one?
-============================================================
+Does a larger dictionary contain the features of a smaller one?
+===============================================================
 
-Features matched one to one, by their signed cosines, between dictionaries of one size and of the
-next larger, and between two seeds of one size (the measure that Cunningham et al., 2023, use in
-their code and their interim report: MMCS with larger dictionaries). Two nulls in place of the
-smaller dictionary: as many random directions, and as many rows of the data, centred, which know
-where the data point but no features::
+Features are matched one to one by their signed cosines, between dictionaries of one size and the
+next larger one, and between two seeds of one size (MMCS with larger dictionaries, the measure of
+the code and the interim report of Cunningham et al., 2023). Two nulls replace the smaller
+dictionary: the same number of random directions, and of centred rows of the data, which reflect
+where the data point but not the features::
 
     python examples/paper/similarity_across_sizes.py --out paper
 
-Only features that fire on the tokens held out are matched: dead ones are where they started. All
-dictionaries of one seed see the same rows; seeds differ in the first directions and the order.
+Only features that fire on held-out tokens are matched, because dead ones never left their initial
+directions. All dictionaries see the same rows; seeds differ in the initial directions and the row
+order. The nulls of the largest alpha are in ``similarity_across_sizes_nulls_summary.csv``.
 """
 
 from itertools import combinations
@@ -37,7 +38,7 @@ COMPARED = {"larger": "next larger size", "seed": "other seed, same size"}
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.set_defaults(seeds=size([0, 1, 2], [0, 1]))
     parser.add_argument("--hook-point", default="resid_post.2")
@@ -47,12 +48,12 @@ def parse_args():
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     parser.add_argument("--max-iter", type=int, default=size(6, 1), help="epochs")
     parser.add_argument("--n-train", type=int, default=size(300, 20), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(150, 20), help="texts held out")
+    parser.add_argument("--n-test", type=int, default=size(150, 20), help="held-out texts")
     return parser.parse_args()
 
 
 def living_directions(args, train, test):
-    """Return the directions of the living features: {(seed, ratio, alpha): array}."""
+    """Return the directions of the living features as {(seed, ratio, alpha): array}."""
     found = {}
     for seed in args.seeds:
         for ratio in args.ratios:
@@ -71,7 +72,7 @@ def living_directions(args, train, test):
 
 
 def compared(label, smaller, reference, train, seed):
-    """Return a record: how alike two sets of directions are, and what chance would give."""
+    """Return a record of the similarity of two sets of directions and of the nulls."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(train), len(smaller), replace=False)
     nulls = {
@@ -90,7 +91,7 @@ def compared(label, smaller, reference, train, seed):
 
 
 def measured(args, found, train):
-    """Yield a record for each pair of sizes, and for each pair of seeds."""
+    """Yield a record per pair of sizes and per pair of seeds."""
     for alpha in args.alphas:
         for i, ratio in enumerate(args.ratios):
             label = {"ratio": ratio, "alpha": alpha}
@@ -106,23 +107,23 @@ def measured(args, found, train):
 
 
 def table_of_pairs(summary):
-    """Return the table that people read: mean cosine and share above 0.9 for each alpha."""
-    rows = {}
+    """Return the mean cosine and share above 0.9 by alpha, and the nulls, as two tables."""
+    rows, nulls = {}, {}
     for r in sorted(summary, key=lambda r: (r["compared"], r["ratio"], r["alpha"])):
         key = r["compared"], r["ratio"]
         label = {"compared with": COMPARED[key[0]], "components / width": f"{key[1]:g}"}
-        row = rows.setdefault(key, label)
+        row = rows.setdefault(key, dict(label))
         cell = with_interval(r["similarity"], r["similarity +-"])
         row[f"alpha {r['alpha']:g}"] = f"{cell} ({r['shared']:.0%})"
-        # Of the largest alpha; the figure has the nulls of the smallest.
-        last = {"living": f"{r['living']:.0f}"}
-        last |= {f"null: {name}": f"{r[name]:.2f}" for name in ("random", "rows")}
-        rows[key] = {k: v for k, v in row.items() if k not in last} | last
-    return list(rows.values())
+        # Overwritten up to the largest alpha; the figure has the nulls of the smallest.
+        cells = {"living features": f"{r['living']:.0f}"}
+        cells |= {"random directions": f"{r['random']:.2f}", "rows of the data": f"{r['rows']:.2f}"}
+        nulls[key] = label | cells
+    return list(rows.values()), list(nulls.values())
 
 
 def draw(summary, path):
-    """Draw mean cosine and share above 0.9 against size: larger ones left, seeds right."""
+    """Draw mean cosine and share above 0.9 against size, next size left and seeds right."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -140,7 +141,7 @@ def draw(summary, path):
             rows = [r for r in summary if (r["compared"], r["alpha"]) == (kind, alphas[0])]
             points = [[r[key] for r in rows] for key in ("ratio", null)]
             column[0].plot(*points, style, label=f"null: {null}")
-        column[0].set_title(f"against the {title}", fontsize=12)
+        column[0].set_title(f"compared with the {title}", fontsize=12)
         column[1].set_xlabel("components / width", fontsize=12)
     for axis in axes.flat:
         ratios = sorted({r["ratio"] for r in summary})
@@ -156,7 +157,7 @@ def draw(summary, path):
 
 
 def main():
-    """Fit all sizes, alphas and seeds, compare them, and write tables and figure."""
+    """Fit and compare all sizes, alphas and seeds, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
@@ -167,7 +168,9 @@ def main():
     measures = ("living", "similarity", "shared", "random", "rows")
     summary = summarize(records, ("compared", "ratio", "alpha"), measures)
     draw(summary, args.out / "similarity_across_sizes.png")
-    write_table(table_of_pairs(summary), args.out / "similarity_across_sizes_summary.csv")
+    pairs, nulls = table_of_pairs(summary)
+    write_table(nulls, args.out / "similarity_across_sizes_nulls_summary.csv")
+    write_table(pairs, args.out / "similarity_across_sizes_summary.csv")
 
 
 if __name__ == "__main__":

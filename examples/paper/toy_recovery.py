@@ -2,11 +2,11 @@
 Over which alphas and sizes are planted features recovered?
 ===========================================================
 
-The toy setting of the interim report behind Cunningham et al. (2023), section 2, at half its
-width: 256 planted features in 128 dimensions, each next one firing 0.99 times as often, five
+The toy setting of the interim report behind Cunningham et al. (2023), section 2, at half its width:
+256 planted features in 128 dimensions, each firing 0.99 times as often as the one before it, five
 active on average, independently or correlated. A tied dictionary is fitted for each alpha and size,
-from half as many components as there are features to eight times as many, and measured against
-the truth. The second command has the width of the report::
+from half to eight times as many components as features, and compared with the truth. The second
+command uses the width of the report::
 
     python examples/paper/toy_recovery.py --out paper
     python examples/paper/toy_recovery.py --width 256 --planted 512 --rows 200000 --out wide
@@ -16,10 +16,10 @@ the truth. The second command has the width of the report::
 ``recovered``
     the share of planted features with a cosine of at least 0.9;
 ``dead``
-    the share of components that fire on none of the rows held out.
+    the share of components that fire on no held-out row.
 
-The figure is made of heat maps over size and alpha. Planted features have no model: ``--model``
-and ``--text`` change nothing.
+The figure has heat maps over size and alpha. Planted features need no model, so ``--model`` and
+``--text`` have no effect.
 """
 
 import numpy as np
@@ -41,11 +41,11 @@ N_TEST = 20_000
 
 
 def parse_args():
-    """Return the options."""
+    """Return the command-line options."""
     parser = paper_parser(__doc__)
     parser.add_argument("--width", type=int, default=size(128, 32))
     parser.add_argument("--planted", type=int, default=size(256, 64), help="planted features")
-    parser.add_argument("--n-active", type=float, default=size(5, 3), help="active on average")
+    parser.add_argument("--n-active", type=float, default=size(5, 3), help="mean number active")
     parser.add_argument("--decay", type=float, default=0.99)
     parser.add_argument("--rows", type=int, default=size(52_000, 4_000))
     parser.add_argument("--max-iter", type=int, default=size(6, 2), help="epochs")
@@ -57,7 +57,7 @@ def parse_args():
 
 
 def measured(args, correlated, seed):
-    """Yield a record for each size and alpha on one draw of planted features."""
+    """Yield a record per size and alpha on one sample of planted features."""
     data = make_sparse_features(
         args.rows + N_TEST,
         n_features=args.width,
@@ -94,7 +94,7 @@ def measured(args, correlated, seed):
 
 
 def best_of_each_size(summary):
-    """Return the table that people read: for each size, the alpha of the largest MMCS."""
+    """Return the summary table, with the alpha of the largest MMCS for each size."""
     rows = []
     for key in dict.fromkeys((r["features"], r["ratio"]) for r in summary):
         group = [r for r in summary if (r["features"], r["ratio"]) == key]
@@ -115,7 +115,7 @@ def best_of_each_size(summary):
 
 
 def draw(summary, path):
-    """Draw heat maps over size and alpha: measures in columns, kinds of features in rows."""
+    """Draw heat maps over size and alpha, measures in columns and kinds of features in rows."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -145,7 +145,7 @@ def draw(summary, path):
 
 
 def main():
-    """Fit the grid, and write tables and figure after each seed."""
+    """Fit the grid, and write the tables and the figure after each seed."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     records = []
@@ -157,7 +157,7 @@ def main():
         keys = ("features", "ratio", "alpha")
         summary = summarize(records, keys, ("mmcs", "recovered", "dead", "l0", "fvu"))
         draw(summary, args.out / "toy_recovery.png")
-    # Last: a summary says that the run is whole.
+    # Written last, because an existing summary marks the run as complete.
     write_table(best_of_each_size(summary), args.out / "toy_recovery_summary.csv")
 
 

@@ -1,1 +1,1 @@
-"""How the bundled story model is made: one step a file, in the order of `run_90`."""
+"""Steps of training the bundled story model, one per file, in the order of `run_90`."""

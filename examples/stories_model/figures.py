@@ -1,4 +1,4 @@
-"""What a model can do, on stories and prompts it was not trained on."""
+"""Measures of a model on stories and prompts that it was not trained on."""
 
 import random
 import time
@@ -19,13 +19,13 @@ MENTIONS = (
 
 
 def measure_folder(folder, heldout, seed=0):
-    """Return the figures of the model in a folder."""
+    """Return the measures of the model in a folder."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     return measure(model, AutoTokenizer.from_pretrained(folder), heldout, seed)
 
 
 def measure(model, tokenizer, heldout, seed=0, count=400):
-    """Return the figures of a model as a dict of numbers."""
+    """Return the measures of a model as a dict of numbers."""
     figures = {
         "parameters": model.num_parameters(),
         "nats_per_character_heldout": validation_loss(model, tokenizer, heldout),
@@ -54,7 +54,7 @@ def measure(model, tokenizer, heldout, seed=0, count=400):
 
 @torch.inference_mode()
 def differences(model, task):
-    """Return the metric of every pair of a task."""
+    """Return the metric of every pair of prompts in a task."""
     pairs = np.array_split(np.arange(len(task.prompts)), max(1, len(task.prompts) // 32))
     return np.concatenate(
         [
@@ -72,13 +72,13 @@ def differences(model, task):
 
 
 def accuracy(model, task):
-    """Return how often the right answer is the likelier one."""
+    """Return the share of pairs in which the right answer is more likely."""
     return (differences(model, task) > 0).mean()
 
 
 @torch.inference_mode()
 def name_induction(model, tokenizer):
-    """Return how often the next piece of a name that was mentioned is the likeliest one."""
+    """Return how often the next piece of a mentioned name is the most likely token."""
     right = []
     for name in GIRLS + BOYS:
         for template in MENTIONS:
@@ -91,7 +91,7 @@ def name_induction(model, tokenizer):
 
 @torch.inference_mode()
 def tokens_per_second(model, rows=16, length=256):
-    """Return how many tokens the model reads in a second."""
+    """Return the number of tokens that the model reads per second."""
     ids = torch.from_numpy(
         np.array(random.Random(0).choices(range(model.config.vocab_size), k=rows * length))
     ).view(rows, length)

@@ -1,8 +1,9 @@
 """Generated sentences of four kinds, each of which teaches one rule.
 
-Indirect objects (of two people, the one who is not the doer receives), pronouns, number
-agreement, and names that come back. Every draw fills slots in parts of sentences, so that a
-rule has thousands of surfaces; the orders of the names are even, so that no position answers.
+The rules are indirect objects (the one of two people who does not act receives), pronouns, number
+agreement, and repeated names. Every sample fills slots in sentence templates, so each rule has
+thousands of surface forms. Both orders of the names are equally frequent, so the position of a name
+does not reveal the answer.
 """
 
 from stories_model.names import COMMON, GIRLS, made_up_name, pick_name
@@ -52,17 +53,17 @@ def a(noun):
 
 
 def two_name_story(rng):
-    """Return a story of one to three deeds between two people."""
+    """Return a story of one to three actions between two people."""
     people = two_people(rng)
     words = scene(rng)
     story = fill(rng.choice(OPENINGS), rng, words, **dict(zip("AB", people, strict=True)))
     doer, other = rng.sample(people, 2)
     for number in range(rng.choice((1, 1, 2, 3))):
         if number:
-            # The second deed changes hands as often as not.
+            # Later actions swap the roles slightly more often than not.
             doer, other = (other, doer) if rng.random() < 0.6 else (doer, other)
             story += " "
-        # An opening that ends within a sentence goes straight on to the deed.
+        # An opening that ends within a sentence continues directly with the action.
         if story.endswith((". ", '" ', "! ")):
             if rng.random() < 0.25:
                 story += fill(rng.choice(ASIDES), rng, words) + " "
@@ -75,7 +76,7 @@ def two_name_story(rng):
 
 
 def two_people(rng):
-    """Return two different names as (name, gender), of any genders."""
+    """Return two different names as (name, gender) pairs."""
     while True:
         people = [(pick_name(rng, kind), kind) for kind in rng.choices(("girl", "boy"), k=2)]
         if people[0][0] != people[1][0]:
@@ -83,7 +84,7 @@ def two_people(rng):
 
 
 def scene(rng):
-    """Return the words of a scene: a place, two things, adjectives."""
+    """Return the words of a scene: a place, two objects and an adjective."""
     thing, other = rng.sample(OBJECTS, 2)
     return {
         "place": rng.choice(PLACES),
@@ -94,9 +95,9 @@ def scene(rng):
 
 
 def fill(template, rng, words, **people):
-    """Return a template with words and people in their places.
+    """Return a template filled with words and people.
 
-    `{S}` is a name, `{S:he}` its pronoun, `{S:girl}` the kind of person; `{a_object}` is the
+    `{S}` is a name, `{S:he}` its pronoun and `{S:girl}` a word for the person; `{a_object}` is the
     object with its article.
     """
     values = dict(words)
@@ -115,9 +116,9 @@ def _person_word(rng, gender):
 
 
 def pronoun_story(rng):
-    """Return sentences about one person, with a pronoun that agrees."""
+    """Return sentences about one person, with pronouns that agree."""
     kind = rng.choice(("girl", "boy"))
-    # An unknown name says nothing of its bearer, who is then introduced.
+    # An unknown name does not reveal the gender, so its bearer is introduced.
     unknown = rng.random() < 0.4
     name = made_up_name(rng) if unknown else pick_name(rng, kind)
     person, words = (name, kind), scene(rng)
@@ -159,7 +160,7 @@ def agreement_story(rng):
             determiner = rng.choice(("The", "The", "The", "Her", "His", "My", "Their"))
             subject = f"{determiner} {adjective}{rng.choice(NOUNS)[number]}"
         if draw >= 0.2 and rng.random() < 0.6:
-            # The noun between subject and verb is of either number.
+            # The noun between subject and verb has either number.
             near = rng.choice(NOUNS)[rng.choice((0, 1))]
             where = rng.choice(WHERE).format(near=near, name=pick_name(rng, "girl"))
             subject += " " + where
@@ -180,7 +181,7 @@ def _after(rng, verb):
 
 
 def name_story(rng):
-    """Return a story in which one or two uncommon names come back several times."""
+    """Return a story in which one or two uncommon names are repeated."""
     names = [made_up_name(rng) if rng.random() < 0.7 else rng.choice(GIRLS) for _ in range(2)]
     kind = rng.choice(("girl", "boy", "cat", "dog", "bear", "bird", "rabbit", "dragon", "fox"))
     words = scene(rng)

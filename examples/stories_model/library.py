@@ -1,8 +1,8 @@
-"""The bundled text: stories that the model writes, and generated ones, none of them copied.
+"""Bundled text: stories written by the model and generated stories, without copied text.
 
-The rule: no run of `RUN` tokens stands in a file that the model was trained on. While a story
-is written, a token that would complete such a run is never drawn; where little else is likely
-the story is given up, so that no sentence is bent. The written text is checked once more.
+No run of `RUN` tokens may occur in a file that the model was trained on. While a story is sampled,
+a token that would complete such a run is never drawn. If little else is likely, the story is
+dropped, so that no sentence is distorted. The final text is checked again.
 """
 
 import random
@@ -17,15 +17,15 @@ RUN = 13
 BATCH = 256
 MAX_TOKENS = 300
 TEMPERATURE = 0.75
-# A token is drawn only if it is this likely, relative to the likeliest.
+# Minimum probability of a sampled token, relative to the most likely one.
 LEAST_SHARE = 0.05
-# A story is given up where the tokens that remain have less probability than this.
+# A story is dropped if the remaining tokens have less total probability than this.
 LEAST_LEFT = 0.02
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Runs:
-    """The runs of `RUN` tokens of some texts, as sorted 64-bit fingerprints."""
+    """Runs of `RUN` tokens of texts, as sorted 64-bit fingerprints."""
 
     def __init__(self, lists):
         marks = [self.fingerprints(np.asarray(ids[1:])) for ids in lists]
@@ -33,7 +33,7 @@ class Runs:
 
     @staticmethod
     def fingerprints(tokens):
-        """Return a fingerprint for each run along the last axis of an array of token ids."""
+        """Return a fingerprint per run along the last axis of an array of token ids."""
         tokens = tokens.astype(np.uint64) + np.uint64(1)
         count = tokens.shape[-1] - RUN + 1
         marks = np.zeros((*tokens.shape[:-1], max(count, 0)), dtype=np.uint64)
@@ -43,14 +43,14 @@ class Runs:
         return marks
 
     def contain(self, tokens):
-        """Return, for each run in an array of token ids, whether it is one of these."""
+        """Return flags for the runs in an array of token ids that are among these runs."""
         marks = self.fingerprints(tokens)
         places = np.minimum(np.searchsorted(self.sorted, marks), len(self.sorted) - 1)
         return self.sorted[places] == marks
 
 
 def write_library(model, tokenizer, seen, args):
-    """Write `stories.txt` and `kinds.txt`: sampled and generated stories, shuffled."""
+    """Write `stories.txt` and `kinds.txt` with sampled and generated stories, shuffled."""
     runs = Runs([tokenizer(text, verbose=False)["input_ids"] for text in seen])
     stories = [(s, "sampled") for s in sample_stories(model, tokenizer, runs, args)]
     rng = random.Random(args.seed + 1)
@@ -65,18 +65,18 @@ def write_library(model, tokenizer, seen, args):
 
 
 def is_new(text, tokenizer, runs):
-    """Whether no run of a text is one of `runs`."""
+    """Return True if no run of a text is among `runs`."""
     return not runs.contain(np.asarray(tokenizer(text, verbose=False)["input_ids"][1:])).any()
 
 
 def sample_stories(model, tokenizer, runs, args):
-    """Return `args.sampled` stories that end by themselves and are new."""
+    """Return `args.sampled` complete stories that contain no known run."""
     generator = torch.Generator().manual_seed(args.seed)
     stories = []
     while len(stories) < args.sampled:
         for ids in _sample_batch(model, runs, generator):
             text = tokenizer.decode(ids).strip()
-            # Encoding a decoded text may give other pieces: the rule is checked on those.
+            # Encoding the decoded text can give other tokens, so check the rule on those too.
             if len(ids) >= 40 and "\ufffd" not in text and is_new(text, tokenizer, runs):
                 stories.append(text)
         print(f"{len(stories)} stories", flush=True)
@@ -85,7 +85,7 @@ def sample_stories(model, tokenizer, runs, args):
 
 @torch.inference_mode()
 def _sample_batch(model, runs, generator):
-    """Return the token lists of the stories of one batch that ended and were not given up."""
+    """Return the token lists of the stories of one batch that ended and were not dropped."""
     ids = torch.zeros(BATCH, 1, dtype=torch.long)
     cache, latest, stories = None, ids, []
     while len(ids) and ids.shape[1] < MAX_TOKENS:
@@ -102,7 +102,7 @@ def _sample_batch(model, runs, generator):
 
 
 def _draw_new(ids, probabilities, runs, generator):
-    """Return a token for each row that completes none of the runs, and which rows have one."""
+    """Return a token per row that completes no run, and flags for the rows that have one."""
     keep = torch.ones(len(ids), dtype=torch.bool)
     latest = _draw(probabilities, generator)
     for _ in range(8):
@@ -122,7 +122,7 @@ def _draw(probabilities, generator):
 
 
 def _completes_a_run(ids, latest, runs):
-    # The separator in front of a story belongs to no run.
+    # The separator before a story is not part of any run.
     tail = torch.cat([ids[:, 1:], latest], 1)[:, -RUN:]
     if tail.shape[1] < RUN:
         return torch.zeros(len(ids), dtype=torch.bool)
@@ -130,8 +130,11 @@ def _completes_a_run(ids, latest, runs):
 
 
 def check_bundle(folder):
-    """Refuse a bundle that is too big or whose kinds do not match its stories."""
+    """Exit if a bundle is too big or its kinds do not match its stories."""
     size = sum(path.stat().st_size for path in folder.iterdir())
     kinds = (folder / "kinds.txt").read_text("utf-8").split("\n")[:-1]
     if size > 5e6 or len(kinds) != len(read_stories(folder / "stories.txt")):
-        raise SystemExit(f"{folder}: {size:,} bytes, {len(kinds)} kinds: lower the counts")
+        raise SystemExit(
+            f"{folder} has {size:,} bytes and {len(kinds)} kinds; at most 5,000,000 bytes and one "
+            "kind per story are allowed: lower --sampled or --generated"
+        )

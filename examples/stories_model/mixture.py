@@ -1,4 +1,4 @@
-"""What a model reads, block after block: real, distilled and generated stories, mixed."""
+"""Blocks of training rows, mixed from real, teacher-written and generated stories."""
 
 import random
 import re
@@ -7,7 +7,7 @@ from stories_model.grammar import generated_story
 from stories_model.names import BOYS, GIRLS, RENAMED, made_up_name
 from stories_model.tokens import pack, token_lists
 
-# Shares of the tokens; the last blocks, with the falling rate, are nearer the real stories.
+# Shares of tokens by source. The last blocks have more real stories.
 SHARES = {"real": 0.34, "teacher": 0.22, "generated": 0.44}
 LAST_SHARES = {"real": 0.46, "teacher": 0.04, "generated": 0.5}
 RENAME_SHARE = 0.35
@@ -15,7 +15,7 @@ _NAME = re.compile(r"\b(" + "|".join(RENAMED) + r")\b")
 
 
 def rename(story, rng):
-    """Return a story whose people have other names of the same gender, each name one."""
+    """Return a story with its names replaced consistently by names of the same gender."""
     others = {}
 
     def other(match):
@@ -31,8 +31,8 @@ def rename(story, rng):
 class Mixture:
     """Blocks of rows from three sources.
 
-    A block depends on its number and on the cursors, which say how much of each source has
-    been read; so a training that was broken off goes on as if it had not been.
+    A block depends only on its number and on the cursors, which count the stories read from each
+    source, so interrupted training resumes exactly where it stopped.
     """
 
     def __init__(self, tokenizer, real, teacher, seed):
@@ -42,7 +42,7 @@ class Mixture:
         self._orders = {}
 
     def block(self, number, n_tokens, length, last):
-        """Return the (inputs, labels) rows of a block of about `n_tokens` tokens."""
+        """Return the inputs and labels of a block of about `n_tokens` tokens."""
         rng = random.Random(f"{self.seed} {number}")
         lists = []
         for source, share in (LAST_SHARES if last else SHARES).items():
@@ -64,7 +64,7 @@ class Mixture:
         return texts
 
     def _story(self, source, position):
-        """Return a story of the endless sequence of the source's shuffled rounds."""
+        """Return a story from the endless sequence of a source, reshuffled every round."""
         stories = self.sources[source]
         turn, place = divmod(position, len(stories))
         if self._orders.get(source, (None,))[0] != turn:

@@ -1,7 +1,7 @@
-"""First names in the generated sentences, and a maker of names that nobody has.
+"""First names for the generated sentences, and a generator of made-up names.
 
-The rule "name the other one" is learnt as a rule only from many names: with a hundred it is
-learnt by heart. No name of the task generators in `skdict.datasets` is here.
+The rule "name the other person" is learned as a rule only from many names; a hundred are simply
+memorised. The names of the task generators in `skdict.datasets` are not included.
 """
 
 from skdict.datasets import _task_words
@@ -68,7 +68,7 @@ BOYS = """
     Tristan Troy Tyler Ulysses Uri Vernon Vince Virgil Vlad Wade Wallace Wally Warren Wayne
     Wesley Wilbur Wilfred Winston Wyatt Xavier Yusuf Zachary Zack Zane Zeke
 """.split()
-# Names that become one piece, and those exchanged in real stories (words of no other meaning).
+# Names that become one token, and names replaced in real stories (words without other meanings).
 COMMON = GIRLS[:60] + BOYS[:60]
 RENAMED = """
 Lily Sue Mia Lucy Anna Sara Jane Sally Sarah Amy Molly Mary Emma Jenny Ella Jill Lila Polly
@@ -81,13 +81,13 @@ HELD_OUT = {*_task_words.GIRLS, *_task_words.BOYS}
 STARTS = "B Br C Ch D Dr F Fl G Gr H J K Kr L M N P Pl Qu R S Sh Sk Sl St T Th Tr V W Y Z".split()
 MIDDLES = "a e i o u ee oo ai ou a e i o u".split()
 JOINS = "b d f g k l m n p r s t v z bb ll mm nd ng nn rr rt st th tt lb rk sk mp".split()
-# Words that begin sentences: as the first piece of a name they mislead most.
+# Words that begin sentences mislead the model most as the first token of a name.
 WORDS = "And The So In He It At Is On As We To But She They Sam Max Tim Ad Car Her Be An No".split()
 ENDS = ["", "", "", "", "n", "l", "s", "k", "x", "r", "m", "b", "t", "sh", "ck", "ndo", "lly"]
 
 
 def made_up_name(rng):
-    """Return a name that is likely new, and none of the tasks': of syllables or spliced."""
+    """Return a name made of syllables or spliced from two, and not used by the tasks."""
     name = _spliced_name(rng) if rng.random() < 0.5 else _name_of_syllables(rng)
     return made_up_name(rng) if name in HELD_OUT else name
 
@@ -102,7 +102,7 @@ def _name_of_syllables(rng):
 def _spliced_name(rng):
     """Return the beginning of a name or a word with the end of another name.
 
-    A known beginning then does not tell the end, which has to be looked up in the text.
+    The beginning then does not determine the end, which has to be looked up in the text.
     """
     start, end = rng.choice(GIRLS + BOYS), rng.choice(GIRLS + BOYS)
     if rng.random() < 0.3:
@@ -111,7 +111,7 @@ def _spliced_name(rng):
 
 
 def pick_name(rng, kind):
-    """Return a name for "girl" or "boy": common, listed or made up in near equal shares."""
+    """Return a common, listed or made-up name for "girl" or "boy", in near equal shares."""
     listed = GIRLS if kind == "girl" else BOYS
     draw = rng.random()
     if draw < 0.3:

@@ -1,7 +1,7 @@
-"""Stories that a teacher model writes: data for the student, as many as are wanted.
+"""Stories sampled from a teacher model, as training data for the student.
 
-The two vocabularies differ, so what the teacher knows is handed over as text. Half of the
-stories are begun by the teacher, the others continue the first words of a real story.
+The two vocabularies differ, so the teacher is distilled through text. Half of the stories are
+written from scratch, and the others continue the first words of a real story.
 """
 
 import random
@@ -19,7 +19,7 @@ STARTS = 24, 48, 96
 
 
 def teacher_stories(folder, real, count, seed, out):
-    """Return `count` stories of the teacher in `folder`; finished batches are kept in `out`."""
+    """Return `count` stories by the teacher in `folder`, and keep finished batches in `out`."""
     paths = [Path(out) / f"teacher-{number:05d}.txt" for number in range(-(-count // BATCH))]
     if not all(path.exists() for path in paths):
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -34,11 +34,11 @@ def teacher_stories(folder, real, count, seed, out):
 
 @torch.inference_mode()
 def _write_batch(model, tokenizer, real, seed, number):
-    """Return the stories of one batch: even ones are free, odd ones continue real stories."""
+    """Return the stories of one batch; those of odd batches continue real stories."""
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     ids = torch.full((BATCH, 1), tokenizer.bos_token_id)
     if number % 2:
-        # One length a batch, so that nothing needs padding.
+        # All starts of a batch have the same length, so nothing needs padding.
         length = rng.choice(STARTS)
         starts = []
         while len(starts) < BATCH:
@@ -55,7 +55,7 @@ def _write_batch(model, tokenizer, real, seed, number):
 
 
 def _continue(model, ids, generator):
-    """Return the rows of ids with tokens drawn after them, up to `MAX_TOKENS` in all."""
+    """Return rows of ids extended by sampled tokens to `MAX_TOKENS` in total."""
     latest, cache = ids, None
     while ids.shape[1] < MAX_TOKENS:
         out = model(latest, past_key_values=cache, use_cache=True, logits_to_keep=1)

@@ -1,4 +1,4 @@
-"""Stories in files: one after another, separated by a line."""
+"""Files of stories separated by a line."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ SEPARATOR = "<|endoftext|>"
 
 
 def read_stories(path):
-    """Return the stories of a file, stripped."""
+    """Return the stories of a file, without surrounding whitespace."""
     text = Path(path).read_text("utf-8")
     return [story.strip() for story in text.split(SEPARATOR) if story.strip()]
 
 
 def write_stories(path, stories):
-    """Write stories to a file, beside it first, so that no half-written file has its name."""
+    """Write stories under a temporary name and rename it, so no file is half-written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")

@@ -1,4 +1,4 @@
-"""The tokenizer, and the rows of tokens that a model is trained on."""
+"""The tokenizer, and the rows of tokens for training."""
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -9,7 +9,7 @@ from stories_model.texts import SEPARATOR
 
 
 def train_tokenizer(texts, vocab_size):
-    """Return a byte-level BPE tokenizer; every text starts with the separator."""
+    """Return a byte-level BPE tokenizer that starts every text with the separator."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -19,7 +19,7 @@ def train_tokenizer(texts, vocab_size):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # Common names are repeated so that each becomes one piece with its leading space.
+    # Repeat common names so that each becomes one token with its leading space.
     tokenizer.train_from_iterator([*texts, *[" " + name for name in COMMON] * 100], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{SEPARATOR} $A", special_tokens=[(SEPARATOR, 0)]
@@ -30,19 +30,19 @@ def train_tokenizer(texts, vocab_size):
 
 
 def token_lists(tokenizer, texts):
-    """Return a pair for each text: its tokens, and whether it ends where it should.
+    """Return the tokens of each text, and a flag for texts that end at the end of a sentence.
 
-    A text that a limit cut within a sentence is no example of how stories end.
+    A text that a limit cut within a sentence must not teach the model how stories end.
     """
     ids = tokenizer(texts, verbose=False)["input_ids"]
     return [(row, text[-1:] in ".!?\"'") for row, text in zip(ids, texts, strict=True)]
 
 
 def pack(lists, length, rng):
-    """Return rows of `length` tokens that each begin at the start of a text, and labels.
+    """Return rows of `length` tokens that begin at the start of a text, and their labels.
 
-    Both are tensors of shape (n_rows, length); label t is token t + 1, or -100 where nothing
-    is to be learnt: behind the last token, and at the end of a text that was cut.
+    Both are tensors of shape (n_rows, length). Label t is token t + 1, or -100 to ignore it: after
+    the last token, and at the end of a text that was cut.
     """
     pieces = []
     for (first, *body), ended in lists:

@@ -1,7 +1,8 @@
-"""Training: a constant rate, then a falling one, with a checkpoint after every block.
+"""Training with a constant and then a decaying learning rate, and a checkpoint per block.
 
-Several workers share each step's rows and average their gradients; on two cores two workers
-of one thread each are faster than two threads, the more so where others use the cores too.
+Several workers share the rows of each step and average their gradients. On two cores, two workers
+with one thread each are faster than one worker with two threads, especially if other programs use
+the cores too.
 """
 
 import datetime
@@ -32,14 +33,14 @@ def new_model(vocab_size, width, layers, heads):
         tie_word_embeddings=True,
         bos_token_id=0,
         eos_token_id=0,
-        # Plain attention is the fastest to train on a processor, at these lengths.
+        # Plain attention trains fastest on a CPU at these lengths.
         attn_implementation="eager",
     )
     return LlamaForCausalLM(config)
 
 
 def train_model(tokenizer, real, validation, teacher, args):
-    """Return the model after `args.blocks` blocks of steps; go on from a checkpoint."""
+    """Return the model after `args.blocks` blocks of steps, resuming from a checkpoint."""
     rendezvous = Path(args.work) / f"rendezvous-{os.getpid()}"
     rendezvous.unlink(missing_ok=True)
     shared = (tokenizer, real, validation, teacher, args, rendezvous)
@@ -50,7 +51,7 @@ def train_model(tokenizer, real, validation, teacher, args):
     rendezvous.unlink(missing_ok=True)
     model = new_model(len(tokenizer), args.width, args.layers, args.heads)
     model.load_state_dict(torch.load(_checkpoint(args), weights_only=True)["model"])
-    # Rounded to what is saved, so that every figure is of the bundled weights.
+    # Round to the saved precision, so that every measure is of the bundled weights.
     return model.eval().half().float()
 
 
@@ -59,12 +60,12 @@ def _checkpoint(args):
 
 
 def _work(rank, tokenizer, real, validation, teacher, args, rendezvous):
-    """Train as one of the workers; the first keeps the checkpoints."""
+    """Train as one worker; the first worker also writes the checkpoints."""
     print(f"worker {rank}: process {os.getpid()}", flush=True)
     if args.device == "cpu":
         torch.set_num_threads(max(1, args.threads // args.workers))
     if args.workers > 1:
-        # Long, so that a training that is stopped for a while goes on.
+        # A long timeout lets training resume after it was paused.
         limit = datetime.timedelta(hours=6)
         dist.init_process_group(
             "gloo", f"file://{rendezvous}", limit, rank=rank, world_size=args.workers
@@ -98,16 +99,16 @@ def _work(rank, tokenizer, real, validation, teacher, args, rendezvous):
             os.replace(beside, _checkpoint(args))
             report = validation_loss(model, tokenizer, validation)
             print(
-                f"block {number + 1}/{args.blocks}  training {loss:.3f} nats a token  "
-                f"validation {report:.4f} nats a character  {time.perf_counter() - began:.0f} s",
+                f"block {number + 1}/{args.blocks}  training {loss:.3f} nats per token  "
+                f"validation {report:.4f} nats per character  {time.perf_counter() - began:.0f} s",
                 flush=True,
             )
 
 
 def _train_block(rank, number, mixture, model, step_loss, optimizers, args):
-    """Take the steps of one block and return the mean loss of its second half."""
+    """Take the steps of one block and return the mean loss over its second half."""
     last = number >= (1 - args.last_share) * args.blocks
-    # Longer rows at the end, so that every position of the context is learnt.
+    # Longer rows at the end, so that every position of the context is trained.
     length = args.length * (2 if last else 1)
     rows = args.step_tokens // length
     inputs, labels = mixture.block(number, args.steps * args.step_tokens, length, last)
@@ -137,13 +138,13 @@ def _train_block(rank, number, mixture, model, step_loss, optimizers, args):
 
 
 def learning_rate(step, steps, falling_share):
-    """Return the share of the peak rate: a rise, a plateau, a fall over the last part."""
+    """Return the learning rate as a share of its peak: warm-up, plateau, then decay."""
     fall = (steps - step) / (falling_share * steps)
     return min(1.0, (step + 1) / WARM_STEPS, 0.02 + 0.98 * fall)
 
 
 def new_optimizers(model, args):
-    """Return Muon for the matrices of the blocks and AdamW for all else."""
+    """Return AdamW for embeddings and vectors, and Muon for the matrices of the blocks."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     adam = torch.optim.AdamW(
@@ -162,7 +163,7 @@ def new_optimizers(model, args):
 
 
 def add_dropout(model, probability):
-    """Drop values of what each attention and each MLP adds to the stream, in training."""
+    """Add dropout to the outputs of each attention and each MLP during training."""
 
     def drop(module, _, output):
         if isinstance(output, tuple):
@@ -194,7 +195,7 @@ def _average_gradients(model, workers):
 
 @torch.inference_mode()
 def validation_loss(model, tokenizer, texts):
-    """Return the loss on whole texts (up to 512 tokens each), in nats a character."""
+    """Return the loss on whole texts (up to 512 tokens each), in nats per character."""
     model.eval()
     nats, characters = 0.0, 0
     for text in texts:

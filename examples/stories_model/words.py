@@ -1,4 +1,4 @@
-"""The words and parts of sentences that `grammar` puts together."""
+"""Words and sentence templates that `grammar` combines."""
 
 PLACES = """
 park beach school garden forest farm zoo lake library market river store playground field
@@ -76,7 +76,7 @@ BEFORE = (
     "Because ",
 )
 
-# Openings end within a sentence (the deed goes on) or with it (the deed begins anew).
+# Openings end within a sentence, which the action continues, or at its end.
 _MEETINGS = (
     "went to the {place}",
     "played at the {place}",
