@@ -67,7 +67,7 @@ def _read_header(file, path):
     if match is None:
         raise ValueError(
             f"{str(path)!r} is truncated, or not an array of numbers in C order written by "
-            f"numpy.save; get a complete copy, or write it again (pickles are never loaded)"
+            f"numpy.save (pickles are never loaded); get a complete copy, or write it again"
         )
     shape = tuple(int(n) for n in match[2].split(b", ") if n)
     return _dtype(match[1].decode(), path), shape, len(start) + length

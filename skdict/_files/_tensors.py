@@ -75,8 +75,8 @@ def read_tensors(path):
             return _read(file)
     except _DamagedError as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read as safetensors ({error}); get a complete copy, or write "
-            f"it again (pickles are never loaded)"
+            f"{str(path)!r} cannot be read as safetensors ({error}; pickles are never loaded); get "
+            f"a complete copy, or write it again"
         ) from error
     except MemoryError as error:
         raise ValueError(
