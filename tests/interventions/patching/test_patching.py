@@ -357,7 +357,7 @@ def unequal(task):
         ({"hook_point": "lm_head"}, ValueError, "what the metric reads"),
         ({"hook_point": "resid_post.7"}, ValueError, "resid_post.2"),
         ({"hook_point": 3}, TypeError, "hook_point"),
-        ({"hook_point": "mlp_act.1"}, ValueError, "32 wide"),
+        ({"hook_point": "mlp_act.1"}, ValueError, "width 32"),
         ({"dictionary": "PCA"}, TypeError, "no components_"),
     ],
 )
