@@ -133,6 +133,10 @@ class Activations:
                     f"pass copy=None"
                 )
             return rows.astype(dtype)
+        if copy is False and fresh:
+            raise ValueError(
+                "copy=False, but rows selected by a mask or by numbers need a copy; pass copy=None"
+            )
         if copy and not fresh:
             return rows.copy()
         return rows

@@ -215,3 +215,13 @@ def test_metadata_that_is_not_json_writes_nothing(acts, tmp_path):
     with pytest.raises(TypeError, match="JSON"):
         acts.save(tmp_path / "store")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_need_a_copy_refuse_to_be_given_without_one():
+    acts = Activations(
+        np.ones((4, 2), "f"), documents=[0, 0, 1, 1], positions=[0, 1, 0, 1], token_ids=[0] * 4
+    )
+    assert np.shares_memory(np.array(acts[1:3], copy=False), np.asarray(acts))
+    for rows in ([2, 0], acts.documents == 1):
+        with pytest.raises(ValueError, match="copy=False"):
+            np.array(acts[rows], copy=False)

@@ -80,7 +80,7 @@ def check_candidates(alphas, target_l0s, prototype):
             f"activation={activation!r} has no penalty, so alphas do not apply; pass "
             f"target_l0s={EXAMPLES['target_l0s']}"
         )
-    if penalty_kind(prototype) == "l0" and isinstance(alphas, (int, type(None))):
+    if penalty_kind(prototype) == "l0" and (alphas is None or isinstance(alphas, numbers.Integral)):
         raise ValueError(
             f"a grid of alphas can be derived only for an L1 penalty, which "
             f"activation={activation!r} does not have; pass target_l0s={EXAMPLES['target_l0s']}, "
