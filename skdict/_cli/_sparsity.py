@@ -10,9 +10,9 @@ SPARSITY_ARGUMENTS = {
     "--alpha": {
         "metavar": "A",
         "type": float,
-        "help": "weight of the sparsity penalty; larger values give fewer codes per token. The best "
-        f"value depends on the model and the layer (default: {DEFAULTS['relu']['alpha']} with relu, "
-        f"{DEFAULTS['jumprelu']['alpha']} with jumprelu)",
+        "help": "weight of the sparsity penalty; larger values give fewer codes per token. The "
+        "best value depends on the model and the layer (default: "
+        f"{DEFAULTS['relu']['alpha']} with relu, {DEFAULTS['jumprelu']['alpha']} with jumprelu)",
     },
     "--target-l0": {
         "metavar": "L0",

@@ -20,7 +20,7 @@ class EditedPositions:
         self._n_columns, self._met = 0, torch.empty(0, dtype=torch.long)
 
     def of(self, standing):
-        """Return flags of shape (n_texts, n_tokens) for a forward pass, given its `TokenPositions`."""
+        """Return flags of shape (n_texts, n_tokens) for a forward pass with `TokenPositions`."""
         at, start = standing.positions, standing.start
         self._n_columns = max(self._n_columns, start + at.shape[1])
         if self.positions is None:

@@ -105,7 +105,7 @@ def test_help_and_version(capsys):
         assert end.value.code == 0
     shown = capsys.readouterr().out
     assert "python -m skdict demo" in shown
-    assert "weight of the L1 penalty" in shown
+    assert "weight of the sparsity penalty" in shown
     assert main([]) == 1
     assert capsys.readouterr().err == (
         "skdict: error: the following arguments are required: COMMAND; see skdict --help\n"

@@ -30,7 +30,7 @@ def saved(rows, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"version": 1}, "version 1; this skdict reads 'skdict.dictionary', version 2"),
+        ({"version": 1}, "version 1, but this version of skdict reads 'skdict.dictionary', ver"),
         ({"format": "other"}, "has format 'other'"),
         ({"class": "Bomb"}, "has class 'Bomb' .*; pass a folder"),
         ({"class": []}, r"has class=\[\]"),
