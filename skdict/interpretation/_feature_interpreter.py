@@ -29,7 +29,7 @@ from skdict.interpretation._study import (
     explainers_of,
 )
 from skdict.interpretation.simulators import RuleTest, SimulatorTest
-from skdict.interpretation.strategies import check_strategy, writes_free_words
+from skdict.interpretation.strategies import check_strategy, writes_free_text
 
 PAPER = "cunningham2023"
 SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)
@@ -323,7 +323,7 @@ def scores_of(params, study, found):
 
 def _check_together(params, explainers):
     """Reject combinations of explainer, simulator and sampling that do not work together."""
-    free, simulator = any(map(writes_free_words, explainers)), params.simulator
+    free, simulator = any(map(writes_free_text, explainers)), params.simulator
     if simulator is None:
         if free or params.sampling == PAPER:
             raise ValueError(

@@ -10,7 +10,7 @@ from skdict.interpretation._attempts import Attempts, Failure
 from skdict.interpretation._scores import decide_status, n_dead_components
 from skdict.interpretation.explainers import ContextExplainer, LexiconExplainer, NGramExplainer
 from skdict.interpretation.explainers._rules import RulePredictor
-from skdict.interpretation.strategies import check_strategy, writes_free_words
+from skdict.interpretation.strategies import check_strategy, writes_free_text
 from skdict.metrics import CorrelationSums
 
 
@@ -32,6 +32,8 @@ class Findings:
         Explanation of each feature by single tokens, if the test compares with them.
     attempts : Attempts
         Failures, by index in `features`.
+    asked : ndarray of int
+        Positions in `features` of those to explain or to judge.
     status : ndarray of str
         Status of each feature.
     results : object
@@ -44,6 +46,7 @@ class Findings:
     explanations: list
     lexicon: list
     attempts: Attempts
+    asked: np.ndarray = None
     status: np.ndarray = None
     results: object = None
 
@@ -89,11 +92,9 @@ class Study:
             Attempts(),
         )
         cases = self.test.collect(evidence)
-        asked = np.flatnonzero((found.n_firings >= self.min_firings) & cases.testable)
-        if self.test.explains_all:
-            asked = np.arange(len(found.features))
-        if self.explainers and len(asked):
-            self._explain(evidence, found, asked, activations.vocabulary)
+        found.asked = np.flatnonzero(self._enough(cases, found) | self.test.explains_all)
+        if self.explainers and len(found.asked):
+            self._explain(evidence, found, found.asked, activations.vocabulary)
         return self._tested(cases, found, evidence)
 
     def test_again(self, evidence, found):
@@ -106,9 +107,13 @@ class Study:
             self.test.collect(evidence), replace(found, attempts=explaining), evidence
         )
 
+    def _enough(self, cases, found):
+        """Return a mask of the features with enough to explain from and to test on."""
+        return (found.n_firings >= self.min_firings) & cases.testable
+
     def _tested(self, cases, found, evidence):
         found.results = self.test.run(cases, found, evidence)
-        enough = (found.n_firings >= self.min_firings) & cases.testable & found.results.enough
+        enough = self._enough(cases, found) & found.results.enough
         failures = found.attempts.first()
         found.status = decide_status(found.results.score, found.n_firings, enough, failures)
         return found
@@ -119,20 +124,21 @@ class Study:
         if material is not None:
             codes, tokens = material
             material = codes if len(asked) == codes.shape[1] else codes[:, asked], tokens
-        if writes_free_words(self.explainers[0]):
-            candidates = [self._in_words(evidence, found, asked, material, vocabulary)]
+        if writes_free_text(self.explainers[0]):
+            candidates = [self._in_free_text(evidence, found, asked, material, vocabulary)]
         else:
             candidates = [explainer.explain(*material) for explainer in self.explainers]
         made = candidates[0]
         if len(candidates) > 1:
             made = _best(candidates, evidence.blocks("select", asked))
-        by_tokens = dict(zip(map(type, self.explainers), candidates, strict=True))
-        lexicon = self.test.lexicon(evidence, asked, material, by_tokens.get(LexiconExplainer))
+        pairs = zip(self.explainers, candidates, strict=True)
+        by_tokens = next((own for e, own in pairs if isinstance(e, LexiconExplainer)), None)
+        lexicon = self.test.lexicon(evidence, asked, material, by_tokens)
         for j, explanation, own in zip(asked, made, lexicon, strict=True):
             self._keep(found, j, explanation)
             found.lexicon[j] = own
 
-    def _in_words(self, evidence, found, asked, material, vocabulary):
+    def _in_free_text(self, evidence, found, asked, material, vocabulary):
         """Explain each feature separately from windows of text."""
         writer = self.explainers[0]
         if material is None:

@@ -156,3 +156,19 @@ def test_a_missing_explanation_is_a_failure_with_a_reason(planted):
     found = FeatureInterpreter(dictionary, explainer=Missing(), **OPTIONS).fit(acts)
     assert found.status_[1] == "failed" and found.explanations_[1] is None
     assert found.failures_ == {1: Failure("explain", "the explainer returned no explanation")}
+
+
+class Named(LexiconExplainer):
+    """A lexicon under another name."""
+
+    name = "named"
+
+
+@pytest.mark.parametrize("first", [LexiconExplainer(1), Named(1)])
+def test_the_first_lexicon_is_the_baseline_of_the_context_gain(planted, first):
+    acts, dictionary = planted
+    found = FeatureInterpreter(dictionary, explainer=[first, LexiconExplainer(20)], **OPTIONS).fit(
+        acts
+    )
+    alone = FeatureInterpreter(dictionary, explainer=first, **OPTIONS).fit(acts)
+    assert np.array_equal(found._found.results.lexicon, alone._found.results.score, equal_nan=True)

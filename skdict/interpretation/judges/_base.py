@@ -25,7 +25,7 @@ from skdict.interpretation._study import (
 )
 from skdict.interpretation.judges._judge_test import JudgeTest
 from skdict.interpretation.judges._simulator_judge import SimulatorJudge
-from skdict.interpretation.strategies import check_strategy, writes_free_words
+from skdict.interpretation.strategies import check_strategy, writes_free_text
 from skdict.metrics import split_rows
 
 DELPHI = "delphi"
@@ -237,7 +237,7 @@ class JudgeScorer(BaseEstimator):
         check_features(self)
         if self.judge is not None:
             check_strategy("judge", self.judge)
-        elif writes_free_words(self.explainer):
+        elif writes_free_text(self.explainer):
             raise ValueError(
                 f"explainer={self.explainer!r} writes free text without rules, but judge=None "
                 f"needs rules; pass judge=LLMJudge(client) or EmbeddingJudge(encoder)"
@@ -246,7 +246,7 @@ class JudgeScorer(BaseEstimator):
             self._check_delphi()
 
     def _check_delphi(self):
-        if not writes_free_words(self.explainer) or self.n_positive % N_QUANTILES:
+        if not writes_free_text(self.explainer) or self.n_positive % N_QUANTILES:
             raise ValueError(
                 f"explainer={self.explainer!r} with n_positive={self.n_positive} is not accepted "
                 f'with sampling="delphi"; pass explainer=LLMExplainer(client) and a multiple of '

@@ -94,9 +94,10 @@ class JudgeTest:
 
     def run(self, cases, found, evidence):
         """Return the verdicts on each feature."""
-        asked = self._asked(cases, found)
+        explained = [explanation is not None for explanation in found.explanations]
+        asked = [j for j in found.asked if explained[j] or not self.scorer.explains]
         judge = self.scorer.judge
-        if judge is None and len(asked):
+        if judge is None and asked:
             explanations = [found.explanations[j] for j in asked]
             judge = self.scorer._default_judge(evidence, explanations, asked)
         n_features = len(found.features)
@@ -119,13 +120,6 @@ class JudgeTest:
         pairs = zip(judged, other, strict=True)
         measures = [self._measure(verdicts, j, found.explanations[o]) for j, o in pairs]
         return defined_mean([m[self.scorer._metric()] for m in measures if m is not None])
-
-    def _asked(self, cases, found):
-        """Return the indices of the features to judge."""
-        ready = (found.n_firings >= max(1, self.scorer._fewest_firings())) & cases.testable
-        if self.scorer.explains:
-            ready &= [explanation is not None for explanation in found.explanations]
-        return np.flatnonzero(ready)
 
     def _measure(self, verdicts, j, explanation):
         """Return the measures of a feature, always on the same windows; None if stopped."""

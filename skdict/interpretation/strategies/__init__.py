@@ -1,4 +1,4 @@
 """Strategies of a study: the interfaces of explainers, simulators and judges."""
 
 from skdict.interpretation.strategies._client_strategy import ClientStrategy
-from skdict.interpretation.strategies._kinds import check_strategy, writes_free_words
+from skdict.interpretation.strategies._kinds import check_strategy, writes_free_text

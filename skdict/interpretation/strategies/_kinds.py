@@ -39,7 +39,7 @@ def check_strategy(kind, value):
         value.check()
 
 
-def writes_free_words(explainer):
+def writes_free_text(explainer):
     """Return True if an explainer writes free text without rules.
 
     Such an explainer is shown windows. Its ``explain_records(records, vocabulary)`` explains one
