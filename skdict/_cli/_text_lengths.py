@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from sklearn.utils import gen_batches
 
-from skdict.models import context_length, encode_texts
+from skdict.feature_extraction import read_in_windows
+from skdict.models import context_length, encode_texts, special_ids
 
 MOST_CUT = 0.5
 # Number of texts to tokenize at a time, because tokens are only counted, not kept.
@@ -19,6 +20,8 @@ class TextLengths(NamedTuple):
     ----------
     per_text : list of int
         Number of tokens of each text.
+    n_rows : list of int
+        Number of rows that each text yields, counting special tokens that yield rows.
     n_read : int
         Total number of tokens that the model reads.
     window : int
@@ -28,6 +31,7 @@ class TextLengths(NamedTuple):
     """
 
     per_text: list
+    n_rows: list
     n_read: int
     window: int
     context: int | None
@@ -69,20 +73,38 @@ def report_tokens(found, extractor, clock):
 
     Returns
     -------
-    dict of str to int
-        Counts for the JSON results: `n_texts`, `n_empty`, `n_ignored`, `n_tokens` and
-        `n_tokens_read`.
+    TextLengths
+        The lengths.
     """
+    clock.say(f"counting the tokens of {len(found.texts):,} texts")
     lengths = measure_lengths(extractor, found.texts)
     clock.say(_describe_tokens(lengths, extractor.long_texts))
     n_tokens = sum(lengths.per_text)
     if n_tokens - lengths.n_read > MOST_CUT * n_tokens:
         clock.warn(_describe_cut(lengths, extractor.max_length))
+    return lengths
+
+
+def count_texts(found, lengths):
+    """Return the counts of texts and tokens for the JSON results.
+
+    Parameters
+    ----------
+    found : Texts
+        Texts that were read.
+    lengths : TextLengths
+        Their lengths.
+
+    Returns
+    -------
+    dict of str to int
+        `n_texts`, `n_empty`, `n_ignored`, `n_tokens` and `n_tokens_read`.
+    """
     return {
         "n_texts": len(found.texts),
         "n_empty": found.n_empty,
         "n_ignored": found.n_ignored,
-        "n_tokens": n_tokens,
+        "n_tokens": sum(lengths.per_text),
         "n_tokens_read": lengths.n_read,
     }
 
@@ -100,21 +122,34 @@ def measure_lengths(extractor, texts):
     Returns
     -------
     TextLengths
-        Counts without the special tokens that the tokenizer adds.
+        Counts of tokens without the special tokens that the tokenizer adds, and counts of rows.
+
+    Raises
+    ------
+    ValueError
+        If a text is too long and `long_texts` is "raise", or `max_length` leaves no room next to
+        the special tokens.
     """
     model, tokenizer, _ = extractor._reading().check()
     context = context_length(model)
     most = min(extractor.max_length, context or extractor.max_length)
-    per_text, n_special = [], 0
+    options = {
+        "max_length": most,
+        "long_texts": extractor.long_texts,
+        "skip_first": extractor.skip_first,
+        "left_out": special_ids(tokenizer) if extractor.skip_special_tokens else None,
+    }
+    per_text, n_rows, n_special = [], [], 0
     for batch in gen_batches(len(texts), BATCH_TEXTS):
-        for text in encode_texts(tokenizer, texts[batch]):
+        for i, text in enumerate(encode_texts(tokenizer, texts[batch]), start=batch.start):
             per_text.append(len(text.body))
             n_special = len(text.prefix) + len(text.suffix)
+            n_rows.append(sum(len(w.kept) for w in read_in_windows(text, i, **options)))
     window = max(0, most - n_special)
     n_read = sum(per_text)
     if extractor.long_texts == "truncate":
         n_read = sum(min(n, window) for n in per_text)
-    return TextLengths(per_text, n_read, window, context)
+    return TextLengths(per_text, n_rows, n_read, window, context)
 
 
 def _describe_tokens(lengths, long_texts):

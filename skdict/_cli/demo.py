@@ -9,11 +9,12 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from skdict._cli._clock import Clock
+from skdict._cli._held_out import FEWEST_DOCUMENTS, count_documents, warn_of_few_documents
 from skdict._cli._options import add_command
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
 from skdict._cli._sparsity import SPARSITY_ARGUMENTS, sparsity_params
 from skdict._cli._terminal import show, show_json
-from skdict._cli._text_lengths import report_tokens
+from skdict._cli._text_lengths import count_texts, report_tokens
 from skdict._files import replace_file
 from skdict._outputs import check_output_file, check_output_folder
 from skdict._text import printable
@@ -34,9 +35,7 @@ minute on two cores. One fifth of the texts is held out; all results are measure
 """
 SHOWN_FEATURES = 8
 FEWEST_FIRINGS = 50
-# Held-out texts are split into three parts: to write, to select and to score explanations.
-FEWEST_HELD_OUT = 3
-FEWEST_TEXTS = 5 * FEWEST_HELD_OUT
+FEWEST_TEXTS = 5 * FEWEST_DOCUMENTS
 EXPLAINED_FEATURES = 150
 ARGUMENTS = READING_ARGUMENTS | {
     "--hook-point": {
@@ -69,13 +68,13 @@ def run(options):
     """Extract activations, fit and compare dictionaries, explain features, print the results."""
     _check(options)
     clock = Clock(silent=options.json)
-    extractor, lengths, train, test = _read(options, clock)
+    extractor, counts, train, test = _read(options, clock)
     sae = _learn(options, train, clock)
     whole, cut, n_active = _compare(sae, train, test, clock)
     interpreter, features = _explain(options.out, sae, test, clock)
     results = {
         "model": str(options.model or "bundled"),
-        "texts": lengths,
+        "texts": counts,
         "hook_point": extractor.hook_point,
         "alpha": sae.alpha_,
         "target_l0": options.target_l0,
@@ -109,11 +108,11 @@ def _check(options):
 
 
 def _read(options, clock):
-    """Return the extractor, the lengths of the texts, and training and test activations."""
+    """Return the extractor, counts of texts and tokens, and training and test activations."""
     found = given_texts(options, clock, fewest=FEWEST_TEXTS)
     extractor = make_extractor(options, options.hook_point)
     lengths = report_tokens(found, extractor, clock)
-    return extractor, lengths, *_extract(extractor, found.texts, clock)
+    return extractor, count_texts(found, lengths), *_extract(extractor, found.texts, clock)
 
 
 def _extract(extractor, texts, clock):
@@ -124,13 +123,16 @@ def _extract(extractor, texts, clock):
         f"extracted {len(acts):,} rows of width {acts.shape[1]:,} from {extractor.hook_point}"
     )
     is_test = held_out[acts.documents]
-    n_held_out = len(np.unique(acts.documents[is_test]))
-    if n_held_out < FEWEST_HELD_OUT:
+    test = acts[is_test]
+    n_held_out = count_documents(test)
+    if n_held_out < FEWEST_DOCUMENTS:
         raise ValueError(
             f"--texts: only {n_held_out} of {held_out.sum()} held-out texts are long enough to "
-            f"give rows, but {FEWEST_HELD_OUT} are needed; pass more or longer texts"
+            f"give rows, but {FEWEST_DOCUMENTS} are needed; pass more or longer texts"
         )
-    return acts[~is_test], acts[is_test]
+    clock.say(f"held out {n_held_out:,} of {count_documents(acts):,} texts, to measure all results")
+    warn_of_few_documents(clock, n_held_out, "held-out documents")
+    return acts[~is_test], test
 
 
 def _learn(options, train, clock):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import warnings
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,15 +11,17 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skdict._cli._clock import Clock
+from skdict._cli._extraction_cost import check_space, describe_cost, row_bytes
+from skdict._cli._held_out import warn_of_few_documents
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
+from skdict._cli._stores import Stores
 from skdict._cli._terminal import show, show_json
-from skdict._cli._text_lengths import report_tokens
-from skdict._files import locked
+from skdict._cli._text_lengths import count_texts, report_tokens
 from skdict._outputs import check_output_folder
 from skdict._store import store_digest
 from skdict._validation import check_number
-from skdict.activations import Activations, ActivationsWriter
+from skdict.activations import Activations
 from skdict.exceptions import OutlierWarning
 from skdict.feature_extraction import NoRowsError
 from skdict.models import fingerprint
@@ -83,8 +84,6 @@ SOURCE_OPTIONS = (
     "dtype",
     "texts_per_shard",
 )
-SAMPLE_TEXTS = 64
-TABLE_BYTES = 12
 
 
 def add_parser(commands):
@@ -102,31 +101,24 @@ def add_parser(commands):
 
 
 def run(options):
-    """Report an estimate of the cost, extract the activations, and report the result."""
+    """Extract the activations and report the result."""
     _check(options)
     clock = Clock(silent=options.json)
-    points = options.hook_point or [None]
     found = given_texts(options, clock)
-    texts = found.texts
-    extractor = _extractor(options, points[0])
+    extractor = _extractor(options, (options.hook_point or [None])[0])
     points = options.hook_point or [extractor.hook_point]
     reading = replace(extractor._reading(), hook_points=tuple(points))
-    reading.check()
-    lengths = report_tokens(found, extractor, clock)
-    estimate = _estimate(reading, texts, options.texts_per_shard)
     with ExitStack() as stack:
-        stack.enter_context(locked(options.out))
-        writers = _open_writers(stack, options, reading, texts)
+        # Compare the settings with those of existing stores before measuring any text.
+        stores = Stores(stack, options.out, _sources(options, reading, found.texts))
+        lengths = report_tokens(found, extractor, clock)
+        warn_of_few_documents(clock, np.count_nonzero(lengths.n_rows))
+        done = _plan(options, reading, found.texts, lengths, stores, clock)
         save_settings(options.out, as_settings(options, hook_point=points))
-        done = _texts_done(writers, len(texts))
-        _say_estimate(clock, estimate, texts, points)
-        if done:
-            clock.say(f"resuming: {done:,} of {len(texts):,} texts are already done")
-        estimate.refuse_without_space(options.out, done / len(texts))
-        _write(writers, reading, texts, options, done)
+        _write(stores, reading, found.texts, options, done, clock)
     results = {
         "out": str(options.out),
-        "texts": lengths,
+        "texts": count_texts(found, lengths),
         "padding_share": reading.token_counts.padding_share,
         "stores": {point: _describe(options.out / point) for point in points},
         "seconds": clock.seconds(),
@@ -156,52 +148,22 @@ def _extractor(options, hook_point):
     )
 
 
-class _Estimate:
-    """Estimated cost of a run, based on a sample of the texts."""
-
-    def __init__(self, n_rows, row_bytes, memory_bytes):
-        self.n_rows, self.memory_bytes = n_rows, memory_bytes
-        self.disk_bytes = n_rows * row_bytes
-
-    def refuse_without_space(self, out, share_done):
-        """Raise `ValueError` if the disk has too little free space for the remaining texts."""
-        place = next(p for p in (out.resolve(), *out.resolve().parents) if p.exists())
-        free = shutil.disk_usage(place).free
-        needed = self.disk_bytes * (1 - share_done)
-        if needed > free:
-            raise ValueError(
-                f"the activations need about {_readable(needed)}, but only {_readable(free)} are "
-                f"free at {str(place)!r}; choose another --out, fewer texts or hook points, or "
-                f"--dtype float16"
-            )
+def _plan(options, reading, texts, lengths, stores, clock):
+    """Report the remaining work and its cost, and return the number of texts already done."""
+    done = stores.n_done(len(texts))
+    n_done = min(done.values())
+    if n_done < len(texts):
+        n_rows = np.array(lengths.n_rows)
+        sizes = row_bytes(reading, texts, n_rows)
+        clock.say(describe_cost(reading, n_rows, sizes, options.texts_per_shard))
+        check_space(options.out, n_rows, sizes, done)
+    if n_done:
+        clock.say(f"resuming: {n_done:,} of {len(texts):,} texts are already done")
+    return n_done
 
 
-def _estimate(reading, texts, texts_per_shard):
-    """Read a sample of the texts and estimate the cost of all of them."""
-    spread = np.linspace(0, len(texts) - 1, min(SAMPLE_TEXTS, len(texts))).round().astype(int)
-    longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-    # The longest text comes last and is not counted: it only makes sure that there are rows.
-    # Run a copy, so that the tokens of the sample are not counted either.
-    sample = replace(reading).run([texts[i] for i in (*spread, longest)])
-    acts = next(iter(sample.values()))
-    n_rows = np.count_nonzero(acts.documents < len(spread)) * len(texts) / len(spread)
-    row_bytes = sum(TABLE_BYTES + a.shape[1] * a.dtype.itemsize for a in sample.values())
-    model, _, _ = reading.check()
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    shard = n_rows / len(texts) * min(texts_per_shard, len(texts)) * row_bytes
-    return _Estimate(round(n_rows), row_bytes, weights + shard)
-
-
-def _say_estimate(clock, estimate, texts, points):
-    clock.say(
-        f"{len(texts):,} texts will give about {estimate.n_rows:,} rows at {', '.join(points)}: "
-        f"about {_readable(estimate.disk_bytes)} on disk, and about "
-        f"{_readable(estimate.memory_bytes)} of memory for the model and one shard"
-    )
-
-
-def _open_writers(stack, options, reading, texts):
-    """Create or resume the store of each hook point."""
+def _sources(options, reading, texts):
+    """Return everything that determines the rows of each store, by hook point."""
     model, tokenizer, _ = reading.check()
     content = json.dumps(texts).encode()
     source = {
@@ -211,43 +173,29 @@ def _open_writers(stack, options, reading, texts):
     }
     for name in SOURCE_OPTIONS:
         source[name] = getattr(options, name)
-    return {
-        point: stack.enter_context(
-            ActivationsWriter(options.out / point, source=source | {"hook_point": point})
-        )
-        for point in reading.hook_points
-    }
+    return {point: source | {"hook_point": point} for point in reading.hook_points}
 
 
-def _texts_done(writers, n_texts):
-    """Return the number of texts that all stores contain."""
-    return min(n_texts if w.complete else w.next_document for w in writers.values())
-
-
-def _write(writers, reading, texts, options, done):
+def _write(stores, reading, texts, options, done, clock):
+    """Read the remaining texts and write their rows, one shard at a time."""
     bar = tqdm(total=len(texts), initial=done, unit="text", disable=options.json)
+
+    def warn(message, *origin, **others):
+        with tqdm.external_write_mode():
+            clock.warn(str(message))
+
     with bar, warnings.catch_warnings():
-        # The sample has already warned of outliers.
-        warnings.simplefilter("ignore", OutlierWarning)
+        warnings.showwarning = warn
         for start in range(done, len(texts), options.texts_per_shard):
-            chunk = texts[start : start + options.texts_per_shard]
-            _append(writers, reading, chunk, start)
-            bar.update(len(chunk))
-    for writer in writers.values():
-        if not writer.complete:
-            writer.finish()
-
-
-def _append(writers, reading, chunk, start):
-    """Write the rows of a chunk of texts to the stores that lack them."""
-    try:
-        activations = reading.run(chunk, first_document=start)
-    except NoRowsError:
-        return
-    for point, writer in writers.items():
-        # If the process died between writing two stores, the first is one chunk ahead.
-        if not writer.complete and writer.next_document <= start:
-            writer.append(activations[point], next_document=start + len(chunk))
+            end = min(start + options.texts_per_shard, len(texts))
+            try:
+                stores.append(reading.run(texts[start:end], first_document=start), start, end)
+                # The first rows have warned of outliers.
+                warnings.simplefilter("ignore", OutlierWarning)
+            except NoRowsError:
+                pass
+            bar.update(end - start)
+    stores.finish()
 
 
 def _describe(folder):
@@ -270,12 +218,3 @@ def _report(options, results):
     show(f"{results['padding_share']:.1%} of the tokens processed by the model were padding")
     first = next(iter(results["stores"].values()))["folder"]
     show(f"\nNext step:\n\n  python -m skdict fit {first} --out {options.out / 'dictionary'}")
-
-
-def _readable(n_bytes):
-    """Return a human-readable size."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skdict._cli._clock import Clock
+from skdict._cli._held_out import HOW_TO_HOLD_OUT, count_documents
 from skdict._cli._options import REQUIRED, STORE, add_command, as_settings, save_settings
 from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
 from skdict._cli._terminal import show, show_json
@@ -97,7 +98,7 @@ def run(options):
             checkpoint_path(options.out).unlink(missing_ok=True)
             clock.say(f"{options.out} already holds a dictionary with these settings")
         save_settings(options.out, settings)
-    _report(options, dictionary, clock)
+    _report(options, acts, dictionary, clock)
 
 
 def _check(options):
@@ -198,11 +199,13 @@ def _sparsity_reached(dictionary):
     return {"alpha": dictionary.alpha_}
 
 
-def _report(options, dictionary, clock):
+def _report(options, acts, dictionary, clock):
     last = dictionary.history_[-1]
+    n_documents = count_documents(acts)
     results = {
         "out": str(options.out),
         "n_components": len(dictionary.components_),
+        "n_documents": n_documents,
         "n_iter": dictionary.n_iter_,
         "n_steps": dictionary.n_steps_,
         "activation": dictionary.activation,
@@ -218,5 +221,7 @@ def _report(options, dictionary, clock):
         f"{options.out}: {results['n_components']} features, {results['n_steps']} steps, "
         f"FVU {last['fvu']:.4g}, L0 {last['l0']:.1f}{at_alpha}, {last['n_dead']} dead features at "
         f"the end of training\n"
+        f"Fitted on all {n_documents:,} documents of {options.store}, none held out; "
+        f"{HOW_TO_HOLD_OUT}.\n"
         f"\nNext step:\n\n  python -m skdict show {options.out} {options.store}"
     )

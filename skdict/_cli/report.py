@@ -1,9 +1,18 @@
 """`skdict report`: write an HTML report on a saved dictionary."""
 
-import sys
+import textwrap
 from pathlib import Path
 
+from skdict._cli._clock import Clock
+from skdict._cli._held_out import (
+    FEWEST_DOCUMENTS,
+    STATEMENTS,
+    count_documents,
+    fitted_on,
+    warn_of_few_documents,
+)
 from skdict._cli._options import DICTIONARY, STORE, add_command, as_settings
+from skdict._cli._snippet import python_snippet
 from skdict._cli._terminal import show, show_json
 from skdict._cli.show import note_other_source
 from skdict._outputs import check_output_file
@@ -53,20 +62,19 @@ def run(options):
     """Explain some features and write the report."""
     check_number("--n-explained", options.n_explained, low=0, integer=True)
     check_output_file("--out", options.out)
+    clock = Clock(silent=options.json)
     dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
     note_other_source(dictionary, acts)
-    scores = None
-    if options.n_explained:
-        if not options.json:
-            told = f"explaining {options.n_explained} features (pass --n-explained 0 to skip this)"
-            print(f"skdict: {told}", file=sys.stderr)
-        scores = FeatureInterpreter(
-            dictionary, n_features=options.n_explained, prefit=True, random_state=0
-        ).fit(acts)
+    scores = _explain(options, dictionary, acts, clock) if options.n_explained else None
     write_report(
         options.out, dictionary, acts, scores=scores, title=options.title, verbose=not options.json
     )
-    results = {"out": str(options.out), "bytes": options.out.stat().st_size, "n_rows": len(acts)}
+    results = {
+        "out": str(options.out),
+        "bytes": options.out.stat().st_size,
+        "n_rows": len(acts),
+        "fitted_on_these_rows": fitted_on(dictionary, options.store),
+    }
     if scores is not None:
         results["interpretation"] = {
             name: None if value != value else value for name, value in scores.report_.items()
@@ -74,5 +82,32 @@ def run(options):
     if options.json:
         show_json({"settings": as_settings(options)} | results)
     else:
-        size = results["bytes"] / 1e6
-        show(f"{options.out}: {size:.1f} MB, {len(acts)} tokens; open it in a browser")
+        _print(options, results, scores)
+
+
+def _explain(options, dictionary, acts, clock):
+    """Return an interpreter fitted to the rows, if they come from enough documents."""
+    n_documents = count_documents(acts)
+    if n_documents < FEWEST_DOCUMENTS:
+        raise ValueError(
+            f"{options.store} has rows of {n_documents} documents, but explanations need at least "
+            f"{FEWEST_DOCUMENTS}, because they are written, selected and scored on different "
+            f"documents; run extract on more texts, or pass --n-explained 0 for a report without "
+            f"explanations"
+        )
+    warn_of_few_documents(clock, n_documents)
+    clock.say(f"explaining {options.n_explained} features (pass --n-explained 0 to skip this)")
+    interpreter = FeatureInterpreter(
+        dictionary, n_features=options.n_explained, prefit=True, random_state=0
+    )
+    return interpreter.fit(acts)
+
+
+def _print(options, results, scores):
+    size = results["bytes"] / 1e6
+    show(f"{options.out}: {size:.1f} MB, {results['n_rows']} tokens; open it in a browser")
+    if scores is not None:
+        show("Explanations are scored on documents that were not used to write or to select them.")
+    show(STATEMENTS[results["fitted_on_these_rows"]])
+    code = python_snippet(options.dictionary, options.store, scores)
+    show(f"\nNext step, in Python:\n\n{textwrap.indent(code, '  ')}")

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import scipy.sparse
 
+from skdict._cli._held_out import STATEMENTS, fitted_on
 from skdict._cli._options import DICTIONARY, STORE, add_command, as_settings
 from skdict._cli._terminal import show, show_json
 from skdict._core import iter_blocks
@@ -80,12 +81,14 @@ def run(options):
     features = options.features
     if features is None:
         features = _draw(dictionary, acts, options.n_features)
+    is_training_data = fitted_on(dictionary, options.store)
     codes = _codes_of(dictionary, acts, features)
     summaries = summarize_features(codes, acts, features, n_contexts=options.n_contexts)
     if options.json:
         results = {
             "settings": as_settings(options),
             "n_rows": len(acts),
+            "fitted_on_these_rows": is_training_data,
             "measures": measures,
             "features": [asdict(summary) for summary in summaries],
         }
@@ -94,9 +97,10 @@ def run(options):
     show(
         f"On {len(acts)} rows: fraction of variance unexplained {measures['fvu']:.4g}; "
         f"{measures['l0']:.1f} of {n_components} features fire per token; {measures['n_dead']} "
-        f"never fire.\n"
+        f"never fire.\n{STATEMENTS[is_training_data]}\n"
     )
     show("\n\n".join(map(str, summaries)))
+    show(f"\nNext step:\n\n  python -m skdict report {options.dictionary} {options.store}")
 
 
 def note_other_source(dictionary, acts):

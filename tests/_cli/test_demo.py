@@ -31,6 +31,7 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
     ):
         assert words in shown
     assert f"60 texts in {few_texts}: median" in progress
+    assert "held out 12 of 60 texts, to measure all results" in progress
     assert " tokens: median " in progress and "warning" not in progress
     assert "ActivationExtractor(load_stories().model, 'resid_post.2').fit" in shown
     assert "SparseDictionaryAutoencoder(64, alpha=0.05)" in shown

@@ -1,0 +1,81 @@
+"""Python code that continues from a saved dictionary and a store."""
+
+import numpy as np
+
+from skdict._store import read_manifest
+
+MODULES = {
+    "skdict": ["Activations"],
+    "skdict.inspection": ["summarize_features"],
+    "skdict.io": ["load_dictionary"],
+}
+STEERING_MODULES = {
+    "skdict.interventions": ["Steer", "intervene"],
+    "skdict.models": ["load_model"],
+}
+
+
+def python_snippet(dictionary, store, scores=None):
+    """Return code that loads a dictionary and its rows, summarises a feature and steers it.
+
+    Parameters
+    ----------
+    dictionary : path
+        Folder of the dictionary.
+    store : path
+        Folder of the store. If `extract` did not write it, its model may not be loadable by name,
+        and the code does not steer.
+    scores : FeatureInterpreter, optional
+        Fitted interpreter; its best-explained feature is used. Without it, or if nothing could be
+        scored, the code picks the feature with the largest total code.
+
+    Returns
+    -------
+    str
+        The code, without a newline at the end.
+    """
+    source = read_manifest(store)["source"] or {}
+    can_steer = {"model", "hook_point"} <= set(source)
+    modules = {name: list(names) for name, names in MODULES.items()}
+    if can_steer:
+        modules |= STEERING_MODULES
+    if can_steer and source["model"] == "bundled":
+        modules["skdict"] = ["Activations", "load_stories"]
+    lines = [f"from {name} import {', '.join(modules[name])}" for name in sorted(modules)]
+    lines += [
+        "",
+        f"sae = load_dictionary({str(dictionary)!r})",
+        f"acts = Activations.load({str(store)!r})",
+        "codes = sae.transform(acts)",
+        _choice(scores),
+        "print(summarize_features(codes, acts, [feature])[0])",
+    ]
+    if can_steer:
+        lines += _steering(source)
+    return "\n".join(lines)
+
+
+def _choice(scores):
+    """Return the line that picks a feature."""
+    if scores is not None:
+        # Higher numbers stand for negative codes, which cannot be summarised or steered as such.
+        usable = scores.features_ < len(scores.dictionary_.components_)
+        best = np.where(usable & (scores.status_ == "scored"), scores.scores_, -np.inf)
+        if len(best) and np.isfinite(best.max()):
+            i = int(best.argmax())
+            return f"feature = {scores.features_[i]}  # highest explanation score: {best[i]:.2f}"
+    return "feature = int(codes.sum(axis=0).argmax())  # largest total code"
+
+
+def _steering(source):
+    """Return the lines that steer the feature while the model writes."""
+    model = "load_stories().model" if source["model"] == "bundled" else repr(source["model"])
+    return [
+        "",
+        f"model, tokenizer = load_model({model})  # must generate text",
+        "ids = tokenizer('Once upon a time', return_tensors='pt').input_ids",
+        "value = float(codes[:, [feature]].max())  # largest code of the feature",
+        f"with intervene(model, {source['hook_point']!r}, sae, Steer(feature, value)):",
+        "    written = model.generate(ids, max_new_tokens=20, do_sample=False)",
+        "print(tokenizer.decode(written[0]))",
+    ]
