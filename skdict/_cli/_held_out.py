@@ -55,7 +55,7 @@ def warn_of_few_documents(clock, n_documents, kind="documents"):
     n_documents : int
         Number of documents that yield rows.
     kind : str, default="documents"
-        What the documents are called in the warning.
+        Name of the documents in the warning.
     """
     if n_documents >= FEW_DOCUMENTS:
         return

@@ -81,23 +81,27 @@ def run(options):
     features = options.features
     if features is None:
         features = _draw(dictionary, acts, options.n_features)
-    is_training_data = fitted_on(dictionary, options.store)
     codes = _codes_of(dictionary, acts, features)
     summaries = summarize_features(codes, acts, features, n_contexts=options.n_contexts)
+    results = {
+        "settings": as_settings(options),
+        "n_rows": len(acts),
+        "fitted_on_these_rows": fitted_on(dictionary, options.store),
+        "measures": measures,
+        "features": [asdict(summary) for summary in summaries],
+    }
     if options.json:
-        results = {
-            "settings": as_settings(options),
-            "n_rows": len(acts),
-            "fitted_on_these_rows": is_training_data,
-            "measures": measures,
-            "features": [asdict(summary) for summary in summaries],
-        }
         show_json(results)
-        return
+    else:
+        _print(options, results, n_components, summaries)
+
+
+def _print(options, results, n_components, summaries):
+    measures = results["measures"]
     show(
-        f"On {len(acts)} rows: fraction of variance unexplained {measures['fvu']:.4g}; "
+        f"On {results['n_rows']} rows: fraction of variance unexplained {measures['fvu']:.4g}; "
         f"{measures['l0']:.1f} of {n_components} features fire per token; {measures['n_dead']} "
-        f"never fire.\n{STATEMENTS[is_training_data]}\n"
+        f"never fire.\n{STATEMENTS[results['fitted_on_these_rows']]}\n"
     )
     show("\n\n".join(map(str, summaries)))
     show(f"\nNext step:\n\n  python -m skdict report {options.dictionary} {options.store}")
