@@ -24,7 +24,7 @@ from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_p
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
 from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit_or_use
 from skdict.decomposition._schedule import count_steps
-from skdict.decomposition._selection import knee, nearest_l0, one_standard_error, sparsest_within
+from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 from skdict.decomposition._to_torch import to_torch
 from skdict.decomposition._topk_dictionary import TopKDictionary

@@ -3,7 +3,7 @@
 Floor 3: imports `decomposition`, whose dictionaries it measures.
 """
 
-from skdict.decomposition import knee, nearest_l0, one_standard_error, sparsest_within
+from skdict.decomposition import selection_rule
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._correlation import CorrelationSums, pearson
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
@@ -34,14 +34,11 @@ __all__ = [
     "feature_recovery",
     "firing_density",
     "fvu",
-    "knee",
     "l0",
     "matched_cosine_similarity",
     "max_cosine_similarity",
     "mean_max_cosine_similarity",
-    "nearest_l0",
-    "one_standard_error",
     "reconstruction_bias",
-    "sparsest_within",
+    "selection_rule",
     "stability",
 ]
