@@ -10,21 +10,13 @@ from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer, split_rows
 from skdict.metrics._similarity import (
     feature_recovery,
-    matched_cosine_similarity,
     max_cosine_similarity,
-    mean_max_cosine_similarity,
     unit_rows,
 )
-from skdict.metrics._sparsity import dead_features, firing_density, l0
-from skdict.metrics._stability import (
-    capacity,
-    code_correlation,
-    dictionary_similarity,
-    stability,
-)
+from skdict.metrics._sparsity import dead_features, l0
+from skdict.metrics._stability import capacity, code_correlation, dictionary_similarity
 
 __all__ = [
-    "ComparisonTable",
     "DictionaryScorer",
     "capacity",
     "code_correlation",
@@ -32,13 +24,9 @@ __all__ = [
     "dead_features",
     "dictionary_similarity",
     "feature_recovery",
-    "firing_density",
     "fvu",
     "l0",
-    "matched_cosine_similarity",
     "max_cosine_similarity",
-    "mean_max_cosine_similarity",
     "reconstruction_bias",
     "selection_rule",
-    "stability",
 ]
