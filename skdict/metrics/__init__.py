@@ -4,6 +4,7 @@ Floor 3: imports `decomposition`, whose dictionaries it measures.
 """
 
 from skdict.decomposition import selection_rule
+from skdict.metrics._agreement import capacity, code_correlation, dictionary_similarity
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._correlation import CorrelationSums, pearson
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
@@ -14,7 +15,6 @@ from skdict.metrics._similarity import (
     unit_rows,
 )
 from skdict.metrics._sparsity import dead_features, l0
-from skdict.metrics._stability import capacity, code_correlation, dictionary_similarity
 
 __all__ = [
     "DictionaryScorer",
