@@ -25,7 +25,7 @@ from skdict import (
     load_stories,
     sparse_dictionary_path,
 )
-from skdict.metrics import DictionaryScorer, knee, nearest_l0, sparsest_within
+from skdict.metrics import DictionaryScorer, selection_rule
 
 FAST = os.environ.get("SKDICT_EXAMPLES_FAST") == "1"
 stories = load_stories()
@@ -57,7 +57,7 @@ search = GridSearchCV(
     SparseDictionaryAutoencoder(**options),
     {"alpha": alphas},
     scoring=DictionaryScorer(),
-    refit=sparsest_within(max_fvu=budget),
+    refit=selection_rule(max_fvu=budget),
     cv=GroupKFold(2),
 ).fit(train, groups=train.documents)
 print("chosen by the search:", search.best_params_)
@@ -68,7 +68,7 @@ print("chosen by the search:", search.best_params_)
 # ``SparseDictionaryAutoencoderCV`` fits a path on each fold. It gives the same answer and
 # reads the rows once for all alphas.
 chosen = SparseDictionaryAutoencoderCV(
-    alphas, cv=GroupKFold(2), selection=sparsest_within(max_fvu=budget), **options
+    alphas, cv=GroupKFold(2), selection=selection_rule(max_fvu=budget), **options
 ).fit(train, groups=train.documents)
 print("chosen by the path:  ", {"alpha": chosen.alpha_})
 
@@ -85,9 +85,9 @@ ax.plot(l0, fvu, "o-", color="0.6", label="_each alpha")
 for alpha, x, y in zip(alphas, l0, fvu, strict=True):
     ax.annotate(f"alpha {alpha:.2f}", (x, y), (6, 6), textcoords="offset points", fontsize=8)
 rules = {
-    f"sparsest within FVU {budget}": (sparsest_within(max_fvu=budget), "s", 17),
-    "nearest to 20 active codes": (nearest_l0(20), "D", 13),
-    "knee": (knee(), "o", 9),
+    f"sparsest within FVU {budget}": (selection_rule(max_fvu=budget), "s", 17),
+    "nearest to 20 active codes": (selection_rule(target_l0=20), "D", 13),
+    "knee": (selection_rule("knee"), "o", 9),
 }
 for name, (rule, marker, size) in rules.items():
     index = rule(results)

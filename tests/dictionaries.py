@@ -21,7 +21,7 @@ from skdict import (
     SparseDictionaryAutoencoderCV,
 )
 from skdict.decomposition import TopKDictionary
-from skdict.metrics import nearest_l0
+from skdict.metrics import selection_rule
 
 WIDTH = 6
 
@@ -44,7 +44,12 @@ OURS = {
     "batch topk sae": sae(activation="batch_topk", target_l0=2.5),
     "jumprelu sae": sae(activation="jumprelu", target_l0=2.5),
     "sae cv": SparseDictionaryAutoencoderCV(
-        [0.1, 0.3], n_components=10, cv=2, selection=nearest_l0(3), max_iter=1, random_state=0
+        [0.1, 0.3],
+        n_components=10,
+        cv=2,
+        selection=selection_rule(target_l0=3),
+        max_iter=1,
+        random_state=0,
     ),
     "identity": IdentityDictionary(),
     "random": RandomDictionary(9, random_state=0),

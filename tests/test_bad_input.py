@@ -18,12 +18,12 @@ from skdict import (
 )
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import TopKDictionary
-from skdict.inspection import input_histogram, summarize_features
+from skdict.inspection import InputHistogramDisplay, summarize_features
 from skdict.interpretation import DetectionScorer, LLMExplainer, LLMJudge, LLMSimulator
 from skdict.interpretation.llm import ManagedClient, OpenAIClient
 from skdict.interpretation.ratings import write_rating_sheet
 from skdict.io import save_dictionary
-from skdict.metrics import firing_density
+from skdict.metrics import l0
 
 ROWS = np.random.default_rng(0).standard_normal((40, 6)).astype("f4")
 ACTS = Activations(
@@ -133,8 +133,8 @@ CASES = {
     "sparse codes nan": (decode(scipy.sparse.csr_array(with_value(np.nan))), ValueError, "codes contains NaN: first at row 1, column 3", "replace"),
     "codes ragged": (decode(RAGGED), ValueError, "codes is a nested list", "rows of equal length"),
     "codes dates": (decode(np.zeros((2, 8), "M8[s]")), ValueError, "codes contains dates", "floats or integers"),
-    "codes to count ragged": (lambda: firing_density(RAGGED), ValueError, "codes is a nested list", "rows of equal length"),
-    "codes to show ragged": (lambda: input_histogram(RAGGED, ACTS, 0), ValueError, "codes is a nested list", "rows of equal length"),
+    "codes to count ragged": (lambda: l0(RAGGED), ValueError, "codes is a nested list", "rows of equal length"),
+    "codes to show ragged": (lambda: InputHistogramDisplay.from_codes(RAGGED, ACTS, 0), ValueError, "codes is a nested list", "rows of equal length"),
     "features twice": (summary([3, 3]), ValueError, "features contains 3 more than once", "distinct integers"),
     "features twice apart": (summary([3, 5, 3]), ValueError, "features contains 3 more than once", "distinct integers"),
     "features beyond": (summary([3, 8]), ValueError, "features contains 8, which does not exist", "from 0 to 7"),

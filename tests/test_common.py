@@ -13,7 +13,7 @@ from skdict.decomposition import (
 from skdict.feature_extraction import ActivationExtractor
 from skdict.interpretation import FeatureInterpreter
 from skdict.interventions import LEACE, FeatureEraser
-from skdict.metrics import nearest_l0
+from skdict.metrics import selection_rule
 
 ESTIMATORS = [
     SparseDictionaryAutoencoder(max_iter=2),
@@ -21,7 +21,9 @@ ESTIMATORS = [
     SparseDictionaryAutoencoder(max_iter=2, activation="topk"),
     SparseDictionaryAutoencoder(max_iter=2, activation="batch_topk", dead_features="auxk"),
     SparseDictionaryAutoencoder(max_iter=2, activation="jumprelu"),
-    SparseDictionaryAutoencoderCV([0.1, 0.3], cv=2, selection=nearest_l0(3), max_iter=1),
+    SparseDictionaryAutoencoderCV(
+        [0.1, 0.3], cv=2, selection=selection_rule(target_l0=3), max_iter=1
+    ),
     IdentityDictionary(),
     RandomDictionary(),
     TopKDictionary(IdentityDictionary(), k=3),

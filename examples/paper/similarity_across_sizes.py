@@ -30,7 +30,7 @@ from common import (
 )
 
 from skdict import ActivationExtractor, sparse_dictionary_path
-from skdict.metrics import dead_features, matched_cosine_similarity
+from skdict.metrics import dead_features, max_cosine_similarity
 
 THRESHOLD = 0.9
 MIN_COUNT = 11
@@ -79,14 +79,15 @@ def compared(label, smaller, reference, train, seed):
         "random": rng.standard_normal(smaller.shape),
         "rows": train[chosen] - train.mean(axis=0),
     }
-    cosines = matched_cosine_similarity(smaller, reference)
+    cosines = max_cosine_similarity(smaller, reference, one_to_one=True)
     record = label | {
         "living": len(smaller),
         "similarity": cosines.mean(),
         "shared": (cosines >= THRESHOLD).mean(),
     }
     return record | {
-        name: matched_cosine_similarity(null, reference).mean() for name, null in nulls.items()
+        name: max_cosine_similarity(null, reference, one_to_one=True).mean()
+        for name, null in nulls.items()
     }
 
 

@@ -34,7 +34,7 @@ from common import (
 
 from skdict import sparse_dictionary_path
 from skdict.datasets import make_sparse_features
-from skdict.metrics import feature_recovery, mean_max_cosine_similarity
+from skdict.metrics import feature_recovery, max_cosine_similarity
 
 MEASURES = {"mmcs": "MMCS to the truth", "recovered": "recovered", "dead": "dead components"}
 N_TEST = 20_000
@@ -85,7 +85,7 @@ def measured(args, correlated, seed):
                 "ratio": ratio,
                 "alpha": dictionary.alpha,
                 "seed": seed,
-                "mmcs": mean_max_cosine_similarity(data.components, learned),
+                "mmcs": float(max_cosine_similarity(data.components, learned).mean()),
                 "recovered": feature_recovery(learned, data.components, threshold=0.9),
                 "dead": found["n_dead"][i] / n_components,
                 "l0": found["l0"][i],

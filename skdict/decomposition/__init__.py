@@ -11,11 +11,7 @@ from skdict.decomposition._autoencoder_params import (
 from skdict.decomposition._base import width_restored_on_error
 from skdict.decomposition._baselines import IdentityDictionary, RandomDictionary
 from skdict.decomposition._blocks import encode_blocks, finite_blocks, moments_of
-from skdict.decomposition._contract import (
-    check_is_dictionary,
-    dictionary_atoms,
-    dictionary_offset,
-)
+from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._defaults import DEFAULTS
 from skdict.decomposition._measure import measure_at_cuts, measure_dictionary
@@ -24,7 +20,7 @@ from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_p
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
 from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit_or_use
 from skdict.decomposition._schedule import count_steps
-from skdict.decomposition._selection import knee, nearest_l0, one_standard_error, sparsest_within
+from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 from skdict.decomposition._to_torch import to_torch
 from skdict.decomposition._topk_dictionary import TopKDictionary
@@ -38,7 +34,6 @@ __all__ = [
     "SparseDictionaryAutoencoderCV",
     "TopKDictionary",
     "dictionary_atoms",
-    "dictionary_offset",
     "sparse_dictionary_path",
     "to_torch",
 ]

@@ -14,7 +14,7 @@ from skdict.decomposition._candidates import check_candidates
 from skdict.decomposition._cv_results import choose, cv_results
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._path import columns_of, fit_path, path_estimators
-from skdict.decomposition._selection import knee
+from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 
 DEFAULT_FOLDS = 5
@@ -60,7 +60,8 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         is held out as a whole. Splitters and iterables are used as in `GridSearchCV`.
     selection : callable or None, default=None
         Function from ``cv_results_`` to the index of a candidate, such as
-        ``sparsest_within(max_fvu=0.2)`` or ``nearest_l0(20)``. None means ``knee()``.
+        ``selection_rule(max_fvu=0.2)`` or ``selection_rule(target_l0=20)``. None means
+        ``selection_rule("knee")``.
     refit : bool, default=True
         If True, refit the dictionaries on all rows after the selection.
     n_jobs : int or None, default=None
@@ -138,9 +139,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     See Also
     --------
     sparse_dictionary_path : Fit the dictionaries of all candidates, without selection.
-    skdict.metrics.sparsest_within : Select by a maximum FVU.
-    skdict.metrics.nearest_l0 : Select by a number of active codes.
-    skdict.metrics.one_standard_error : Select by the variation of FVU between folds.
+    skdict.metrics.selection_rule : Return the rules for `selection`.
 
     Notes
     -----
@@ -151,10 +150,10 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
     --------
     >>> from skdict import SparseDictionaryAutoencoderCV
     >>> from skdict.datasets import make_sparse_features
-    >>> from skdict.metrics import sparsest_within
+    >>> from skdict.metrics import selection_rule
     >>> X = make_sparse_features(2000, n_features=16, n_components=32, n_active=2, random_state=0).X
     >>> search = SparseDictionaryAutoencoderCV(
-    ...     [0.05, 0.1, 0.4], n_components=32, cv=2, selection=sparsest_within(max_fvu=0.2),
+    ...     [0.05, 0.1, 0.4], n_components=32, cv=2, selection=selection_rule(max_fvu=0.2),
     ...     max_iter=3, random_state=0,
     ... )
     >>> search.fit(X).alpha_
@@ -252,7 +251,7 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
                 for split in splits
             )
             results = cv_results(candidates, folds)
-            best = choose(self.selection or knee(), results, candidates)
+            best = choose(self.selection or selection_rule("knee"), results, candidates)
             estimators = path_estimators(prototype, candidates)
             path = fit_path(estimators, X, columns) if self.refit else None
         # Remove results of an earlier fit that this one may not set.
@@ -294,13 +293,14 @@ class SparseDictionaryAutoencoderCV(BaseDictionary):
         if self.selection is not None and not callable(self.selection):
             raise TypeError(
                 f"selection={self.selection!r} is not accepted: pass a rule such as "
-                f"sparsest_within(max_fvu=0.2), or None for knee()"
+                f"selection_rule(max_fvu=0.2), or None for selection_rule('knee')"
             )
         if self.selection is None and len(candidates) < KNEE_CANDIDATES:
             told = f"{candidates.name}s"
             raise ValueError(
                 f"the knee of {len(candidates)} {told} is not defined; pass at least "
-                f"{KNEE_CANDIDATES} {told}, or another rule as selection, such as nearest_l0(20)"
+                f"{KNEE_CANDIDATES} {told}, or another rule as selection, such as "
+                f"selection_rule(target_l0=20)"
             )
         return prototype, candidates
 

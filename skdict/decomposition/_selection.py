@@ -1,13 +1,95 @@
 """Rules that select a candidate of a search by FVU and L0 on held-out rows.
 
-They are public in `skdict.metrics`, next to the scorer whose measures they use.
+`selection_rule` is public in `skdict.metrics`, next to the scorer whose measures it uses.
 """
 
 from functools import partial
 
 import numpy as np
 
-from skdict._validation import check_number
+from skdict._validation import check_choice, check_number
+
+
+def selection_rule(criterion=None, *, max_fvu=None, target_l0=None):
+    r"""Return a rule that selects a candidate of a search by FVU and L0 on held-out rows.
+
+    FVU alone cannot select, because it keeps falling as L0 rises. Each rule trades one off against
+    the other. Pass exactly one parameter.
+
+    Parameters
+    ----------
+    criterion : {"knee", "one_standard_error"} or None, default=None
+        Rule without a number. "knee" selects the knee of FVU against the logarithm of L0, both
+        scaled to [0, 1] over the candidates: the point farthest below the straight line between
+        the sparsest and the densest candidate [1]_. "one_standard_error" selects the sparsest
+        candidate whose mean FVU over the folds is at most the smallest mean FVU plus one standard
+        error [2]_; see Notes.
+    max_fvu : float or None, default=None
+        Maximum FVU, averaged over folds; must be positive. The rule selects the candidate with the
+        smallest mean L0 within this budget.
+    target_l0 : float or None, default=None
+        Target number of active codes per row; must be positive. The rule selects the candidate
+        with the nearest mean L0. Distances are measured by the ratio, as the absolute difference
+        of logarithms.
+
+    Returns
+    -------
+    callable
+        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
+        search scored by `DictionaryScorer` and for `selection=` of
+        `SparseDictionaryAutoencoderCV`. It raises ValueError if no candidate is within `max_fvu`,
+        fewer than three candidates differ in L0 ("knee"), or there are fewer than two folds
+        ("one_standard_error").
+
+    Raises
+    ------
+    ValueError
+        If not exactly one parameter is given, `criterion` is unknown, or a number is not positive.
+    TypeError
+        If `max_fvu` or `target_l0` is not a number.
+
+    See Also
+    --------
+    DictionaryScorer : Scorer that computes the measures.
+
+    Notes
+    -----
+    The standard error is that of the best candidate: the standard deviation of its FVU on the
+    folds :math:`f_1, ..., f_n` (divisor :math:`n - 1`), divided by :math:`\sqrt{n}`. The
+    one-standard-error rule is meant for scores that get worse on both sides of the best candidate.
+    FVU does not: the densest candidate is always the best and differs from most others by more
+    than noise. The rule therefore selects the densest candidate or its neighbour, and "knee"
+    usually selects a sparser one. Do not include candidates that are denser than you want.
+
+    References
+    ----------
+    .. [1] Satopaa, Albrecht, Irwin and Raghavan (2011), "Finding a 'Kneedle' in a Haystack".
+    .. [2] Breiman, Friedman, Olshen and Stone (1984), "Classification and Regression Trees", 3.4.3.
+
+    Examples
+    --------
+    >>> from skdict.metrics import selection_rule
+    >>> results = {"mean_test_fvu": [0.10, 0.11, 0.5, 0.9], "mean_test_l0": [32.0, 8.0, 4.0, 2.0]}
+    >>> selection_rule("knee")(results)
+    1
+    >>> selection_rule(max_fvu=0.6)(results)
+    2
+    >>> selection_rule(target_l0=30)(results)
+    0
+    """
+    given = {"criterion": criterion, "max_fvu": max_fvu, "target_l0": target_l0}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) != 1:
+        raise ValueError(
+            f"selection_rule got {' and '.join(given) or 'no parameter'}; pass exactly one of "
+            f"criterion ('knee' or 'one_standard_error'), max_fvu and target_l0"
+        )
+    ((name, value),) = given.items()
+    if name == "criterion":
+        check_choice(name, value, tuple(CRITERIA))
+    else:
+        check_number(name, value, above=0)
+    return Rule(RULES[name], **given)
 
 
 class Rule(partial):
@@ -15,40 +97,7 @@ class Rule(partial):
 
     def __repr__(self):
         params = ", ".join(f"{name}={value!r}" for name, value in self.keywords.items())
-        return f"{self.func.__name__.lstrip('_')}({params})"
-
-
-def sparsest_within(max_fvu):
-    """Return a rule that selects the sparsest candidate whose FVU is within a budget.
-
-    Parameters
-    ----------
-    max_fvu : float
-        Maximum FVU, averaged over folds; must be positive.
-
-    Returns
-    -------
-    callable
-        Function from ``cv_results_`` to the index of the candidate with the smallest mean L0, for
-        `refit=` of a search scored by `DictionaryScorer`. It raises ValueError if no candidate is
-        within the budget.
-
-    Raises
-    ------
-    ValueError
-        If `max_fvu` is not positive.
-    TypeError
-        If `max_fvu` is not a number.
-
-    Examples
-    --------
-    >>> from skdict.metrics import sparsest_within
-    >>> results = {"mean_test_fvu": [0.1, 0.15, 0.3], "mean_test_l0": [20.0, 9.0, 3.0]}
-    >>> sparsest_within(max_fvu=0.2)(results)
-    1
-    """
-    check_number("max_fvu", max_fvu, above=0)
-    return Rule(_sparsest_within, max_fvu=max_fvu)
+        return f"selection_rule({params})"
 
 
 def _sparsest_within(cv_results, max_fvu):
@@ -61,70 +110,10 @@ def _sparsest_within(cv_results, max_fvu):
     return int(np.where(fvu <= max_fvu, l0, np.inf).argmin())
 
 
-def nearest_l0(target):
-    """Return a rule that selects the candidate whose L0 is nearest to a target.
-
-    Parameters
-    ----------
-    target : float
-        Target number of active codes per row; must be positive. Distances are measured by the
-        ratio, as the absolute difference of logarithms.
-
-    Returns
-    -------
-    callable
-        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
-        search scored by `DictionaryScorer`.
-
-    Raises
-    ------
-    ValueError
-        If `target` is not positive.
-    TypeError
-        If `target` is not a number.
-
-    Examples
-    --------
-    >>> from skdict.metrics import nearest_l0
-    >>> results = {"mean_test_fvu": [0.1, 0.15, 0.3], "mean_test_l0": [20.0, 9.0, 3.0]}
-    >>> nearest_l0(10)(results)
-    1
-    """
-    check_number("target", target, above=0)
-    return Rule(_nearest_l0, target=target)
-
-
-def _nearest_l0(cv_results, target):
+def _nearest_l0(cv_results, target_l0):
     _, l0 = _columns(cv_results)
     with np.errstate(divide="ignore"):
-        return int(np.abs(np.log(l0) - np.log(target)).argmin())
-
-
-def knee():
-    """Return a rule that selects the candidate at the knee of FVU against the logarithm of L0.
-
-    Both are scaled to [0, 1] over the candidates. The knee is the point farthest below the straight
-    line between the sparsest and the densest candidate.
-
-    Returns
-    -------
-    callable
-        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
-        search scored by `DictionaryScorer`. It raises ValueError if fewer than three candidates
-        differ in L0.
-
-    References
-    ----------
-    Satopaa, Albrecht, Irwin and Raghavan (2011), "Finding a 'Kneedle' in a Haystack".
-
-    Examples
-    --------
-    >>> from skdict.metrics import knee
-    >>> results = {"mean_test_fvu": [0.10, 0.11, 0.5, 0.9], "mean_test_l0": [32.0, 8.0, 4.0, 2.0]}
-    >>> knee()(results)
-    1
-    """
-    return Rule(_knee)
+        return int(np.abs(np.log(l0) - np.log(target_l0)).argmin())
 
 
 def _knee(cv_results):
@@ -140,47 +129,6 @@ def _knee(cv_results):
     along = (density - density[sparsest]) / (density[densest] - density[sparsest])
     line = fvu[sparsest] + along * (fvu[densest] - fvu[sparsest])
     return int(np.nanargmax(line - fvu))
-
-
-def one_standard_error():
-    r"""Return a rule that selects the sparsest candidate within one standard error of the best FVU.
-
-    Eligible candidates have a mean FVU over the folds of at most the smallest mean FVU plus one
-    standard error. The standard error is that of the best candidate: the standard deviation of its
-    FVU on the folds :math:`f_1, ..., f_n` (divisor :math:`n - 1`), divided by :math:`\sqrt{n}`.
-
-    Returns
-    -------
-    callable
-        Function from ``cv_results_`` to the index of the selected candidate, for `refit=` of a
-        search scored by `DictionaryScorer`. It raises ValueError if there are fewer than two folds.
-
-    See Also
-    --------
-    knee : Rule that also needs no parameter and usually selects a sparser candidate.
-
-    Notes
-    -----
-    The rule is meant for scores that get worse on both sides of the best candidate. FVU does not:
-    it falls as L0 rises, so the densest candidate is always the best and differs from most others
-    by more than noise. The rule therefore selects the densest candidate or its neighbour. Do not
-    include candidates that are denser than you want.
-
-    References
-    ----------
-    Breiman, Friedman, Olshen and Stone (1984), "Classification and Regression Trees", 3.4.3.
-
-    Examples
-    --------
-    >>> from skdict.metrics import one_standard_error
-    >>> results = {
-    ...     "mean_test_fvu": [0.10, 0.11, 0.30], "mean_test_l0": [20.0, 15.0, 3.0],
-    ...     "split0_test_fvu": [0.08, 0.09, 0.25], "split1_test_fvu": [0.12, 0.13, 0.35],
-    ... }
-    >>> one_standard_error()(results)
-    1
-    """
-    return Rule(_one_standard_error)
 
 
 def _one_standard_error(cv_results):
@@ -211,3 +159,11 @@ def _columns(cv_results):
     if not (np.isfinite(fvu).all() and np.isfinite(l0).all()):
         raise ValueError("a fit of the search failed; search with error_score='raise' to see why")
     return fvu, l0
+
+
+def _by_criterion(cv_results, criterion):
+    return CRITERIA[criterion](cv_results)
+
+
+CRITERIA = {"knee": _knee, "one_standard_error": _one_standard_error}
+RULES = {"criterion": _by_criterion, "max_fvu": _sparsest_within, "target_l0": _nearest_l0}

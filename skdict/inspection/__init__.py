@@ -3,7 +3,7 @@
 Floor 5: imports only from packages on lower floors.
 """
 
-from skdict.inspection._case_studies import input_histogram, predicate_scores
+from skdict.inspection._case_studies import predicate_scores
 from skdict.inspection._checks import check_activations
 from skdict.inspection._encoding import FeatureColumns
 from skdict.inspection._features import FeatureSummary, summarize_features
@@ -41,7 +41,6 @@ __all__ = [
     "collect_records",
     "feature_splitting",
     "flag_features",
-    "input_histogram",
     "nearest_features",
     "predicate_scores",
     "summarize_features",

@@ -12,10 +12,8 @@ from skdict.inspection._checks import check_codes
 from skdict.inspection.evidence import document_bounds, document_order
 
 
-def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
+def token_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
     """Return a histogram of a feature's codes, split by token.
-
-    Bins have equal width between the smallest and the largest positive code.
 
     Parameters
     ----------
@@ -26,53 +24,35 @@ def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
     feature : int
         Column of the codes.
     n_bins : int, default=10
-        Number of bins.
+        Number of bins of equal width between the smallest and the largest positive code.
     n_tokens : int, default=5
         Maximum number of tokens counted individually: those on which the feature fires most
         often.
 
     Returns
     -------
-    Bunch
-        `edges`, shape (n_bins + 1,), in units of the activations; `tokens`, list of str, the most
-        frequent first; `token_ids`, their ids; `counts`, shape (n_tokens + 1, n_bins), the number
-        of firings on each token, with all other tokens in the last row. There are no bins and no
-        tokens if the feature never fires.
+    edges : ndarray of shape (n_bins + 1,)
+        Bin edges, in units of the activations.
+    counts : ndarray of shape (n_tokens + 1, n_bins)
+        Number of firings on each token, with all other tokens in the last row.
+    tokens : list of str
+        Tokens counted individually, the most frequent first.
 
     Raises
     ------
     TypeError
         If `activations` is not an `Activations` object.
     ValueError
-        If `codes` and `activations` have different numbers of rows, or the feature does not exist.
-
-    References
-    ----------
-    Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find Highly
-    Interpretable Features in Language Models", appendix D.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdict import Activations
-    >>> from skdict.inspection import input_histogram
-    >>> acts = Activations(
-    ...     np.zeros((4, 2), "f"), documents=[0, 0, 0, 0], positions=[0, 1, 2, 3],
-    ...     token_ids=[0, 1, 0, 2], vocabulary=["a", "b", "c"],
-    ... )
-    >>> found = input_histogram([[1.0], [2.0], [3.0], [5.0]], acts, 0, n_bins=2, n_tokens=1)
-    >>> found.edges.tolist(), found.tokens, found.counts.tolist()
-    ([1.0, 3.0, 5.0], ['a'], [[1, 1], [1, 1]])
+        If `codes` and `activations` have different numbers of rows, or the feature does not exist
+        or never fires.
     """
     check_number("n_bins", n_bins, low=1, integer=True)
     check_number("n_tokens", n_tokens, low=0, integer=True)
     rows, values = _firings(check_codes(codes, activations), feature)
     if len(values) == 0:
-        return Bunch(
-            edges=np.zeros(0),
-            tokens=[],
-            token_ids=np.zeros(0, dtype=np.int64),
-            counts=np.zeros((1, 0), dtype=np.int64),
+        raise ValueError(
+            f"feature {feature} never fires on these rows; choose a feature whose counts_ "
+            f"entry in FeatureStatistics is above 0"
         )
     ids, which, numbers = np.unique(
         activations.token_ids[rows], return_inverse=True, return_counts=True
@@ -84,8 +64,7 @@ def input_histogram(codes, activations, feature, *, n_bins=10, n_tokens=5):
     bins = (np.searchsorted(edges, values, side="right") - 1).clip(0, n_bins - 1)
     counts = np.zeros((len(leading) + 1, n_bins), dtype=np.int64)
     np.add.at(counts, (row_of[which], bins), 1)
-    tokens = [readable_token(activations.vocabulary, i) for i in ids[leading]]
-    return Bunch(edges=edges, tokens=tokens, token_ids=ids[leading], counts=counts)
+    return edges, counts, [readable_token(activations.vocabulary, i) for i in ids[leading]]
 
 
 def predicate_scores(codes, activations, feature, predicate, *, n_bins=10):

@@ -3,28 +3,20 @@
 Floor 3: imports `decomposition`, whose dictionaries it measures.
 """
 
-from skdict.decomposition import knee, nearest_l0, one_standard_error, sparsest_within
+from skdict.decomposition import selection_rule
+from skdict.metrics._agreement import capacity, code_correlation, dictionary_similarity
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._correlation import CorrelationSums, pearson
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer, split_rows
 from skdict.metrics._similarity import (
     feature_recovery,
-    matched_cosine_similarity,
     max_cosine_similarity,
-    mean_max_cosine_similarity,
     unit_rows,
 )
-from skdict.metrics._sparsity import dead_features, firing_density, l0
-from skdict.metrics._stability import (
-    capacity,
-    code_correlation,
-    dictionary_similarity,
-    stability,
-)
+from skdict.metrics._sparsity import dead_features, l0
 
 __all__ = [
-    "ComparisonTable",
     "DictionaryScorer",
     "capacity",
     "code_correlation",
@@ -32,16 +24,9 @@ __all__ = [
     "dead_features",
     "dictionary_similarity",
     "feature_recovery",
-    "firing_density",
     "fvu",
-    "knee",
     "l0",
-    "matched_cosine_similarity",
     "max_cosine_similarity",
-    "mean_max_cosine_similarity",
-    "nearest_l0",
-    "one_standard_error",
     "reconstruction_bias",
-    "sparsest_within",
-    "stability",
+    "selection_rule",
 ]

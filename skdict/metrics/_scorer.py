@@ -8,7 +8,7 @@ class DictionaryScorer:
     """Scorer of fitted dictionaries, for `scoring` in scikit-learn's searches.
 
     It returns all measures at once, so that each fold is encoded only once. A search with several
-    measures needs `refit`: a rule such as `sparsest_within`, or ``"score"``, which is 1 - FVU and
+    measures needs `refit`: a rule from `selection_rule`, or ``"score"``, which is 1 - FVU and
     always prefers the smallest alpha.
 
     Parameters
@@ -18,21 +18,19 @@ class DictionaryScorer:
 
     See Also
     --------
-    sparsest_within : Refit rule that chooses the sparsest candidate within a budget of FVU.
-    nearest_l0 : Refit rule that chooses the candidate nearest to a target L0.
-    knee : Refit rule that chooses the knee of the curve and needs no number.
+    selection_rule : Return a rule for `refit` that weighs FVU and L0.
 
     Examples
     --------
     >>> from sklearn.model_selection import GridSearchCV
     >>> from skdict import SparseDictionaryAutoencoder
     >>> from skdict.datasets import make_sparse_features
-    >>> from skdict.metrics import DictionaryScorer, sparsest_within
+    >>> from skdict.metrics import DictionaryScorer, selection_rule
     >>> X = make_sparse_features(2000, n_features=16, n_components=32, n_active=2, random_state=0).X
     >>> sae = SparseDictionaryAutoencoder(32, max_iter=3, random_state=0)
     >>> search = GridSearchCV(
     ...     sae, {"alpha": [0.05, 0.1, 0.4]}, cv=2,
-    ...     scoring=DictionaryScorer(), refit=sparsest_within(max_fvu=0.2),
+    ...     scoring=DictionaryScorer(), refit=selection_rule(max_fvu=0.2),
     ... )
     >>> search.fit(X).best_params_
     {'alpha': 0.1}

@@ -4,50 +4,17 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.preprocessing import normalize
 
-from skdict._validation import as_host_array, check_number
+from skdict._validation import as_host_array, check_flag, check_number
 
 CHUNK_ROWS = 4096
 
 
-def max_cosine_similarity(components, reference):
+def max_cosine_similarity(components, reference, *, one_to_one=False):
     """Return the largest cosine of each row of `components` with any row of `reference`.
 
-    Parameters
-    ----------
-    components : array-like of shape (m, n_features)
-        Directions of any length.
-    reference : array-like of shape (k, n_features)
-        Directions of any length.
-
-    Returns
-    -------
-    ndarray of shape (m,), dtype float64
-        Signed cosines. A zero row has cosine 0 with every direction.
-
-    Raises
-    ------
-    ValueError
-        If the widths differ or either array has no rows.
-
-    Examples
-    --------
-    >>> from skdict.metrics import max_cosine_similarity
-    >>> max_cosine_similarity([[2.0, 0.0], [0.0, -1.0]], [[1.0, 0.0]]).tolist()
-    [1.0, 0.0]
-    """
-    components, reference = unit_rows(components, reference)
-    parts = range(0, len(components), CHUNK_ROWS)
-    return np.concatenate(
-        [(components[i : i + CHUNK_ROWS] @ reference.T).max(axis=1) for i in parts]
-    )
-
-
-def mean_max_cosine_similarity(components, reference):
-    """Return the mean max cosine similarity (MMCS) of `components` with `reference`.
-
-    The measure is not symmetric. With planted features as truth, ``(components, truth)`` measures
-    how many learned directions are true, and ``(truth, components)`` how many true directions were
-    learned.
+    The mean of the result is the mean max cosine similarity (MMCS). It is not symmetric: with
+    planted features as truth, ``(components, truth)`` measures how many learned directions are
+    true, and ``(truth, components)`` how many true directions were learned.
 
     Parameters
     ----------
@@ -55,17 +22,22 @@ def mean_max_cosine_similarity(components, reference):
         Directions of any length.
     reference : array-like of shape (k, n_features)
         Directions of any length.
+    one_to_one : bool, default=False
+        If True, match each direction to at most one direction on the other side, so that the sum
+        of the cosines is largest (Hungarian algorithm).
 
     Returns
     -------
-    float
-        Mean over rows of `components`, between -1 and 1; 1 if each row is parallel to some row of
-        `reference`.
+    ndarray of shape (m,) or (min(m, k),), dtype float64
+        Signed cosines. A zero row has cosine 0 with every direction. With ``one_to_one=True``, the
+        cosines of the matched pairs, in the order of the rows of the smaller dictionary.
 
     Raises
     ------
     ValueError
         If the widths differ or either array has no rows.
+    TypeError
+        If `one_to_one` is not a bool.
 
     References
     ----------
@@ -74,45 +46,24 @@ def mean_max_cosine_similarity(components, reference):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skdict.metrics import mean_max_cosine_similarity
-    >>> mean_max_cosine_similarity(np.eye(3), np.eye(3))
-    1.0
-    """
-    return float(max_cosine_similarity(components, reference).mean())
-
-
-def matched_cosine_similarity(components, reference):
-    """Return the cosines of the best one-to-one matching (Hungarian algorithm).
-
-    Parameters
-    ----------
-    components : array-like of shape (m, n_features)
-        Directions of any length.
-    reference : array-like of shape (k, n_features)
-        Directions of any length.
-
-    Returns
-    -------
-    ndarray of shape (min(m, k),), dtype float64
-        Cosines of the matched pairs, in the order of the rows of the smaller dictionary.
-
-    Raises
-    ------
-    ValueError
-        If the widths differ or either array has no rows.
-
-    Examples
-    --------
-    >>> from skdict.metrics import matched_cosine_similarity
-    >>> matched_cosine_similarity([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).tolist()
+    >>> from skdict.metrics import max_cosine_similarity
+    >>> learned, truth = [[2.0, 0.0], [3.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]
+    >>> max_cosine_similarity(learned, truth).tolist()
+    [1.0, 1.0]
+    >>> max_cosine_similarity(learned, truth, one_to_one=True).tolist()
     [1.0, 0.0]
     """
+    check_flag("one_to_one", one_to_one)
     components, reference = unit_rows(components, reference)
-    cosines = components @ reference.T
-    if len(components) > len(reference):
-        cosines = cosines.T
-    return cosines[linear_sum_assignment(cosines, maximize=True)]
+    if one_to_one:
+        cosines = components @ reference.T
+        if len(components) > len(reference):
+            cosines = cosines.T
+        return cosines[linear_sum_assignment(cosines, maximize=True)]
+    parts = range(0, len(components), CHUNK_ROWS)
+    return np.concatenate(
+        [(components[i : i + CHUNK_ROWS] @ reference.T).max(axis=1) for i in parts]
+    )
 
 
 def feature_recovery(components, truth, *, threshold=0.9):

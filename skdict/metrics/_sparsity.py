@@ -32,34 +32,6 @@ def l0(codes):
     return float(counts.sum() / n_rows)
 
 
-def firing_density(codes):
-    """Return the share of rows on which each feature fires.
-
-    Parameters
-    ----------
-    codes : {array-like, sparse matrix} of shape (n_samples, n_components)
-        Codes of any sign.
-
-    Returns
-    -------
-    ndarray of shape (n_components,)
-        Shares between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If the codes are not two-dimensional or have no rows.
-
-    Examples
-    --------
-    >>> from skdict.metrics import firing_density
-    >>> firing_density([[0.0, 2.0], [1.0, -1.0]]).tolist()
-    [0.5, 1.0]
-    """
-    counts, n_rows = firing_counts(codes)
-    return counts / n_rows
-
-
 def dead_features(codes, *, min_count=1):
     """Return a flag for each feature, True if it fires on fewer than `min_count` rows.
 

@@ -17,7 +17,7 @@ from skdict.decomposition import (
     SparseDictionaryAutoencoder,
     dictionary_atoms,
 )
-from skdict.metrics import feature_recovery, mean_max_cosine_similarity
+from skdict.metrics import feature_recovery, max_cosine_similarity
 
 SETTINGS = {
     "64": {"n_features": 64, "n_components": 128},
@@ -53,7 +53,7 @@ def measure(name, seed, args):
         as_they_are = feature_recovery(atoms, data.components)
         atoms = atoms if method == "sae" else both_signs(atoms)
         recovered = feature_recovery(atoms, data.components)
-        similarity = mean_max_cosine_similarity(data.components, atoms)
+        similarity = float(max_cosine_similarity(data.components, atoms).mean())
         line = f"width {width:4d}  seed {seed}  {method:7s} recovered {recovered:.4f}"
         line += f" (one sign {as_they_are:.4f})  mmcs {similarity:.4f}  {seconds:6.1f} s"
         if method == "sae":

@@ -13,7 +13,7 @@ from skdict import SparseDictionaryAutoencoder, sparse_dictionary_path
 from skdict._core import NONLINEARITIES, calibrate_bias, random_tensors
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import count_steps
-from skdict.metrics import mean_max_cosine_similarity
+from skdict.metrics import max_cosine_similarity
 
 BATCH_ROWS = 1024
 BLOCK_ROWS = 20 * BATCH_ROWS
@@ -155,7 +155,7 @@ def quality(codes, rebuilt, held_out, atoms, planted):
     """Return held-out FVU, mean best cosine and L0."""
     error = np.square(rebuilt - held_out, dtype=np.float64).sum()
     fvu = error / np.square(held_out - held_out.mean(0), dtype=np.float64).sum()
-    return fvu, mean_max_cosine_similarity(planted, atoms), (codes > 0).sum() / len(held_out)
+    return fvu, max_cosine_similarity(planted, atoms).mean(), (codes > 0).sum() / len(held_out)
 
 
 def _quality_of(sae, held_out, planted):

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skdict import SparseDictionaryAutoencoder, SparseDictionaryAutoencoderCV
 from skdict._core._backends import Compiled, Dense, Portable
 from skdict.datasets import make_sparse_features
-from skdict.metrics import DictionaryScorer, feature_recovery, fvu, nearest_l0
+from skdict.metrics import DictionaryScorer, feature_recovery, fvu, selection_rule
 
 # Sixteen parents of three children each, and nothing else.
 DATA = make_sparse_features(
@@ -146,7 +146,11 @@ def test_a_grid_search_over_prefixes():
 def test_a_selected_dictionary_is_nested():
     options = QUICK | {"random_state": 0, "matryoshka": PREFIXES, "n_components": 64}
     search = SparseDictionaryAutoencoderCV(
-        target_l0s=[2, 4], activation="batch_topk", cv=2, selection=nearest_l0(4), **options
+        target_l0s=[2, 4],
+        activation="batch_topk",
+        cv=2,
+        selection=selection_rule(target_l0=4),
+        **options,
     ).fit(FEW)
     alone = SparseDictionaryAutoencoder(activation="batch_topk", target_l0=4, **options).fit(FEW)
     np.testing.assert_array_equal(search.components_, alone.components_)

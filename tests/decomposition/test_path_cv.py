@@ -21,14 +21,7 @@ from skdict import (
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import TopKDictionary, check_is_dictionary, to_torch
 from skdict.exceptions import DeadFeaturesWarning
-from skdict.metrics import (
-    DictionaryScorer,
-    fvu,
-    knee,
-    nearest_l0,
-    one_standard_error,
-    sparsest_within,
-)
+from skdict.metrics import DictionaryScorer, fvu, selection_rule
 
 ALPHAS = [0.05, 0.1, 0.4]
 SMALL = {"n_components": 24, "max_iter": 1, "random_state": 0}
@@ -76,7 +69,7 @@ def grid(rule, splitter, candidates=None, **options):
     ids=["alphas", "relu", "topk", "batch_topk"],
 )
 def test_it_chooses_as_a_grid_search_with_equal_measures(rows, name, values, options):
-    splitter, rule = KFold(2, shuffle=True, random_state=0), nearest_l0(4)
+    splitter, rule = KFold(2, shuffle=True, random_state=0), selection_rule(target_l0=4)
     search = grid(rule, splitter, {name: values}, **options).fit(rows)
     options = {"alphas": None, f"{name}s": values, **options}
     mine = cv(cv=splitter, selection=rule, **options).fit(rows)
@@ -87,7 +80,11 @@ def test_it_chooses_as_a_grid_search_with_equal_measures(rows, name, values, opt
         np.testing.assert_allclose(mine.cv_results_[measure], found, rtol=1e-6, err_msg=measure)
     assert mine.n_splits_ == search.n_splits_
     assert mine.best_index_ == search.best_index_
-    for other in (sparsest_within(max_fvu=0.9), knee(), one_standard_error()):
+    for other in (
+        selection_rule(max_fvu=0.9),
+        selection_rule("knee"),
+        selection_rule("one_standard_error"),
+    ):
         assert other(mine.cv_results_) == other(search.cv_results_)
     best = search.best_estimator_
     assert {name: getattr(mine, f"{name}_")} == search.best_params_
@@ -101,7 +98,7 @@ def test_it_chooses_as_a_grid_search_with_equal_measures(rows, name, values, opt
 def test_a_grid_search_goes_over_activations_and_targets_together(rows):
     X = rows * np.linspace(1, 3, 16, dtype=np.float32) + 5
     candidates = {"activation": ["relu", "topk", "batch_topk"], "target_l0": [2, 4]}
-    plain = grid(nearest_l0(4), 2, candidates)
+    plain = grid(selection_rule(target_l0=4), 2, candidates)
     steps = [("scaler", StandardScaler()), ("sae", SparseDictionaryAutoencoder(**SMALL))]
     in_pipeline = clone(plain).set_params(
         estimator=Pipeline(steps), param_grid={f"sae__{k}": v for k, v in candidates.items()}
@@ -128,7 +125,7 @@ def test_attributes_are_those_of_the_last_fit(rows, name):
         "alpha": {"alphas": ALPHAS, "target_l0s": None, "activation": "relu"},
         "target_l0": {"alphas": None, "target_l0s": [1, 2], "activation": "topk"},
     }
-    search = cv(selection=nearest_l0(2), **values[other]).fit(rows[:300])
+    search = cv(selection=selection_rule(target_l0=2), **values[other]).fit(rows[:300])
     search.set_params(**values[name], refit=False).fit(rows[:300])
     assert hasattr(search, f"{name}_") and hasattr(search, f"{name}s_")
     assert not hasattr(search, f"{other}_") and not hasattr(search, f"{other}s_")
@@ -153,7 +150,7 @@ def test_folds_are_paths_and_the_result_is_a_fit(rows, fitted):
         table = sparse_dictionary_path(rows[train], ALPHAS, **SMALL).measure(rows[test])
         for name in ("fvu", "l0", "n_dead", "density"):
             np.testing.assert_array_equal(fitted.cv_results_[f"split{i}_test_{name}"], table[name])
-    assert fitted.best_index_ == knee()(fitted.cv_results_)
+    assert fitted.best_index_ == selection_rule("knee")(fitted.cv_results_)
     assert fitted.alpha_ == ALPHAS[fitted.best_index_]
     assert fitted.dictionary_ is fitted.path_[fitted.best_index_]
     alone = SparseDictionaryAutoencoder(alpha=fitted.alpha_, **SMALL).fit(rows)
@@ -195,7 +192,7 @@ def test_folds_in_processes_of_their_own(rows, fitted):
 def test_whole_groups_are_held_out(rows, groups):
     by_splitter = cv(cv=GroupKFold(2), refit=False).fit(rows, groups=groups)
     by_number = cv(refit=False).fit(rows, groups=groups)
-    search = grid(knee(), GroupKFold(2)).fit(rows, groups=groups)
+    search = grid(selection_rule("knee"), GroupKFold(2)).fit(rows, groups=groups)
     for other in (search, by_number):
         assert by_splitter.best_index_ == other.best_index_
         np.testing.assert_allclose(
@@ -223,7 +220,7 @@ def test_activations_are_held_out_by_text_and_texts_go_in_a_pipeline():
     stories = load_stories()
     extractor = ActivationExtractor(stories.model, "resid_post.1", max_length=32)
     acts = extractor.fit_transform(stories.texts[:20])
-    options = {"selection": nearest_l0(6), "n_components": 64}
+    options = {"selection": selection_rule(target_l0=6), "n_components": 64}
     by_default = cv(**options).fit(acts)
     by_groups = cv(**options, cv=GroupKFold(2)).fit(acts, groups=acts.documents)
     pipeline = Pipeline([("acts", extractor), ("cv", cv(**options))]).fit(stories.texts[:20])
@@ -249,9 +246,9 @@ def test_the_choice_alone(rows, fitted):
 
 
 def test_a_failed_fit_leaves_the_last_one(rows, fitted):
-    search = cv(selection=sparsest_within(max_fvu=0.5)).fit(rows)
+    search = cv(selection=selection_rule(max_fvu=0.5)).fit(rows)
     before = search.transform(rows).toarray()
-    search.selection = sparsest_within(max_fvu=1e-9)
+    search.selection = selection_rule(max_fvu=1e-9)
     with pytest.raises(ValueError, match="no candidate is within"):
         search.fit(rows[:, :8])
     np.testing.assert_array_equal(search.transform(rows).toarray(), before)

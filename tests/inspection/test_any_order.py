@@ -9,8 +9,8 @@ from skdict import Activations, FeatureInterpreter, RandomDictionary
 from skdict.decomposition import SparseDictionaryAutoencoderCV
 from skdict.inspection import (
     FeatureStatistics,
+    InputHistogramDisplay,
     collect_records,
-    input_histogram,
     predicate_scores,
     summarize_features,
     write_report,
@@ -173,8 +173,8 @@ def test_what_goes_row_by_row(acts, codes):
     rows = orders(len(acts))["shuffled"]
     for j in range(4):
         np.testing.assert_array_equal(
-            input_histogram(codes[rows], acts[rows], j).counts.sum(axis=0),
-            input_histogram(codes, acts, j).counts.sum(axis=0),
+            InputHistogramDisplay.from_codes(codes[rows], acts[rows], j).counts.sum(axis=0),
+            InputHistogramDisplay.from_codes(codes, acts, j).counts.sum(axis=0),
         )
     plain = summarize_features(codes, acts, range(4))
     found = summarize_features(codes[rows], acts[rows], range(4))

@@ -4,11 +4,10 @@ import re
 
 import numpy as np
 import pytest
-import scipy.sparse
 from sklearn.metrics import precision_score, recall_score
 
 from skdict import Activations
-from skdict.inspection import input_histogram, predicate_scores
+from skdict.inspection import predicate_scores
 
 TEXTS = (["O", "'", "Brien", " said", " it", "'", "s", " fine"], ["four", " o", "'", "clock"])
 
@@ -35,37 +34,6 @@ def column(acts, firing):
 
 def rows(acts, *pieces):
     return [i for i in range(len(acts)) if acts.token(i) in pieces]
-
-
-def test_histogram_counts_tokens_in_each_bin(acts):
-    rng = np.random.default_rng(0)
-    n = 3000
-    many = Activations(
-        np.zeros((n, 1), dtype=np.float32),
-        documents=np.zeros(n, dtype=int),
-        positions=np.arange(n),
-        token_ids=rng.zipf(1.5, n).clip(max=9),
-    )
-    codes = np.where(rng.random((n, 3)) < 0.5, rng.normal(1, 1, (n, 3)), 0)
-    found = input_histogram(scipy.sparse.csr_array(codes), many, 2, n_bins=7, n_tokens=4)
-    values = codes[codes[:, 2] > 0, 2]
-    ids = many.token_ids[codes[:, 2] > 0]
-    assert np.array_equal(found.counts.sum(axis=0), np.histogram(values, bins=7)[0])
-    frequent = np.argsort(-np.bincount(ids), kind="stable")[:4]
-    assert found.token_ids.tolist() == frequent.tolist()
-    assert found.tokens == [f"<{i}>" for i in frequent]
-    for token, counts in zip(frequent, found.counts, strict=False):
-        assert np.array_equal(counts, np.histogram(values[ids == token], bins=found.edges)[0])
-
-
-def test_histogram_of_one_code_and_of_none(acts):
-    codes = column(acts, {0: 2.0})
-    one = input_histogram(codes, acts, 1)
-    assert one.tokens == ["O"]
-    assert one.counts.sum() == 1
-    none = input_histogram(codes, acts, 0)
-    assert none.tokens == []
-    assert none.counts.shape == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +86,9 @@ def test_a_dead_feature_has_no_precision(acts):
 def test_bad_input(acts):
     codes = column(acts, {0: 1.0})
     with pytest.raises(TypeError, match="pass Activations"):
-        input_histogram(codes, np.asarray(acts), 0)
+        predicate_scores(codes, np.asarray(acts), 0, "a")
     with pytest.raises(ValueError, match="feature=2"):
-        input_histogram(codes, acts, 2)
+        predicate_scores(codes, acts, 2, "a")
     with pytest.raises(ValueError, match="n_bins=0"):
         predicate_scores(codes, acts, 0, "a", n_bins=0)
     with pytest.raises(ValueError, match="not a valid regular expression"):

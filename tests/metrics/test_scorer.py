@@ -13,15 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skdict import ActivationExtractor, SparseDictionaryAutoencoder, load_stories
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import TopKDictionary
-from skdict.metrics import (
-    DictionaryScorer,
-    fvu,
-    knee,
-    l0,
-    nearest_l0,
-    one_standard_error,
-    sparsest_within,
-)
+from skdict.metrics import DictionaryScorer, fvu, l0, selection_rule
 
 ALPHAS = [0.05, 0.2, 0.5]
 
@@ -65,7 +57,7 @@ def test_grid_search_over_alpha(rows, jobs):
         {"alpha": ALPHAS},
         cv=2,
         scoring=DictionaryScorer(),
-        refit=sparsest_within(max_fvu=0.25),
+        refit=selection_rule(max_fvu=0.25),
         error_score="raise",
         n_jobs=jobs,
     ).fit(rows)
@@ -85,7 +77,11 @@ def test_search_over_rows_by_document_and_over_texts():
     texts = stories.texts[:30]
     acts = extractor.fit_transform(texts)
     alphas = [0.05, 0.1, 0.2]
-    options = {"scoring": DictionaryScorer(), "refit": nearest_l0(6), "error_score": "raise"}
+    options = {
+        "scoring": DictionaryScorer(),
+        "refit": selection_rule(target_l0=6),
+        "error_score": "raise",
+    }
     by_row = GridSearchCV(sae(), {"alpha": alphas}, cv=GroupKFold(3), **options)
     by_row.fit(acts, groups=acts.documents)
     pipeline = Pipeline([("acts", extractor), ("sae", sae())])
@@ -124,12 +120,12 @@ RESULTS = {
 
 
 def test_rules_by_hand():
-    assert sparsest_within(max_fvu=0.1)(RESULTS) == 1
-    assert sparsest_within(max_fvu=0.5)(RESULTS) == 2
-    assert nearest_l0(22)(RESULTS) == 0
-    assert nearest_l0(18)(RESULTS) == 1
-    assert nearest_l0(0.001)(RESULTS) == 3
-    assert knee()(RESULTS) == 1
+    assert selection_rule(max_fvu=0.1)(RESULTS) == 1
+    assert selection_rule(max_fvu=0.5)(RESULTS) == 2
+    assert selection_rule(target_l0=22)(RESULTS) == 0
+    assert selection_rule(target_l0=18)(RESULTS) == 1
+    assert selection_rule(target_l0=0.001)(RESULTS) == 3
+    assert selection_rule("knee")(RESULTS) == 1
 
 
 # The best candidate is 0 with a mean of 0.10; each test gives the distances of its folds from it.
@@ -158,20 +154,20 @@ def folds_apart(*distances):
     ],
 )
 def test_one_standard_error_by_hand(noise, chosen):
-    assert one_standard_error()(folds_apart(-noise, 0, noise)) == chosen
+    assert selection_rule("one_standard_error")(folds_apart(-noise, 0, noise)) == chosen
 
 
 def test_one_standard_error_takes_the_sparsest_whatever_the_order():
     results = {name: values[::-1] for name, values in folds_apart(-0.1, 0, 0.1).items()}
-    assert one_standard_error()(results) == 1
+    assert selection_rule("one_standard_error")(results) == 1
     results["mean_test_l0"] = np.array([2.0, 9.0, 5.0, 7.0])
-    assert one_standard_error()(results) == 2
+    assert selection_rule("one_standard_error")(results) == 2
 
 
 def test_one_standard_error_needs_two_folds():
     one = {k: v for k, v in folds_apart(0, 0, 0).items() if not k.startswith(("split1", "split2"))}
     with pytest.raises(ValueError, match=r"at least two folds, .* that of 1; search with cv=2"):
-        one_standard_error()(one)
+        selection_rule("one_standard_error")(one)
 
 
 def test_one_standard_error_in_a_search(rows):
@@ -180,7 +176,7 @@ def test_one_standard_error_in_a_search(rows):
         {"alpha": [0.05, 0.0501, 0.5]},
         cv=2,
         scoring=DictionaryScorer(),
-        refit=one_standard_error(),
+        refit=selection_rule("one_standard_error"),
         error_score="raise",
     ).fit(rows[:1000])
     # Two alphas next to each other differ by less than folds do.
@@ -188,7 +184,13 @@ def test_one_standard_error_in_a_search(rows):
 
 
 @pytest.mark.parametrize(
-    "rule", [sparsest_within(max_fvu=0.4), nearest_l0(6), knee(), one_standard_error()]
+    "rule",
+    [
+        selection_rule(max_fvu=0.4),
+        selection_rule(target_l0=6),
+        selection_rule("knee"),
+        selection_rule("one_standard_error"),
+    ],
 )
 def test_rules_are_pickled_and_say_what_they_are(rule):
     results = RESULTS | {f"split{i}_test_fvu": RESULTS["mean_test_fvu"] for i in range(2)}
@@ -198,17 +200,23 @@ def test_rules_are_pickled_and_say_what_they_are(rule):
 
 def test_rules_say_what_is_wrong():
     with pytest.raises(ValueError, match=r"within max_fvu=0.01: the smallest FVU is 0.05"):
-        sparsest_within(max_fvu=0.01)(RESULTS)
+        selection_rule(max_fvu=0.01)(RESULTS)
     with pytest.raises(ValueError, match="scoring=DictionaryScorer"):
-        nearest_l0(3)({"mean_test_score": [1]})
+        selection_rule(target_l0=3)({"mean_test_score": [1]})
     with pytest.raises(ValueError, match="search more values of alpha or target_l0"):
-        knee()({"mean_test_fvu": [0.1, 0.2], "mean_test_l0": [5.0, 3.0]})
+        selection_rule("knee")({"mean_test_fvu": [0.1, 0.2], "mean_test_l0": [5.0, 3.0]})
     with pytest.raises(ValueError, match="a fit of the search failed"):
-        knee()({"mean_test_fvu": [0.1, np.nan], "mean_test_l0": [5.0, np.nan]})
+        selection_rule("knee")({"mean_test_fvu": [0.1, np.nan], "mean_test_l0": [5.0, np.nan]})
     with pytest.raises(ValueError, match="max_fvu=0"):
-        sparsest_within(max_fvu=0)
-    with pytest.raises(TypeError, match="target='10'"):
-        nearest_l0("10")
+        selection_rule(max_fvu=0)
+    with pytest.raises(TypeError, match="target_l0='10'"):
+        selection_rule(target_l0="10")
+    with pytest.raises(ValueError, match="criterion='elbow'.* pass one of 'knee'"):
+        selection_rule("elbow")
+    with pytest.raises(ValueError, match="got no parameter; pass exactly one of"):
+        selection_rule()
+    with pytest.raises(ValueError, match="got criterion and max_fvu; pass exactly one of"):
+        selection_rule("knee", max_fvu=0.2)
 
 
 def test_bad_input(rows):

@@ -1,15 +1,12 @@
 """Similarities of directions: known answers and invariances."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from skdict.metrics import _similarity as module
-from skdict.metrics import (
-    feature_recovery,
-    matched_cosine_similarity,
-    max_cosine_similarity,
-    mean_max_cosine_similarity,
-)
+from skdict.metrics import feature_recovery, max_cosine_similarity
 
 
 @pytest.fixture
@@ -24,14 +21,14 @@ def test_equal_to_the_plain_formula(directions, monkeypatch):
     expected = (unit[0] @ unit[1].T).max(axis=1)
     monkeypatch.setattr(module, "CHUNK_ROWS", 7)
     np.testing.assert_allclose(max_cosine_similarity(first, second), expected)
-    assert mean_max_cosine_similarity(first, second) == pytest.approx(expected.mean())
 
 
 def test_with_itself_it_is_one_whatever_lengths_and_order(directions):
     first, _ = directions
     shuffled = first[::-1] * np.arange(1, 31)[:, None]
-    assert mean_max_cosine_similarity(first, shuffled) == pytest.approx(1)
-    np.testing.assert_allclose(matched_cosine_similarity(first, shuffled), 1)
+    for one_to_one in (False, True):
+        found = max_cosine_similarity(first, shuffled, one_to_one=one_to_one)
+        np.testing.assert_allclose(found, 1)
     assert feature_recovery(first, shuffled) == 1
 
 
@@ -42,19 +39,32 @@ def test_signs_count(directions):
 
 def test_not_symmetric():
     some, all_ = np.eye(4)[:2], np.eye(4)
-    assert mean_max_cosine_similarity(some, all_) == 1
-    assert mean_max_cosine_similarity(all_, some) == 0.5
+    assert max_cosine_similarity(some, all_).tolist() == [1, 1]
+    assert max_cosine_similarity(all_, some).tolist() == [1, 1, 0, 0]
     assert feature_recovery(some, all_) == 0.5
 
 
 def test_matching_is_one_to_one_and_at_most_the_maximum(directions):
     first, second = directions
-    matched = matched_cosine_similarity(first, second)
+    matched = max_cosine_similarity(first, second, one_to_one=True)
     assert matched.shape == (20,)
-    assert matched.mean() <= mean_max_cosine_similarity(second, first)
-    twice = np.vstack([second[0], second[0]])
-    assert matched_cosine_similarity(twice, second).max() == pytest.approx(1)
-    assert matched_cosine_similarity(twice, second).min() < 1 - 1e-6
+    assert matched.mean() <= max_cosine_similarity(second, first).mean()
+    twice = max_cosine_similarity(np.vstack([second[0], second[0]]), second, one_to_one=True)
+    assert twice.max() == pytest.approx(1)
+    assert twice.min() < 1 - 1e-6
+
+
+def test_the_best_matching_is_that_of_all_permutations(directions):
+    first, second = directions[0][:4], directions[1][:5]
+    unit = [d / np.linalg.norm(d, axis=1, keepdims=True) for d in (first, second)]
+    cosines = unit[0] @ unit[1].T
+    best = max(
+        (cosines[range(4), list(order)] for order in itertools.permutations(range(5), 4)),
+        key=np.sum,
+    )
+    np.testing.assert_allclose(max_cosine_similarity(first, second, one_to_one=True), best)
+    # The order is that of the smaller dictionary.
+    np.testing.assert_allclose(max_cosine_similarity(second, first, one_to_one=True), best)
 
 
 def test_zero_rows_are_like_nothing():
@@ -66,6 +76,8 @@ def test_bad_input(directions):
     with pytest.raises(ValueError, match="the same width"):
         max_cosine_similarity(first, second[:, :5])
     with pytest.raises(ValueError, match="directions have shapes"):
-        mean_max_cosine_similarity(first[:0], second)
+        max_cosine_similarity(first[:0], second)
+    with pytest.raises(TypeError, match="one_to_one=1"):
+        max_cosine_similarity(first, second, one_to_one=1)
     with pytest.raises(ValueError, match="threshold=1.5"):
         feature_recovery(first, second, threshold=1.5)

@@ -4,7 +4,7 @@ import numpy as np
 
 from skdict._validation import check_choice
 from skdict.decomposition import check_is_dictionary
-from skdict.inspection._case_studies import input_histogram
+from skdict.inspection._case_studies import token_histogram
 from skdict.inspection._checks import check_activations
 from skdict.inspection.displays._axes import COLORS, GREY, as_label, axes_of
 
@@ -30,16 +30,24 @@ class InputHistogramDisplay:
     figure_ : matplotlib Figure
         Figure that contains the axes.
 
-    See Also
-    --------
-    input_histogram : Compute the counts.
+    References
+    ----------
+    Cunningham, Ewart, Riggs, Huben and Sharkey (2023), "Sparse Autoencoders Find Highly
+    Interpretable Features in Language Models", appendix D.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from skdict import Activations
     >>> from skdict.inspection import InputHistogramDisplay
-    >>> display = InputHistogramDisplay([0, 1, 2], [[3, 2], [5, 0]], ["'"], 7)
-    >>> display.counts.sum(axis=0).tolist()
-    [8, 2]
+    >>> acts = Activations(
+    ...     np.zeros((4, 2), "f"), documents=[0, 0, 0, 0], positions=[0, 1, 2, 3],
+    ...     token_ids=[0, 1, 0, 2], vocabulary=["a", "b", "c"],
+    ... )
+    >>> codes = [[1.0], [2.0], [3.0], [5.0]]
+    >>> display = InputHistogramDisplay.from_codes(codes, acts, 0, n_bins=2, n_tokens=1)
+    >>> display.edges.tolist(), display.tokens, display.counts.tolist()
+    ([1.0, 3.0, 5.0], ['a'], [[1, 1], [1, 1]])
     """
 
     def __init__(self, edges, counts, tokens, feature):
@@ -62,9 +70,11 @@ class InputHistogramDisplay:
             Rows to encode.
         feature : int
             Feature to plot.
-        n_bins, n_tokens : int, default=10 and 5
-            Number of bins, and maximum number of tokens counted individually; see
-            `input_histogram`.
+        n_bins : int, default=10
+            Number of bins of equal width between the smallest and the largest positive code.
+        n_tokens : int, default=5
+            Maximum number of tokens counted individually: those on which the feature fires most
+            often.
         ax : matplotlib Axes or None, default=None
             Axes to plot on; None creates a new figure.
         **plot_options : dict
@@ -101,9 +111,11 @@ class InputHistogramDisplay:
             Rows that were encoded.
         feature : int
             Column of the codes.
-        n_bins, n_tokens : int, default=10 and 5
-            Number of bins, and maximum number of tokens counted individually; see
-            `input_histogram`.
+        n_bins : int, default=10
+            Number of bins of equal width between the smallest and the largest positive code.
+        n_tokens : int, default=5
+            Maximum number of tokens counted individually: those on which the feature fires most
+            often.
 
         Returns
         -------
@@ -115,15 +127,11 @@ class InputHistogramDisplay:
         TypeError
             If `activations` is not an `Activations` object.
         ValueError
-            If the feature does not exist or never fires.
+            If `codes` and `activations` have different numbers of rows, or the feature does not
+            exist or never fires.
         """
-        found = input_histogram(codes, activations, feature, n_bins=n_bins, n_tokens=n_tokens)
-        if not len(found.edges):
-            raise ValueError(
-                f"feature {feature} never fires on these rows; choose a feature whose counts_ "
-                f"entry in FeatureStatistics is above 0"
-            )
-        return cls(found.edges, found.counts, found.tokens, feature)
+        found = token_histogram(codes, activations, feature, n_bins=n_bins, n_tokens=n_tokens)
+        return cls(*found, feature)
 
     def plot(self, ax=None, *, stat="count", **bar_options):
         """Plot the histogram.

@@ -9,6 +9,7 @@ from skdict.metrics import dictionary_similarity
 LABELS = {
     "mmcs": "MMCS (mean maximum cosine similarity)",
     "shared": "Fraction of features with a match",
+    "matched": "Mean cosine similarity of matched pairs",
 }
 
 
@@ -20,11 +21,11 @@ class DictionarySimilarityDisplay:
     names : list of str
         Names of the dictionaries.
     values : ndarray of shape (n_dictionaries, n_dictionaries)
-        How well the features of dictionary i (row) are matched in dictionary j (column); not
-        symmetric.
+        How well the features of dictionary i (row) are matched in dictionary j (column); symmetric
+        only for "matched".
     random : ndarray of shape (n_dictionaries, n_dictionaries) or None
         Chance level: the value for as many random directions in place of dictionary i.
-    measure : {"mmcs", "shared"}, default="mmcs"
+    measure : {"mmcs", "shared", "matched"}, default="mmcs"
         Measure that the values hold.
 
     Attributes
@@ -61,9 +62,11 @@ class DictionarySimilarityDisplay:
         ----------
         dictionaries : dict of str to estimator or array-like
             Fitted dictionaries of the same width, or their decoder directions.
-        measure : {"mmcs", "shared"}, default="mmcs"
-            "mmcs" is the mean over features of the maximum cosine similarity; "shared" is the
-            fraction of features whose maximum cosine similarity reaches `threshold`.
+        measure : {"mmcs", "shared", "matched"}, default="mmcs"
+            "mmcs" is the mean over features of the maximum cosine similarity. "shared" is the
+            fraction of features whose maximum cosine similarity reaches `threshold`. "matched" is
+            the mean cosine similarity of the best one-to-one matching, a symmetric measure for the
+            stability over seeds.
         threshold : float, default=0.9
             Minimum cosine similarity for two directions to count as a match.
         random_state : int, RandomState instance or None, default=0
@@ -99,7 +102,8 @@ class DictionarySimilarityDisplay:
                     threshold=threshold,
                     random_state=random_state,
                 )
-                values[i, j], values[j, i] = found[measure], found[f"{measure}_back"]
+                values[i, j] = found[measure]
+                values[j, i] = found.get(f"{measure}_back", found[measure])
                 if measure == "mmcs":
                     random[i, j], random[j, i] = found["mmcs_random"], found["mmcs_random_back"]
         return cls(names, values, random if measure == "mmcs" else None, measure=measure)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skdict.inspection import DictionarySimilarityDisplay
+from skdict.metrics import max_cosine_similarity
 from tests.inspection.displays.drawn import texts
 
 
@@ -21,6 +22,13 @@ def test_similarity():
     shared = DictionarySimilarityDisplay.from_estimators(sets, measure="shared")
     assert shared.values[1, 0] == pytest.approx(1 / 3)
     assert shared.plot(colorbar=False).figure_.axes == [shared.ax_]
+    matched = DictionarySimilarityDisplay.from_estimators(sets, measure="matched")
+    np.testing.assert_array_equal(matched.values, matched.values.T)
+    np.testing.assert_array_equal(np.diag(matched.values), 1)
+    assert matched.values[0, 1] == pytest.approx(1)
+    expected = max_cosine_similarity(large, sets["other"], one_to_one=True).mean()
+    assert matched.values[1, 2] == pytest.approx(expected)
+    assert matched.plot().random is None
     with pytest.raises(ValueError, match="at least two"):
         DictionarySimilarityDisplay.from_estimators({"small": small})
     with pytest.raises(TypeError, match="pass a dict"):

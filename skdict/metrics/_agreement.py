@@ -5,11 +5,7 @@ import scipy.sparse
 
 from skdict._validation import as_host_array, check_number, check_random_state
 from skdict.decomposition import dictionary_atoms
-from skdict.metrics._similarity import (
-    matched_cosine_similarity,
-    max_cosine_similarity,
-    unit_rows,
-)
+from skdict.metrics._similarity import max_cosine_similarity, unit_rows
 
 
 def capacity(components):
@@ -126,6 +122,10 @@ def dictionary_similarity(dictionary, reference, *, threshold=0.9, random_state=
     ValueError
         If the widths differ or `threshold` is outside [-1, 1].
 
+    See Also
+    --------
+    skdict.inspection.DictionarySimilarityDisplay : Compare all pairs of several dictionaries.
+
     Examples
     --------
     >>> import numpy as np
@@ -143,51 +143,12 @@ def dictionary_similarity(dictionary, reference, *, threshold=0.9, random_state=
     return {
         "mmcs": float(there.mean()),
         "mmcs_back": float(back.mean()),
-        "matched": float(matched_cosine_similarity(first, second).mean()),
+        "matched": float(max_cosine_similarity(first, second, one_to_one=True).mean()),
         "shared": float((there >= threshold).mean()),
         "shared_back": float((back >= threshold).mean()),
         "mmcs_random": float(max_cosine_similarity(noise, second).mean()),
         "mmcs_random_back": float(max_cosine_similarity(second, noise).mean()),
     }
-
-
-def stability(dictionaries):
-    """Return the similarity of each pair of dictionaries, such as fits with several seeds.
-
-    Directions are matched one to one.
-
-    Parameters
-    ----------
-    dictionaries : list of estimator or array-like
-        At least two fitted dictionaries or sets of directions, all of the same width.
-
-    Returns
-    -------
-    ndarray of shape (n_dictionaries, n_dictionaries), dtype float64
-        Mean matched cosine of each pair, with ones on the diagonal.
-
-    Raises
-    ------
-    TypeError
-        If an estimator is not a dictionary.
-    ValueError
-        If there are fewer than two dictionaries, or the widths differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdict.metrics import stability
-    >>> stability([np.eye(3), np.eye(3)[::-1]]).tolist()
-    [[1.0, 1.0], [1.0, 1.0]]
-    """
-    sets = [_directions(dictionary) for dictionary in dictionaries]
-    if len(sets) < 2:
-        raise ValueError(f"dictionaries has length {len(sets)}; pass at least two to compare")
-    result = np.eye(len(sets))
-    for i, first in enumerate(sets):
-        for j in range(i):
-            result[i, j] = result[j, i] = matched_cosine_similarity(first, sets[j]).mean()
-    return result
 
 
 def _directions(dictionary):
