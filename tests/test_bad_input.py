@@ -165,7 +165,7 @@ CASES = {
     "judge's attempts": (lambda: DetectionScorer(LLMJudge(unasked, n_attempts=0)).measure(RANDOM, ACTS), ValueError, "n_attempts=0", "an integer >= 1"),
     "retries": (lambda: ManagedClient(unasked, max_retries=-1), ValueError, "max_retries=-1", "an integer >= 0"),
     "an address without a scheme": (lambda: OpenAIClient("m", base_url="localhost:8000"), ValueError, "base_url='localhost:8000'", "http://"),
-    "a model without a name": (lambda: OpenAIClient(" "), TypeError, "model=' '", "the endpoint's name"),
+    "a model without a name": (lambda: OpenAIClient(" "), ValueError, "model=' '", "the endpoint's name"),
     "options a list": (lambda: OpenAIClient("m", options=["seed"]), TypeError, "options=['seed']", "pass a dict"),
     "a rater without a name": (sheet(rater=" "), ValueError, "rater=' '", "the name of one person"),
     "a key onto a folder": (sheet(key="."), ValueError, "key='.' is a folder", "pass a file"),

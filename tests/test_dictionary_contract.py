@@ -22,6 +22,7 @@ from skdict._core import AffineDictionary, HostDictionary
 from skdict.decomposition import (
     check_is_dictionary,
     dictionary_atoms,
+    dictionary_offset,
     to_torch,
 )
 from tests.dictionaries import ALL, ON_THE_HOST, OURS, THEIRS, WIDTH, dense
@@ -49,14 +50,14 @@ def test_it_is_a_dictionary_with_matching_shapes(name, fitted, rows):
     assert codes.shape == (len(rows), len(last.components_))
     assert dictionary.inverse_transform(codes).shape == rows.shape
     assert dictionary_atoms(dictionary).shape == (codes.shape[1], WIDTH)
+    assert dictionary_offset(dictionary).shape == (WIDTH,)
 
 
 @every
 def test_decoding_is_codes_times_atoms_plus_offset(name, fitted, rows):
     dictionary = fitted[name]
     codes = dictionary.transform(rows)
-    offset = dictionary.inverse_transform(np.zeros((1, codes.shape[1])))
-    expected = dense(codes) @ dictionary_atoms(dictionary) + offset
+    expected = dense(codes) @ dictionary_atoms(dictionary) + dictionary_offset(dictionary)
     np.testing.assert_allclose(dictionary.inverse_transform(codes), expected, atol=1e-4)
 
 
@@ -162,9 +163,8 @@ def test_float64_is_honest(name, rows):
     assert single.transform(rows).dtype == single.components_.dtype == np.float32
     once, again = (double.inverse_transform(double.transform(x)) for x in (X, X.copy()))
     np.testing.assert_array_equal(once, again)
-    codes = double.transform(X)
-    offset = double.inverse_transform(np.zeros((1, codes.shape[1])))
-    expected = dense(codes) @ dictionary_atoms(double) + offset
+    atoms, offset = dictionary_atoms(double), dictionary_offset(double)
+    expected = dense(double.transform(X)) @ atoms + offset
     np.testing.assert_allclose(once, expected, atol=1e-12)
 
 
@@ -211,7 +211,7 @@ def test_host_dictionaries_take_half_precision(fitted, rows):
 
 def test_what_is_no_dictionary_is_refused(rows):
     kmeans = KMeans(2, n_init=1).fit(rows)
-    for function in (check_is_dictionary, dictionary_atoms, to_torch):
+    for function in (check_is_dictionary, dictionary_atoms, dictionary_offset, to_torch):
         with pytest.raises(TypeError, match="KMeans has no components_, inverse_transform"):
             function(kmeans)
     nonlinear = make_pipeline(PowerTransformer(), PCA(3)).fit(rows)

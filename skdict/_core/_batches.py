@@ -22,12 +22,17 @@ def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4):
 
 
 def sample_rows(rows, n_rows, seed=0):
-    """Sample about `n_rows` rows as an array, in randomly drawn chunks of consecutive rows."""
-    if rows.shape[0] <= n_rows:
-        return np.asarray(rows[:])
+    """Sample `n_rows` rows as an array, or all if there are fewer.
+
+    The sample consists of randomly drawn chunks of consecutive rows, the last one cut to size.
+    """
     starts = np.arange(0, rows.shape[0] - CHUNK_ROWS + 1, CHUNK_ROWS)
+    # Then only a part of the last, incomplete chunk would be left out.
+    if len(starts) * CHUNK_ROWS < n_rows:
+        return np.asarray(rows[:n_rows])
     chosen = np.random.default_rng(seed).permutation(starts)[: -(-n_rows // CHUNK_ROWS)]
-    return np.concatenate([np.asarray(rows[i : i + CHUNK_ROWS]) for i in np.sort(chosen).tolist()])
+    chunks = [np.asarray(rows[i : i + CHUNK_ROWS]) for i in np.sort(chosen).tolist()]
+    return np.concatenate(chunks)[:n_rows]
 
 
 def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None):

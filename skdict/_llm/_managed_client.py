@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import threading
 import time
 import warnings
@@ -93,6 +94,10 @@ class ManagedClient:
 
     def _folder(self):
         """Return a cache on disk for a client that has an identity."""
+        if not isinstance(self.cache_dir, (str, os.PathLike)):
+            raise TypeError(
+                f"cache_dir={self.cache_dir!r} is not accepted: pass a str or pathlib.Path, or None"
+            )
         identity = getattr(self.client, "identity", None)
         if identity is None:
             raise ValueError(

@@ -70,13 +70,9 @@ class OpenAIClient:
         timeout=60.0,
         options=None,
     ):
-        if not isinstance(api_key_env, str) or not re.fullmatch(r"[A-Za-z_]\w*", api_key_env):
-            # The value may be the key itself, so the message does not repeat it.
-            raise ValueError(
-                "api_key_env is not the name of an environment variable; store the key in one, "
-                "such as OPENAI_API_KEY, and pass its name"
-            )
-        _check_address(model, base_url, options)
+        _check_key_name(api_key_env)
+        _check_address(model, base_url)
+        _check_options(options)
         check_choice("endpoint", endpoint, ("chat", "completions"))
         check_number("timeout", timeout, above=0)
         self.model, self.base_url, self.api_key_env = model, base_url, api_key_env
@@ -252,16 +248,43 @@ def seconds_to_wait(header):
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _check_address(model, base_url, options):
+def _check_key_name(name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name):
+        # The value may be the key itself, so the message does not repeat it.
+        raise _type_or_value(name)(
+            "api_key_env is not the name of an environment variable; store the key in one, such "
+            "as OPENAI_API_KEY, and pass its name"
+        )
+
+
+def _check_address(model, base_url):
     if not isinstance(model, str) or not model.strip():
-        raise TypeError(f"model={model!r} is not accepted: pass the endpoint's name of the model")
-    if base_url is not None:
-        parts = urlsplit(base_url) if isinstance(base_url, str) else None
-        if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(
-                f"base_url={base_url!r} is not accepted: pass an address that begins with http:// "
-                f"or https://, such as 'http://localhost:8000/v1', or None"
-            )
+        raise _type_or_value(model)(
+            f"model={model!r} is not accepted: pass the endpoint's name of the model"
+        )
+    if base_url is not None and not _is_address(base_url):
+        raise _type_or_value(base_url)(
+            f"base_url={base_url!r} is not accepted: pass an address that begins with http:// or "
+            f"https://, such as 'http://localhost:8000/v1', or None"
+        )
+
+
+def _is_address(text):
+    if not isinstance(text, str):
+        return False
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _type_or_value(value):
+    """Return the class of the error for a value that should be a certain string."""
+    return ValueError if isinstance(value, str) else TypeError
+
+
+def _check_options(options):
     if options is not None and not (
         isinstance(options, dict) and all(isinstance(name, str) for name in options)
     ):

@@ -1,5 +1,6 @@
 """Client for local transformers models, with exact log-probabilities."""
 
+import hashlib
 import math
 import threading
 from itertools import pairwise
@@ -8,7 +9,9 @@ import torch
 
 from skdict._core import resolve_device
 from skdict._llm._errors import ClientError
+from skdict._llm._reply_cache import request_key
 from skdict._llm._requests import Completion
+from skdict._validation import check_number
 from skdict.models import describe_model, evaluation_mode, fingerprint, load_model
 
 
@@ -30,6 +33,15 @@ class TransformersClient:
     trust_remote_code : bool, default=False
         If True, run the Python code that comes with a model given by name or folder. Read that
         code first.
+    seed : int, default=0
+        Seed for replies at a positive temperature. Random numbers depend on the seed and on the
+        whole request, so equal requests get equal replies, and different requests independent
+        ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `seed` is not a non-negative integer.
 
     Examples
     --------
@@ -40,9 +52,10 @@ class TransformersClient:
     ' time'
     """
 
-    def __init__(self, model, *, device="auto", revision=None, trust_remote_code=False):
+    def __init__(self, model, *, device="auto", revision=None, trust_remote_code=False, seed=0):
+        check_number("seed", seed, low=0, integer=True)
         self.model, self.device, self.revision = model, device, revision
-        self.trust_remote_code = trust_remote_code
+        self.trust_remote_code, self.seed = trust_remote_code, int(seed)
         self._identity = None
         self._lock = threading.Lock()
 
@@ -61,10 +74,10 @@ class TransformersClient:
 
     @property
     def identity(self):
-        """Hash of weights and vocabulary that identifies the model in a cache."""
+        """Hash of weights and vocabulary, and the seed, which identify replies in a cache."""
         if self._identity is None:
             self._identity = fingerprint(*self._load())
-        return self._identity
+        return [self._identity, self.seed]
 
     def complete(self, request):
         """Generate a reply, or return the log-probabilities of choices.
@@ -91,7 +104,7 @@ class TransformersClient:
             with torch.inference_mode(), evaluation_mode(model):
                 if request.choices:
                     return _Choices(model, tokenizer).read(request)
-                return _write(model, tokenizer, request)
+                return _write(model, tokenizer, request, self.seed)
 
     def _load(self):
         device = resolve_device(self.device)
@@ -103,12 +116,12 @@ class TransformersClient:
         )
 
 
-def _write(model, tokenizer, request):
+def _write(model, tokenizer, request, seed):
     ids, chats = _prompt(tokenizer, request)
     _check_length(model, len(ids) + request.max_tokens)
     written, found, cache = [], [], None
     new = torch.tensor([ids], device=model.device)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(_request_seed(request, seed))
     for _ in range(request.max_tokens):
         output = model(input_ids=new, past_key_values=cache, use_cache=True)
         cache = output.past_key_values
@@ -126,6 +139,12 @@ def _write(model, tokenizer, request):
     text = text if chats else request.prefix + text
     logprobs = tuple(found) if request.top_logprobs else None
     return Completion(text, logprobs, len(ids), len(written))
+
+
+def _request_seed(request, seed):
+    """Return a seed that depends on every field of a request."""
+    digest = hashlib.sha256(f"{seed} {request_key(request)}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _prompt(tokenizer, request):

@@ -68,8 +68,9 @@ def check_features(features, n_features, *, name="features"):
     ----------
     features : array-like of int
         Indices to check.
-    n_features : int
-        Number of features.
+    n_features : int or None
+        Number of features; None if it is not known yet, so that only the type, the sign and
+        repetitions are checked.
     name : str, default="features"
         Name of the parameter, for the message.
 
@@ -86,7 +87,8 @@ def check_features(features, n_features, *, name="features"):
         If a feature does not exist, or is listed more than once, so that its codes would count
         twice.
     """
-    accepted = f"pass a list of distinct integers from 0 to {n_features - 1}"
+    last = "" if n_features is None else f" to {n_features - 1}"
+    accepted = f"pass a list of distinct integers from 0{last}"
     given = features.tolist() if hasattr(features, "tolist") else features
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise TypeError(f"{told(name, features)}: {accepted}")
@@ -94,8 +96,9 @@ def check_features(features, n_features, *, name="features"):
     for feature in given:
         if isinstance(feature, (bool, np.bool_)) or not isinstance(feature, numbers.Integral):
             raise TypeError(f"{told(f'a value in {name}', feature)}: {accepted}")
-        if not 0 <= feature < n_features:
-            raise ValueError(f"{name} contains {feature}, which does not exist: {accepted}")
+        if feature < 0 or (n_features is not None and feature >= n_features):
+            among = "" if n_features is None else f" among {n_features} features"
+            raise ValueError(f"{name} contains {feature}, which does not exist{among}: {accepted}")
     repeated = [feature for feature, count in Counter(given).items() if count > 1]
     if repeated:
         named = ", ".join(map(str, repeated[:5]))

@@ -11,7 +11,11 @@ from skdict.decomposition._autoencoder_params import (
 from skdict.decomposition._base import width_restored_on_error
 from skdict.decomposition._baselines import IdentityDictionary, RandomDictionary
 from skdict.decomposition._blocks import encode_blocks, finite_blocks, moments_of
-from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
+from skdict.decomposition._contract import (
+    check_is_dictionary,
+    dictionary_atoms,
+    dictionary_offset,
+)
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._defaults import DEFAULTS
 from skdict.decomposition._measure import measure_at_cuts, measure_dictionary
@@ -34,6 +38,7 @@ __all__ = [
     "SparseDictionaryAutoencoderCV",
     "TopKDictionary",
     "dictionary_atoms",
+    "dictionary_offset",
     "sparse_dictionary_path",
     "to_torch",
 ]

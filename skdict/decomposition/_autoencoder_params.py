@@ -19,6 +19,7 @@ from skdict.decomposition._activation import check_activation
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import check_matryoshka, levels_of
 
+# None is the dtype of training.
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 GIB = 2**30
 # Adam moves each weight by about the learning rate, and directions have unit length.

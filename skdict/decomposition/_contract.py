@@ -52,9 +52,7 @@ def dictionary_atoms(dictionary):
     """Return the decoder directions of any fitted dictionary.
 
     Row i is the change of the reconstruction per unit of code i: ``inverse_transform(e_i) -
-    inverse_transform(0)``, so a reconstruction is the codes times these directions, plus the
-    constant ``inverse_transform(0)``. For FastICA, these are the columns of `mixing_`, not
-    `components_`.
+    inverse_transform(0)``. For FastICA, these are the columns of `mixing_`, not `components_`.
 
     Parameters
     ----------
@@ -126,6 +124,15 @@ def dictionary_offset(dictionary):
     ------
     TypeError
         If the estimator lacks `components_`, `transform` or `inverse_transform`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> from skdict.decomposition import dictionary_offset
+    >>> pca = PCA(2).fit(np.random.default_rng(0).standard_normal((50, 4)))
+    >>> bool(np.allclose(dictionary_offset(pca), pca.mean_))
+    True
     """
     components = check_is_dictionary(dictionary).components_
     return _decode(dictionary, np.zeros((1, len(components))))[0].astype(components.dtype)

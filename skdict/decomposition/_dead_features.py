@@ -42,6 +42,20 @@ def silent_steps(schedule):
     return min(schedule.steps, -(-MOST_SILENT_ROWS // schedule.batch_size))
 
 
+def _penalty_too_large(sae):
+    """Return the cause and the remedy of a penalty that leaves less than one code per row."""
+    given = f"alpha={sae.alpha_:.4g}" if sae.target_l0 is None else f"target_l0={sae.target_l0}"
+    return f"too large a penalty ({given})", _denser(sae)[0]
+
+
+def _denser(sae):
+    """Return a list with the advice that makes codes denser, if a parameter does."""
+    # With a target, alpha is adjusted or unused.
+    if sae.target_l0 is not None or sae.activation in ("topk", "batch_topk"):
+        return ["raise target_l0"]
+    return ["lower alpha"] if is_penalised(sae) else []
+
+
 def warn_of_dead_features(sae):
     """Warn if more than a third of the features fired on no row of the last epoch."""
     dead, total = int(are_dead(sae.firing_counts_).sum()), len(sae.firing_counts_)
@@ -53,10 +67,10 @@ def warn_of_dead_features(sae):
     elif setting(sae, "bias_init") == "zeros":
         cause, remedy = "biases that start at zero", "pass bias_init='calibrated'"
     elif is_penalised(sae) and sae.history_[-1]["l0"] < 1:
-        cause, remedy = f"too large a penalty (alpha={sae.alpha_:.4g})", "lower alpha"
+        cause, remedy = _penalty_too_large(sae)
     else:
         cause = "more features than these rows support"
-        remedy = "lower n_components or alpha" if is_penalised(sae) else "lower n_components"
+        remedy = " or ".join(["lower n_components", *_denser(sae)])
     warn_user(
         f"{dead} of {total} features fired on no row of the last epoch; the likely cause is "
         f"{cause}: {remedy}",

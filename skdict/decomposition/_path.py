@@ -178,7 +178,8 @@ def sparse_dictionary_path(
     learning_rate : float or "auto", default="auto"
         Step size of Adam. "auto" means 4.5e-3 with "batch_topk" and 3e-3 otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of matrix products in training.
+        Precision of matrix products in training. "auto" and "float32" both keep the dtype of
+        training.
     sparse_output : bool, default=True
         If True, `transform` of the dictionaries returns a CSR array, else a dense one.
     device : str, default="auto"

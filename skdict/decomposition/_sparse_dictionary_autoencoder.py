@@ -125,8 +125,8 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         Step size of Adam, which decays linearly to zero over the last fifth of the steps. "auto"
         means 4.5e-3 with "batch_topk" and 3e-3 otherwise.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of matrix products in training. "bfloat16" rounds factors and products; parameters
-        and sums stay in the dtype of the rows. "auto" rounds nothing, and neither does `transform`.
+        Precision of matrix products in training. "auto" and "float32" both keep the dtype of
+        training. "bfloat16" rounds factors and products, but not parameters, sums and `transform`.
     warm_start : bool, default=False
         If True, `fit` starts from the fitted dictionary, if there is one.
     sparse_output : bool, default=True

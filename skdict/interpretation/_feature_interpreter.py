@@ -67,6 +67,9 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         ignored. No explanation covers codes of both signs.
     n_features : int or None, default=None
         Number of features to explain. None means all.
+    features : array-like of int or None, default=None
+        Features to explain, numbered as in `features_`. Results follow their order. Overrides
+        `n_features` and `order`. None means that `n_features` are chosen by `order`.
     order : {"random", "index"}, default="random"
         If "random", sample `n_features` among the features that fire. If "index", take the first
         ones.
@@ -89,8 +92,9 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     dictionary_ : estimator
         The fitted dictionary.
     features_ : ndarray of int, shape (n_explained,)
-        Explained features: columns of the codes. Values from the number of components on stand
-        for the negative codes of column ``feature - n_components``.
+        Explained features: columns of the codes, ascending or in the order of `features`. Values
+        from the number of components on stand for the negative codes of column
+        ``feature - n_components``.
     explanations_ : list of Explanation or None
         Explanation of each feature in `features_`; None if there is none.
     scores_ : ndarray of shape (n_explained,)
@@ -146,6 +150,7 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         sampling="full",
         sign="split",
         n_features=None,
+        features=None,
         order="random",
         min_firings=10,
         window=64,
@@ -159,6 +164,7 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         self.sampling = sampling
         self.sign = sign
         self.n_features = n_features
+        self.features = features
         self.order = order
         self.min_firings = min_firings
         self.window = window
@@ -186,9 +192,10 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         TypeError
             If X is not `Activations`, or a parameter has the wrong type.
         ValueError
-            If a parameter is out of range, or X has fewer than three documents.
+            If a parameter is out of range, a feature does not exist or is repeated, or X has fewer
+            than three documents.
         """
-        study = make_study(self)
+        study = make_study(self, self.features)
         check_prefit(self.prefit)
         with width_restored_on_error(self):
             X = check_rows(self, check_activations(X, "X"), reset=True)
@@ -284,15 +291,15 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         return tags
 
 
-def make_study(params):
+def make_study(params, features=None):
     """Check the parameters of an interpreter or scorer and return its study."""
     check_choice("sampling", params.sampling, SAMPLINGS)
     check_choice("nan_policy", params.nan_policy, ("zero", "omit"))
-    check_features(params)
+    check_features(params, features)
     explainers = explainers_of(params.explainer)
     _check_together(params, explainers)
     seed = draw_seed(params.random_state)
-    draw = FeatureDraw(params.n_features, params.order, seed)
+    draw = FeatureDraw(params.n_features, params.order, seed, features)
     test = RuleTest(params.sampling, params.window, seed)
     if params.simulator is not None:
         test = SimulatorTest(params.simulator, params.sampling, params.window, seed)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skdict._validation import check_choice, check_number, check_random_state
+from skdict._validation import check_features as check_listed
 from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation._attempts import Attempts, Failure
 from skdict.interpretation._scores import decide_status, n_dead_components
@@ -171,12 +172,15 @@ def explainers_of(explainer):
     return explainers
 
 
-def check_features(params):
-    """Check the parameters for sampling features and windows."""
+def check_features(params, features=None):
+    """Check the parameters for sampling features and windows, and the list of features if given."""
     check_choice("sign", params.sign, ("split", "positive"))
     check_choice("order", params.order, ("random", "index"))
     if params.n_features is not None:
-        check_number("n_features", params.n_features, low=1, integer=True)
+        hint = "to name the features, pass features=[...]" if hasattr(params, "features") else ""
+        check_number("n_features", params.n_features, low=1, integer=True, hint=hint)
+    if features is not None and not check_listed(features, None):
+        raise ValueError("features is empty; pass at least one feature, or None")
     for name in ("min_firings", "window"):
         check_number(name, getattr(params, name), low=1, integer=True)
 

@@ -249,6 +249,11 @@ def bind_edit(edit, dictionary, error):
         _refuse_target(edit, error)
     if hasattr(edit, "_bind") and not isinstance(edit, type):
         return edit._bind(dictionary, error)
+    if isinstance(edit, (list, tuple)):
+        raise TypeError(
+            f"edit={edit!r} is a {type(edit).__name__}, but a block applies one edit; nest one "
+            f"`with intervene(...)` block for each edit"
+        )
     if not callable(edit) or isinstance(edit, type):
         raise TypeError(
             f"edit={edit!r} is not accepted: pass Ablate, Steer, Patch, Project, Reconstruct, a "

@@ -89,7 +89,9 @@ def load_dictionary(folder):
     -------
     estimator
         Fitted dictionary, with the saved metadata in ``metadata_``. A ``jumprelu`` becomes
-        `activation` "batch_topk" if all thresholds are equal, else "jumprelu".
+        `activation` "batch_topk" if all thresholds are equal, else "jumprelu". The hook point of a
+        SAELens directory is stored under the name it has here, "resid_post.9" for
+        "blocks.9.hook_resid_post".
 
     Raises
     ------

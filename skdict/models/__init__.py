@@ -31,6 +31,7 @@ from skdict.models._state_hash import NotHashedError
 from skdict.models._token_checks import check_reads_tokens, check_token_ids, check_tokenizer
 from skdict.models._tokens import TokenizedText, encode_texts, readable_pieces, special_ids
 from skdict.models._tracking import PassTracker
+from skdict.models._transformer_lens import from_transformer_lens, to_transformer_lens
 from skdict.models._verification import verify_found, verify_hook_points
 
 __all__ = [

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skdict.models._encoders import encoder_of
+from skdict.models._transformer_lens import explain_transformer_lens
 
 # One configuration may give the decoder and the encoder different numbers of blocks.
 N_LAYERS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
@@ -161,8 +162,8 @@ def _by_path(model, path):
     names = [name for name in modules if name]
     shown = ", ".join(names[:40]) + (f", ... ({len(names)} in all)" if len(names) > 40 else "")
     raise ValueError(
-        f"hook_point={path!r} not found; pass {', '.join(KINDS)} with '.<block>', or the path of "
-        f"a module; this model has {shown}"
+        f"hook_point={path!r} not found; {explain_transformer_lens(path)}pass {', '.join(KINDS)} "
+        f"with '.<block>', or the path of a module; this model has {shown}"
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skdict import Activations
-from skdict._core import _batches, iter_blocks, shuffled_batches
+from skdict._core import _batches, iter_blocks, sample_rows, shuffled_batches
 
 
 def rows_of(n, d=3):
@@ -26,6 +26,23 @@ def test_every_row_once(n, block_bytes, monkeypatch):
     gathered = torch.cat(batches).numpy()
     np.testing.assert_array_equal(gathered[np.argsort(gathered[:, 0])], rows_of(n))
     assert max(map(len, batches)) <= 100
+
+
+@pytest.mark.parametrize("n_rows", [1, 255, 256, 300, 700, 768, 999, 1000, 1024])
+@pytest.mark.parametrize("n", [1, 300, 768, 1000, 5000])
+def test_samples_have_as_many_rows_as_asked_for(n, n_rows):
+    rows = rows_of(n)
+    sample = sample_rows(rows, n_rows)
+    assert sample.shape == (min(n, n_rows), 3)
+    # Rows of the data, each once, in their order.
+    drawn = sample[:, 0].astype(int) // 3
+    assert (np.diff(drawn) > 0).all()
+    np.testing.assert_array_equal(sample, rows[drawn])
+    np.testing.assert_array_equal(sample_rows(rows, n_rows), sample)
+
+
+def test_samples_follow_the_seed():
+    assert (sample_rows(rows_of(5000), 512, seed=1) != sample_rows(rows_of(5000), 512)).any()
 
 
 def test_no_batch_of_leftovers():

@@ -107,5 +107,6 @@ def test_placeholders_are_words():
 
 @pytest.mark.parametrize("address", ["localhost:8000/v1", "ftp://host", "http://", 3, ""])
 def test_addresses_are_checked_at_the_door(address):
-    with pytest.raises(ValueError, match=r"base_url=.* is not accepted: pass an address .* http"):
+    error = ValueError if isinstance(address, str) else TypeError
+    with pytest.raises(error, match=r"base_url=.* is not accepted: pass an address .* http"):
         OpenAIClient("m", base_url=address)

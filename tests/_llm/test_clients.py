@@ -159,9 +159,34 @@ def test_the_key_shows_nowhere(openai, planted, caplog, capsys, tmp_path):
 
 
 def test_a_key_for_a_name_is_refused_unseen():
-    with pytest.raises(ValueError, match="not the name of an environment variable") as caught:
-        OpenAIClient("m", api_key_env=KEY)
-    assert KEY not in str(caught.value)
+    for value, error in ((KEY, ValueError), ([KEY], TypeError)):
+        with pytest.raises(error, match="not the name of an environment variable") as caught:
+            OpenAIClient("m", api_key_env=value)
+        assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"model": ""}, ValueError, "model='' is not accepted"),
+        ({"model": " "}, ValueError, "model=' ' is not accepted"),
+        ({"model": None}, TypeError, "model=None is not accepted"),
+        ({"base_url": "localhost:8000"}, ValueError, "begins with http://"),
+        ({"base_url": "http://["}, ValueError, "begins with http://"),
+        ({"base_url": 8000}, TypeError, "begins with http://"),
+        ({"options": [("seed", 0)]}, TypeError, "pass a dict"),
+        ({"timeout": 0}, ValueError, "timeout=0"),
+        ({"endpoint": "text"}, ValueError, "endpoint='text'"),
+    ],
+)
+def test_bad_parameters(options, error, message):
+    with pytest.raises(error, match=message):
+        OpenAIClient(**{"model": "m"} | options)
+
+
+def test_a_cache_folder_is_a_path():
+    with pytest.raises(TypeError, match=r"cache_dir=3 .*pass a str or pathlib\.Path, or None"):
+        ManagedClient(OpenAIClient("m"), cache_dir=3)
 
 
 def test_without_a_key(openai, monkeypatch):
@@ -252,6 +277,28 @@ def test_local_log_probabilities_are_exact(local):
 def test_local_models_are_told_apart(local):
     other = GPTNeoXForCausalLM(local[0].config)
     assert TransformersClient((other, local[1])).identity != TransformersClient(local).identity
+
+
+def test_random_replies_depend_on_the_whole_request_and_the_seed(local):
+    def reply(text, seed=0, **options):
+        options = {"max_tokens": 20, "temperature": 1.0} | options
+        request = Request((("user", text),), **options)
+        return TransformersClient(local, seed=seed).complete(request).text
+
+    assert reply("a") == reply("a")
+    # A random model of 300 bytes hardly looks at its prompt: with equal random numbers, replies
+    # to all these requests would be nearly equal.
+    others = [reply("b"), reply("a", seed=1), reply("a", json=True), reply("a", max_tokens=19)]
+    alike = [sum(x == y for x, y in zip(reply("a"), other, strict=False)) for other in others]
+    assert max(alike) < 8
+    cold = {"temperature": 0.0}
+    assert reply("a", **cold) == reply("a", seed=1, **cold)
+
+
+def test_seeds_are_told_apart_in_a_cache(local):
+    assert TransformersClient(local, seed=1).identity != TransformersClient(local).identity
+    with pytest.raises(ValueError, match="seed=-1 is not accepted"):
+        TransformersClient(local, seed=-1)
 
 
 def test_local_model_says_what_it_reads(local):

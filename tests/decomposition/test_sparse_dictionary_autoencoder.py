@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skdict import Activations, RandomDictionary, SparseDictionaryAutoencoder
 from skdict.datasets import make_sparse_features
 from skdict.decomposition import _training, dictionary_atoms
+from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.exceptions import DeadFeaturesWarning
 from skdict.metrics import feature_recovery
 
@@ -383,6 +384,31 @@ def test_dead_features_are_named_with_cause_and_cure(rows):
         SparseDictionaryAutoencoder(200, max_iter=5, random_state=0).fit(plane)
 
 
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({}, "lower n_components or lower alpha"),
+        ({"target_l0": 1.0}, "lower n_components or raise target_l0"),
+        ({"activation": "jumprelu", "target_l0": 1.0}, "lower n_components or raise target_l0"),
+        ({"activation": "topk"}, "lower n_components or raise target_l0"),
+        ({"activation": "batch_topk", "target_l0": 2}, "lower n_components or raise target_l0"),
+    ],
+)
+def test_advice_names_the_parameter_that_makes_codes_denser(options, remedy):
+    sae = small(**options)
+    sae.firing_counts_, sae.history_, sae.alpha_ = np.zeros(16), [{"l0": 2.0}], 0.1
+    with pytest.warns(DeadFeaturesWarning, match=f"more features than .*: {remedy}$"):
+        warn_of_dead_features(sae)
+
+
+@pytest.mark.parametrize("activation", ["relu", "jumprelu"])
+def test_a_target_is_raised_where_it_sets_the_penalty(activation):
+    sae = small(activation=activation, target_l0=0.5)
+    sae.firing_counts_, sae.history_, sae.alpha_ = np.zeros(16), [{"l0": 0.5}], 0.1
+    with pytest.warns(DeadFeaturesWarning, match=r"penalty \(target_l0=0.5\): raise target_l0$"):
+        warn_of_dead_features(sae)
+
+
 def test_zero_biases_fire_on_half_of_the_rows_at_first(rows):
     half = small(bias_init="zeros", max_iter=1, learning_rate=1e-9).fit(rows)
     share = small(max_iter=1, learning_rate=1e-9).fit(rows)
@@ -394,6 +420,14 @@ def test_bfloat16_products_cost_little(planted, fitted):
     sae = SparseDictionaryAutoencoder(precision="bfloat16", random_state=0).fit(planted.X)
     assert sae.history_[-1]["loss"] == pytest.approx(fitted.history_[-1]["loss"], rel=0.02)
     assert sae.components_.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_float32_products_are_those_of_auto(rows, dtype):
+    by_precision = [small(precision=p).fit(rows.astype(dtype)) for p in ("auto", "float32")]
+    auto, named = (sae.components_ for sae in by_precision)
+    assert auto.dtype == dtype
+    np.testing.assert_array_equal(auto, named)
 
 
 def test_verbose_shows_progress(rows, capsys):

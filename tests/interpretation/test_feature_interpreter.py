@@ -218,6 +218,52 @@ def test_block_size_does_not_matter(planted, fitted, monkeypatch):
     assert small.scores_ == pytest.approx(fitted.scores_, nan_ok=True)
 
 
+def test_given_features_are_explained_in_their_order(planted, fitted):
+    acts, dictionary = planted
+    given = FeatureInterpreter(dictionary, features=[2, 3, 0], n_features=1, **POSITIVE).fit(acts)
+    assert given.features_.tolist() == [2, 3, 0]
+    assert given.explanations_ == [fitted.explanations_[j] for j in (2, 3, 0)]
+    np.testing.assert_array_equal(given.scores_, fitted.scores_[[2, 3, 0]])
+    assert given.status_.tolist() == ["scored", "dead", "scored"]
+    assert given.counts_["n_dead"] == fitted.counts_["n_dead"]
+    scores = FeatureInterpreter(dictionary, features=[0, 2], **POSITIVE).fit(acts).score(acts)
+    assert given.score(acts) == pytest.approx(scores)
+    as_array = clone(FeatureInterpreter(dictionary, features=np.array([2, 3, 0]), **POSITIVE))
+    assert as_array.fit(acts).explanations_ == given.explanations_
+
+
+def test_negative_codes_are_given_by_their_own_number(planted):
+    acts, _ = planted
+    turned = as_activations(-np.asarray(acts), acts.documents, acts.positions, acts.token_ids)
+    split = FeatureInterpreter(turned[1], features=[6, 0], random_state=0).fit(turned[0])
+    assert split.status_.tolist() == ["scored", "dead"] and split.explanations_[0].feature == 6
+    with pytest.raises(ValueError, match="contains 6, which does not exist among 6 features"):
+        FeatureInterpreter(turned[1], features=[6], **POSITIVE).fit(turned[0])
+
+
+@pytest.mark.parametrize(
+    ("features", "error", "message"),
+    [
+        ([0, 12], ValueError, "contains 12, which does not exist among 12 features"),
+        ([0, -1], ValueError, "contains -1, which does not exist"),
+        ([0, 1, 0], ValueError, "features contains 0 more than once"),
+        ([], ValueError, "features is empty; pass at least one"),
+        ([0.0], TypeError, "a value in features=0.0 is not accepted"),
+        (3, TypeError, "features=3 is not accepted: pass a list of distinct integers"),
+    ],
+)
+def test_lists_of_features_are_checked(planted, features, error, message):
+    acts, dictionary = planted
+    with pytest.raises(error, match=message):
+        FeatureInterpreter(dictionary, features=features).fit(acts)
+
+
+def test_a_list_for_n_features_points_to_features(planted):
+    acts, dictionary = planted
+    with pytest.raises(TypeError, match=r"n_features=\[1, 2\].*pass features=\[\.\.\.\]"):
+        FeatureInterpreter(dictionary, n_features=[1, 2]).fit(acts)
+
+
 def test_fitted_dictionaries_are_kept_and_unfitted_ones_cloned(planted):
     acts, _ = planted
     unfitted, pca = PCA(2), PCA(2).fit(acts)

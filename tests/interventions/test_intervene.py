@@ -373,6 +373,11 @@ FAULTS = {
     "feature twice": ({"edit": Ablate([1, 1])}, ValueError, "more than once"),
     "features of a wrong kind": ({"edit": Ablate([0.5])}, TypeError, "integers"),
     "no edit": ({"edit": "ablate"}, TypeError, "edit='ablate'"),
+    "list of edits": (
+        {"edit": [Ablate(1), Ablate(2)]},
+        TypeError,
+        r"edit=\[Ablate\(1.* is a list.*nest one `with intervene\(\.\.\.\)` block for each edit",
+    ),
     "class for an edit": ({"edit": Ablate}, TypeError, "edit="),
     "edit of a wrong shape": ({"edit": lambda c: c[..., 1:]}, ValueError, "returned shape"),
     "edit without a result": ({"edit": lambda c: None}, ValueError, "returned NoneType"),

@@ -171,12 +171,26 @@ def test_module_paths(tiny_model):
         ("mlp_act.9", ValueError, "'mlp_act.0' to 'mlp_act.2'"),
         ("resid.6", ValueError, r"'\.<block>', or the path of a module; this model has"),
         ("", ValueError, "not found"),
+        ("blocks.2.hook_resid_pre", ValueError, 'not found; did you mean "resid_pre.2"? pass'),
+        ("blocks.12.hook_resid_post", ValueError, 'did you mean "resid_post.12"?'),
+        ("blocks.2.hook_attn_out", ValueError, 'did you mean "attn_out.2"?'),
+        ("blocks.2.attn.hook_z", ValueError, 'did you mean "attn_heads.2"?'),
+        ("blocks.2.hook_mlp_out", ValueError, 'did you mean "mlp_out.2"?'),
+        ("blocks.2.mlp.hook_post", ValueError, 'did you mean "mlp_act.2"?'),
+        ("blocks.2.hook_resid_mid", ValueError, "it is the sum of resid_pre and attn_out. pass"),
+        ("hook_embed", ValueError, "this TransformerLens name has no equivalent. pass resid_pre,"),
         (2, TypeError, "pass a string such as 'resid_post.2'"),
     ],
 )
 def test_bad_hook_points(tiny_model, hook_point, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message.replace("?", r"\?")):
         find_hook_point(tiny_model, hook_point)
+
+
+def test_a_module_with_a_transformer_lens_name_is_found():
+    module = nn.ModuleDict({"blocks": nn.ModuleList([nn.ModuleDict({"hook_mlp_out": nn.Tanh()})])})
+    found = find_hook_point(module, "blocks.0.hook_mlp_out")
+    assert isinstance(found.module, nn.Tanh) and found.side == "output"
 
 
 def test_models_without_blocks_or_attention_list_what_there_is(tiny_model):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from skdict._validation import check_features
 from skdict.inspection.evidence._streams import Stream, uniform
 from skdict.inspection.evidence._token_blocks import TokenBlock
 
@@ -16,7 +17,7 @@ class DrawnCodes:
     Parameters
     ----------
     features : ndarray of int, shape (n_drawn,)
-        Columns of the codes, ascending.
+        Columns of the codes: ascending if drawn, in the given order if given.
     counts : ndarray of int, shape (n_features,)
         Number of tokens on which each feature fires, whether drawn or not.
     blocks : list of (csr_array, TokenBlock)
@@ -36,7 +37,7 @@ class DrawnCodes:
 
 @dataclass(frozen=True)
 class FeatureDraw:
-    """Rule for drawing features.
+    """Rule for drawing features, or for using given ones.
 
     Parameters
     ----------
@@ -46,11 +47,15 @@ class FeatureDraw:
         "random" draws among the features that fire; "index" takes the first ones.
     seed : int
         Seed for drawing features.
+    features : array-like of int or None, default=None
+        Features to use, in this order, instead of drawing any. `n_features` and `order` then have
+        no effect.
     """
 
     n_features: int | None
     order: str
     seed: int
+    features: object = None
 
     def codes(self, columns, activations, documents=None, *, rows_of=None):
         """Encode documents once and keep the codes of the drawn features.
@@ -73,17 +78,27 @@ class FeatureDraw:
         Returns
         -------
         DrawnCodes
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `features` are not distinct features of the dictionary.
         """
+        given = self._given(columns.n_features)
         rank = self._rank(columns.n_features)
         counts, parts = np.zeros(columns.n_features, dtype=np.int64), []
         for codes, block in columns.blocks(activations, documents):
             counts += np.bincount(codes.indices, minlength=columns.n_features)
-            kept = self._candidates(rank, self._exist(counts, columns.n_components))
+            kept = given
+            if given is None:
+                kept = self._candidates(rank, self._exist(counts, columns.n_components))
             tokens = TokenBlock.of(block)
             if rows_of is not None:
                 rows = rows_of(block)
                 codes, tokens = codes[rows], tokens[rows]
             parts.append((kept, _taken(codes, kept), tokens))
+        if given is not None:
+            return DrawnCodes(given, counts, [(codes, tokens) for _, codes, tokens in parts])
         exist = self._exist(counts, columns.n_components)
         features = np.flatnonzero(exist & (rank <= self._last(rank, exist)))
         blocks = [
@@ -91,6 +106,12 @@ class FeatureDraw:
             for kept, codes, tokens in parts
         ]
         return DrawnCodes(features, counts, blocks)
+
+    def _given(self, n_features):
+        """Return the given features as an array, or None if features are drawn."""
+        if self.features is None:
+            return None
+        return np.array(check_features(self.features, n_features), dtype=np.int64)
 
     def _exist(self, counts, n_components):
         """Return a mask of the features that can be drawn."""
@@ -118,8 +139,10 @@ class FeatureDraw:
 
 
 def _taken(codes, columns):
-    """Return the given columns of codes (ascending), without a copy if they are all columns."""
-    return codes if len(columns) == codes.shape[1] else codes[:, columns]
+    """Return the given columns of codes, without a copy if they are all columns in order."""
+    if np.array_equal(columns, np.arange(codes.shape[1])):
+        return codes
+    return codes[:, columns]
 
 
 def join_blocks(blocks):

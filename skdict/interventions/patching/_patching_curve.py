@@ -67,7 +67,7 @@ def patching_curve(
         Maximum number of features to patch, except at the last point, which patches all. "greedy"
         then searches only this far.
     thresholds : sequence of float, default=np.logspace(-6, -1, 30)
-        Rising thresholds of "acdc", in nats.
+        Rising thresholds of "acdc" on the change in `metric`, in nats.
     min_activity : float, default=0.01
         Share of positions, in either run, above which a feature must fire to be a candidate of
         "acdc".
@@ -144,11 +144,14 @@ def patching_curve(
 
     "acdc" is algorithm 4.1 of [2]_ on a graph with one node per feature, as in [1]_. All candidates
     start patched. For each threshold in turn, every remaining candidate is visited, and dropped if
-    the KL divergence then rises by less than the threshold. The feature dropped last is patched
-    first. Candidates are visited in order of increasing attribution, so that the numbering of
-    features does not matter, and features that are not candidates come last. With C candidates and
-    T thresholds, the model runs up to C T times above the hook point. Each run includes only the
-    prompts in which the feature differs and something has changed since, with the same result.
+    `metric` then moves back towards the base run by less than the threshold; with the default "kl"
+    it is the KL divergence that rises, as in the algorithm. Features never dropped are patched
+    first, then those dropped at higher thresholds, and within a threshold those whose drop moved
+    the metric most. Candidates are visited in order of increasing attribution, so that the
+    numbering of features does not matter, and features that are not candidates come last. With C
+    candidates and T thresholds, the model runs up to C T times above the hook point. Each run
+    includes only the prompts in which the feature differs and something has changed since, with the
+    same result.
 
     References
     ----------

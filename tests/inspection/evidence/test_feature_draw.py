@@ -70,6 +70,24 @@ def test_each_row_is_encoded_once(columns):
     assert columns.dictionary.n_encoded == len(acts) * 3 // 2
 
 
+@pytest.mark.parametrize("given", [[7], [47, 5, 0, 1], list(range(2 * WIDTH))[::-1]])
+def test_given_features_keep_their_order(columns, given):
+    columns, acts = columns
+    # More than `n_features`, dead ones included: the list overrides the draw.
+    drawn = FeatureDraw(2, "random", 0, np.array(given)).codes(columns, acts)
+    codes, counts, _ = plain(columns, acts, None, "index", 0)
+    assert drawn.features.tolist() == given
+    assert np.array_equal(drawn.counts, counts)
+    assert np.array_equal(drawn.take()[0].toarray(), codes[:, given])
+    assert columns.dictionary.n_encoded == 2 * len(acts)
+
+
+def test_given_features_must_exist(columns):
+    columns, acts = columns
+    with pytest.raises(ValueError, match="contains 80, which does not exist among 80 features"):
+        FeatureDraw(None, "random", 0, [3, 80]).codes(columns, acts)
+
+
 def test_rows_kept_are_those_asked_for(columns):
     columns, acts = columns
     draw = FeatureDraw(5, "random", 0)

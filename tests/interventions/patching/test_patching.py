@@ -292,16 +292,22 @@ def slow_acdc(loss, candidates, thresholds):
     return dropped
 
 
-def test_acdc_drops_what_the_algorithm_drops(model, task, dictionaries):
+@pytest.mark.parametrize("metric", ["kl", "logit_diff"])
+def test_acdc_drops_what_the_algorithm_drops(model, task, dictionaries, metric):
     sae, thresholds = dictionaries["sae"], np.logspace(-5, -1, 6)
-    curve = patching_curve(model, POINT, sae, task, thresholds=thresholds, batch_size=7)
-    effects = patching_effects(model, POINT, sae, task, method="attribution").effects
+    options = {"thresholds": thresholds, "metric": metric}
+    curve = patching_curve(model, POINT, sae, task, batch_size=7, **options)
+    # The loss is the metric, or its negative if that rises from the base to the target run.
+    rises = metric == "logit_diff" and curve.logit_diff_target > curve.logit_diff_base
+    sign = -1 if rises else 1
+    options = {"method": "attribution", "metric": metric}
+    effects = sign * patching_effects(model, POINT, sae, task, **options).effects
     candidates = curve.order[~np.isnan(curve.drop_thresholds)]
     visit = candidates[np.argsort(-effects[candidates], kind="stable")]
 
     def loss(kept):
         options = {"order": [int(f) for f in kept], "n_patched": [len(kept)]}
-        return patching_curve(model, POINT, sae, task, **options).kl[0]
+        return sign * patching_curve(model, POINT, sae, task, **options)[metric][0]
 
     expected = slow_acdc(loss, visit, thresholds)
     got = {

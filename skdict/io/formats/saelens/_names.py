@@ -6,6 +6,7 @@ import json
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 SUBTRACTS_B_DEC = "apply_b_dec_to_input"
+RESHAPES = "reshape_activations"
 # With topk: rank features by pre-activation times decoder norm.
 RANKS_BY_NORM = "rescale_acts_by_decoder_norm"
 

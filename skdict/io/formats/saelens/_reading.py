@@ -9,20 +9,25 @@ from skdict.io.formats.saelens._names import (
     CONFIG,
     DIGEST,
     RANKS_BY_NORM,
+    RESHAPES,
     SUBTRACTS_B_DEC,
     WEIGHTS,
     digest,
     tensor_shapes,
 )
+from skdict.models import from_transformer_lens
 
 ACCEPTED = {
     "architecture": ("standard", "topk", "jumprelu"),
     "normalize_activations": ("none", None),
-    "reshape_activations": ("none", None),
+    # Rows of attn_heads are the flattened heads that "hook_z" makes.
+    RESHAPES: ("none", "hook_z", None),
 }
 METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
 # Decoder rows whose norms are this close to 1 count as rounded unit vectors.
 ROUNDING = 1e-6
+# Architectures that SAELens uses in training only.
+TRAINED_ONLY = ("batchtopk", "matryoshka_batchtopk")
 
 
 def matches(folder):
@@ -44,7 +49,8 @@ def read(folder):
     Returns
     -------
     SparseDictionaryAutoencoder
-        Fitted dictionary with `metadata_`.
+        Fitted dictionary with `metadata_`. TransformerLens names of hook points are translated,
+        such as "blocks.2.hook_resid_post" to "resid_post.2"; others are kept.
 
     Raises
     ------
@@ -57,13 +63,24 @@ def read(folder):
     tensors = _checked_tensors(folder, config)
     if config["architecture"] == "topk":
         _check_k(folder, config)
-    source = config["metadata"]
-    metadata = {"model": source.get("model_name"), "hook_point": source.get("hook_name")}
-    metadata |= {"l0": source["l0"]} if "l0" in source else {}
-    return _as_estimator(_as_weights(tensors, config), metadata)
+    return _as_estimator(_as_weights(tensors, config), _metadata(config["metadata"]))
+
+
+def _metadata(source):
+    """Return the model, the hook point under the name it has here, and the reported L0."""
+    name = source.get("hook_name")
+    hook_point = name and (from_transformer_lens(name) or name)
+    metadata = {"model": source.get("model_name"), "hook_point": hook_point}
+    return metadata | ({"l0": source["l0"]} if "l0" in source else {})
 
 
 def _check_config(folder, config):
+    if config.get("architecture") in TRAINED_ONLY:
+        raise ValueError(
+            f"{str(folder / CONFIG)!r} has architecture={config['architecture']!r}, which SAELens "
+            f"uses in training only; its inference form is a JumpReLU: save that with SAELens' "
+            f"save_inference_model(path), which writes architecture='jumprelu'"
+        )
     for name, values in ACCEPTED.items():
         if config.get(name) not in values:
             told = ", ".join(repr(value) for value in values if value is not None)

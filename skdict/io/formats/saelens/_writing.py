@@ -13,10 +13,12 @@ from skdict.io.formats.saelens._names import (
     CONFIG,
     DIGEST,
     RANKS_BY_NORM,
+    RESHAPES,
     SUBTRACTS_B_DEC,
     WEIGHTS,
     digest,
 )
+from skdict.models import to_transformer_lens
 
 # Below version 6, SAELens reads a file as one of its older formats.
 WRITTEN_AS = "6.0.0"
@@ -35,7 +37,8 @@ def write(dictionary, folder, metadata):
         Destination folder.
     metadata : dict
         Metadata, of which `model`, `hook_point` and `l0` are written; the format has no entries
-        for others.
+        for others. Hook points such as "resid_post.2" are written under their TransformerLens
+        names, such as "blocks.2.hook_resid_post", and others unchanged.
 
     Raises
     ------
@@ -51,6 +54,7 @@ def write(dictionary, folder, metadata):
         )
     weights = Weights.of(dictionary)
     architecture, options, tensors = _exported(weights)
+    described = _metadata(metadata)
     config = {
         "architecture": architecture,
         "d_in": weights.components.shape[1],
@@ -59,9 +63,10 @@ def write(dictionary, folder, metadata):
         "device": "cpu",
         SUBTRACTS_B_DEC: True,
         "normalize_activations": "none",
-        "reshape_activations": "none",
+        # SAELens flattens the heads of this hook point only if the file says so.
+        RESHAPES: "hook_z" if str(described["hook_name"]).endswith(".hook_z") else "none",
         **options,
-        "metadata": _metadata(metadata),
+        "metadata": described,
     }
     content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
     config[DIGEST] = digest(config, hashlib.sha256(content).hexdigest())
@@ -73,10 +78,11 @@ def write(dictionary, folder, metadata):
 
 
 def _metadata(metadata):
+    name = metadata.get("hook_point")
     written = {
         "sae_lens_version": WRITTEN_AS,
         "model_name": metadata.get("model"),
-        "hook_name": metadata.get("hook_point"),
+        "hook_name": to_transformer_lens(name) or name if isinstance(name, str) else name,
     }
     return written | ({"l0": metadata["l0"]} if "l0" in metadata else {})
 

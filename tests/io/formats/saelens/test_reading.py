@@ -179,6 +179,40 @@ def test_the_reported_l0_is_kept(tmp_path):
     assert loaded.metadata_ == {"model": "m", "hook_point": "h", "l0": 41.5}
 
 
+@pytest.mark.parametrize(
+    ("hook_name", "hook_point"),
+    [
+        ("blocks.9.hook_resid_post", "resid_post.9"),
+        ("blocks.9.hook_mlp_out", "mlp_out.9"),
+        ("blocks.9.hook_resid_mid", "blocks.9.hook_resid_mid"),
+        ("model.layers.9", "model.layers.9"),
+        (None, None),
+    ],
+)
+def test_hook_points_have_their_names_here(tmp_path, hook_name, hook_point):
+    metadata = {"sae_lens_version": "6.54.12", "model_name": "m", "hook_name": hook_name}
+    write(tmp_path / "sae", KINDS["topk"] | {"metadata": metadata}, tensors_of(KINDS["topk"]))
+    assert load_dictionary(tmp_path / "sae").metadata_["hook_point"] == hook_point
+
+
+def test_flattened_heads_are_read_like_other_rows(rows, tmp_path):
+    tensors = tensors_of(KINDS["standard"])
+    codes = []
+    for reshaped in ("none", "hook_z"):
+        write(tmp_path / "sae", KINDS["standard"] | {"reshape_activations": reshaped}, tensors)
+        codes.append(load_dictionary(tmp_path / "sae").transform(rows).toarray())
+    np.testing.assert_array_equal(*codes)
+
+
+@pytest.mark.parametrize("architecture", ["batchtopk", "matryoshka_batchtopk"])
+def test_training_checkpoints_are_refused_with_what_to_save(tmp_path, architecture):
+    config = KINDS["topk"] | {"architecture": architecture}
+    write(tmp_path / "sae", config, tensors_of(KINDS["topk"]))
+    message = f"architecture='{architecture}'.*training only.*JumpReLU.*save_inference_model"
+    with pytest.raises(ValueError, match=message):
+        load_dictionary(tmp_path / "sae")
+
+
 UNKNOWN = (
     "gated",
     "abstopk",
@@ -199,7 +233,7 @@ UNKNOWN = (
             for name in UNKNOWN
         ),
         ({"normalize_activations": "layer_norm"}, "normalize_activations='layer_norm'"),
-        ({"reshape_activations": "hook_z"}, "reshape_activations='hook_z'"),
+        ({"reshape_activations": "heads"}, "reshape_activations='heads'"),
         ({"rescale_acts_by_decoder_norm": "yes"}, "rescale_acts_by_decoder_norm='yes'"),
         ({"apply_b_dec_to_input": None}, "apply_b_dec_to_input=None"),
         ({"metadata": None}, "before version 6"),

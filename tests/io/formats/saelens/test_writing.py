@@ -9,6 +9,7 @@ from skdict.io import load_dictionary, save_dictionary
 from tests.io.formats.saelens.formulas import decode, encode, written
 from tests.signed_topk import SignedTopK
 
+HOOK_NAME = "blocks.2.hook_resid_post"
 METADATA = {"model": "stories", "hook_point": "resid_post.2", "l0": 3.5}
 KINDS = {
     "relu": {},
@@ -56,11 +57,30 @@ def test_codes_and_reconstructions_are_the_same(saved, rows):
     np.testing.assert_allclose(rebuilt, sae.inverse_transform(ours), atol=1e-12)
     assert (config["architecture"], config["d_in"], config["d_sae"]) == (ARCHITECTURES[kind], 6, 10)
     names = "sae_lens_version", "model_name", "hook_name", "l0"
-    assert [config["metadata"][n] for n in names] == ["6.0.0", "stories", "resid_post.2", 3.5]
+    assert [config["metadata"][n] for n in names] == ["6.0.0", "stories", HOOK_NAME, 3.5]
     due = {"W_enc", "b_enc", "W_dec", "b_dec"}
     assert set(tensors) == due | ({"threshold"} if config["architecture"] == "jumprelu" else set())
     assert {array.dtype for array in tensors.values()} == {np.dtype(np.float64)}
     assert config["dtype"] == "float64"
+
+
+@pytest.mark.parametrize(
+    ("hook_point", "hook_name", "reshaped"),
+    [
+        ("resid_pre.0", "blocks.0.hook_resid_pre", "none"),
+        ("attn_heads.2", "blocks.2.attn.hook_z", "hook_z"),
+        ("transformer.h.2", "transformer.h.2", "none"),
+        (None, None, "none"),
+    ],
+)
+def test_hook_points_get_the_names_of_saelens(rows, tmp_path, hook_point, hook_name, reshaped):
+    metadata = {"hook_point": hook_point}
+    save_dictionary(fit(rows), tmp_path / "sae", format="saelens", metadata=metadata)
+    config, _ = written(tmp_path / "sae")
+    assert config["metadata"]["hook_name"] == hook_name
+    # SAELens splits activations into heads and joins them again only where this is set.
+    assert config["reshape_activations"] == reshaped
+    assert load_dictionary(tmp_path / "sae").metadata_["hook_point"] == hook_point
 
 
 def test_a_selection_by_rank_is_named_in_the_settings(rows, tmp_path):
