@@ -75,7 +75,6 @@ def grid(rule, splitter, candidates=None, **options):
     ],
     ids=["alphas", "relu", "topk", "batch_topk"],
 )
-@pytest.mark.usefixtures("short_epochs")
 def test_it_chooses_as_a_grid_search_with_equal_measures(rows, name, values, options):
     splitter, rule = KFold(2, shuffle=True, random_state=0), nearest_l0(4)
     search = grid(rule, splitter, {name: values}, **options).fit(rows)
