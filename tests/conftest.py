@@ -104,6 +104,16 @@ def shared_data():
     return folder
 
 
+@pytest.fixture
+def short_epochs(monkeypatch):
+    """Lower the minimum length of an epoch from 100 steps to 10.
+
+    For tests of properties that hold after any number of steps, such as that code runs or that
+    two ways of fitting agree. Tests of what a fit learns keep the full length.
+    """
+    monkeypatch.setattr("skdict.decomposition._schedule.Schedule.min_steps", 10)
+
+
 @pytest.fixture(scope="session")
 def byte_tokenizer():
     """A tokenizer whose pieces are single bytes: text in, as many tokens as bytes."""

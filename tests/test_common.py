@@ -40,6 +40,7 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore::skdict.exceptions.DeadFeaturesWarning")
 # An estimator on texts is told about the checks that need numbers.
 @pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
+@pytest.mark.usefixtures("short_epochs")
 @parametrize_with_checks(ESTIMATORS)
 def test_sklearn_checks(estimator, check):
     check(estimator)

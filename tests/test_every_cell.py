@@ -16,6 +16,9 @@ from skdict.decomposition import to_torch
 from skdict.metrics import DictionaryScorer
 from tests.dictionaries import ALL, WIDTH, dense
 
+# Each fact holds of a fit of any length.
+pytestmark = pytest.mark.usefixtures("short_epochs")
+
 FOLDS = KFold(2)
 # One parameter of each and what to try; nothing can be set of the rows themselves.
 GRIDS = {

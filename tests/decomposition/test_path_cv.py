@@ -119,6 +119,7 @@ def test_a_grid_search_goes_over_activations_and_targets_together(rows):
 
 
 @pytest.mark.parametrize("name", ["alpha", "target_l0"])
+@pytest.mark.usefixtures("short_epochs")
 def test_attributes_are_those_of_the_last_fit(rows, name):
     other = {"alpha": "target_l0", "target_l0": "alpha"}[name]
     values = {
@@ -131,6 +132,7 @@ def test_attributes_are_those_of_the_last_fit(rows, name):
     assert not hasattr(search, f"{other}_") and not hasattr(search, f"{other}s_")
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_a_clone_starts_from_the_same_fitted_dictionary(rows):
     given = SparseDictionaryAutoencoder(**SMALL).fit(rows)
     options = {"activation": "batch_topk", "target_l0s": [1, 2, 4], "dict_init": given}
@@ -189,6 +191,7 @@ def test_folds_in_processes_of_their_own(rows, fitted):
         )
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_whole_groups_are_held_out(rows, groups):
     by_splitter = cv(cv=GroupKFold(2), refit=False).fit(rows, groups=groups)
     by_number = cv(refit=False).fit(rows, groups=groups)
@@ -202,6 +205,7 @@ def test_whole_groups_are_held_out(rows, groups):
         cv(cv=7).fit(rows, groups=groups)
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_groups_pass_through_a_pipeline(rows, groups):
     expected = cv(refit=False).fit(StandardScaler().fit_transform(rows), groups=groups)
     pipeline = make_pipeline(StandardScaler(), cv())
@@ -216,6 +220,7 @@ def test_groups_pass_through_a_pipeline(rows, groups):
     assert fvu(rows, rebuilt) == pytest.approx(DictionaryScorer()(pipeline, rows)["fvu"])
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_activations_are_held_out_by_text_and_texts_go_in_a_pipeline():
     stories = load_stories()
     extractor = ActivationExtractor(stories.model, "resid_post.1", max_length=32)
@@ -296,6 +301,7 @@ def test_dead_features_of_the_chosen_dictionary_are_told_of(rows):
         ({"max_iter": 0}, ValueError, "max_iter=0"),
     ],
 )
+@pytest.mark.usefixtures("short_epochs")
 def test_bad_parameters(rows, options, error, words):
     with pytest.raises(error, match=words):
         cv(**options).fit(rows[:100])

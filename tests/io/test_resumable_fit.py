@@ -72,6 +72,7 @@ def assert_same_fit(one, other):
     ],
 )
 @pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.usefixtures("short_epochs")
 def test_the_bits_of_an_undisturbed_fit(rows, tmp_path, monkeypatch, options, after):
     whole = new(**options).fit(rows)
     after = min(after, whole.n_iter_)
@@ -84,6 +85,7 @@ def test_the_bits_of_an_undisturbed_fit(rows, tmp_path, monkeypatch, options, af
     assert [path.name for path in tmp_path.iterdir()] == ["sae"]
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_float64_rows_and_interruptions_in_every_epoch(rows, tmp_path, monkeypatch):
     rows = rows.astype(np.float64)
     for _ in range(4):

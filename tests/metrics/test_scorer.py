@@ -71,6 +71,7 @@ def test_grid_search_over_alpha(rows, jobs):
     assert np.argmax(results["mean_test_score"]) == 0
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_search_over_rows_by_document_and_over_texts():
     stories = load_stories()
     extractor = ActivationExtractor(stories.model, "resid_post.1", max_length=32)
