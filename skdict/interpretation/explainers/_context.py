@@ -1,18 +1,13 @@
 """Explainer that fits a short weighted sum of terms about a token and its context."""
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
 from sklearn.base import BaseEstimator
 
 from skdict._validation import check_number
+from skdict.interpretation.explainers._candidates import ABOUT_TOKEN, candidate_terms
 from skdict.interpretation.explainers._explanation import Explanation, piece
-from skdict.interpretation.explainers._terms import N_BUCKETS, SPELLINGS, Term, TermMatrix
-
-RIDGE = 1.0
-# Minimum mass of a term, in tokens, and minimum fraction of the variance that it must explain.
-MIN_MASS, MIN_GAIN = 3.0, 1e-4
-CHUNK_ROWS = 8192
+from skdict.interpretation.explainers._pursuit import Pursuit
+from skdict.interpretation.explainers._terms import Term, TermMatrix
 
 
 class ContextExplainer(BaseEstimator):
@@ -40,9 +35,10 @@ class ContextExplainer(BaseEstimator):
 
     name = "context"
 
-    def __init__(self, budget=20, n_types=1000):
+    def __init__(self, budget=20, n_types=20_000, n_near=1000):
         self.budget = budget
         self.n_types = n_types
+        self.n_near = n_near
 
     def explain(self, codes, tokens):
         """Explain features by the codes and tokens of some documents.
@@ -68,24 +64,14 @@ class ContextExplainer(BaseEstimator):
         """
         check_number("budget", self.budget, low=1, integer=True)
         check_number("n_types", self.n_types, low=1, integer=True)
-        terms = self._terms(tokens)
-        products = _Products(TermMatrix(terms).transform(tokens), codes)
+        terms = candidate_terms(tokens, self.n_types, self.n_near)
+        about_token = np.array([term.kind in ABOUT_TOKEN for term in terms])
+        pursuit = Pursuit(TermMatrix(terms).transform(tokens), about_token)
         explanations = []
-        for j in range(codes.shape[1]):
-            chosen, weights = products.pursue(j, self.budget)
-            rules = [(terms[i], float(w)) for i, w in zip(chosen, weights, strict=True)]
+        for j, found in enumerate(pursuit.select(codes, self.budget)):
+            rules = [(_term([terms[i] for i in columns]), weight) for columns, weight in found]
             explanations.append(self._explanation(j, rules, tokens.vocabulary))
         return explanations
-
-    def _terms(self, tokens):
-        types, n = np.unique(tokens.token_ids, return_counts=True)
-        frequent = types[np.argsort(-n, kind="stable")[: self.n_types]].tolist()
-        terms = [Term("suffix", (v,)) for v in frequent]
-        terms += [Term(kind, v) for kind in ("previous", "near") for v in frequent]
-        terms += [Term("position", bucket) for bucket in range(N_BUCKETS)]
-        if tokens.vocabulary is not None:
-            terms += [Term("spelling", name) for name in SPELLINGS]
-        return terms
 
     def _explanation(self, feature, rules, vocabulary):
         largest = max((abs(w) for _, w in rules), default=0) or 1.0
@@ -105,49 +91,9 @@ def _phrase(term, vocabulary):
         return f"soon after {piece(vocabulary, value)}"
     if kind == "spelling":
         return f"with {value}"
-    return f"at positions {2**value - 1} to {2 ** (value + 1) - 2}"
+    return f"{kind}"
 
 
-class _Products:
-    """Products of the centred terms with one another and with the codes."""
-
-    def __init__(self, phi, codes):
-        n_rows, n_terms = phi.shape
-        gram, cross = np.zeros((n_terms, n_terms)), np.zeros((n_terms, codes.shape[1]))
-        codes = codes.tocsr()
-        for start in range(0, n_rows, CHUNK_ROWS):
-            part = phi[start : start + CHUNK_ROWS].astype(np.float64)
-            _add(gram, part.T @ part)
-            _add(cross, part.T @ codes[start : start + CHUNK_ROWS])
-        mass = np.asarray(phi.sum(axis=0, dtype=np.float64))
-        mean = np.asarray(codes.sum(axis=0, dtype=np.float64)) / n_rows
-        gram -= np.outer(mass / n_rows, mass)
-        cross -= np.outer(mass, mean)
-        squares = np.asarray(codes.power(2).sum(axis=0, dtype=np.float64))
-        self._gram, self._cross = gram, np.ascontiguousarray(cross.T)
-        self._variance = squares - n_rows * mean**2
-        self._norm = np.where(mass >= MIN_MASS, np.diag(gram) + RIDGE, np.inf)
-
-    def pursue(self, feature, budget):
-        """Select terms for a feature by matching pursuit; return them and their weights."""
-        target = self._cross[feature]
-        residual, chosen, weights = target, [], np.zeros(0)
-        enough = MIN_GAIN * self._variance[feature]
-        for _ in range(min(budget, len(target))):
-            gain = residual**2 / self._norm
-            gain[chosen] = 0
-            best = int(gain.argmax())
-            if gain[best] <= enough:
-                break
-            chosen.append(best)
-            rows = self._gram[chosen]
-            system = rows[:, chosen] + RIDGE * np.eye(len(chosen))
-            weights = scipy.linalg.solve(system, target[chosen], assume_a="pos")
-            residual = target - weights @ rows
-        return chosen, weights
-
-
-def _add(total, part):
-    """Add a sparse matrix to a dense array in place."""
-    part = part.tocoo()
-    np.add.at(total, part.coords, part.data)
+def _term(terms):
+    """Return a single term, or the product of two."""
+    return terms[0] if len(terms) == 1 else Term("both", tuple(terms))

@@ -1,0 +1,155 @@
+"""Selection of the terms that best predict the codes of a feature."""
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+
+RIDGE = 1.0
+# A term must explain at least this fraction of the variance of the codes.
+MIN_GAIN = 1e-4
+# Single terms kept for a feature; terms about the token that are narrowed down by a second term;
+# and second terms for each of them.
+N_SINGLE, N_NARROWED, N_SECOND = 64, 8, 8
+CHUNK_FEATURES = 256
+
+
+class Pursuit:
+    r"""Orthogonal matching pursuit over terms and products of two terms.
+
+    For a feature with codes c, single terms are ranked by the squared error that they remove on
+    their own. Each of the leading terms about the token is then multiplied with every other term,
+    and the products that remove most of the remaining error are candidates as well. Matching
+    pursuit selects among all candidates, one at a time, and refits all weights with a ridge
+    penalty of 1; it needs only their products with one another and with the codes.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_tokens, n_terms)
+        Values of the terms.
+    about_token : ndarray of bool, shape (n_terms,)
+        Terms that can be narrowed down by a second term.
+    """
+
+    def __init__(self, matrix, about_token):
+        self._rows, self._columns = matrix, matrix.tocsc()
+        self._about_token = about_token
+        self._mass = np.asarray(matrix.sum(axis=0, dtype=np.float64))
+        squares = np.asarray(matrix.power(2).sum(axis=0, dtype=np.float64))
+        centred = squares - self._mass**2 / matrix.shape[0]
+        # A term that holds on no token, or on all of them, explains nothing.
+        self._norm = np.where(centred > 1e-9, centred + RIDGE, np.inf)
+
+    def select(self, codes, budget):
+        """Yield the selected terms and their weights for each feature.
+
+        Parameters
+        ----------
+        codes : csc_array of shape (n_tokens, n_features)
+            Non-negative codes.
+        budget : int
+            Maximum number of terms.
+
+        Yields
+        ------
+        list of (tuple of int, float)
+            Terms, as tuples of one or two columns of the matrix, with their weights.
+        """
+        for start in range(0, codes.shape[1], CHUNK_FEATURES):
+            part = codes[:, start : start + CHUNK_FEATURES]
+            cross = (self._columns.T @ part).toarray()
+            for j in range(part.shape[1]):
+                own = slice(part.indptr[j], part.indptr[j + 1])
+                yield self._select(part.indices[own], part.data[own], cross[:, j], budget)
+
+    def _select(self, rows, values, cross, budget):
+        """Select terms for the codes that are `values` on `rows` and 0 elsewhere."""
+        n_rows = self._rows.shape[0]
+        codes = np.zeros(n_rows)
+        codes[rows] = values
+        mean = codes.mean()
+        gain = (cross - self._mass * mean) ** 2 / self._norm
+        single = _largest(gain, N_SINGLE)
+        narrowed = [i for i in single if self._about_token[i]][:N_NARROWED]
+        terms = [(int(i),) for i in single]
+        terms += [(int(i), int(k)) for i in narrowed for k in self._second_terms(i, codes)]
+        if not terms:
+            return []
+        matrix = self._matrix(terms)
+        mass = np.asarray(matrix.sum(axis=0))
+        gram = (matrix.T @ matrix).toarray() - np.outer(mass, mass) / n_rows
+        variance = np.square(codes - mean).sum()
+        chosen, weights = pursue(gram, matrix.T @ codes - mass * mean, budget, variance)
+        return [(terms[i], float(w)) for i, w in zip(chosen, weights, strict=True)]
+
+    def _second_terms(self, term, codes):
+        """Return the terms whose products with a given term remove most of its error."""
+        rows, _ = self._column(term)
+        codes_of_rows = codes[rows]
+        held = self._rows[rows]
+        n = np.bincount(held.indices, weights=held.data, minlength=len(self._mass))
+        active = np.flatnonzero(codes_of_rows)
+        fired = self._rows[rows[active]]
+        weights = fired.data * np.repeat(codes_of_rows[active], np.diff(fired.indptr))
+        total = np.bincount(fired.indices, weights=weights, minlength=len(self._mass))
+        expected = n * codes_of_rows.sum() / (len(rows) + RIDGE)
+        gain = np.where(n < len(rows), (total - expected) ** 2 / (n + RIDGE), 0)
+        return _largest(gain, N_SECOND)
+
+    def _column(self, term):
+        own = slice(self._columns.indptr[term], self._columns.indptr[term + 1])
+        return self._columns.indices[own], self._columns.data[own]
+
+    def _matrix(self, terms):
+        """Return the columns of terms and products, as a csc_array."""
+        columns = [self._product(term) for term in terms]
+        rows, values = zip(*columns, strict=True)
+        pointers = np.cumsum([0, *map(len, rows)])
+        entries = np.concatenate(values, dtype=np.float64), np.concatenate(rows), pointers
+        return scipy.sparse.csc_array(entries, shape=(self._rows.shape[0], len(terms)))
+
+    def _product(self, term):
+        rows, values = self._column(term[0])
+        for second in term[1:]:
+            other, weights = self._column(second)
+            rows, at, there = np.intersect1d(rows, other, assume_unique=True, return_indices=True)
+            values = values[at] * weights[there]
+        return rows, values
+
+
+def pursue(gram, target, budget, variance):
+    """Select terms by matching pursuit; return their indices and weights.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_terms, n_terms)
+        Products of the centred terms with one another.
+    target : ndarray of shape (n_terms,)
+        Products of the centred terms with the codes.
+    budget : int
+        Maximum number of terms.
+    variance : float
+        Sum of squares of the centred codes.
+    """
+    norm = np.diag(gram) + RIDGE
+    residual, chosen, weights = target, [], np.zeros(0)
+    for _ in range(min(budget, len(target))):
+        gain = residual**2 / norm
+        gain[chosen] = 0
+        best = int(gain.argmax())
+        if gain[best] <= MIN_GAIN * variance:
+            break
+        chosen.append(best)
+        rows = gram[chosen]
+        system = rows[:, chosen] + RIDGE * np.eye(len(chosen))
+        weights = scipy.linalg.solve(system, target[chosen], assume_a="pos")
+        residual = target - weights @ rows
+    return chosen, weights
+
+
+def _largest(gain, k):
+    """Return the indices of the k largest positive gains, largest first."""
+    k = min(k, int(np.count_nonzero(gain > 0)))
+    if not k:
+        return np.zeros(0, dtype=np.int64)
+    found = np.argpartition(-gain, k - 1)[:k]
+    return found[np.lexsort((found, -gain[found]))]

@@ -1,0 +1,46 @@
+"""Classes of tokens with similar directions in the model's input embedding."""
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+# Numbers of classes, from broad to narrow; levels that would leave too few types per class are
+# left out.
+LEVELS = (64, 256, 1024, 3072)
+FEWEST_TYPES_PER_CLASS = 1.4
+MAX_ITER = 10
+
+
+def token_classes(token_ids, vectors):
+    """Cluster token types at several levels of detail.
+
+    Classes are those of k-means on the types that occur, weighted by the square root of their
+    frequency. Types that do not occur belong to the class with the nearest centre.
+
+    Parameters
+    ----------
+    token_ids : ndarray of int, shape (n_tokens,)
+        Tokens of the text.
+    vectors : ndarray of shape (n_types, n_dimensions)
+        Vector of each token type.
+
+    Returns
+    -------
+    list of list of tuple of int
+        For each level, the token ids of each class.
+    """
+    types, counts = np.unique(token_ids, return_counts=True)
+    vectors = np.asarray(vectors, dtype=np.float32)
+    found = []
+    for k in LEVELS:
+        if k * FEWEST_TYPES_PER_CLASS > len(types):
+            break
+        means = KMeans(k, init="random", n_init=1, max_iter=MAX_ITER, random_state=0)
+        means.fit(vectors[types], sample_weight=np.sqrt(counts))
+        found.append(_members(means.predict(vectors), k))
+    return found
+
+
+def _members(class_of, n_classes):
+    order = np.argsort(class_of, kind="stable")
+    ends = np.cumsum(np.bincount(class_of, minlength=n_classes))
+    return [tuple(ids.tolist()) for ids in np.split(order, ends[:-1]) if len(ids)]
