@@ -8,8 +8,8 @@ from skdict._validation import check_choice, check_number, check_random_state
 from skdict._validation import check_features as check_listed
 from skdict.interpretation._attempts import Attempts, Failure
 from skdict.interpretation._scores import decide_status, n_dead_components
-from skdict.interpretation._selection import best_explainers, columns_of, write
 from skdict.interpretation.explainers import ContextExplainer, LexiconExplainer, NGramExplainer
+from skdict.interpretation.explainers._selection import best_explainers, columns_of, write
 from skdict.interpretation.strategies import check_strategy, writes_free_text
 
 

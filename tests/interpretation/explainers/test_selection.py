@@ -14,8 +14,8 @@ from skdict.interpretation import (
     LLMSimulator,
     NGramExplainer,
 )
-from skdict.interpretation._selection import best_explainers, write
 from skdict.interpretation._study import draw_seed
+from skdict.interpretation.explainers._selection import best_explainers, write
 from tests.interpretation.planted import as_activations, bigram, text
 
 OPTIONS = {"sign": "positive", "random_state": 0}
@@ -198,3 +198,23 @@ def test_blocks_are_compared_together(planted, rows):
     parts = [(codes[s], block[s]) for s in (slice(0, cut), slice(cut, None))]
     found = best_explainers(candidates, parts, features)
     assert found.tolist() == [winner(acts, rows, j) for j in features]
+
+
+class Counting(LexiconExplainer):
+    """A lexicon that counts how often it writes."""
+
+    n_calls = 0
+
+    def explain(self, codes, tokens):
+        self.n_calls += 1
+        return super().explain(codes, tokens)
+
+
+def test_nothing_is_written_twice_from_the_same_text(planted):
+    acts, dictionary = planted
+    explainers = [Counting(2), Counting(5)]
+    judged_by(None, explainers, acts, dictionary)
+    assert [one.n_calls for one in explainers] == [1, 1]
+    alone = Counting(2)
+    judged_by(EmbeddingJudge(), alone, acts, dictionary)
+    assert alone.n_calls == 1
