@@ -12,8 +12,8 @@ not seen.
 # -------------------------
 # ``FeatureInterpreter`` splits the documents into three parts. On the first it writes
 # explanations of three kinds (tokens, runs of tokens, context), and on the second it chooses
-# among them. On the third it scores the chosen one: the correlation between the predicted and
-# the actual code.
+# the best kind for each feature, which it then writes again from both parts. On the third it
+# scores the result: the correlation between the predicted and the actual code.
 import os
 
 import matplotlib.pyplot as plt

@@ -38,11 +38,17 @@ SAMPLINGS = ("full", "top_and_random", "top", "random", PAPER)
 class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     """Estimator that explains dictionary features in words and scores the explanations.
 
-    Documents are split into three parts. Explanations are written from the first part, the best
-    explanation of each feature is selected on the second, and the selected explanation is scored
-    on the third. The score of a feature is the Pearson correlation, over all tokens of the third
-    part, between its codes and the codes predicted from its explanation and the text alone. No
-    language model is required, but one can be used to write explanations and to simulate codes.
+    Documents are split into three parts. Every explainer writes from the first part, and the best
+    explainer of each feature is selected on the second. Like `refit=True` in scikit-learn's
+    searches, the selected explainer then writes the final explanation from the first two parts
+    together. It is scored on the third: the score of a feature is the Pearson correlation, over
+    all tokens of the third part, between its codes and the codes predicted from its explanation
+    and the text alone.
+
+    A single rule-based explainer writes from the first two parts directly. Explanations are
+    written from the first part alone if they are free text, or if the simulator is calibrated,
+    which uses the second part. No language model is required, but one can be used to write
+    explanations and to simulate codes.
 
     Parameters
     ----------
@@ -110,8 +116,8 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     report_ : dict of str to float
         `interpretability`, the mean score, with its 95 % bootstrap confidence interval over
         features, and the median; `context_gain`, the mean gain over explanations by single
-        tokens, with its interval; `shuffled`, the mean score of the shuffled-explanation control;
-        and `counts_`.
+        tokens, written from the same documents, with its interval; `shuffled`, the mean score of
+        the shuffled-explanation control; and `counts_`.
     failures_ : dict of int to Failure
         First failure of each feature for which a language-model call failed, with the raw reply.
     simulations_ : dict of int to Simulation

@@ -11,9 +11,10 @@ class InterpretabilityScorer(BaseEstimator):
     """Scorer that measures how well explanations predict the features of a fitted dictionary.
 
     Use as ``scoring=InterpretabilityScorer()`` or
-    ``compare_dictionaries(..., scorers=[InterpretabilityScorer()])``. It splits the documents it
-    is given into three parts to write, select and score explanations, as `FeatureInterpreter`
-    does. All dictionaries are scored on the same split.
+    ``compare_dictionaries(..., scorers=[InterpretabilityScorer()])``. As in `FeatureInterpreter`,
+    documents are split into three parts: rule-based explanations are written from two parts, on
+    the second of which the explainer of each feature is selected, and scored on the third. All
+    dictionaries are scored on the same split.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Procedure of a study: split documents, explain features, select and test explanations."""
+"""Procedure of a study: split documents, write, select and test explanations."""
 
 from dataclasses import dataclass, replace
 
@@ -6,13 +6,11 @@ import numpy as np
 
 from skdict._validation import check_choice, check_number, check_random_state
 from skdict._validation import check_features as check_listed
-from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation._attempts import Attempts, Failure
 from skdict.interpretation._scores import decide_status, n_dead_components
 from skdict.interpretation.explainers import ContextExplainer, LexiconExplainer, NGramExplainer
-from skdict.interpretation.explainers._rules import RulePredictor
+from skdict.interpretation.explainers._selection import best_explainers, columns_of, write
 from skdict.interpretation.strategies import check_strategy, writes_free_text
-from skdict.metrics import CorrelationSums
 
 
 @dataclass(eq=False)
@@ -71,8 +69,11 @@ class Study:
     test : object
         Test of the explanations. ``collect(evidence)`` returns its cases; their `testable` marks
         the features that have any. ``run(cases, findings, evidence)`` returns the results; their
-        `score` has one number per feature and their `enough` marks the meaningful ones. If
-        `explains_all` is True, features that cannot be tested are explained as well.
+        `score` has one number per feature and their `enough` marks the meaningful ones.
+        ``lexicon(evidence, asked, material, explainer)`` returns explanations by single tokens to
+        compare with. If `explains_all` is True, features that cannot be tested are explained as
+        well. If `calibrates` is True, the test fits something on the "select" documents, so
+        rules are written from the "explain" documents alone.
     min_firings : int
         Minimum number of tokens in the explanation part on which a feature must fire.
     """
@@ -121,23 +122,39 @@ class Study:
 
     def _explain(self, evidence, found, asked, vocabulary):
         """Explain the features at positions `asked`, and store the explanations in `found`."""
-        material = evidence.codes()
-        if material is not None:
-            codes, tokens = material
-            material = codes if len(asked) == codes.shape[1] else codes[:, asked], tokens
         if writes_free_text(self.explainers[0]):
-            candidates = [self._in_free_text(evidence, found, asked, material, vocabulary)]
+            material = self._material(evidence, asked, "explain")
+            made = self._in_free_text(evidence, found, asked, material, vocabulary)
         else:
-            candidates = [explainer.explain(*material) for explainer in self.explainers]
-        made = candidates[0]
-        if len(candidates) > 1:
-            made = _best(candidates, evidence.blocks("select", asked))
-        pairs = zip(self.explainers, candidates, strict=True)
-        by_tokens = next((own for e, own in pairs if isinstance(e, LexiconExplainer)), None)
+            made, material = self._by_rules(evidence, asked)
+        by_tokens = next((e for e in self.explainers if isinstance(e, LexiconExplainer)), None)
         lexicon = self.test.lexicon(evidence, asked, material, by_tokens)
         for j, explanation, own in zip(asked, made, lexicon, strict=True):
             self._keep(found, j, explanation)
             found.lexicon[j] = own
+
+    def _by_rules(self, evidence, asked):
+        """Write rules by the best explainer of each feature; return them and their text."""
+        winners = np.zeros(len(asked), dtype=np.int64)
+        if len(self.explainers) > 1:
+            material = self._material(evidence, asked, "explain")
+            candidates = [explainer.explain(*material) for explainer in self.explainers]
+            winners = best_explainers(candidates, evidence.coded("select"), asked)
+            if self.test.calibrates:
+                return [candidates[i][j] for j, i in enumerate(winners)], material
+        # The choice is made, so the documents it was made on can serve to write as well, unless
+        # the test calibrates on them.
+        parts = ("explain",) if self.test.calibrates else ("explain", "select")
+        material = self._material(evidence, asked, *parts)
+        return write(self.explainers, winners, *material), material
+
+    def _material(self, evidence, asked, *parts):
+        """Return codes and tokens of some parts; None if there are only windows."""
+        material = evidence.codes(*parts)
+        if material is None:
+            return None
+        codes, tokens = material
+        return columns_of(codes, asked), tokens
 
     def _in_free_text(self, evidence, found, asked, material, vocabulary):
         """Explain each feature separately from windows of text."""
@@ -188,18 +205,3 @@ def check_features(params, features=None):
 def draw_seed(random_state):
     """Draw the seed for everything that a study samples."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _best(candidates, blocks):
-    """Return, for each feature, the candidate with the largest correlation on some documents."""
-    predictors = [RulePredictor(explanations) for explanations in candidates]
-    sums = [CorrelationSums(len(candidates[0])) for _ in candidates]
-    for codes, block in blocks:
-        tokens = TokenBlock.of(block)
-        for predictor, total in zip(predictors, sums, strict=True):
-            total.update(predictor.predict(tokens), codes)
-    found = np.array([total.correlation() for total in sums])
-    # Ties, and features without a defined correlation, get the first candidate, which is the
-    # simplest. Rounding keeps the last bits of a sum from deciding.
-    best = np.where(np.isnan(found), -np.inf, np.round(found, 6)).argmax(axis=0)
-    return [candidates[i][j] for j, i in enumerate(best)]

@@ -47,8 +47,15 @@ def test_rows_to_explain_and_to_test_are_encoded_once(planted, explainer):
     FeatureInterpreter(dictionary, explainer=explainer, n_features=4, **OPTIONS).fit(acts)
     _, times = np.unique(dictionary.rows, return_counts=True)
     assert set(times) == {1}
-    # With one explainer there is nothing to choose, and a fifth of the documents is not read.
-    assert len(times) == (len(acts) if explainer is None else len(acts) * 4 // 5)
+    assert len(times) == len(acts)
+
+
+def test_a_judge_is_fitted_on_codes_that_are_encoded_once(planted):
+    acts, _ = planted
+    dictionary = Counting().fit(acts)
+    DetectionScorer(window=16, sign="positive", n_features=4)(dictionary, acts)
+    _, times = np.unique(dictionary.rows, return_counts=True)
+    assert set(times) == {1} and len(times) == len(acts)
 
 
 def test_fragments_are_encoded_once(planted):

@@ -28,12 +28,6 @@ class DrawnCodes:
     counts: np.ndarray
     blocks: list
 
-    def take(self):
-        """Return all blocks concatenated, and release them."""
-        found = join_blocks(self.blocks)
-        self.blocks.clear()
-        return found
-
 
 @dataclass(frozen=True)
 class FeatureDraw:

@@ -1,13 +1,15 @@
 """Split the evidence of a study to explain, to select or calibrate, and to test, in three ways."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from skdict.inspection.evidence._feature_draw import DrawnCodes
+from skdict.inspection.evidence._feature_draw import DrawnCodes, join_blocks
 from skdict.inspection.evidence._fragments import deal_fragments, fragment_rows
 from skdict.inspection.evidence._quantile_windows import quantile_windows
 from skdict.inspection.evidence._split_documents import split_documents
+from skdict.inspection.evidence._token_blocks import TokenBlock
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,27 @@ class DocumentParts:
         """Number of explanation tokens on which each feature fires, whether drawn or not."""
         return self.drawn.counts
 
-    def codes(self):
-        """Return codes (by column) and tokens to explain from; can only be called once."""
-        return self.drawn.take()
+    def codes(self, *parts):
+        """Return codes (by column) and tokens of the documents of one or two parts.
+
+        Parameters
+        ----------
+        *parts : {"explain", "select"}
+            Parts to concatenate, in this order.
+
+        Returns
+        -------
+        (csc_array of shape (n_tokens, n_features), TokenBlock)
+        """
+        return join_blocks([block for part in parts for block in self.coded(part)])
+
+    def coded(self, part):
+        """Return blocks of (codes, tokens) of "explain" or "select", encoded only once."""
+        return self.drawn.blocks if part == "explain" else self._selecting
+
+    @cached_property
+    def _selecting(self):
+        return [(codes, TokenBlock.of(block)) for codes, block in self.blocks("select")]
 
     def blocks(self, part, chosen=slice(None)):
         """Yield (codes, activations) of the documents of a part, for the chosen features."""
@@ -98,7 +118,7 @@ class WindowParts:
 
     calibrates = True
 
-    def codes(self):
+    def codes(self, *parts):
         """Return None, because explanations are written from windows alone."""
 
     def windows(self, part, sample=None):

@@ -13,7 +13,6 @@ from skdict.inspection.evidence import (
     DocumentParts,
     FeatureDraw,
     hardest,
-    join_blocks,
     split_quantiles,
 )
 from skdict.interpretation._scores import Status, bootstrap_interval, defined_mean
@@ -217,8 +216,9 @@ class JudgeScorer(BaseEstimator):
         return f"{DELPHI}_{self.task}" if self.sampling == DELPHI else self.task
 
     def _default_judge(self, evidence, explanations, asked):
-        """Return the default judge, fitted on documents that are not used for testing."""
-        return SimulatorJudge().fit(explanations, *join_blocks(evidence.blocks("select", asked)))
+        """Return the default judge, fitted on documents to select on, without those to test on."""
+        codes, tokens = evidence.codes("select")
+        return SimulatorJudge().fit(explanations, codes[:, asked], tokens)
 
     def _negatives(self, records):
         """Return the non-firing windows to show, either random or hard."""

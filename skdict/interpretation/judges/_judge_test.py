@@ -81,7 +81,12 @@ class JudgeTest:
     def __init__(self, scorer, seed):
         self.scorer, self.seed = scorer, seed
 
-    def lexicon(self, evidence, asked, material, by_tokens):
+    @property
+    def calibrates(self):
+        """True if the default judge is fitted on the documents to select on."""
+        return self.scorer.judge is None
+
+    def lexicon(self, evidence, asked, material, explainer):
         """Return no explanations by single tokens: judges do not compare with them."""
         return [None] * len(asked)
 

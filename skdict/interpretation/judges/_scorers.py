@@ -62,6 +62,9 @@ class DetectionScorer(ExplanationScorer):
     an explanation and a few windows of plain text, and decides for each window whether the
     feature fires in it. The correct answer is yes if the feature fires on any token.
 
+    The default judge is fitted on the second part of the documents, so explanations for it are
+    written from the first part alone.
+
     Parameters
     ----------
     judge : object or None, default=None

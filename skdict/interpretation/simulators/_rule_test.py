@@ -32,10 +32,11 @@ class RuleTest:
     seed: int
 
     explains_all = True
+    calibrates = False
 
-    def lexicon(self, evidence, asked, material, by_tokens):
-        """Return explanations by single tokens, reusing existing ones."""
-        return LexiconExplainer().explain(*material) if by_tokens is None else by_tokens
+    def lexicon(self, evidence, asked, material, explainer):
+        """Return explanations by single tokens, from the same text as the tested ones."""
+        return (explainer or LexiconExplainer()).explain(*material)
 
     def collect(self, evidence):
         """Return the test cases: all tokens, so that every feature can be tested."""

@@ -61,7 +61,12 @@ class SimulatorTest:
         self._calibration = getattr(simulator, "calibration", None)
         self._sample = partial(windows_of, sampling=sampling, window=window, seed=seed)
 
-    def lexicon(self, evidence, asked, material, by_tokens):
+    @property
+    def calibrates(self):
+        """True if predictions are calibrated on the documents to select on."""
+        return self._calibration is not None
+
+    def lexicon(self, evidence, asked, material, explainer):
         """Return explanations by single tokens, from the same text as the simulated ones."""
         if material is not None:
             return LexiconExplainer().explain(*material)
@@ -71,7 +76,7 @@ class SimulatorTest:
     def collect(self, evidence):
         """Return windows to test on, and windows to calibrate on if the simulator needs them."""
         test, calibrate = evidence.windows("test", self._sample), []
-        if self._calibration is not None and evidence.calibrates:
+        if self.calibrates and evidence.calibrates:
             calibrate = evidence.windows("select", self._sample)
         return WindowCases(calibrate, test, evidence.vocabulary)
 
@@ -110,7 +115,7 @@ class SimulatorTest:
 
     def _maps(self, cases, said, attempts):
         """Return the calibration map of each feature; none if there is no calibration."""
-        if self._calibration is None:
+        if not self.calibrates:
             return {}
         for j in said:
             if not cases.calibrate[j]:

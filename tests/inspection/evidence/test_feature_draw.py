@@ -5,7 +5,7 @@ import pytest
 
 from skdict import Activations, IdentityDictionary
 from skdict.inspection import FeatureColumns
-from skdict.inspection.evidence import FeatureDraw, Stream, uniform
+from skdict.inspection.evidence import FeatureDraw, Stream, join_blocks, uniform
 
 WIDTH = 40
 
@@ -55,10 +55,9 @@ def test_one_pass_draws_what_two_draw(columns, n_features, order):
         codes, counts, features = plain(columns, acts, n_features, order, seed)
         assert np.array_equal(drawn.features, features)
         assert np.array_equal(drawn.counts, counts)
-        together, tokens = drawn.take()
+        together, tokens = join_blocks(drawn.blocks)
         assert np.array_equal(together.toarray(), codes[:, features])
         assert np.array_equal(tokens.token_ids, acts.token_ids)
-        assert drawn.blocks == []
 
 
 def test_each_row_is_encoded_once(columns):
@@ -78,7 +77,7 @@ def test_given_features_keep_their_order(columns, given):
     codes, counts, _ = plain(columns, acts, None, "index", 0)
     assert drawn.features.tolist() == given
     assert np.array_equal(drawn.counts, counts)
-    assert np.array_equal(drawn.take()[0].toarray(), codes[:, given])
+    assert np.array_equal(join_blocks(drawn.blocks)[0].toarray(), codes[:, given])
     assert columns.dictionary.n_encoded == 2 * len(acts)
 
 
@@ -92,7 +91,7 @@ def test_rows_kept_are_those_asked_for(columns):
     columns, acts = columns
     draw = FeatureDraw(5, "random", 0)
     first = draw.codes(columns, acts, rows_of=lambda block: np.flatnonzero(block.positions == 0))
-    codes, tokens = first.take()
-    whole, _ = draw.codes(columns, acts).take()
+    codes, tokens = join_blocks(first.blocks)
+    whole, _ = join_blocks(draw.codes(columns, acts).blocks)
     assert np.array_equal(codes.toarray(), whole.toarray()[acts.positions == 0])
     assert np.array_equal(tokens.documents, np.arange(50))
