@@ -69,12 +69,13 @@ class Pursuit:
         mean = codes.mean()
         gain = (cross - self._mass * mean) ** 2 / self._norm
         single = _largest(gain, N_SINGLE)
-        narrowed = [i for i in single if self._about_token[i]][:N_NARROWED]
-        terms = [(int(i),) for i in single]
-        terms += [(int(i), int(k)) for i in narrowed for k in self._second_terms(i, codes)]
-        if not terms:
+        if not len(single):
             return []
-        matrix = self._matrix(terms)
+        narrowed = [i for i in single if self._about_token[i]][:N_NARROWED]
+        narrowed = [(i, self._second_terms(i, codes)) for i in narrowed]
+        terms = [(int(i),) for i in single]
+        terms += [(int(i), int(k)) for i, seconds in narrowed for k in seconds]
+        matrix = self._matrix(single, narrowed)
         mass = np.asarray(matrix.sum(axis=0))
         gram = (matrix.T @ matrix).toarray() - np.outer(mass, mass) / n_rows
         variance = np.square(codes - mean).sum()
@@ -99,21 +100,26 @@ class Pursuit:
         own = slice(self._columns.indptr[term], self._columns.indptr[term + 1])
         return self._columns.indices[own], self._columns.data[own]
 
-    def _matrix(self, terms):
-        """Return the columns of terms and products, as a csc_array."""
-        columns = [self._product(term) for term in terms]
+    def _matrix(self, single, narrowed):
+        """Return the columns of single terms, and of products with second terms.
+
+        `narrowed` holds pairs of a term and its second terms.
+        """
+        columns = [self._column(term) for term in single]
+        weight = np.zeros(self._rows.shape[0])
+        for term, seconds in narrowed:
+            rows, values = self._column(term)
+            weight[rows] = values
+            for second in seconds:
+                others, factors = self._column(second)
+                product = weight[others] * factors
+                held = np.flatnonzero(product)
+                columns.append((others[held], product[held]))
+            weight[rows] = 0
         rows, values = zip(*columns, strict=True)
         pointers = np.cumsum([0, *map(len, rows)])
         entries = np.concatenate(values, dtype=np.float64), np.concatenate(rows), pointers
-        return scipy.sparse.csc_array(entries, shape=(self._rows.shape[0], len(terms)))
-
-    def _product(self, term):
-        rows, values = self._column(term[0])
-        for second in term[1:]:
-            other, weights = self._column(second)
-            rows, at, there = np.intersect1d(rows, other, assume_unique=True, return_indices=True)
-            values = values[at] * weights[there]
-        return rows, values
+        return scipy.sparse.csc_array(entries, shape=(len(weight), len(columns)))
 
 
 def pursue(gram, target, budget, variance):
