@@ -133,8 +133,8 @@ def _unit_rows(vectors, n_pieces):
     rows /= np.where(peaks > 0, peaks, 1)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     rows /= np.where(norms > 0, norms, 1)
-    # Rows that already have unit norm keep their bits, so that a copy equals the original.
-    is_unit = np.abs(norms * peaks - 1) <= ROUNDING
+    # Rows rounded to float16 before keep their bits, so that a copy equals the original.
+    is_unit = (given.dtype == np.float16) & (np.abs(norms * peaks - 1) <= ROUNDING)
     unit = np.where(is_unit, given, rows).astype(np.float16)
     unit.flags.writeable = False
     return unit

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from skdict._vocabulary import Vocabulary
 from skdict.models import embedding_matrix, readable_pieces
@@ -14,7 +15,7 @@ MOST_DIMENSIONS = 128
 # Enough for 128 components, and their product with themselves takes well under a second.
 MOST_ROWS = 20_000
 BLOCK_ROWS = 8192
-# Relative to the largest row: what is smaller is rounding.
+# Smaller rows, relative to the largest value, are rounding errors.
 NEGLIGIBLE = 1e-6
 
 _vocabularies = WeakKeyDictionary()
@@ -44,7 +45,9 @@ def vocabulary_of(model, tokenizer):
     state = None if embedding is None else _state(embedding)
     known, vocabulary = _vocabularies.get(model, (None, None))
     if vocabulary != pieces or known != state:
-        vectors = None if embedding is None else token_vectors(embedding, len(pieces))
+        # One thread is fast enough, and the bits then do not depend on the number of threads.
+        with threadpool_limits(1, user_api="blas"):
+            vectors = None if embedding is None else token_vectors(embedding, len(pieces))
         vocabulary = Vocabulary(pieces, vectors)
         _vocabularies[model] = state, vocabulary
     return vocabulary
@@ -53,8 +56,8 @@ def vocabulary_of(model, tokenizer):
 def token_vectors(embedding, n_types):
     """Return centred embeddings of token ids, reduced by PCA.
 
-    The components are fitted in float64 on at most 20,000 seeded rows, so that the result does
-    not depend on the number of threads beyond rounding.
+    The components are fitted on at most 20,000 seeded rows in float64: in float32, rounding could
+    rotate components of similar variance.
 
     Parameters
     ----------
@@ -73,28 +76,33 @@ def token_vectors(embedding, n_types):
     n_rows, width = embedding.shape
     if n_rows < 2:
         return None
-    mean = sum(block.sum(axis=0) for _, block in _blocks(embedding)) / n_rows
+    mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in _blocks(embedding)) / n_rows
     # A sum is finite only if every value is.
     if not np.isfinite(mean).all():
         return None
-    sample = _sample(embedding) - mean
-    scale = np.abs(sample).max() or 1.0
+    sample = _sample(embedding)
+    sample -= mean
+    scale = max(sample.max(), -sample.min()) or 1.0
+    sample /= scale
     n_dimensions = min(MOST_DIMENSIONS, n_rows, width)
     # The variance of a constant embedding is zero, and PCA divides by it.
     with np.errstate(divide="ignore", invalid="ignore"):
-        components = PCA(n_dimensions, random_state=0).fit(sample / scale).components_
+        components = PCA(n_dimensions, random_state=0).fit(sample).components_
     vectors = np.zeros((n_types, n_dimensions), dtype=np.float32)
     for rows, block in _blocks(embedding):
-        vectors[rows] = (block - mean) / scale @ components.T
-    size = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.where(size > NEGLIGIBLE * max(1.0, np.abs(mean).max() / scale), vectors, 0)
+        centred = (block - mean.astype(block.dtype)) / block.dtype.type(scale)
+        vectors[rows] = centred @ components.T.astype(block.dtype)
+    size = np.linalg.norm(vectors, axis=1)
+    vectors[size <= NEGLIGIBLE * max(1.0, np.abs(mean).max() / scale)] = 0
+    return vectors
 
 
 def _blocks(embedding):
-    """Yield slices of rows and their values in float64, so that no copy of all rows is made."""
+    """Yield slices of rows and their values in at least float32, without copying all of them."""
+    dtype = torch.promote_types(embedding.dtype, torch.float32)
     for start in range(0, len(embedding), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(embedding)))
-        yield rows, embedding[rows].double().numpy()
+        yield rows, embedding[rows].to(dtype).numpy()
 
 
 def _sample(embedding):
@@ -102,7 +110,7 @@ def _sample(embedding):
     if len(embedding) > MOST_ROWS:
         chosen = np.random.default_rng(0).choice(len(embedding), MOST_ROWS, replace=False)
         embedding = embedding[torch.from_numpy(np.sort(chosen))]
-    return embedding.double().numpy()
+    return embedding.to(torch.float64, copy=True).numpy()
 
 
 def _state(embedding):
