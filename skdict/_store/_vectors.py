@@ -38,7 +38,7 @@ def read_vectors(folder, manifest):
         return None
     path = folder / VECTORS
     try:
-        # Read it whole, so that nobody can change what a vocabulary holds.
+        # Copied, so that a vocabulary does not change if the file does.
         vectors = np.array(map_array(path))
     except FileNotFoundError as error:
         raise FileNotFoundError(
@@ -56,7 +56,7 @@ def read_vectors(folder, manifest):
 def has_same_vectors(folder, manifest, vocabulary):
     """Return True if the vectors of a store and a vocabulary agree to rounding, or neither has any.
 
-    Bits can differ if a store is resumed with another number of threads or on another machine.
+    The last bits can differ if a store is resumed on another machine.
     """
     stored, new = read_vectors(folder, manifest), _vectors_of(vocabulary)
     if stored is None or new is None:

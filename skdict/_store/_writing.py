@@ -224,7 +224,7 @@ class ActivationsWriter:
         if not has_same_vectors(self._folder, old, activations.vocabulary):
             raise ValueError(
                 "the vectors of the vocabulary of these activations differ from those of the "
-                "earlier shards, so another model produced them; write them to another folder"
+                "earlier shards; extract with the same model, or write to another folder"
             )
         if activations.documents[0] < self.next_document:
             raise ValueError(

@@ -46,7 +46,7 @@ def _on_the_cpu(weight):
     try:
         packed = weight.is_quantized or hasattr(weight, "__tensor_flatten__")
         values = (weight.dequantize() if packed else weight).detach().cpu().contiguous()
-        # A tensor without memory, such as those of torch.export, is found out here.
+        # Raises for tensors without memory, such as those of torch.export.
         values.view(torch.uint8).numpy()
     except (RuntimeError, NotImplementedError, TypeError, AttributeError):
         return None

@@ -121,7 +121,10 @@ def test_other_vectors_do_not_follow(first, second, resumed, tmp_path):
             writer.close()
             writer = ActivationsWriter(tmp_path / "store")
         with writer:
-            with pytest.raises(ValueError, match="vectors of the vocabulary .* another folder"):
+            with pytest.raises(
+                ValueError,
+                match="vectors of the vocabulary .* the same model, or write to another folder",
+            ):
                 writer.append(chunk(1, second))
             writer.append(chunk(1, first))
             writer.finish()
