@@ -1,6 +1,6 @@
 """Token activations that keep the document, position and id of every token.
 
-Floor 1: imports numpy, `_files` and `_store`.
+Floor 1: imports numpy, `_files`, `_store` and `_vocabulary`.
 """
 
 from pathlib import Path
@@ -17,8 +17,9 @@ from skdict._store import (
     write_whole,
 )
 from skdict._text import readable
+from skdict._vocabulary import Vocabulary
 
-__all__ = ["Activations", "ActivationsWriter"]
+__all__ = ["Activations", "ActivationsWriter", "Vocabulary"]
 
 
 class Context(NamedTuple):
@@ -61,9 +62,10 @@ class Activations:
         Index of the token in its document. Must increase within a document.
     token_ids : array-like of int, shape (n_tokens,)
         Token id of each row.
-    vocabulary : sequence of str, optional
-        Text of each token id. Where a character is split across tokens, its bytes appear as lone
-        surrogates, as produced by ``bytes.decode(errors="surrogateescape")``.
+    vocabulary : Vocabulary or other sequence of str, optional
+        Text of each token id; a `Vocabulary` can also hold a vector for each. Where a character is
+        split across tokens, its bytes appear as lone surrogates, as produced by
+        ``bytes.decode(errors="surrogateescape")``.
     metadata : dict, optional
         Provenance of the rows, such as model and hook point. Must be JSON serialisable.
 
@@ -323,9 +325,8 @@ class Activations:
         """
         folder = Path(folder)
         restore_interrupted(folder)
-        rows, columns, manifest = open_store(folder, verify=verify)
-        table = {"vocabulary": manifest["vocabulary"], "metadata": manifest["metadata"]}
-        return cls(rows, **columns, **table)
+        rows, columns, vocabulary, metadata = open_store(folder, verify=verify)
+        return cls(rows, **columns, vocabulary=vocabulary, metadata=metadata)
 
 
 def _as_array(rows):

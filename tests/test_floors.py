@@ -12,7 +12,7 @@ ROOT = Path(skdict.__file__).parent
 # From the ground up. What stands on one floor is in rooms of its own, but for those that are
 # named before others in one tuple, which may import them.
 FLOORS = [
-    [("_core",), ("_files",), ("_outputs",), ("_text",), ("exceptions",)],
+    [("_core",), ("_files",), ("_outputs",), ("_text",), ("_vocabulary",), ("exceptions",)],
     [("models", "_validation", "activations", "_store")],
     [("feature_extraction", "decomposition"), ("datasets",)],
     [("metrics",)],
@@ -24,6 +24,7 @@ FLOORS = [
 # What the lower floors may import from elsewhere.
 OUTSIDE = {
     "_files": {"numpy"},
+    "_vocabulary": {"numpy"},
     "_store": {"numpy"},
     "activations": {"numpy"},
     "_core": {"torch", "numpy", "scipy", "numba"},

@@ -14,7 +14,7 @@ import pytest
 from skdict import Activations, SparseDictionaryAutoencoder
 from skdict._files import sealed
 from skdict._store import store_digest
-from skdict.activations import ActivationsWriter
+from skdict.activations import ActivationsWriter, Vocabulary
 from skdict.decomposition import Observer
 from skdict.inspection import collect_records
 from skdict.interpretation.ratings import read_ratings, write_rating_sheet
@@ -63,7 +63,7 @@ def activations(n=60):
         documents=np.arange(n) // 10,
         positions=np.arange(n) % 10,
         token_ids=np.arange(n) % len(WORDS),
-        vocabulary=WORDS,
+        vocabulary=Vocabulary(WORDS, rows(len(WORDS))),
         metadata={"model": "planted", "depth": {"layers": [1, 2.5]}},
     )
 
@@ -80,7 +80,7 @@ def content_of_store(folder):
     acts = Activations.load(folder / "store", verify=True)
     columns = (acts.documents, acts.positions, acts.token_ids)
     bits = [np.asarray(acts).tobytes(), *(column.tolist() for column in columns)]
-    return bits, acts.vocabulary, acts.metadata
+    return bits, list(acts.vocabulary), acts.vocabulary.vectors.tobytes(), acts.metadata
 
 
 def resume_writing(folder):
@@ -171,6 +171,7 @@ def forge(path):
 
 STORE = (
     "store/activations.json",
+    "store/token_vectors.npy",
     *(f"store/0000{i}/{c}.npy" for i in (0, 2) for c in ("rows", "documents", "token_ids")),
 )
 DICTIONARY = ("sae/dictionary.json", "sae/dictionary.safetensors")

@@ -1,9 +1,10 @@
 """Stores of activations on disk, written shard by shard and read by memory-mapping.
 
-Floor 1: imports numpy and `_files`. Loading a store never runs code.
+Floor 1: imports numpy, `_files` and `_vocabulary`. Loading a store never runs code.
 
 A store is a folder with a manifest, `activations.json`, and one folder per shard with `rows.npy`,
-`documents.npy`, `positions.npy` and `token_ids.npy`. Files that the manifest does not list are not
+`documents.npy`, `positions.npy` and `token_ids.npy`. A vocabulary with vectors adds
+`token_vectors.npy` next to the manifest. Files that the manifest does not list are not
 part of the store, so a store is consistent at every moment. The manifest includes its own hash.
 """
 

@@ -13,6 +13,8 @@ FORMAT, VERSION = "skdict.activations", 3
 COLUMNS = ("documents", "positions", "token_ids")
 FILES = ("rows.npy", *(f"{name}.npy" for name in COLUMNS))
 DTYPES = ("float16", "float32", "float64")
+# Listed only by stores whose vocabulary has vectors.
+OPTIONAL = {"vectors_sha256"}
 SHARD_KEYS = {"name", "n_rows", "next_document", "sha256", "rows_ends"}
 
 
@@ -74,8 +76,8 @@ def read_manifest(folder):
         raise FileNotFoundError(
             f"{str(folder)!r} has no {MANIFEST}; pass a folder written by Activations.save"
         ) from error
-    wrong = set(manifest) ^ set(new_manifest(complete=True)) or {
-        name for name, is_right in _RULES.items() if not is_right(manifest[name], manifest)
+    wrong = (set(manifest) - OPTIONAL) ^ set(new_manifest(complete=True)) or {
+        name for name, value in manifest.items() if not _RULES[name](value, manifest)
     }
     if wrong:
         raise ValueError(
@@ -89,7 +91,8 @@ def store_digest(folder):
     """Return a hash of all rows and tokens of a store.
 
     Stores with equal digests hold equal rows in equal shards, whether or not writing them was
-    interrupted. The digest is computed from the manifest only; use
+    interrupted. Vectors of the vocabulary do not count: they derive from the model, and their last
+    bits can differ between machines. The digest is computed from the manifest only; use
     ``Activations.load(folder, verify=True)`` to check the files against it.
 
     Parameters
@@ -172,6 +175,8 @@ def _are_shards(shards, manifest):
 
 
 _RULES = {
+    "format": lambda value, _: value == FORMAT,
+    "version": lambda value, _: value == VERSION,
     "complete": lambda value, _: isinstance(value, bool),
     "shards": _are_shards,
     "dtype": lambda value, m: value in DTYPES or (value is None and _is_new(m)),
@@ -181,4 +186,5 @@ _RULES = {
     "vocabulary": lambda value, _: (
         value is None or (isinstance(value, list) and {*map(type, value)} <= {str})
     ),
+    "vectors_sha256": lambda value, m: _is_hash(value) and m["vocabulary"] is not None,
 }

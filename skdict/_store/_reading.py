@@ -10,18 +10,21 @@ from skdict._store._format import (
     read_manifest,
 )
 from skdict._store._sharded_rows import ShardedRows
+from skdict._store._vectors import VECTORS, read_vectors
+from skdict._vocabulary import Vocabulary
 
 
 def open_store(folder, *, verify):
-    """Return the memory-mapped rows, the columns and the manifest of a finished store.
+    """Return the memory-mapped rows, the columns, the vocabulary and the metadata of a store.
 
-    The sizes, shapes and dtypes of all files and the hashes of the token table and of both ends of
-    the rows are always checked; `verify` adds the hashes of all rows.
+    The sizes, shapes and dtypes of all files and the hashes of the token table, of the vectors of
+    the vocabulary and of both ends of the rows are always checked; `verify` adds the hashes of all
+    rows.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Folder of the store.
+        Folder of the finished store.
     verify : bool
         If True, read all rows once and compare them with their hashes.
 
@@ -31,8 +34,10 @@ def open_store(folder, *, verify):
         Memory-mapped rows.
     columns : dict of str to ndarray of shape (n,)
         Documents, positions and token ids.
-    manifest : dict
-        Manifest of the store.
+    vocabulary : Vocabulary or None
+        Vocabulary, with its vectors if they are stored.
+    metadata : dict
+        Provenance of the rows.
     """
     manifest = read_manifest(folder)
     check_complete(folder, manifest)
@@ -50,7 +55,21 @@ def open_store(folder, *, verify):
         manifest["width"],
         manifest["dtype"],
     )
-    return rows, {name: _join(parts) for name, parts in columns.items()}, manifest
+    columns = {name: _join(parts) for name, parts in columns.items()}
+    return rows, columns, _vocabulary(folder, manifest), manifest["metadata"]
+
+
+def _vocabulary(folder, manifest):
+    pieces, vectors = manifest["vocabulary"], read_vectors(folder, manifest)
+    if vectors is None:
+        return None if pieces is None else Vocabulary(pieces)
+    if vectors.dtype != np.float16 or vectors.ndim != 2 or len(vectors) != len(pieces):
+        raise ValueError(
+            f"{str(folder / VECTORS)!r} has shape {vectors.shape} and dtype {vectors.dtype}, but "
+            f"the manifest lists {len(pieces)} pieces, each with a row of float16; write the "
+            f"store again"
+        )
+    return Vocabulary(pieces, vectors)
 
 
 def _open(folder, shard, name):

@@ -19,6 +19,11 @@ from skdict._store._format import (
     write_shard,
 )
 from skdict._store._order import check_order
+from skdict._store._vectors import (
+    VECTORS,
+    has_same_vectors,
+    write_vectors,
+)
 
 SHARD_BYTES = 256 * 2**20
 
@@ -32,6 +37,7 @@ def write_whole(activations, folder):
     sealed(manifest)
     step = max(1, SHARD_BYTES // max(1, width * activations.dtype.itemsize))
     with whole_folder(folder, MANIFEST, "a store of activations") as beside:
+        manifest |= write_vectors(beside, activations.vocabulary)
         for start in range(0, max(n_rows, 1), step):
             part = activations[start : start + step]
             name = shard_name(len(manifest["shards"]))
@@ -138,8 +144,8 @@ class ActivationsWriter:
         ------
         ValueError
             If the store is finished; if width, dtype, vocabulary or metadata differ from those of
-            the earlier shards; if documents are already written; or if the rows are not ordered by
-            document and position.
+            the earlier shards, or the vectors of the vocabulary by more than rounding; if
+            documents are already written; or if the rows are not ordered by document and position.
         OSError
             If the shard cannot be written; the earlier shards are kept.
         """
@@ -151,6 +157,8 @@ class ActivationsWriter:
         name = shard_name(len(self._manifest["shards"]))
         beside = name_beside(self._folder / name, "part")
         try:
+            if not manifest["shards"]:
+                manifest |= write_vectors(self._folder, activations.vocabulary)
             beside.mkdir()
             shard = _write(beside, name, activations)
             shard["next_document"] = max(shard["next_document"], next_document or 0)
@@ -213,6 +221,11 @@ class ActivationsWriter:
                     f"the {key} of these activations differs from that of the earlier "
                     f"shards{shown}; write them to another folder"
                 )
+        if not has_same_vectors(self._folder, old, activations.vocabulary):
+            raise ValueError(
+                "the vectors of the vocabulary of these activations differ from those of the "
+                "earlier shards; extract with the same model, or write to another folder"
+            )
         if activations.documents[0] < self.next_document:
             raise ValueError(
                 f"these activations begin with document {activations.documents[0]}, but documents "
@@ -220,12 +233,14 @@ class ActivationsWriter:
             )
 
     def _clear(self):
-        """Remove shards that the manifest does not list, left by interrupted writing."""
+        """Remove files that the manifest does not list, left by interrupted writing."""
         self._manifest = read_manifest(self._folder)
         listed = {shard["name"] for shard in self._manifest["shards"]}
         for path in self._folder.iterdir():
             if re.fullmatch(r"\d{5,}", path.name) and path.name not in listed:
                 shutil.rmtree(path)
+        if "vectors_sha256" not in self._manifest:
+            (self._folder / VECTORS).unlink(missing_ok=True)
         clear_leftovers(self._folder, holds_lock=self._lock.by_kernel)
 
 

@@ -17,6 +17,7 @@ from skdict.feature_extraction._forward_pass import (
 from skdict.feature_extraction._outliers import warn_of_outliers
 from skdict.feature_extraction._pooling import POOLINGS, pool_rows
 from skdict.feature_extraction._row_cache import open_row_cache
+from skdict.feature_extraction._token_vectors import vocabulary_of
 from skdict.feature_extraction._windows import LONG_TEXTS, read_in_windows
 from skdict.models import (
     batches_of_like_length,
@@ -28,7 +29,6 @@ from skdict.models import (
     encode_texts,
     find_hook_point,
     load_model,
-    readable_pieces,
     special_ids,
 )
 
@@ -111,16 +111,16 @@ class Reading:
                 name: pool_rows(part, documents, len(texts), self.pooling, first=first_document)
                 for name, part in rows.items()
             }
-        return self._as_activations(rows, windows, documents + first_document, tokenizer)
+        return self._as_activations(rows, windows, documents + first_document, (model, tokenizer))
 
-    def _as_activations(self, rows, windows, documents, tokenizer):
+    def _as_activations(self, rows, windows, documents, pair):
         """Return the rows by hook point as `Activations`, and warn about outliers in them."""
         every = [window for part in windows for window in part]
         table = {
             "documents": documents,
             "positions": np.concatenate([w.positions for w in every]),
             "token_ids": np.concatenate([w.ids[w.kept] for w in every]).astype(np.int32),
-            "vocabulary": readable_pieces(tokenizer),
+            "vocabulary": vocabulary_of(*pair),
         }
         source = {"model": describe_model(self.model)}
         result = {

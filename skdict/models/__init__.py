@@ -4,6 +4,7 @@ Floor 1: imports torch, transformers and `_core`, but neither scikit-learn nor a
 skdict. transformers is imported only when a model is loaded.
 """
 
+from skdict.models._embeddings import embedding_matrix
 from skdict.models._encoders import check_continues_texts, text_reader
 from skdict.models._fingerprint import fingerprint
 from skdict.models._hook_points import (

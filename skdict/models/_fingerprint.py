@@ -77,7 +77,7 @@ def _add_module(state, module, name):
     kind = type(module)
     state.add([name, kind, _code_of(kind.forward)], name)
     for values in (module._parameters, module._buffers):
-        state.add(_in_memory(values, vars(module).get("_hf_hook")), name)
+        state.add(in_memory(values, vars(module).get("_hf_hook")), name)
     if kind._save_to_state_dict is not nn.Module._save_to_state_dict:
         # Packed weights are not parameters, and only the module itself can unpack them.
         packed = {}
@@ -87,7 +87,7 @@ def _add_module(state, module, name):
     state.add(own, name)
 
 
-def _in_memory(weights, hook):
+def in_memory(weights, hook):
     """Return weights by name, reading those that accelerate has offloaded from its store."""
     maps = [getattr(h, "weights_map", None) for h in (hook, *getattr(hook, "hooks", ()))]
     kept = next((m for m in maps if m is not None), None)

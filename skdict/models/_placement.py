@@ -86,12 +86,17 @@ def check_used_as_loaded(model, model_dtype, device_map, trust_remote_code=False
             )
 
 
+def input_embedding(model):
+    """Return the module that embeds token ids, or None if the model declares none."""
+    try:
+        return model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None
+
+
 def embedding_of(model):
     """Return the module that embeds token ids, or the model itself if it declares none."""
-    try:
-        found = model.get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        found = None
+    found = input_embedding(model)
     return model if found is None else found
 
 

@@ -76,6 +76,7 @@ def test_the_stores_hold_what_the_extractor_gives(stores, point):
     for name in ("documents", "positions", "token_ids"):
         np.testing.assert_array_equal(getattr(acts, name), getattr(due, name))
     assert acts.vocabulary == due.vocabulary
+    np.testing.assert_array_equal(acts.vocabulary.vectors, due.vocabulary.vectors)
     assert acts.metadata == due.metadata
     shards = json.loads((stores / point / "activations.json").read_text())["shards"]
     assert [shard["next_document"] for shard in shards] == [5, 10, 12]
