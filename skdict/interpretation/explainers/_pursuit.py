@@ -10,6 +10,8 @@ MIN_GAIN = 1e-4
 # Single terms kept for a feature; terms about the token that are narrowed down by a second term;
 # and second terms for each of them.
 N_SINGLE, N_NARROWED, N_SECOND = 64, 8, 8
+# Terms that hold on at least this many rows have their counts within them stored.
+MANY_ROWS = 1024
 CHUNK_FEATURES = 256
 
 
@@ -38,6 +40,7 @@ class Pursuit:
         centred = squares - self._mass**2 / matrix.shape[0]
         # A term that holds on no token, or on all of them, explains nothing.
         self._norm = np.where(centred > 1e-9, centred + RIDGE, np.inf)
+        self._counts = {}
 
     def select(self, codes, budget):
         """Yield the selected terms and their weights for each feature.
@@ -67,34 +70,46 @@ class Pursuit:
         codes = np.zeros(n_rows)
         codes[rows] = values
         mean = codes.mean()
-        gain = (cross - self._mass * mean) ** 2 / self._norm
-        single = _largest(gain, N_SINGLE)
+        variance = np.square(codes - mean).sum()
+        enough = MIN_GAIN * variance
+        single = _largest((cross - self._mass * mean) ** 2 / self._norm, N_SINGLE, enough)
         if not len(single):
             return []
         narrowed = [i for i in single if self._about_token[i]][:N_NARROWED]
-        narrowed = [(i, self._second_terms(i, codes)) for i in narrowed]
+        narrowed = [(i, self._second_terms(i, codes, enough)) for i in narrowed]
         terms = [(int(i),) for i in single]
         terms += [(int(i), int(k)) for i, seconds in narrowed for k in seconds]
         matrix = self._matrix(single, narrowed)
         mass = np.asarray(matrix.sum(axis=0))
         gram = (matrix.T @ matrix).toarray() - np.outer(mass, mass) / n_rows
-        variance = np.square(codes - mean).sum()
-        chosen, weights = pursue(gram, matrix.T @ codes - mass * mean, budget, variance)
+        chosen, weights = pursue(gram, matrix.T @ codes - mass * mean, budget, enough)
         return [(terms[i], float(w)) for i, w in zip(chosen, weights, strict=True)]
 
-    def _second_terms(self, term, codes):
+    def _second_terms(self, term, codes, enough):
         """Return the terms whose products with a given term remove most of its error."""
         rows, _ = self._column(term)
-        codes_of_rows = codes[rows]
-        held = self._rows[rows]
-        n = np.bincount(held.indices, weights=held.data, minlength=len(self._mass))
-        active = np.flatnonzero(codes_of_rows)
+        codes = codes[rows]
+        active = np.flatnonzero(codes)
         fired = self._rows[rows[active]]
-        weights = fired.data * np.repeat(codes_of_rows[active], np.diff(fired.indptr))
+        weights = fired.data * np.repeat(codes[active], np.diff(fired.indptr))
         total = np.bincount(fired.indices, weights=weights, minlength=len(self._mass))
-        expected = n * codes_of_rows.sum() / (len(rows) + RIDGE)
-        gain = np.where(n < len(rows), (total - expected) ** 2 / (n + RIDGE), 0)
-        return _largest(gain, N_SECOND)
+        n = self._counts_within(term)
+        expected = n * (codes.sum() / (len(rows) + RIDGE))
+        gain = np.square(total - expected) / (n + RIDGE)
+        # A product with a term that always holds there adds nothing.
+        gain[n >= len(rows)] = 0
+        return _largest(gain, N_SECOND, enough)
+
+    def _counts_within(self, term):
+        """Return the sum of each term over the rows of a given term."""
+        found = self._counts.get(term)
+        if found is None:
+            rows, _ = self._column(term)
+            held = self._rows[rows]
+            found = np.bincount(held.indices, weights=held.data, minlength=len(self._mass))
+            if len(rows) >= MANY_ROWS:
+                self._counts[term] = found = found.astype(np.float32)
+        return found
 
     def _column(self, term):
         own = slice(self._columns.indptr[term], self._columns.indptr[term + 1])
@@ -122,7 +137,7 @@ class Pursuit:
         return scipy.sparse.csc_array(entries, shape=(len(weight), len(columns)))
 
 
-def pursue(gram, target, budget, variance):
+def pursue(gram, target, budget, enough):
     """Select terms by matching pursuit; return their indices and weights.
 
     Parameters
@@ -133,8 +148,8 @@ def pursue(gram, target, budget, variance):
         Products of the centred terms with the codes.
     budget : int
         Maximum number of terms.
-    variance : float
-        Sum of squares of the centred codes.
+    enough : float
+        Squared error that a further term must remove.
     """
     norm = np.diag(gram) + RIDGE
     residual, chosen, weights = target, [], np.zeros(0)
@@ -142,7 +157,7 @@ def pursue(gram, target, budget, variance):
         gain = residual**2 / norm
         gain[chosen] = 0
         best = int(gain.argmax())
-        if gain[best] <= MIN_GAIN * variance:
+        if gain[best] <= enough:
             break
         chosen.append(best)
         rows = gram[chosen]
@@ -152,10 +167,9 @@ def pursue(gram, target, budget, variance):
     return chosen, weights
 
 
-def _largest(gain, k):
-    """Return the indices of the k largest positive gains, largest first."""
-    k = min(k, int(np.count_nonzero(gain > 0)))
-    if not k:
-        return np.zeros(0, dtype=np.int64)
-    found = np.argpartition(-gain, k - 1)[:k]
+def _largest(gain, k, enough):
+    """Return the indices of the k largest gains above a limit, largest first."""
+    found = np.flatnonzero(gain > enough)
+    if len(found) > k:
+        found = found[np.argpartition(-gain[found], k)[:k]]
     return found[np.lexsort((found, -gain[found]))]
