@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 
 from skdict._validation import check_number
 from skdict.interpretation.explainers._explanation import Explanation, piece
+from skdict.interpretation.explainers._phrases import sentence
 from skdict.interpretation.explainers._terms import N_BUCKETS, SPELLINGS, Term, TermMatrix
 
 RIDGE = 1.0
@@ -90,9 +91,11 @@ class ContextExplainer(BaseEstimator):
     def _explanation(self, feature, rules, vocabulary):
         largest = max((abs(w) for _, w in rules), default=0) or 1.0
         rules.sort(key=lambda rule: -abs(rule[1]))
-        said = [f"{10 * w / largest:+.0f} {_phrase(term, vocabulary)}" for term, w in rules]
-        text = f"adds up {', '.join(said)}" if said else "fires on nothing seen"
-        return Explanation(feature, self.name, len(rules), self.budget, text, tuple(rules))
+        shown = (f"{10 * w / largest:+.0f} {_phrase(term, vocabulary)}" for term, w in rules)
+        text, details = sentence(rules, vocabulary), ", ".join(shown)
+        return Explanation(
+            feature, self.name, len(rules), self.budget, text, tuple(rules), details
+        )
 
 
 def _phrase(term, vocabulary):

@@ -1,0 +1,198 @@
+"""Write the sentence of a rule-based explanation."""
+
+from typing import NamedTuple
+
+from skdict.interpretation.explainers._clauses import Clause, Strength, clauses_of, tokens_of
+from skdict.interpretation.explainers._contexts import contexts_phrase, spelling_noun
+from skdict.interpretation.explainers._listing import is_by_example, listing
+from skdict.interpretation.explainers._quotes import Quoter, joined
+from skdict.interpretation.explainers._terms import Term
+
+MOST_CHARACTERS = 140
+NOTHING = "fires on nothing seen"
+REPEATED = Term("state", "repeated")
+
+
+class Style(NamedTuple):
+    """Amount of detail in a sentence.
+
+    Parameters
+    ----------
+    n_parts : int
+        Maximum number of parts joined by "also".
+    n_quoted : int
+        Maximum number of quotes in a list.
+    exceptions : bool
+        If True, state exceptions.
+    length : int
+        Maximum number of characters of a quote.
+    """
+
+    n_parts: int
+    n_quoted: int
+    exceptions: bool
+    length: int
+
+
+# From the most detailed style to the one that always fits.
+STYLES = [
+    Style(3, 4, True, 24),
+    Style(3, 3, True, 24),
+    Style(2, 3, True, 24),
+    Style(2, 2, True, 24),
+    Style(1, 3, True, 24),
+    Style(1, 2, True, 24),
+    Style(1, 2, False, 24),
+    Style(1, 1, False, 10),
+]
+
+
+def sentence(rules, vocabulary, strength=None, before=None):
+    """Write what a feature fires on as a short sentence.
+
+    The sentence states the terms with at least a fifth of the largest weight. Tokens are described
+    by a few of them and by what their spellings have in common. Terms that hold together share
+    their tokens or their context. Negative terms become exceptions if they have at least half of
+    the largest weight.
+
+    Parameters
+    ----------
+    rules : sequence of (Term, float)
+        Terms and weights, whose weighted sum predicts the feature's codes.
+    vocabulary : sequence of str or None
+        Text of each token. Without a vocabulary, tokens are quoted as ``<id>``.
+    strength : dict of int to float or pair of array-like, optional
+        Total code of the feature on each token; or token ids and totals. Only members of a class
+        with a positive total are quoted, the largest first. By default, all members are quoted in
+        order.
+    before : dict of int to float or pair of array-like, optional
+        Total code of the feature on the tokens directly after each token. It ranks the members of
+        classes of preceding tokens in the same way.
+
+    Returns
+    -------
+    str
+        Sentence of at most 140 characters that starts with "fires on".
+
+    Examples
+    --------
+    >>> from skdict.interpretation.explainers import Term
+    >>> rules = [(Term("suffix", (0, 1)), 2.0), (Term("suffix", (0, 2)), 1.5)]
+    >>> sentence(rules, [" in", " 19", " 18"])
+    'fires on "19" or "18" after "in"'
+    """
+    strength, before = Strength(strength), Strength(before)
+    stated, exceptions = clauses_of(rules)
+    # A class on which the feature never fires says nothing, unless there is nothing else to say.
+    seen = [c for c in stated if all(map(strength.fires, c.tokens))]
+    if not seen:
+        strength, seen = Strength(None), stated
+    writer = _Writer(Quoter(vocabulary), strength, before)
+    texts = (f"fires on {writer.write(seen, exceptions, style)}" for style in STYLES)
+    if not seen and not exceptions:
+        return NOTHING
+    return next(text for text in texts if len(text) <= MOST_CHARACTERS)
+
+
+class _Writer:
+    """Writes clauses in a given style."""
+
+    def __init__(self, quoter, strength, before):
+        self._quoter, self._strength, self._before = quoter, strength, before
+
+    def write(self, stated, exceptions, style):
+        """Return the sentence without its first words."""
+        parts = _parts(stated)
+        said = self._positive(parts[: style.n_parts], style) if parts else "tokens"
+        if not parts:
+            return f"{said} other than {self._negative(exceptions, (), style)}"
+        exceptions = [c for c in exceptions if _is_relevant(c, stated)]
+        if exceptions and style.exceptions:
+            shared = {c.tokens for c in parts[0]} if len(parts) == 1 else set()
+            said += f", but not {self._negative(exceptions, shared, style)}"
+        return said
+
+    def _positive(self, parts, style):
+        first, *others = parts
+        text = self._part(first, style)
+        also = []
+        for part in others:
+            base, own = {c.tokens for c in first}, {c.tokens for c in part}
+            if _extends(part, first) and not any(c.contexts for c in first):
+                text += f", most of all {self._part(part, style, bare=own == base)}"
+            else:
+                also.append(self._part(part, style, bare=own == {()}))
+        return f"{text}, also {joined(also, 'and')}" if also else text
+
+    def _negative(self, exceptions, shared, style):
+        parts = _parts(exceptions)[: style.n_parts]
+        said = []
+        for part in parts:
+            own = {c.tokens for c in part}
+            said.append(self._part(part, style, bare=own in ({()}, shared), word="or"))
+        return joined(said, "or")
+
+    def _part(self, clauses, style, bare=False, word="and"):
+        """Describe clauses that share their tokens or their context."""
+        contexts = {c.contexts: c.weight for c in reversed(clauses) if c.contexts}
+        contexts = dict(sorted(contexts.items(), key=lambda item: -abs(item[1])))
+        repeated = bool(contexts) and all(REPEATED in own for own in contexts) and not bare
+        if repeated:
+            contexts = {tuple(c for c in own if c != REPEATED): w for own, w in contexts.items()}
+            contexts.pop((), None)
+        where = contexts and contexts_phrase(contexts, self._quoter, style, self._before)
+        if bare:
+            return where
+        tokens = self._tokens(clauses, style, "or" if where else word)
+        if repeated:
+            tokens = f"the second and later mentions of {tokens}" if tokens else "repeated tokens"
+        tokens = tokens or "tokens"
+        if not where:
+            return tokens
+        return f"{tokens}, {where}" if is_by_example(tokens) else f"{tokens} {where}"
+
+    def _tokens(self, clauses, style, word):
+        sized = [c._replace(weight=abs(c.weight)) for c in clauses if c.tokens]
+        found = tokens_of(sized, self._quoter, self._strength)
+        said = [spelling_noun(names) for names in found.spellings][: style.n_quoted]
+        if found.exact or found.members:
+            said.insert(0, listing(found.exact, found.members, self._quoter, style, word))
+        return joined(said, word) if said else ""
+
+
+def _parts(clauses):
+    """Group clauses by what they share, the heaviest group first."""
+    alone = [c for c in clauses if not c.contexts]
+    others = [c for c in clauses if c.contexts]
+    groups = min(_grouped(others, "contexts", "tokens"), _grouped(others, "tokens", "contexts"), key=len)
+    parts = sorted(groups, key=lambda part: -max(abs(c.weight) for c in part))
+    if alone:
+        # Before groups of the same tokens, which are then introduced by "most of all".
+        after = [i for i, part in enumerate(parts) if _extends(part, alone) or _lighter(part, alone)]
+        parts.insert(min(after, default=len(parts)), alone)
+    return parts
+
+
+def _extends(part, alone):
+    return {c.tokens for c in part} <= {c.tokens for c in alone}
+
+
+def _lighter(part, other):
+    return max(abs(c.weight) for c in part) <= max(abs(c.weight) for c in other)
+
+
+def _grouped(clauses, shared, free):
+    """Group clauses with the same value of a field, and groups with the same set of the other."""
+    groups, merged = {}, {}
+    for clause in clauses:
+        groups.setdefault(getattr(clause, shared), []).append(clause)
+    for own in groups.values():
+        merged.setdefault(frozenset(getattr(c, free) for c in own), []).extend(own)
+    return list(merged.values())
+
+
+def _is_relevant(exception, stated):
+    """Return True if stated clauses could hold where an exception does."""
+    if exception.contexts:
+        return any(not c.tokens or c.tokens == exception.tokens or not exception.tokens for c in stated)
+    return any(t.kind != "suffix" for c in stated for t in c.tokens or (Term("class", ()),))
