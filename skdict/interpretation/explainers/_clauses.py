@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from skdict.interpretation.explainers._terms import SPELLINGS, Term
 
-# Fraction of the largest weight below which a term is left out of the sentence, and above which a
-# negative term is an exception.
-WEAKEST, EXCEPTION = 0.2, 0.5
+# Fractions of the largest weight. Terms below the first are left out of the sentence. A negative
+# term above the second is an exception if it leaves at most the third of the prediction.
+WEAKEST, STRONG, SILENT = 0.2, 0.5, 0.1
 TOKEN_KINDS = ("suffix", "class", "spelling")
 
 
@@ -48,8 +48,9 @@ def clauses_of(rules):
         clauses.append(Clause(tokens, contexts, float(weight)))
     largest = max((abs(c.weight) for c in clauses), default=0)
     stated = [c for c in clauses if c.weight > 0 and c.weight >= WEAKEST * largest]
-    exceptions = [c for c in clauses if c.weight < 0 and -c.weight >= EXCEPTION * largest]
-    return _without_special_cases(stated), exceptions
+    strong = [c for c in clauses if c.weight < 0 and -c.weight >= STRONG * largest]
+    exceptions = [c for c in strong if c.weight + _general(c, clauses) <= SILENT * largest]
+    return _without_special_cases(stated), [c for c in exceptions if _is_relevant(c, stated)]
 
 
 def _conditions(term):
@@ -67,28 +68,47 @@ def _conditions(term):
 
 def _without_special_cases(clauses):
     """Remove clauses that add little to the weight of a more general one."""
-    kept = []
-    for clause in clauses:
-        general = sum(c.weight for c in clauses if c is not clause and _implies(clause, c))
-        if clause.weight > general / 2:
-            kept.append(clause)
-    return kept
+    return [c for c in clauses if c.weight > _general(c, clauses) / 2]
 
 
-def _implies(special, general):
-    """Return True if one clause holds only where another one does."""
-    return set(general.tokens) <= set(special.tokens) and all(
-        any(_context_implies(own, context) for own in special.contexts)
-        for context in general.contexts
+def _general(clause, clauses):
+    """Return the total weight of the other clauses that hold wherever one does."""
+    conditions = clause.tokens + clause.contexts
+    return sum(
+        c.weight
+        for c in clauses
+        if c is not clause
+        and all(any(_implies(own, g) for own in conditions) for g in c.tokens + c.contexts)
     )
 
 
-def _context_implies(special, general):
-    if special.kind == general.kind == "previous":
+def _implies(special, general):
+    """Return True if a condition holds only where another one does."""
+    kinds = special.kind, general.kind
+    if kinds == ("previous", "previous"):
         return special.value[-len(general.value) :] == general.value
-    return special == general or (special.kind, general.kind, special.value) == (
-        "previous", "near", (general.value,)
-    )  # fmt: skip
+    if kinds == ("previous", "near"):
+        return special.value[-1] == general.value
+    if kinds == ("previous", "previous class"):
+        return special.value[-1] in general.value
+    if kinds in (("suffix", "class"), ("class", "class"), ("previous class", "previous class")):
+        return set(special.value) <= set(general.value)
+    return special == general
+
+
+def _is_relevant(exception, stated):
+    """Return True if a stated clause could hold where an exception does."""
+    if not exception.tokens:
+        return True
+    return (
+        any(
+            not c.tokens
+            or c.tokens == exception.tokens
+            or any(t.kind != "suffix" for t in c.tokens)
+            for c in stated
+        )
+        or not stated
+    )
 
 
 class Tokens(NamedTuple):
@@ -161,10 +181,6 @@ class Strength:
             ids, values = totals
             totals = dict(zip(map(int, ids), map(float, values), strict=True))
         self._totals = totals
-
-    def fires(self, term):
-        """Return False for a class on whose members the feature never fires."""
-        return term.kind != "class" or bool(self.shares(term.value))
 
     def shares(self, ids):
         """Return totals relative to the largest, largest first, for tokens with positive totals."""

@@ -93,9 +93,7 @@ class ContextExplainer(BaseEstimator):
         rules.sort(key=lambda rule: -abs(rule[1]))
         shown = (f"{10 * w / largest:+.0f} {_phrase(term, vocabulary)}" for term, w in rules)
         text, details = sentence(rules, vocabulary), ", ".join(shown)
-        return Explanation(
-            feature, self.name, len(rules), self.budget, text, tuple(rules), details
-        )
+        return Explanation(feature, self.name, len(rules), self.budget, text, tuple(rules), details)
 
 
 def _phrase(term, vocabulary):

@@ -42,6 +42,7 @@ def contexts_phrase(contexts, quoter, style, before):
     """
     single, together = {}, []
     for conditions, weight in contexts.items():
+        weight = abs(weight)
         if len(conditions) == 1:
             single.setdefault(_family(conditions[0]), []).append((conditions[0], weight))
         else:
@@ -51,9 +52,11 @@ def contexts_phrase(contexts, quoter, style, before):
         say.get(family, _states)(own, quoter, style, before) for family, own in single.items()
     ]
     for conditions in together:
-        each = [say.get(_family(c), _states)([(c, w)], quoter, style, before) for c, w in conditions]
+        each = [
+            say.get(_family(c), _states)([(c, w)], quoter, style, before) for c, w in conditions
+        ]
         phrases.append(" and ".join(each))
-    return joined(phrases[: style.n_quoted], "or")
+    return ", or ".join(phrases[: style.n_quoted])
 
 
 def _family(condition):
@@ -83,7 +86,7 @@ def _after(weighted, quoter, style, before):
             nouns.append(spelling_noun((value,), singular=True))
     if exact or members:
         nouns.insert(0, listing(exact, members, quoter, style, "or", singular=True))
-    return f"after {joined(nouns, 'or')}"
+    return f"{style.after} {joined(nouns, 'or')}"
 
 
 def _near(weighted, quoter, style, before):

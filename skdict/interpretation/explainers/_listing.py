@@ -5,8 +5,10 @@ from skdict.interpretation.explainers._surface import COVERAGE, common_name, mar
 
 # Lists of more tokens are described by examples.
 MOST_LISTED = 4
+# Examples of tokens with a common name.
+MOST_NAMED = 3
 # Examples that begin with the same letters add little to one another.
-STEM = 5
+STEM = 4
 
 
 def listing(exact, members, quoter, style, word="and", singular=False):
@@ -41,11 +43,12 @@ def listing(exact, members, quoter, style, word="and", singular=False):
         return _full_list(list(shown.values()), style.n_quoted, word)
     named = common_name(_by_text(weights, quoter))
     if named is None:
-        return f"{_generic(weights, quoter)} {joined(_examples(shown, style), word)}"
+        return f"{_generic(weights, quoter)} {joined(_examples(shown, style.n_quoted), word)}"
     name, covered = named
     shown = {ids: quote for ids, quote in shown.items() if quoter.text(ids) in covered}
     comma = "," if '"' in name else ""
-    return f"{name}{comma} such as {joined(_examples(shown, style), word)}"
+    examples = _examples(shown, min(style.n_quoted, MOST_NAMED))
+    return f"{name}{comma} such as {joined(examples, word)}"
 
 
 def is_by_example(phrase):
@@ -71,16 +74,16 @@ def _full_list(quotes, n_quoted, word):
     return joined([*quotes[:n_quoted], others], word)
 
 
-def _examples(shown, style):
+def _examples(shown, n):
     """Return the first quotes, skipping tokens that begin like an earlier one if others remain."""
     chosen, stems = [], set()
     for quote in shown.values():
-        stem = quote[: STEM + 1].casefold()
-        if stem not in stems:
-            stems.add(stem)
+        stem = quote.strip('"').casefold()[:STEM]
+        if not any(stem.startswith(other) or other.startswith(stem) for other in stems):
             chosen.append(quote)
+        stems.add(stem)
     chosen += [quote for quote in shown.values() if quote not in chosen]
-    return chosen[: min(style.n_quoted, MOST_LISTED - 1)]
+    return chosen[:n]
 
 
 def _by_text(weights, quoter):

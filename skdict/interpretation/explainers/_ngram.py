@@ -114,9 +114,7 @@ class NGramExplainer(BaseEstimator):
             before = f" after {shown}" if shown else ""
             details.append(f"{piece(vocabulary, run[-1])}{before} ({10 * value / top:.0f})")
         text, details = sentence(terms, vocabulary), ", ".join(details)
-        return Explanation(
-            feature, self.name, len(rules), self.budget, text, tuple(terms), details
-        )
+        return Explanation(feature, self.name, len(rules), self.budget, text, tuple(terms), details)
 
 
 class _Run:

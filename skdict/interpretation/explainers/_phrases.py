@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from skdict.interpretation.explainers._clauses import Clause, Strength, clauses_of, tokens_of
+from skdict.interpretation.explainers._clauses import Strength, clauses_of, tokens_of
 from skdict.interpretation.explainers._contexts import contexts_phrase, spelling_noun
 from skdict.interpretation.explainers._listing import is_by_example, listing
 from skdict.interpretation.explainers._quotes import Quoter, joined
@@ -26,12 +26,15 @@ class Style(NamedTuple):
         If True, state exceptions.
     length : int
         Maximum number of characters of a quote.
+    after : str, default="after"
+        Preposition for preceding tokens.
     """
 
     n_parts: int
     n_quoted: int
     exceptions: bool
     length: int
+    after: str = "after"
 
 
 # From the most detailed style to the one that always fits.
@@ -81,16 +84,16 @@ def sentence(rules, vocabulary, strength=None, before=None):
     >>> sentence(rules, [" in", " 19", " 18"])
     'fires on "19" or "18" after "in"'
     """
-    strength, before = Strength(strength), Strength(before)
+    quoter, strength, before = Quoter(vocabulary), Strength(strength), Strength(before)
     stated, exceptions = clauses_of(rules)
     # A class on which the feature never fires says nothing, unless there is nothing else to say.
-    seen = [c for c in stated if all(map(strength.fires, c.tokens))]
+    seen = [c for c in stated if not c.tokens or any(tokens_of([c], quoter, strength))]
     if not seen:
         strength, seen = Strength(None), stated
-    writer = _Writer(Quoter(vocabulary), strength, before)
-    texts = (f"fires on {writer.write(seen, exceptions, style)}" for style in STYLES)
     if not seen and not exceptions:
         return NOTHING
+    writer = _Writer(quoter, strength, before)
+    texts = (f"fires on {writer.write(seen, exceptions, style)}" for style in STYLES)
     return next(text for text in texts if len(text) <= MOST_CHARACTERS)
 
 
@@ -102,35 +105,40 @@ class _Writer:
 
     def write(self, stated, exceptions, style):
         """Return the sentence without its first words."""
-        parts = _parts(stated)
-        said = self._positive(parts[: style.n_parts], style) if parts else "tokens"
+        parts = _parts(stated)[: style.n_parts]
         if not parts:
-            return f"{said} other than {self._negative(exceptions, (), style)}"
-        exceptions = [c for c in exceptions if _is_relevant(c, stated)]
-        if exceptions and style.exceptions:
-            shared = {c.tokens for c in parts[0]} if len(parts) == 1 else set()
-            said += f", but not {self._negative(exceptions, shared, style)}"
-        return said
+            return f"tokens other than {self._negative(exceptions, None, style)}"
+        said = self._positive(parts, style)
+        if not exceptions or not style.exceptions:
+            return said
+        shared = self._tokens(parts[0], style, "or") if len(parts) == 1 else None
+        if any(condition.kind == "near" for c in stated for condition in c.contexts):
+            style = style._replace(after="directly after")
+        return f"{said}, but not {self._negative(exceptions, shared, style)}"
 
     def _positive(self, parts, style):
         first, *others = parts
-        text = self._part(first, style)
-        also = []
+        text, tokens = self._part(first, style), self._tokens(first, style, "or")
+        most, also = [], []
         for part in others:
-            base, own = {c.tokens for c in first}, {c.tokens for c in part}
+            own = self._tokens(part, style, "or")
             if _extends(part, first) and not any(c.contexts for c in first):
-                text += f", most of all {self._part(part, style, bare=own == base)}"
+                most.append(self._part(part, style, bare=own == tokens))
             else:
-                also.append(self._part(part, style, bare=own == {()}))
-        return f"{text}, also {joined(also, 'and')}" if also else text
+                also.append(self._part(part, style, bare=not own))
+        for adverb, said in (("most of all", most), ("also", also)):
+            text += f", {adverb} {', and '.join(said)}" if said else ""
+        return text
 
     def _negative(self, exceptions, shared, style):
-        parts = _parts(exceptions)[: style.n_parts]
+        """Describe exceptions; `shared` are the tokens that need not be repeated."""
+        writer = _Writer(self._quoter, Strength(None), self._before)
         said = []
-        for part in parts:
-            own = {c.tokens for c in part}
-            said.append(self._part(part, style, bare=own in ({()}, shared), word="or"))
-        return joined(said, "or")
+        for part in _parts(exceptions)[: style.n_parts]:
+            own = writer._tokens(part, style, "or")
+            bare = not own or (own == shared and all(c.contexts for c in part))
+            said.append(writer._part(part, style, bare=bare, word="or"))
+        return ", or ".join(said)
 
     def _part(self, clauses, style, bare=False, word="and"):
         """Describe clauses that share their tokens or their context."""
@@ -164,11 +172,15 @@ def _parts(clauses):
     """Group clauses by what they share, the heaviest group first."""
     alone = [c for c in clauses if not c.contexts]
     others = [c for c in clauses if c.contexts]
-    groups = min(_grouped(others, "contexts", "tokens"), _grouped(others, "tokens", "contexts"), key=len)
+    groups = min(
+        _grouped(others, "contexts", "tokens"), _grouped(others, "tokens", "contexts"), key=len
+    )
     parts = sorted(groups, key=lambda part: -max(abs(c.weight) for c in part))
     if alone:
         # Before groups of the same tokens, which are then introduced by "most of all".
-        after = [i for i, part in enumerate(parts) if _extends(part, alone) or _lighter(part, alone)]
+        after = [
+            i for i, part in enumerate(parts) if _extends(part, alone) or _lighter(part, alone)
+        ]
         parts.insert(min(after, default=len(parts)), alone)
     return parts
 
@@ -189,10 +201,3 @@ def _grouped(clauses, shared, free):
     for own in groups.values():
         merged.setdefault(frozenset(getattr(c, free) for c in own), []).extend(own)
     return list(merged.values())
-
-
-def _is_relevant(exception, stated):
-    """Return True if stated clauses could hold where an exception does."""
-    if exception.contexts:
-        return any(not c.tokens or c.tokens == exception.tokens or not exception.tokens for c in stated)
-    return any(t.kind != "suffix" for c in stated for t in c.tokens or (Term("class", ()),))

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-# Fraction of the total weight that a name must cover.
-COVERAGE = 0.8
+# Fraction of the total weight that a name must cover; a first letter alone must cover more.
+COVERAGE, LETTER_COVERAGE = 0.8, 0.9
 MARKS = {
     ",": ("a comma", "commas"),
     ".": ("a full stop", "full stops"),
@@ -13,22 +13,29 @@ MARKS = {
     ":": ("a colon", "colons"),
     ";": ("a semicolon", "semicolons"),
     "-": ("a hyphen", "hyphens"),
-    "–—": ("a dash", "dashes"),
-    "'’": ("an apostrophe", "apostrophes"),
+    "\u2013\u2014": ("a dash", "dashes"),
+    "'\u2019": ("an apostrophe", "apostrophes"),
     '"': ("a quotation mark", "quotation marks"),
-    "“‘«„": ("an opening quotation mark", "opening quotation marks"),
-    "”»": ("a closing quotation mark", "closing quotation marks"),
+    "\u201c\u2018\u00ab\u201e": ("an opening quotation mark", "opening quotation marks"),
+    "\u201d\u00bb": ("a closing quotation mark", "closing quotation marks"),
     "([{": ("an opening bracket", "opening brackets"),
     ")]}": ("a closing bracket", "closing brackets"),
     "/": ("a slash", "slashes"),
     "%": ("a percent sign", "percent signs"),
-    "$£€¥": ("a currency sign", "currency signs"),
+    "$": ("a dollar sign", "dollar signs"),
+    "£": ("a pound sign", "pound signs"),
+    "€": ("a euro sign", "euro signs"),
     "&": ("an ampersand", "ampersands"),
     "*": ("an asterisk", "asterisks"),
     "=": ("an equals sign", "equals signs"),
     "\r\n": ("a line break", "line breaks"),
     "\t": ("a tab", "tabs"),
-    "…": ("an ellipsis", "ellipses"),
+    "\u2026": ("an ellipsis", "ellipses"),
+}
+MARK_GROUPS = {
+    "quotation marks": "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e",
+    "brackets": "()[]{}",
+    "currency signs": "$\u00a3\u20ac\u00a5",
 }
 CLOSED_LISTS = {
     "months": "january february march april may june july august september october november "
@@ -82,7 +89,7 @@ def mark(text):
     if not bare:
         return ("a space", "spaces") if text else None
     if len(bare) > 1 and set(bare) == {"."}:
-        return MARKS["…"]
+        return MARKS["\u2026"]
     return next((names for chars, names in MARKS.items() if set(bare) <= set(chars)), None)
 
 
@@ -107,7 +114,7 @@ def common_name(weights):
     ('years', [' 1987', ' 1992'])
     """
     words = {text: text.strip(" ").casefold() for text in weights}
-    needed = COVERAGE * sum(weights.values())
+    total = sum(weights.values())
     for names in (_list_names, _kind_names, _affix_names):
         covered = {}
         for text, word in words.items():
@@ -116,7 +123,7 @@ def common_name(weights):
         fitting = [
             (name, own)
             for name, own in covered.items()
-            if sum(weights[t] for t in own) >= needed
+            if sum(weights[t] for t in own) >= _least_coverage(name) * total
             and len({words[t] for t in own}) >= _fewest(name)
         ]
         if fitting:
@@ -136,9 +143,8 @@ def _kind_names(text, word):
     if "\ufffd" in word:
         yield "parts of split characters"
     if not letters:
-        if mark(text) or word and not any(c.isalnum() for c in word):
-            yield from ("quotation marks",) if set(word) <= set("\"'“”‘’«»„") else ()
-            yield from ("brackets",) if set(word) <= set("()[]{}") else ()
+        yield from (name for name, chars in MARK_GROUPS.items() if word and set(word) <= set(chars))
+        if mark(text) or (word and not any(c.isalnum() for c in word)):
             yield "punctuation"
         return
     script = unicodedata.name(letters[0], "LATIN").split()[0]
@@ -169,6 +175,10 @@ def _fewest(name):
     return 3 if name.startswith("-") else 1
 
 
+def _least_coverage(name):
+    return LETTER_COVERAGE if name.endswith("-") and len(name) == 2 else COVERAGE
+
+
 def _generality(name, covered):
     """Return the sort key of a name: the longest affix or else the fewest texts covered first."""
     order = [*CLOSED_LISTS, *NUMBERS]
@@ -182,6 +192,9 @@ def _written(name, words):
         return f'words ending in "{name}"'
     if name.endswith("-"):
         stem = name[:-1]
-        return f'forms of "{stem}"' if stem in words else f'words starting with "{stem}"'
+        return (
+            f'forms of "{stem}"'
+            if len(stem) > 1 and stem in words
+            else f'words starting with "{stem}"'
+        )
     return name
-
