@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from skdict.interpretation.explainers._listing import MOST_LISTED
 from skdict.interpretation.explainers._terms import SPELLINGS, Term
 
 # Fractions of the largest weight. Terms below the first are left out of the sentence. A negative
@@ -117,7 +118,7 @@ class Tokens(NamedTuple):
     Parameters
     ----------
     exact : dict of (tuple of int) to float
-        Weights of tokens named one by one.
+        Weights of tokens named one by one, which are those of suffixes and of small classes.
     members : dict of (tuple of int) to float
         Weights of members of classes.
     spellings : dict of (tuple of str) to float
@@ -153,11 +154,12 @@ def tokens_of(clauses, quoter, strength):
             found.spellings[spellings] = weight
             continue
         common = [i for i in sets[0].value if all(i in c.value for c in sets)]
-        exact = any(c.kind == "suffix" for c in sets)
-        if not exact:
+        if any(c.kind == "suffix" for c in sets):
+            shares = dict.fromkeys(common, 1.0)
+        else:
             common = [i for i in common if _is_spelt(quoter.text((i,)), spellings)]
-        shares = dict.fromkeys(common, 1.0) if exact else strength.shares(common)
-        kind = found.exact if exact else found.members
+            shares = strength.shares(common)
+        kind = found.exact if len(common) <= MOST_LISTED else found.members
         for i, share in shares.items():
             kind[(i,)] = kind.get((i,), 0) + weight * share
     return found

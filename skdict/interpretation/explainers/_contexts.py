@@ -1,6 +1,6 @@
 """Describe the contexts in which a feature fires."""
 
-from skdict.interpretation.explainers._listing import listing
+from skdict.interpretation.explainers._listing import MOST_LISTED, listing
 from skdict.interpretation.explainers._quotes import joined
 from skdict.interpretation.explainers._terms import N_BUCKETS
 
@@ -77,11 +77,12 @@ def _after(weighted, quoter, style, before):
     exact, members, nouns = {}, {}, []
     for (kind, value), weight in weighted:
         if kind == "previous":
-            exact[value] = weight
+            exact[value] = exact.get(value, 0) + weight
         elif kind == "previous class":
             shares = before.shares(value) or dict.fromkeys(value, 1.0)
+            kind = exact if len(value) <= MOST_LISTED else members
             for i, share in shares.items():
-                members[(i,)] = members.get((i,), 0) + weight * share
+                kind[(i,)] = kind.get((i,), 0) + weight * share
         else:
             nouns.append(spelling_noun((value,), singular=True))
     if exact or members:

@@ -41,9 +41,13 @@ def listing(exact, members, quoter, style, word="and", singular=False):
     all_marks = all(mark(quoter.text(ids)) for ids in shown)
     if len(shown) <= MOST_LISTED and (all_marks or not members):
         return _full_list(list(shown.values()), style.n_quoted, word)
+    if len(shown) == 1:
+        kind = _generic(weights, quoter)[0].replace("parts of words", "word parts")
+        return f"{next(iter(shown.values()))} {word} similar {kind}"
     named = common_name(_by_text(weights, quoter))
     if named is None:
-        return f"{_generic(weights, quoter)} {joined(_examples(shown, style.n_quoted), word)}"
+        kind, link = _generic(weights, quoter)
+        return f"{kind} {link} {joined(_examples(shown, style.n_quoted), word)}"
     name, covered = named
     shown = {ids: quote for ids, quote in shown.items() if quoter.text(ids) in covered}
     comma = "," if '"' in name else ""
@@ -68,17 +72,17 @@ def _distinct(weights, quoter, quote):
 
 def _full_list(quotes, n_quoted, word):
     rest = len(quotes) - n_quoted
-    if rest <= 0:
+    # "1 other token" is as long as a quote.
+    if rest <= 1:
         return joined(quotes, word)
-    others = f"{rest} other token{'s' if rest > 1 else ''}"
-    return joined([*quotes[:n_quoted], others], word)
+    return joined([*quotes[:n_quoted], f"{rest} other tokens"], word)
 
 
 def _examples(shown, n):
     """Return the first quotes, skipping tokens that begin like an earlier one if others remain."""
     chosen, stems = [], set()
     for quote in shown.values():
-        stem = quote.strip('"').casefold()[:STEM]
+        stem = quote.strip('"-').casefold()[:STEM]
         if not any(stem.startswith(other) or other.startswith(stem) for other in stems):
             chosen.append(quote)
         stems.add(stem)
@@ -95,13 +99,15 @@ def _by_text(weights, quoter):
 
 
 def _generic(weights, quoter):
-    """Return the words that introduce examples without a common name."""
+    """Return what tokens without a common name are called, and the link to examples of them."""
     needed = COVERAGE * sum(weights.values())
     parts = {ids for ids in weights if quoter.is_part(ids)}
     if sum(weights[ids] for ids in parts) >= needed:
-        return "parts of words such as"
+        return "parts of words", "such as"
     words = [ids for ids in weights if ids not in parts and _is_word(quoter.text(ids))]
-    return "words like" if sum(weights[ids] for ids in words) >= needed else "tokens such as"
+    if sum(weights[ids] for ids in words) >= needed:
+        return "words", "like"
+    return "tokens", "such as"
 
 
 def _is_word(text):

@@ -172,7 +172,7 @@ def _fewest(name):
     """Return the minimum number of distinct words that a name is used for."""
     if name.endswith("-"):
         return 5 if len(name) == 2 else 3
-    return 3 if name.startswith("-") else 1
+    return 3 if name.startswith("-") else 2
 
 
 def _least_coverage(name):
