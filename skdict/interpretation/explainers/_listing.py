@@ -83,11 +83,17 @@ def _examples(shown, n):
     chosen, stems = [], set()
     for quote in shown.values():
         stem = quote.strip('"-').casefold()[:STEM]
-        if not any(stem.startswith(other) or other.startswith(stem) for other in stems):
+        if len(stem) < STEM - 1 or not any(_share_a_stem(stem, other) for other in stems):
             chosen.append(quote)
-        stems.add(stem)
+            stems.add(stem)
     chosen += [quote for quote in shown.values() if quote not in chosen]
     return chosen[:n]
+
+
+def _share_a_stem(a, b):
+    """Return True if the longer of two beginnings starts with the other, of three letters or more."""
+    shorter, longer = sorted((a, b), key=len)
+    return len(shorter) >= STEM - 1 and longer.startswith(shorter)
 
 
 def _by_text(weights, quoter):

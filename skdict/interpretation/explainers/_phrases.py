@@ -87,14 +87,21 @@ def sentence(rules, vocabulary, strength=None, before=None):
     quoter, strength, before = Quoter(vocabulary), Strength(strength), Strength(before)
     stated, exceptions = clauses_of(rules)
     # A class on which the feature never fires says nothing, unless there is nothing else to say.
-    seen = [c for c in stated if not c.tokens or any(tokens_of([c], quoter, strength))]
+    seen = _with_tokens(stated, quoter, strength)
     if not seen:
-        strength, seen = Strength(None), stated
+        strength = Strength(None)
+        seen = _with_tokens(stated, quoter, strength)
+    exceptions = _with_tokens(exceptions, quoter, Strength(None))
     if not seen and not exceptions:
         return NOTHING
     writer = _Writer(quoter, strength, before)
     texts = (f"fires on {writer.write(seen, exceptions, style)}" for style in STYLES)
     return next(text for text in texts if len(text) <= MOST_CHARACTERS)
+
+
+def _with_tokens(clauses, quoter, strength):
+    """Leave out clauses whose conditions on the token hold for no token."""
+    return [c for c in clauses if not c.tokens or any(tokens_of([c], quoter, strength))]
 
 
 class _Writer:

@@ -181,7 +181,7 @@ def _least_coverage(name):
 
 def _generality(name, covered):
     """Return the sort key of a name: the longest affix or else the fewest texts covered first."""
-    order = [*CLOSED_LISTS, *NUMBERS]
+    order = [*CLOSED_LISTS, *NUMBERS, *MARK_GROUPS, "capital letters", "single letters"]
     place = order.index(name) if name in order else len(order)
     affix = name.startswith("-") or name.endswith("-")
     return (-len(name) if affix else 0, len(covered), place, name)
