@@ -91,7 +91,7 @@ def _examples(shown, n):
 
 
 def _share_a_stem(a, b):
-    """Return True if the longer of two beginnings starts with the other, of three letters or more."""
+    """Return True if one beginning, of three letters or more, starts the other."""
     shorter, longer = sorted((a, b), key=len)
     return len(shorter) >= STEM - 1 and longer.startswith(shorter)
 

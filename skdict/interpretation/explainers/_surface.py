@@ -56,6 +56,7 @@ CLOSED_LISTS = {
     "on onto out outside over past since through throughout to toward towards under until up upon "
     "via with within without",
 }
+CLOSED_LISTS = {name: frozenset(words.split()) for name, words in CLOSED_LISTS.items()}
 NUMBERS = {
     "years": r"1\d\d\d|20\d\d",
     "ordinals": r"\d*(1st|2nd|3rd|\dth)",
@@ -133,7 +134,7 @@ def common_name(weights):
 
 
 def _list_names(text, word):
-    yield from (name for name, members in CLOSED_LISTS.items() if word in members.split())
+    yield from (name for name, members in CLOSED_LISTS.items() if word in members)
     yield from (name for name, pattern in NUMBERS.items() if re.fullmatch(pattern, word))
 
 

@@ -13,8 +13,8 @@ PIECES = (
     "| Texas| guilty| innocent|berg|stein|ville|ford|son|Mr| Mr| Mrs| Dr| Marines| walking| running"
     "| eating| singing| talking|,| ,| .|(| (|)| “|”| —|\n|\n\n| |2|3|7|9|0|th|s| number| part| of"
     "| air| Air| support| supported| supports| supporting| ship| crew|unk>| which| made| tennis"
-    '| match| player| racket| court|\u2212|\x1b[2J|say "hi\\|Москва| Россия| город| Ленин| мир| NASA'
-    "| FBI| NATO| UN| EU|A| B| C| D| E| June| July| May| March| April"
+    '| match| player| racket| court|\u2212|\x1b[2J|say "hi\\|Москва| Россия| город| Ленин| мир'
+    "| NASA| FBI| NATO| UN| EU|A| B| C| D| E| June| July| May| March| April"
 ).split("|")
 IDS = {piece: i for i, piece in enumerate(PIECES)}
 
@@ -104,7 +104,9 @@ SAID = {
     ],
     # Spellings.
     "capitalised words": [(spelling("a capital"), 9)],
-    "tokens with a leading space that are also numbers": None,
+    "capitalised words that are also single characters": [
+        (both(spelling("a capital"), spelling("a single character")), 9)
+    ],
     '"2" and capitalised words': [(on("2"), 9), (spelling("a capital"), 8)],
     'capitalised words, but not "Mr"': [(spelling("a capital"), 9), (on(" Mr"), -9)],
     '"Mrs" or "Dr" after a number': [
@@ -182,7 +184,6 @@ SAID = {
     # Only exceptions.
     'tokens other than "in"': [(on(" in"), -9)],
 }
-SAID = {text: rules for text, rules in SAID.items() if rules is not None}
 
 
 @pytest.mark.parametrize("text", SAID)
@@ -261,10 +262,10 @@ def random_term(rng, pieces, depth=0):
 def odd_pieces(rng):
     """Return token texts of control characters, quotes, spaces and long words."""
     alphabet = list("abXY \n\t\"'\\(),.0“…\x00\x1b\u202e\u0430\u4e2d\U000e0001\udc80")
-    return ["".join(rng.choice(alphabet, rng.integers(1, 40))) for _ in range(60)] + [" a"]
+    return ["".join(alphabet[i] for i in rng.integers(len(alphabet), size=rng.integers(40))) for _ in range(60)] + [" a"]
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_any_rules_give_one_short_printable_sentence(seed):
     rng = np.random.default_rng(seed)
     pieces = [*PIECES, *odd_pieces(rng)]
@@ -273,6 +274,6 @@ def test_any_rules_give_one_short_printable_sentence(seed):
     totals = {int(i): float(x) for i, x in enumerate(rng.exponential(size=len(pieces))) if x > 1}
     text = sentence(rules, pieces, totals)
     assert text.startswith("fires on ") and len(text) <= MOST_CHARACTERS
-    assert text.isprintable() or all(c.isprintable() for c in text)
-    assert '"' not in re.sub(r'"(?:[^"\\]|\\.)+"', "", text)
-    assert text == sentence(rules[::1], pieces, dict(reversed(totals.items())))
+    assert text.isprintable()
+    assert '"' not in re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    assert text == sentence(rules, pieces, dict(reversed(totals.items())))
