@@ -101,7 +101,7 @@ def scores_by_feature(scores, n_features):
     details = columns.get("details", [""] * n)
     rows = zip(columns["feature"], columns["score"], status, text, details, strict=True)
     return {
-        int(j): (_checked("scores", "score", score), str(s), str(t or ""), str(d or ""))
+        int(j): (_checked("scores", "score", score), str(s), _text(t), _text(d))
         for j, score, s, t, d in rows
     }, summary
 
@@ -145,6 +145,11 @@ def effects_by_feature(effects, n_features):
         )
         for j, pairs in found.items()
     }
+
+
+def _text(value):
+    """Return a cell as text; empty if it is missing, which data frames mark by nan."""
+    return "" if value is None or value != value else str(value)
 
 
 def _checked(table, column, value):

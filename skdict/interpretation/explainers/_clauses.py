@@ -99,16 +99,11 @@ def _implies(special, general):
 
 def _is_relevant(exception, stated):
     """Return True if a stated clause could hold where an exception does."""
-    if not exception.tokens:
+    if not exception.tokens or not stated:
         return True
-    return (
-        any(
-            not c.tokens
-            or c.tokens == exception.tokens
-            or any(t.kind != "suffix" for t in c.tokens)
-            for c in stated
-        )
-        or not stated
+    return any(
+        not c.tokens or c.tokens == exception.tokens or any(t.kind != "suffix" for t in c.tokens)
+        for c in stated
     )
 
 

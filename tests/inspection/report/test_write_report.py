@@ -124,7 +124,7 @@ def test_scores_and_effects_come_as_tables(kind, tmp_path):
     data = page_data(tmp_path / "r.html")
     assert data["table"]["score"] == [None, 0.5, None, None, None, None]
     assert data["table"]["status"] == ["", "scored", "", "dead", "", ""]
-    assert data["table"]["text"][1] == "fires on <b>"
+    assert data["table"]["text"][1:4] == ["fires on <b>", "", ""]
     assert [sheet.get("rules") for sheet in data["details"][1:4]] == ['"<b>↵" (10)', None, None]
     assert data["details"][1]["up"] == [["␀", 2.0], [" a", 0.5]]
     assert data["details"][1]["down"] == [[" d", -3.0], [" c", -1.0]]

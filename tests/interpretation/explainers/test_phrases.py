@@ -262,7 +262,8 @@ def random_term(rng, pieces, depth=0):
 def odd_pieces(rng):
     """Return token texts of control characters, quotes, spaces and long words."""
     alphabet = list("abXY \n\t\"'\\(),.0“…\x00\x1b\u202e\u0430\u4e2d\U000e0001\udc80")
-    return ["".join(alphabet[i] for i in rng.integers(len(alphabet), size=rng.integers(40))) for _ in range(60)] + [" a"]
+    drawn = (rng.integers(len(alphabet), size=rng.integers(40)) for _ in range(60))
+    return [*("".join(alphabet[i] for i in own) for own in drawn), " a"]
 
 
 @pytest.mark.parametrize("seed", range(60))
