@@ -166,7 +166,7 @@ def test_signs_are_features_of_their_own(planted):
     split = FeatureInterpreter(dictionary, random_state=0).fit(signed)
     assert split.features_.tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert split.scores_[[0, 6]].min() > 0.98
-    assert '" w3"' in split.explanations_[0].text and '" w5"' in split.explanations_[6].text
+    assert '"w3"' in split.explanations_[0].text and '"w5"' in split.explanations_[6].text
     positive = FeatureInterpreter(dictionary, **POSITIVE).fit(signed)
     assert positive.features_.tolist() == [0, 1, 2, 3, 4, 5]
     assert split.counts_["n_dead"] == positive.counts_["n_dead"]

@@ -81,7 +81,8 @@ def test_explanations_know_their_feature(planted, order):
     assert [e.feature for e in found.explanations_] == found.features_.tolist()
     for explanation in found.explanations_:
         if explanation.feature < 6:
-            assert f'" w{explanation.feature}" (10)' in explanation.text
+            assert explanation.text == f'fires on "w{explanation.feature}"'
+            assert explanation.details == f'" w{explanation.feature}" (10)'
 
 
 def test_explanations_in_words_know_their_feature(planted):

@@ -60,19 +60,19 @@ def columns_of(table, name, needed):
 
 
 def scores_by_feature(scores, n_features):
-    """Return the score, status and explanation of each feature, and a summary over features.
+    """Return the score, status, explanation and its details, and a summary over features.
 
     Parameters
     ----------
     scores : FeatureInterpreter, table or None
-        Fitted interpreter, or a table with columns `feature`, `score` and optionally `status` and
-        `explanation`.
+        Fitted interpreter, or a table with columns `feature`, `score` and optionally `status`,
+        `explanation` and `details`.
     n_features : int
         Number of features.
 
     Returns
     -------
-    (dict of int to (float or None, str, str), dict or None)
+    (dict of int to (float or None, str, str, str), dict or None)
 
     Raises
     ------
@@ -91,16 +91,18 @@ def scores_by_feature(scores, n_features):
             "score": scores.scores_,
             "status": scores.status_,
             "explanation": ["" if e is None else e.text for e in scores.explanations_],
+            "details": ["" if e is None else e.details for e in scores.explanations_],
         }
     columns = columns_of(scores, "scores", ("feature", "score"))
     check_features(columns["feature"], n_features, name="the column feature of scores")
     n = len(columns["feature"])
     status = columns.get("status", ["scored"] * n)
     text = columns.get("explanation", [""] * n)
-    rows = zip(columns["feature"], columns["score"], status, text, strict=True)
+    details = columns.get("details", [""] * n)
+    rows = zip(columns["feature"], columns["score"], status, text, details, strict=True)
     return {
-        int(j): (_checked("scores", "score", score), str(s), str(t or ""))
-        for j, score, s, t in rows
+        int(j): (_checked("scores", "score", score), str(s), _text(t), _text(d))
+        for j, score, s, t, d in rows
     }, summary
 
 
@@ -143,6 +145,11 @@ def effects_by_feature(effects, n_features):
         )
         for j, pairs in found.items()
     }
+
+
+def _text(value):
+    """Return a cell as text; empty if it is missing, which data frames mark by nan."""
+    return "" if value is None or value != value else str(value)
 
 
 def _checked(table, column, value):

@@ -16,6 +16,8 @@ from skdict.inspection.report._sheets import Sheets, nearest_alive
 from skdict.inspection.report._tables import effects_by_feature, number, scores_by_feature
 
 SCRIPTS = ("common.js", "charts.js", "feature.js", "report.js")
+# Score, status, explanation and details of a feature that was not scored.
+UNSCORED = (None, "", "", "")
 
 
 def write_report(
@@ -59,8 +61,9 @@ def write_report(
         Rows to encode. Use held-out rows so that the measures are unbiased. Rows are read once,
         block by block.
     scores : FeatureInterpreter or table, optional
-        Fitted interpreter, or a table with columns `feature`, `score` and optionally `status` and
-        `explanation`. A table is a data frame, a dict of columns or a list of dicts.
+        Fitted interpreter, or a table with columns `feature`, `score` and optionally `status`,
+        `explanation` and `details` (the rules behind the explanation, shown in the feature's
+        sheet). A table is a data frame, a dict of columns or a list of dicts.
     effects : table, optional
         Tokens that features make more or less likely, as returned by `output_effects` in
         `skdict.interventions`: columns `feature`, `token` and `effect`, in nats of
@@ -138,7 +141,7 @@ def write_report(
         "interpretation": interpretation,
         "edges": [number(edge) for edge in statistics.histogram_edges_],
         "table": _table(statistics, features, by_score),
-        "details": [sheets.sheet(j) for j in bar],
+        "details": [sheets.sheet(j) | _rules(by_score.get(j, UNSCORED)) for j in bar],
         "tokens": sheets.tokens.items,
         "windows": sheets.windows.items,
     }
@@ -165,8 +168,7 @@ def _summary(statistics, measures, alive, listed):
 
 def _table(statistics, features, by_score):
     """Return the columns of the feature table."""
-    unscored = (None, "", "")
-    score, status, text = zip(*(by_score.get(j, unscored) for j in features), strict=True)
+    score, status, text, _ = zip(*(by_score.get(j, UNSCORED) for j in features), strict=True)
     of = {
         "density": statistics.density_,
         "count": statistics.counts_,
@@ -181,6 +183,11 @@ def _table(statistics, features, by_score):
         "status": list(status),
         "text": [visible(t) for t in text],
     }
+
+
+def _rules(scored):
+    """Return the details of an explanation as an entry of a sheet; empty if there are none."""
+    return {"rules": visible(scored[-1])} if scored[-1] else {}
 
 
 def _about(dictionary, acts, model):

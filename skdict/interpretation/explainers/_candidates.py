@@ -8,8 +8,9 @@ from skdict.interpretation.explainers._spellings import SPELLINGS
 from skdict.interpretation.explainers._terms import Term
 from skdict.interpretation.explainers._token_classes import token_classes
 
-# Kinds of terms about the token itself, which a second term can narrow down.
+# Kinds of terms about the token itself, and of terms that can narrow them down.
 ABOUT_TOKEN = ("suffix", "class", "spelling")
+NARROWING = ("spelling", "previous", "previous class", "previous spelling", "state")
 # Topics occur in at least this many documents, and in at most this fraction of them.
 FEWEST_DOCUMENTS, MOST_COMMON = 3, 0.2
 
@@ -38,7 +39,9 @@ def candidate_terms(tokens, n_types, n_near):
     terms += [Term("state", name) for name in document_states(tokens)]
     terms += [Term("position", bucket) for bucket in range(N_BUCKETS)]
     if tokens.vocabulary is not None:
-        terms += [Term(kind, name) for kind in ("spelling", "previous spelling") for name in SPELLINGS]
+        terms += [
+            Term(kind, name) for kind in ("spelling", "previous spelling") for name in SPELLINGS
+        ]
     # Narrow classes can be equal at two levels.
     return list(dict.fromkeys(terms + _class_terms(tokens)))
 

@@ -201,8 +201,8 @@ def _sum(entries, n_rows):
     rows, columns, weights = entries
     if weights is None:
         weights = np.ones(len(rows))
-    total = scipy.sparse.coo_array((weights, (rows, columns)), shape=(n_rows, columns.max(initial=0) + 1))
-    total = total.tocsr().tocoo()
+    shape = n_rows, columns.max(initial=0) + 1
+    total = scipy.sparse.csr_array((weights, (rows, columns)), shape=shape).tocoo()
     return (*total.coords, total.data)
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-SENTENCE_ENDS, CLOSERS = ".!?", "\"'”’)]"
+SENTENCE_ENDS, CLOSERS = ".!?", "\"'\u201d\u2019)]"
 OPENING, CLOSING = "([{", ")]}"
-BULLETS = ("-", "*", "•", "–")
+BULLETS = ("-", "*", "\u2022", "\u2013")
 # Number of tokens that count as the start of a sentence.
 START = 3
 

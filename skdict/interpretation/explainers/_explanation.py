@@ -30,6 +30,8 @@ class Explanation:
         Sentence that says what the feature fires on.
     terms : tuple of (Term, float)
         Terms and weights. The prediction is the weighted sum of the terms, plus a constant.
+    details : str, default=""
+        Every rule with its weight, of which the sentence states the strongest. Empty for free text.
     """
 
     feature: int
@@ -38,6 +40,7 @@ class Explanation:
     budget: int
     text: str
     terms: tuple
+    details: str = ""
 
     def __str__(self):
         # Texts quoted by rules may contain escape sequences, which must not reach a terminal.

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 
 from skdict._validation import check_number
 from skdict.interpretation.explainers._explanation import Explanation, piece
+from skdict.interpretation.explainers._phrases import sentence
 from skdict.interpretation.explainers._terms import Term
 
 LEVELS = 10
@@ -78,10 +79,10 @@ class LexiconExplainer(BaseEstimator):
         levels = np.round(LEVELS * mu / mu.max(initial=np.finfo(float).tiny)).astype(int)
         rules = [(int(v), int(level)) for v, level in zip(ids, levels, strict=True) if level]
         rules.sort(key=lambda rule: -rule[1])
-        said = ", ".join(f"{piece(vocabulary, v)} ({level})" for v, level in rules)
+        details = ", ".join(f"{piece(vocabulary, v)} ({level})" for v, level in rules)
         terms = tuple((Term("suffix", (v,)), float(level)) for v, level in rules)
-        text = f"fires on {said}" if rules else "fires on nothing seen"
-        return Explanation(feature, self.name, len(rules), self.budget, text, terms)
+        text = sentence(terms, vocabulary)
+        return Explanation(feature, self.name, len(rules), self.budget, text, terms, details)
 
 
 def group_sums(group, n_groups, codes):

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 from skdict._validation import check_number
 from skdict.interpretation.explainers._explanation import Explanation, piece
 from skdict.interpretation.explainers._lexicon import group_sums, strongest
+from skdict.interpretation.explainers._phrases import sentence
 from skdict.interpretation.explainers._terms import Term
 
 SHRINKAGE = 2.0
@@ -104,16 +105,16 @@ class NGramExplainer(BaseEstimator):
         rules, mean = rules
         values = dict(rules)
         top = max(values.values(), default=0) or 1.0
-        terms, said = [], []
+        terms, details = [], []
         for run, value in rules:
             below = next((values[run[i:]] for i in range(1, len(run)) if run[i:] in values), mean)
             # The terms of all matching n-grams add up to the value of the longest.
             terms.append((Term("suffix", run), value - below))
             shown = "".join(piece(vocabulary, v) for v in run[:-1]).replace('""', "")
             before = f" after {shown}" if shown else ""
-            said.append(f"{piece(vocabulary, run[-1])}{before} ({10 * value / top:.0f})")
-        text = f"fires on {', '.join(said)}" if said else "fires on nothing seen"
-        return Explanation(feature, self.name, len(rules), self.budget, text, tuple(terms))
+            details.append(f"{piece(vocabulary, run[-1])}{before} ({10 * value / top:.0f})")
+        text, details = sentence(terms, vocabulary), ", ".join(details)
+        return Explanation(feature, self.name, len(rules), self.budget, text, tuple(terms), details)
 
 
 class _Run:

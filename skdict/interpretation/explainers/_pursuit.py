@@ -1,5 +1,7 @@
 """Selection of the terms that best predict the codes of a feature."""
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.linalg
 import scipy.sparse
@@ -15,6 +17,24 @@ MANY_ROWS = 1024
 CHUNK_FEATURES = 256
 
 
+class Selected(NamedTuple):
+    """Selected term or product of two terms.
+
+    Parameters
+    ----------
+    columns : tuple of int
+        Columns of the terms.
+    weight : float
+        Weight in the prediction.
+    importance : float
+        Absolute weight times the norm of the centred term.
+    """
+
+    columns: tuple
+    weight: float
+    importance: float
+
+
 class Pursuit:
     r"""Orthogonal matching pursuit over terms and products of two terms.
 
@@ -28,13 +48,13 @@ class Pursuit:
     ----------
     matrix : csr_array of shape (n_tokens, n_terms)
         Values of the terms.
-    about_token : ndarray of bool, shape (n_terms,)
-        Terms that can be narrowed down by a second term.
+    first, second : ndarray of bool, shape (n_terms,)
+        Terms that can be the first and the second one of a product.
     """
 
-    def __init__(self, matrix, about_token):
+    def __init__(self, matrix, first, second):
         self._rows, self._columns = matrix, matrix.tocsc()
-        self._about_token = about_token
+        self._first, self._excluded = first, np.flatnonzero(~second)
         self._mass = np.asarray(matrix.sum(axis=0, dtype=np.float64))
         squares = np.asarray(matrix.power(2).sum(axis=0, dtype=np.float64))
         centred = squares - self._mass**2 / matrix.shape[0]
@@ -54,8 +74,8 @@ class Pursuit:
 
         Yields
         ------
-        list of (tuple of int, float)
-            Terms, as tuples of one or two columns of the matrix, with their weights.
+        list of Selected
+            Terms and products.
         """
         for start in range(0, codes.shape[1], CHUNK_FEATURES):
             part = codes[:, start : start + CHUNK_FEATURES]
@@ -75,7 +95,7 @@ class Pursuit:
         single = _largest((cross - self._mass * mean) ** 2 / self._norm, N_SINGLE, enough)
         if not len(single):
             return []
-        narrowed = [i for i in single if self._about_token[i]][:N_NARROWED]
+        narrowed = [i for i in single if self._first[i]][:N_NARROWED]
         narrowed = [(i, self._second_terms(i, codes, enough)) for i in narrowed]
         terms = [(int(i),) for i in single]
         terms += [(int(i), int(k)) for i, seconds in narrowed for k in seconds]
@@ -83,7 +103,11 @@ class Pursuit:
         mass = np.asarray(matrix.sum(axis=0))
         gram = (matrix.T @ matrix).toarray() - np.outer(mass, mass) / n_rows
         chosen, weights = pursue(gram, matrix.T @ codes - mass * mean, budget, enough)
-        return [(terms[i], float(w)) for i, w in zip(chosen, weights, strict=True)]
+        spread = np.sqrt(np.maximum(np.diag(gram)[chosen], 0))
+        return [
+            Selected(terms[i], float(weight), float(abs(weight) * size))
+            for i, weight, size in zip(chosen, weights, spread, strict=True)
+        ]
 
     def _second_terms(self, term, codes, enough):
         """Return the terms whose products with a given term remove most of its error."""
@@ -98,6 +122,7 @@ class Pursuit:
         gain = np.square(total - expected) / (n + RIDGE)
         # A product with a term that always holds there adds nothing.
         gain[n >= len(rows)] = 0
+        gain[self._excluded] = 0
         return _largest(gain, N_SECOND, enough)
 
     def _counts_within(self, term):

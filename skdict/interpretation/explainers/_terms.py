@@ -11,6 +11,7 @@ import scipy.sparse
 
 from skdict.interpretation.explainers._conditions import CONDITIONS
 
+
 class Term(NamedTuple):
     """Condition on a token and its context.
 
@@ -56,7 +57,9 @@ class TermMatrix:
         values = {}
         for (kind, value), column in column_of.items():
             values.setdefault(kind, []).append((value, column))
-        self._conditions = [CONDITIONS[kind](*zip(*own, strict=True)) for kind, own in values.items()]
+        self._conditions = [
+            CONDITIONS[kind](*zip(*own, strict=True)) for kind, own in values.items()
+        ]
 
     def transform(self, tokens):
         """Return the term matrix of some tokens, a csr_array of shape (n_tokens, n_terms).

@@ -111,6 +111,7 @@ def test_scores_and_effects_come_as_tables(kind, tmp_path):
         {"feature": 1, "score": 0.5, "status": "scored", "explanation": "fires on <b>"},
         {"feature": 3, "score": float("nan"), "status": "dead", "explanation": None},
     ]
+    scores[0]["details"], scores[1]["details"] = '"<b>\n" (10)', None
     pairs = ((1, " a", 0.5), (1, "\x00", 2.0), (1, " c", -1.0), (1, " d", -3.0), (4, "e", np.nan))
     effects = [dict(zip(("feature", "token", "effect"), pair, strict=True)) for pair in pairs]
     if kind == "columns":
@@ -123,7 +124,8 @@ def test_scores_and_effects_come_as_tables(kind, tmp_path):
     data = page_data(tmp_path / "r.html")
     assert data["table"]["score"] == [None, 0.5, None, None, None, None]
     assert data["table"]["status"] == ["", "scored", "", "dead", "", ""]
-    assert data["table"]["text"][1] == "fires on <b>"
+    assert data["table"]["text"][1:4] == ["fires on <b>", "", ""]
+    assert [sheet.get("rules") for sheet in data["details"][1:4]] == ['"<b>↵" (10)', None, None]
     assert data["details"][1]["up"] == [["␀", 2.0], [" a", 0.5]]
     assert data["details"][1]["down"] == [[" d", -3.0], [" c", -1.0]]
     assert data["details"][4]["up"] == []
@@ -141,6 +143,7 @@ def test_scores_of_an_interpreter_are_shown(tmp_path):
     ):
         row = data["table"]["feature"].index(feature)
         assert data["table"]["text"][row] == visible(explanation.text)
+        assert data["details"][row].get("rules", "") == visible(explanation.details)
         assert data["table"]["score"][row] == pytest.approx(score, rel=1e-4, nan_ok=True)
     assert data["interpretation"]["interpretability"] == pytest.approx(
         interpreter.mean_score_, rel=1e-4

@@ -39,7 +39,8 @@ def test_lexicon_on_a_token_in_unknown_context():
     # Four standard errors of a correlation on 36,000 tokens.
     assert interpreter.scores_[0] == pytest.approx(expected, abs=0.025)
     assert interpreter.explanations_[0].terms[0] == (Term("suffix", (7,)), 10.0)
-    assert interpreter.explanations_[0].text.startswith('fires on " w7" (10)')
+    assert interpreter.explanations_[0].text.startswith('fires on "w7"')
+    assert interpreter.explanations_[0].details.startswith('" w7" (10)')
 
 
 def test_a_bigram_is_explained_by_runs_and_by_tokens_as_well_as_tokens_can():
@@ -47,7 +48,8 @@ def test_a_bigram_is_explained_by_runs_and_by_tokens_as_well_as_tokens_can():
     codes = bigram(ids, positions, 3, 4)[:, None]
     runs = score(NGramExplainer(), codes, *table)
     assert runs.scores_[0] > 0.995
-    assert '" w4" after " w3" (10)' in runs.explanations_[0].text
+    assert runs.explanations_[0].text == 'fires on "w4" after "w3"'
+    assert '" w4" after " w3" (10)' in runs.explanations_[0].details
     q, p = 1 / 12, 59 / 60 / 12
     by_tokens = np.sqrt(p * (1 - q) / (1 - p * q))
     assert score(LexiconExplainer(), codes, *table).scores_[0] == pytest.approx(by_tokens, abs=0.03)
@@ -62,8 +64,10 @@ def test_a_trigram_and_an_exception():
     but = (ids == 5) & ~bigram(ids, positions, 1, 5)
     interpreter = score(NGramExplainer(), np.stack([trigram, but], axis=1), *table)
     assert (interpreter.scores_ > 0.99).all()
-    assert '" w4" after " w2 w3"' in interpreter.explanations_[0].text.replace('""', "")
-    assert '" w5" after " w1" (0)' in interpreter.explanations_[1].text
+    assert interpreter.explanations_[0].text == 'fires on "w4" after "w2 w3"'
+    assert '" w4" after " w2 w3"' in interpreter.explanations_[0].details
+    assert interpreter.explanations_[1].text == 'fires on "w5", but not after "w1"'
+    assert '" w5" after " w1" (0)' in interpreter.explanations_[1].details
 
 
 def test_a_topic_needs_context():
@@ -75,7 +79,8 @@ def test_a_topic_needs_context():
     interpreter = score(None, seen[:, None], *table)
     assert interpreter.explanations_[0].method == "context"
     assert interpreter.scores_[0] > 0.95
-    assert 'soon after " w8"' in interpreter.explanations_[0].text
+    assert interpreter.explanations_[0].text == 'fires on tokens soon after "w8"'
+    assert '+10 soon after " w8"' in interpreter.explanations_[0].details
     assert abs(score(LexiconExplainer(), seen[:, None], *table).scores_[0]) < 0.1
 
 
@@ -126,6 +131,8 @@ def test_budgets_hold_and_silent_features_have_no_rules(explainer):
     assert [e.feature for e in found] == [0, 1, 2, 3]
     assert all(e.n_rules <= 4 for e in found)
     assert found[2].terms == () and "nothing seen" in found[2].text
+    assert found[2].details == ""
+    assert len(found[0].details.split(", ")) == found[0].n_rules
     assert f"[{explainer.name}, {found[0].n_rules} of 4 rules]" in str(found[0])
     with pytest.raises(ValueError, match="budget=0"):
         type(explainer)(budget=0).explain(scipy.sparse.csc_array(codes), block(*table))

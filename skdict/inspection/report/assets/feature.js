@@ -25,14 +25,14 @@ function featureSheet(row) {
   drawWindows();
   const cards = el("div", { class: "cards" }, tokensCard(detail), codesCard(detail), outputCard(detail), nearestCard(detail));
   const fired = table.count[row] ? [toggle, best, cards, others] : [el("p", { class: "empty" }, "This feature does not fire on any of these tokens."), cards];
-  return [explanation(row), facts(row), ...fired];
+  return [explanation(row, detail.rules || ""), facts(row), ...fired];
 }
 
-function explanation(row) {
+function explanation(row, rules) {
   const text = table.text[row];
   if (!text) return null;
-  const quote = el("blockquote", { dir: "auto", class: "short" }, el("p", {}, text));
-  if (text.length > LONG) {
+  const quote = el("blockquote", { dir: "auto", class: "short" }, el("p", {}, text), rules ? el("p", { class: "words" }, rules) : null);
+  if (text.length > LONG || rules.length > LONG) {
     quote.append(el("button", { type: "button", onclick: () => quote.classList.remove("short") }, "Show all"));
   }
   return quote;
