@@ -5,8 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from skdict.interpretation.explainers._conditions import N_BUCKETS
 from skdict.interpretation.explainers._phrases import MOST_CHARACTERS, sentence
-from skdict.interpretation.explainers._terms import N_BUCKETS, SPELLINGS, Term
+from skdict.interpretation.explainers._spellings import SPELLINGS
+from skdict.interpretation.explainers._terms import Term
 
 PIECES = (
     " in| on| at| the| end| 19| 18| 1987| 1992| 1914| 1945| 2003| Colorado| Denver| Boulder| Ohio"

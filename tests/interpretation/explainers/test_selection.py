@@ -33,12 +33,16 @@ def rows():
 
 @pytest.fixture(scope="module")
 def planted(rows):
-    """Features of a token, a bigram, the token before, and others; 3 is dead where selected."""
+    """Features of a token, five bigrams, the token before, and others.
+
+    Feature 3 is dead where explanations are selected.
+    """
     _, positions, ids = TABLE
     rng = np.random.default_rng(1)
     codes = np.zeros((len(ids), 7))
     codes[:, 0] = (ids == 3) * rng.integers(1, 4, len(ids))
-    codes[:, 1] = bigram(ids, positions, 7, 8) * rng.integers(1, 4, len(ids))
+    for first, second in [(7, 8), (1, 9), (2, 10), (4, 11), (6, 0)]:
+        codes[:, 1] += bigram(ids, positions, first, second)
     codes[:, 2] = np.concatenate([[False], ids[:-1] == 5]) * (positions > 0)
     codes[:, 3] = (ids == 2) & ~rows["select"]
     codes[:, 4] = np.isin(ids, [1, 6])
