@@ -21,7 +21,7 @@ class ContextExplainer(BaseEstimator):
     r"""Explainer by sparse regression on the token, its context, and pairs of both.
 
     Candidate terms about the token are: the token itself, its class, and its spelling. Classes
-    are clusters of the model's input embedding, from 64 broad to 3,072 narrow ones; they require
+    are clusters of the model's input embedding, from 32 broad to 4,096 narrow ones; they require
     a `Vocabulary` with vectors. Terms about the context are: the preceding token, its class and
     its spelling; frequent tokens among the 16 preceding ones, weighted by 0.9 to the power of the
     distance; topics, which are classes with members among the 128 preceding tokens; states of the
@@ -29,7 +29,7 @@ class ContextExplainer(BaseEstimator):
     powers of two. Leading terms about the token are also multiplied with every other term.
 
     Orthogonal matching pursuit adds the term or product that reduces the squared error most, one
-    at a time, and refits all weights with a ridge penalty of 1. It needs only
+    at a time, and refits all weights with a ridge penalty of 0.5. It needs only
     :math:`\Phi^T \Phi` and :math:`\Phi^T C` for the centred terms :math:`\Phi` and the codes C.
 
     Parameters

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
-RIDGE = 1.0
+RIDGE = 0.5
 # A term must explain at least this fraction of the variance of the codes.
 MIN_GAIN = 1e-4
 # Single terms kept for a feature; terms about the token that are narrowed down by a second term;
@@ -42,7 +42,7 @@ class Pursuit:
     their own. Each of the leading terms about the token is then multiplied with every other term,
     and the products that remove most of the remaining error are candidates as well. Matching
     pursuit selects among all candidates, one at a time, and refits all weights with a ridge
-    penalty of 1; it needs only their products with one another and with the codes.
+    penalty of 0.5; it needs only their products with one another and with the codes.
 
     Parameters
     ----------

@@ -5,6 +5,10 @@ import numpy as np
 from skdict.interpretation.explainers._rules import RulePredictor
 from skdict.metrics import CorrelationSums
 
+# Lead of the last explainer, as a difference of correlations. The richest explanations gain most
+# from being written again from more text, and correlations on a few firings are noisy.
+LEAD = 0.1
+
 
 def best_explainers(candidates, blocks, features):
     """Return the explainer whose explanation predicts each feature best.
@@ -12,7 +16,7 @@ def best_explainers(candidates, blocks, features):
     Parameters
     ----------
     candidates : list of (list of Explanation or None)
-        Explanations of the features by each explainer, the simplest explainer first.
+        Explanations of the features by each explainer, the richest explainer last.
     blocks : iterable of (csr_array, TokenBlock)
         Codes and tokens of documents that the explanations were not written from.
     features : ndarray of int
@@ -21,8 +25,8 @@ def best_explainers(candidates, blocks, features):
     Returns
     -------
     ndarray of int, shape (n_features,)
-        Index of the explainer with the largest correlation between predictions and codes. Ties,
-        and features without a defined correlation, get the first explainer.
+        Index of the explainer with the largest correlation between predictions and codes, where
+        the last explainer has a lead of 0.1. Features without a defined correlation get the first.
     """
     predictors = [RulePredictor(explanations) for explanations in candidates]
     sums = [CorrelationSums(len(features)) for _ in candidates]
@@ -31,6 +35,8 @@ def best_explainers(candidates, blocks, features):
         for predictor, total in zip(predictors, sums, strict=True):
             total.update(predictor.predict(tokens), codes)
     found = np.array([total.correlation() for total in sums])
+    if len(found) > 1:
+        found[-1] += LEAD
     # Rounding keeps the last bits of a sum from deciding a tie.
     return np.where(np.isnan(found), -np.inf, np.round(found, 6)).argmax(axis=0)
 

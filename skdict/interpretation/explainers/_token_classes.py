@@ -5,7 +5,7 @@ from sklearn.cluster import KMeans
 
 # Numbers of classes, from broad to narrow; levels that would leave too few types per class are
 # left out.
-LEVELS = (64, 256, 1024, 3072)
+LEVELS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 FEWEST_TYPES_PER_CLASS = 1.4
 MAX_ITER = 10
 

@@ -86,7 +86,7 @@ def test_classes_are_the_planted_groups_and_cover_the_vocabulary():
     vocabulary, group = grouped_vocabulary()
     tokens = draw(vocabulary, 200, 1)
     levels = token_classes(tokens.token_ids, vocabulary.vectors)
-    assert [len(level) for level in levels] == [64, 256]
+    assert [len(level) for level in levels] == [32, 64, 128, 256]
     for level in levels:
         assert sorted(i for ids in level for i in ids) == list(range(N_TYPES))
         assert all(len(set(group[list(ids)])) == 1 for ids in level)

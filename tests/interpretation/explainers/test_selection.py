@@ -19,7 +19,7 @@ from skdict.interpretation.explainers._selection import best_explainers, write
 from tests.interpretation.planted import as_activations, bigram, text
 
 OPTIONS = {"sign": "positive", "random_state": 0}
-EXPLAINERS = [LexiconExplainer(3), NGramExplainer(budget=5), ContextExplainer(4)]
+EXPLAINERS = [LexiconExplainer(3), NGramExplainer(budget=5), ContextExplainer(2)]
 TABLE = text(120, 30, 12)
 
 
@@ -64,6 +64,8 @@ def winner(acts, rows, j):
         codes = np.asarray(held_out)[:, j]
         constant = np.ptp(codes) == 0 or np.ptp(predicted) == 0
         found.append(-np.inf if constant else round(np.corrcoef(predicted, codes)[0, 1], 6))
+    # The last explainer is preferred unless it is clearly worse.
+    found[-1] += 0.1
     return int(np.argmax(found))
 
 
