@@ -91,6 +91,20 @@ def run(options):
     """Extract activations, fit and compare dictionaries, explain features, print the results."""
     _check(options)
     clock = Clock(silent=options.json)
+    with clock.python_warnings():
+        extractor, sae, tables, features, results = _results(options, clock)
+    paragraphs = "\n\n".join(feature_paragraph(*found) for found in features)
+    write_results(options.out, results, paragraphs)
+    if options.json:
+        show_json(results)
+    else:
+        print_tables(*tables, results["n_active"])
+        print_features(len(features), paragraphs)
+        print_next_steps(options, extractor, sae)
+
+
+def _results(options, clock):
+    """Do the work; return what is printed and the content of results.json."""
     extractor, counts, train, test = _read(options, clock)
     sae = _learn(options, train, clock)
     interpreter, features = _explain(sae, test, clock)
@@ -113,14 +127,7 @@ def run(options):
         "features": [feature_record(*found) for found in features],
         "seconds": clock.seconds(),
     }
-    paragraphs = "\n\n".join(feature_paragraph(*found) for found in features)
-    write_results(options.out, results, paragraphs)
-    if options.json:
-        show_json(results)
-    else:
-        print_tables(whole, cut, n_active)
-        print_features(len(features), paragraphs)
-        print_next_steps(options, extractor, sae)
+    return extractor, sae, (whole, cut), features, results
 
 
 def _check(options):
