@@ -61,7 +61,8 @@ def table(results):
     ]
     lines += [
         f"| {record['dictionary']} | {record['n_components']:,} | {record['fvu']:.3f} "
-        f"| {record['score']:.2f} | {record['control']:.2f} |"
+        # Adding zero turns -0.0 into 0.0.
+        f"| {record['score']:.2f} | {round(record['control'], 2) + 0:.2f} |"
         for record in results["comparison_at_n_active"]
     ]
     return "\n".join(lines)
