@@ -41,6 +41,7 @@ def take_picture(report, feature):
         try:
             size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
             driver.get(f"{report.resolve().as_uri()}#f{feature}")
             settled(driver)
             line = f"document.getElementById('row-{feature}')"
