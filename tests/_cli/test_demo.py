@@ -1,11 +1,16 @@
 """The demo runs, writes what it says and refuses bad input politely."""
 
 import json
+import re
 
 import pytest
+from sklearn.utils import Bunch
 
 from skdict import load_stories
 from skdict.__main__ import main
+from skdict._cli import _reading, demo
+from skdict.datasets import fetch_smollm2
+from skdict.interpretation import InterpretabilityScorer
 from tests.inspection.report.planted_pages import page_data
 
 
@@ -33,6 +38,8 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
     assert f"60 texts in {few_texts}: median" in progress
     assert "held out 12 of 60 texts, to measure all results" in progress
     assert " tokens: median " in progress and "warning" not in progress
+    assert progress.index("this will take about ") < progress.index("extracted")
+    assert "--max-tokens" not in progress
     assert "ActivationExtractor(load_stories().model, 'resid_post.2').fit" in shown
     assert "SparseDictionaryAutoencoder(64, alpha=0.05)" in shown
     results = json.loads((out / "results.json").read_text())
@@ -57,7 +64,20 @@ def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
     assert len(page_data(out / "report.html")["details"]) == 64
 
 
-def test_json_and_nothing_else(few_texts, tmp_path, capsys):
+@pytest.fixture
+def scored(monkeypatch):
+    """The measures of each dictionary that an `InterpretabilityScorer` explains."""
+    found, measure = [], InterpretabilityScorer.measure
+
+    def watched(self, estimator, X):
+        found.append(measure(self, estimator, X))
+        return found[-1]
+
+    monkeypatch.setattr(InterpretabilityScorer, "measure", watched)
+    return found
+
+
+def test_json_and_nothing_else(few_texts, tmp_path, capsys, scored):
     options = ["--texts", few_texts, "--out", tmp_path, "--hook-point", "resid_post.0", "--json"]
     options += ["--n-components", 64, "--target-l0", 5]
     assert main(["demo", *map(str, options)]) == 0
@@ -67,11 +87,56 @@ def test_json_and_nothing_else(few_texts, tmp_path, capsys):
     assert results["alpha"] != 0.1
     assert results["comparison"][0]["l0"] == pytest.approx(5, rel=0.2)
     assert progress == ""
+    # The dictionary as fitted is explained once, for the report and the table alike.
+    assert results["comparison"][0]["score"] == results["interpretation"]["interpretability"]
+    others = [*results["comparison"][1:], *results["comparison_at_n_active"]]
+    assert [record["score"] for record in others] == [one["interpretability"] for one in scored]
+
+
+def test_smollm2_is_fetched_and_read_in_part(few_texts, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_reading, "fetch_smollm2", lambda: Bunch(model=load_stories().model))
+    monkeypatch.setattr(demo, "MOST_TOKENS", 2500)
+    options = ["--model", "smollm2", "--texts", few_texts, "--out", tmp_path]
+    assert main(["demo", *map(str, options), "--n-components", "32"]) == 0
+    shown, progress = capsys.readouterr()
+    assert "loading SmolLM2-135M-Instruct, which is downloaded on first use" in progress
+    n_texts, n_tokens = re.search(
+        r"using (\d+) of 60 texts: ([\d,]+) tokens \(--max-tokens 2500\)", progress
+    ).groups()
+    assert f"of {n_texts} texts, to measure all results" in progress
+    assert "ActivationExtractor(fetch_smollm2().model, 'resid_post.2').fit" in shown
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["model"] == "smollm2"
+    assert results["texts"]["n_texts"] == int(n_texts) < 60
+    assert results["texts"]["n_tokens_read"] == int(n_tokens.replace(",", "")) <= 2500
+
+
+@pytest.mark.slow
+def test_the_real_model_in_small(tmp_path, shared_data, capsys):
+    try:
+        fetch_smollm2(download_if_missing=False)
+    except (OSError, ImportError) as error:
+        pytest.skip(f"SmolLM2 is not installed: {error}")
+    texts = shared_data / "text" / "wikitext2-valid.txt"
+    options = ["--model", "smollm2", "--texts", texts, "--out", tmp_path, "--json"]
+    assert main(["demo", *map(str, options), "--max-tokens", "20000"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert results["hook_point"] == "resid_post.15"
+    assert 19_000 < results["texts"]["n_tokens_read"] <= 20_000
+    sae, pca, random = results["comparison_at_n_active"]
+    assert sae["n_components"] == 2304
+    assert sae["fvu"] < pca["fvu"] < random["fvu"]
+    assert sae["score"] > 0.2 > abs(sae["control"])
+    report = tmp_path / "report.html"
+    assert report.stat().st_size < 10e6
+    assert len(page_data(report)["details"]) == 2304
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--max-tokens", "0"], "--max-tokens=0"),
+        (["--max-tokens", "900"], "of 60 texts, but 15 are needed; pass a larger limit"),
         (["--model", "./nowhere"], "no such folder"),
         (["--texts", "nowhere.txt"], "no such file or directory; pass a .txt, .jsonl"),
         (["--texts", "ONE"], "contains 1 text; pass at least 15 (in .txt files, texts"),

@@ -5,9 +5,11 @@ import shlex
 import textwrap
 
 import pytest
+from sklearn.utils import Bunch
 
-from skdict import RandomDictionary, load_stories
+from skdict import RandomDictionary, datasets, load_stories
 from skdict.__main__ import main
+from skdict._cli import _reading
 from skdict._cli._clock import Clock
 from skdict._cli._held_out import warn_of_few_documents
 from skdict._cli._snippet import python_snippet
@@ -66,6 +68,19 @@ def test_without_scores_and_model_the_code_still_runs(folder, tmp_path, capsys):
     assert "load_model" not in code
     exec(compile(code, "next step", "exec"), {})
     assert capsys.readouterr().out.startswith("feature ")
+
+
+def test_the_code_fetches_a_fetched_model(folder, tmp_path, monkeypatch, capsys):
+    fetched = Bunch(model=load_stories().model)
+    for module in (_reading, datasets):
+        monkeypatch.setattr(module, "fetch_smollm2", lambda: fetched)
+    options = ("--texts", folder / "texts.txt", "--out", tmp_path, "--hook-point", POINT)
+    assert run("extract", "--model", "smollm2", *options) == 0
+    code = python_snippet(folder / "sae", tmp_path / POINT)
+    assert "from skdict.datasets import fetch_smollm2\n" in code
+    capsys.readouterr()
+    exec(compile(code, "next step", "exec"), {})
+    assert "Once upon a time" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["show", "report"])

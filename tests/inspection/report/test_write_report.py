@@ -168,6 +168,17 @@ def test_a_page_is_the_same_every_time_and_small(tmp_path):
     assert (tmp_path / "a.html").stat().st_size < 60_000 + 50 * 10_000
 
 
+def test_only_tokens_that_are_shown_are_embedded(tmp_path):
+    dictionary, acts = planted()
+    acts._base["vocabulary"] = [*VOCABULARY, *(f"unseen {i}" for i in range(50_000))]
+    write_report(tmp_path / "r.html", dictionary, acts, n_silent=0, features=[0])
+    data = page_data(tmp_path / "r.html")
+    used = {t for _, _, tokens in data["windows"] for t in tokens}
+    used |= {token for token, *_ in data["details"][0]["tok"]}
+    assert used == set(range(len(data["tokens"])))
+    assert "unseen" not in (tmp_path / "r.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
