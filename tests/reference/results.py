@@ -82,7 +82,8 @@ def load():
         table = {
             name: stored[name].astype(np.int64) for name in ("documents", "positions", "token_ids")
         }
-        acts = Activations(stored["rows"].astype(np.float32), vocabulary=vocabulary, **table)
+        # Without vectors: classes of tokens could differ between machines in their last bits.
+        acts = Activations(stored["rows"].astype(np.float32), vocabulary=list(vocabulary), **table)
         return acts, WholeNumberDictionary(stored["encoder"], stored["encoder_bias"].astype(float))
 
 
