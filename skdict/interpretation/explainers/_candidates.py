@@ -11,7 +11,9 @@ from skdict.interpretation.explainers._token_classes import token_classes
 # Kinds of terms about the token itself, and of terms that can narrow them down.
 ABOUT_TOKEN = ("suffix", "class", "spelling")
 NARROWING = ("spelling", "previous", "previous class", "previous spelling", "state")
-# Topics occur in at least this many documents, and in at most this fraction of them.
+# Topics are classes of levels with at least and at most so many classes. They occur in at least
+# so many documents, and in at most this fraction of them.
+TOPIC_LEVELS = 128, 1024
 FEWEST_DOCUMENTS, MOST_COMMON = 3, 0.2
 
 
@@ -53,7 +55,8 @@ def _class_terms(tokens):
     terms = []
     for level in token_classes(tokens.token_ids, vectors):
         terms += [Term(kind, ids) for kind in ("class", "previous class") for ids in level]
-        terms += [Term("topic", ids) for ids in _topics(tokens, level)]
+        if TOPIC_LEVELS[0] <= len(level) <= TOPIC_LEVELS[1]:
+            terms += [Term("topic", ids) for ids in _topics(tokens, level)]
     return terms
 
 

@@ -99,11 +99,9 @@ class Pursuit:
         narrowed = [(i, self._second_terms(i, codes, enough)) for i in narrowed]
         terms = [(int(i),) for i in single]
         terms += [(int(i), int(k)) for i, seconds in narrowed for k in seconds]
-        matrix = self._matrix(single, narrowed)
-        mass = np.asarray(matrix.sum(axis=0))
-        gram = (matrix.T @ matrix).toarray() - np.outer(mass, mass) / n_rows
-        chosen, weights = pursue(gram, matrix.T @ codes - mass * mean, budget, enough)
-        spread = np.sqrt(np.maximum(np.diag(gram)[chosen], 0))
+        columns = _Centred(self._matrix(single, narrowed))
+        chosen, weights = pursue(columns, columns.products(codes), budget, enough)
+        spread = np.sqrt(columns.squares[chosen])
         return [
             Selected(terms[i], float(weight), float(abs(weight) * size))
             for i, weight, size in zip(chosen, weights, spread, strict=True)
@@ -162,13 +160,40 @@ class Pursuit:
         return scipy.sparse.csc_array(entries, shape=(len(weight), len(columns)))
 
 
-def pursue(gram, target, budget, enough):
+class _Centred:
+    """Products of centred columns with one another and with codes.
+
+    Parameters
+    ----------
+    matrix : csc_array of shape (n_tokens, n_terms)
+        Columns before centring.
+    """
+
+    def __init__(self, matrix):
+        self._matrix = matrix
+        self._mean = np.asarray(matrix.sum(axis=0)) / matrix.shape[0]
+        squares = np.asarray(matrix.power(2).sum(axis=0))
+        self.squares = np.maximum(squares - matrix.shape[0] * self._mean**2, 0)
+
+    def products(self, values):
+        """Return the products of all columns with some values."""
+        return self._matrix.T @ values - self._mean * values.sum()
+
+    def products_with(self, column):
+        """Return the products of all columns with one of them."""
+        own = slice(self._matrix.indptr[column], self._matrix.indptr[column + 1])
+        values = np.zeros(self._matrix.shape[0])
+        values[self._matrix.indices[own]] = self._matrix.data[own]
+        return self.products(values)
+
+
+def pursue(columns, target, budget, enough):
     """Select terms by matching pursuit; return their indices and weights.
 
     Parameters
     ----------
-    gram : ndarray of shape (n_terms, n_terms)
-        Products of the centred terms with one another.
+    columns : _Centred
+        Columns of the terms.
     target : ndarray of shape (n_terms,)
         Products of the centred terms with the codes.
     budget : int
@@ -176,19 +201,20 @@ def pursue(gram, target, budget, enough):
     enough : float
         Squared error that a further term must remove.
     """
-    norm = np.diag(gram) + RIDGE
     residual, chosen, weights = target, [], np.zeros(0)
+    # Products of the chosen columns with all columns.
+    gram = np.zeros((0, len(target)))
     for _ in range(min(budget, len(target))):
-        gain = residual**2 / norm
+        gain = residual**2 / (columns.squares + RIDGE)
         gain[chosen] = 0
         best = int(gain.argmax())
         if gain[best] <= enough:
             break
         chosen.append(best)
-        rows = gram[chosen]
-        system = rows[:, chosen] + RIDGE * np.eye(len(chosen))
+        gram = np.vstack([gram, columns.products_with(best)])
+        system = gram[:, chosen] + RIDGE * np.eye(len(chosen))
         weights = scipy.linalg.solve(system, target[chosen], assume_a="pos")
-        residual = target - weights @ rows
+        residual = target - weights @ gram
     return chosen, weights
 
 
