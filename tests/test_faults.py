@@ -46,13 +46,17 @@ def server():
     return context
 
 
-def start(server, folder, work, *arguments, after=None, send=signal.SIGKILL, limit=None):
-    """Run work in a process, and send it a signal after so many seconds."""
+def start(
+    server, folder, work, *arguments, after=None, send=signal.SIGKILL, limit=None, begun="started"
+):
+    """Run work in a process, and send it a signal so many seconds after it has begun."""
     log, started = folder / "log.txt", folder / "started"
+    begun = folder / begun
     started.unlink(missing_ok=True)
+    begun.unlink(missing_ok=True)
     process = server.Process(target=_child, args=(work, arguments, str(log), str(started), limit))
     process.start()
-    while not started.exists():
+    while not begun.exists():
         assert process.is_alive(), log.read_text()
         time.sleep(0.001)
     begin = time.perf_counter()
@@ -191,6 +195,7 @@ def save_activations_for_ever(folder):
     number = 0
     while True:
         numbered_activations(number).save(folder)
+        (folder.parents[1] / "saved once").touch()
         number += 1
 
 
@@ -214,6 +219,7 @@ def save_dictionaries_for_ever(folder):
     while True:
         sae.components_[:] = number
         save_dictionary(sae, folder, metadata={"number": number})
+        (folder.parents[1] / "saved once").touch()
         number += 1
 
 
@@ -232,14 +238,13 @@ def check_dictionary(folder):
 )
 def test_what_was_being_saved_is_whole(server, tmp_path, save, check, moments):
     (tmp_path / "saved").mkdir()
+    it = tmp_path / "saved" / "it"
     for after, send in spread(moments, 0.3):
-        run = start(server, tmp_path, save, tmp_path / "saved" / "it", after=0.1 + after, send=send)
+        run = start(server, tmp_path, save, it, after=after, send=send, begun="saved once")
         # An interrupted loop of saving ends with a traceback.
         assert run.code in (1, -send), run.told
-        if (tmp_path / "saved" / "it").exists() or list((tmp_path / "saved").iterdir()):
-            check(tmp_path / "saved" / "it")
-            assert [p.name for p in (tmp_path / "saved").iterdir()] == ["it"]
-    check(tmp_path / "saved" / "it")
+        check(it)
+        assert [p.name for p in (tmp_path / "saved").iterdir()] == ["it"]
 
 
 def test_extract_on_a_full_disk_keeps_what_is_written(server, texts, extracted, tmp_path):

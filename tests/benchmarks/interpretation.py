@@ -16,6 +16,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 
 from skdict import Activations
+from skdict.activations import Vocabulary
 from skdict.interpretation import FeatureInterpreter
 
 LENGTH, TYPES = 200, 5000
@@ -65,7 +66,15 @@ def planted(n_tokens):
         documents=row // LENGTH,
         positions=row % LENGTH,
         token_ids=ids,
+        vocabulary=vocabulary(),
     )
+
+
+def vocabulary():
+    """Return words with random vectors, so that there are spellings, classes and topics."""
+    vectors = np.random.default_rng(2).normal(size=(TYPES, 128))
+    endings = ("", "s", "ed", "ing", "ly")
+    return Vocabulary([f" w{i}{endings[i % 5]}" for i in range(TYPES)], vectors)
 
 
 def main():
