@@ -62,17 +62,17 @@ table = compare_dictionaries(methods, train, test, n_active=16, scorers=[scorer]
 # The answer
 # ----------
 # Bars are means over features with 95 % intervals. The darker part is the context gain, the part
-# of the score that tokens alone do not reach. Use the score to compare methods on one layer with
-# the same limits on the rules. It does not measure usefulness and is not comparable with scores
-# from language models: see :doc:`/interpretability`.
+# of the score that a list of ten tokens does not reach. Use the score to compare methods on one
+# layer with the same limits on the rules. It does not measure usefulness and is not comparable
+# with scores from language models: see :doc:`/interpretability`.
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 rows = [table[name] for name in methods]
 mean = np.array([row["interpretability"] for row in rows])
 error = np.abs(
     np.array([[row["interpretability_low"], row["interpretability_high"]] for row in rows]).T - mean
 )
-ax.barh(list(methods), mean, color="#b9a5d8", xerr=error, label="by tokens alone")
-ax.barh(list(methods), [row["context_gain"] for row in rows], color="#5b3f91", label="by context")
+ax.barh(list(methods), mean, color="#b9a5d8", xerr=error, label="by ten tokens")
+ax.barh(list(methods), [row["context_gain"] for row in rows], color="#5b3f91", label="context gain")
 ax.plot([row["shuffled"] for row in rows], list(methods), "k|", markersize=18, label="chance")
 ax.invert_yaxis()
 ax.set(xlabel="interpretability (correlation on unseen documents)", xlim=(-0.05, 1))

@@ -9,7 +9,7 @@ methods, for five dictionaries at the L0 of the sparse one:
 ``score``
     the mean interpretability, s;
 ``context``
-    the part of it that tokens alone do not reach;
+    the part of it that a list of ten tokens does not reach;
 ``weighted``
     the mean of s weighted by causal effect, :math:`\sum_j a_j s_j / \sum_j a_j`, where
     :math:`a_j` is the mean over tokens of :math:`|c_{tj} \, g_t \cdot f_j|`, with g the gradient

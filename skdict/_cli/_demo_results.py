@@ -14,7 +14,8 @@ LEGEND = """
 fvu: fraction of variance unexplained (0 is perfect); l0: codes that fire per token;
 n_dead: features that never fire; density: fraction of rows on which the median feature fires;
 score: explanation score (correlation on other texts; 1 is perfect); context_gain: part of the
-score that the token alone would not reach; control: score of the shuffled-explanation control."""
+score that a list of ten tokens does not reach; control: score of the shuffled-explanation
+control."""
 
 
 def in_json(measures):

@@ -53,7 +53,7 @@ EXPLAINED_FEATURES = 150
 MOST_TOKENS = 100_000
 # Speeds on two cores, for the estimate: entries of dense products of rows with the dictionary per
 # second of training, and codes per second of comparing, explaining and writing the report.
-FIT_SPEED, EXPLAIN_SPEED = 7e10, 1.2e6
+FIT_SPEED, EXPLAIN_SPEED = 7e10, 4.5e5
 ARGUMENTS = READING_ARGUMENTS | {
     "--hook-point": {
         "metavar": "HOOK_POINT",

@@ -50,10 +50,10 @@ class SomeFeatures(BaseEstimator):
 def frequent_features(dictionary, acts, n_features):
     """Return features that fire in many windows, drawn with seed 0."""
     codes = dictionary.transform(acts).tocoo()
-    windows = np.unique(
-        codes.col * len(acts) + (acts.documents * 64 + acts.positions // WINDOW)[codes.row]
-    )
-    counts = np.bincount(windows // len(acts), minlength=codes.shape[1])
+    places = np.stack([acts.documents, acts.positions // WINDOW])
+    _, window = np.unique(places, axis=1, return_inverse=True)
+    features, _ = np.unique(np.stack([codes.col, window[codes.row]]), axis=1)
+    counts = np.bincount(features, minlength=codes.shape[1])
     found = np.flatnonzero(counts >= FEWEST_WINDOWS)
     return np.sort(np.random.default_rng(0).permutation(found)[:n_features])
 

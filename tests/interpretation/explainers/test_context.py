@@ -9,7 +9,6 @@ from skdict.inspection.evidence import TokenBlock
 from skdict.interpretation import ContextExplainer
 from skdict.interpretation.explainers._pursuit import MIN_GAIN, RIDGE, Pursuit
 from skdict.interpretation.explainers._rules import RulePredictor
-from skdict.interpretation.explainers._terms import Term
 from skdict.interpretation.explainers._token_classes import token_classes
 
 N_TYPES, N_GROUPS = 400, 20
@@ -160,4 +159,3 @@ def test_classes_in_terms_hold_on_unseen_members():
     ((term, _),) = found.terms
     assert term.kind == "class"
     assert set(term.value) - set(train.token_ids.tolist())
-    assert Term("class", term.value) == term

@@ -86,7 +86,7 @@ function overview() {
     const i = interpretation;
     const two = (value) => (value === null ? "–" : (Math.round(value * 100) / 100 + 0).toFixed(2).replace("-", "−"));
     tiles.push(["mean score", two(i.interpretability), `95 % CI ${two(i.interpretability_low)} to ${two(i.interpretability_high)}; ${show(i.n_scored)} features scored`]);
-    tiles.push(["context gain", two(i.context_gain), "mean score above that of tokens alone"]);
+    tiles.push(["context gain", two(i.context_gain), "mean score above that of ten tokens"]);
     tiles.push(["control", two(i.shuffled), "mean score with shuffled explanations"]);
   }
   return [
