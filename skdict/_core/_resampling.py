@@ -9,7 +9,7 @@ NOISE = 0.1
 
 
 @torch.no_grad()
-def resample_features(model, adam, dead, sample, share, generator):
+def resample_features(model, adam, dead, sample, share, generator, target=None):
     """Re-initialise dead features from the residuals of poorly reconstructed rows.
 
     Rows are drawn with probability proportional to the square of their loss, as in Bricken et al.
@@ -31,6 +31,8 @@ def resample_features(model, adam, dead, sample, share, generator):
         Fraction of the sampled rows on which a re-initialised feature should fire.
     generator : torch.Generator
         Generator on the CPU.
+    target : torch.Tensor of shape (n, d_out), optional
+        Rows that the codes of the sample reconstruct; the sample itself by default.
 
     Returns
     -------
@@ -41,8 +43,7 @@ def resample_features(model, adam, dead, sample, share, generator):
     if n_dead == 0:
         return 0
     tensors = model.tensors
-    # A few rows at a time, because the dense codes of all rows would be a large array.
-    missing = torch.cat([x - model.codes(x) @ tensors.components for x in sample.split(512)])
+    missing = model.residual(sample, target)
     losses = missing.square().sum(1)
     if not losses.any():
         return 0
@@ -60,6 +61,8 @@ def resample_features(model, adam, dead, sample, share, generator):
     starts = Tensors(starts)
     model.nonlinearity.calibrate(starts, sample)
     for name in tensors:
+        if not tensors.specs[name].per_feature:
+            continue
         tensors[name][dead] = starts[name]
         if name in adam.first:
             adam.first[name][dead] = 0
