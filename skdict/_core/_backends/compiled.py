@@ -144,12 +144,11 @@ class Compiled(Sparse):
             kernels.sum_features(places[0], weights, gradient)
             if extra is not None and name in extra.gradients:
                 gradient[extra.features.numpy()] += extra.gradients[name].numpy()
-            kernels.update_numbers(adam.state(name), gradient, rates)
+            kernels.update_numbers(adam.flat_state(name), gradient, rates)
         if "skip" in tensors:
             gradient = torch.empty_like(tensors["skip"])
             self._multiply(x.T, of_all_levels(pulls), gradient)
-            state = tuple(array.reshape(-1) for array in adam.state("skip"))
-            kernels.update_numbers(state, gradient.numpy().reshape(-1), rates)
+            kernels.update_numbers(adam.flat_state("skip"), gradient.view(-1).numpy(), rates)
         return None
 
 
