@@ -58,10 +58,11 @@ def is_transcoder(estimator):
     """Return True for transcoders, which predict other rows than those that they encode.
 
     A dictionary with the method `predict` is one; of a Pipeline, the last step counts. The
-    estimator need not be fitted.
+    estimator need not be fitted, and may be frozen by `to_torch`.
     """
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
-    return hasattr(last, "predict") and hasattr(last, "inverse_transform")
+    decodes = hasattr(last, "inverse_transform") or hasattr(last, "decode")
+    return decodes and hasattr(last, "predict")
 
 
 def check_reconstructs_rows(estimator):
