@@ -58,6 +58,9 @@ def as_numbers(name, X):
         If `X` contains text or dates, or is a list whose rows differ in length.
     """
     values = X = as_host_array(X)
+    if hasattr(X, "__array__") and not (hasattr(X, "dtype") or hasattr(X, "columns")):
+        # scikit-learn would convert other containers to float32, whatever they hold.
+        values = X = np.asarray(X)
     if isinstance(X, (list, tuple)):
         try:
             values = np.asarray(X)

@@ -85,7 +85,7 @@ def check_reconstructs_rows(estimator):
         raise ValueError(
             f"{type(estimator).__name__} predicts other rows than those that it encodes, so it has "
             f"no reconstruction of them; pass a dictionary, or compare predict(X) with its targets "
-            f"by score(X, Y)"
+            f"by score(X, y)"
         )
 
 

@@ -11,7 +11,7 @@ from skdict.exceptions import OutlierWarning
 
 SHOWN_ROWS = 5
 # Rows and, for a transcoder, their targets, as messages call them.
-NAMES = "X", "Y"
+NAMES = "X", "y"
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def warn_of_outlier_rows(moments):
     shares = [f"{one.outlier_share:.0%}" for one in moments]
     of, means = "the variance", "mean_ and scale_"
     if len(moments) > 1:
-        of, means = "the variance of X and Y", "the means and scales"
+        of, means = "the variance of X and y", "the means and scales"
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
     warn_user(
         f"{len(rows)} of {moments[0].total.n_rows} rows have more than {MEDIANS:g} times the "

@@ -14,7 +14,7 @@ from skdict.decomposition._training import fit_autoencoder, fit_block
 class SparseTranscoder(RegressorMixin, TrainedDictionary):
     r"""Sparse dictionary that predicts other rows than those that it encodes.
 
-    Fitted on the input X and the output Y of a part of a model, such as an MLP, a transcoder
+    Fitted on the input X and the output y of a part of a model, such as an MLP, a transcoder
     replaces that part by sparse features: the encoder maps each row :math:`x` to sparse codes
     :math:`c`, one per feature, and the decoder predicts the target :math:`y` as a sum of codes
     times unit directions :math:`d_j`, the rows of D (``components_``). With
@@ -27,14 +27,14 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         + P(\tilde c_i) \right),
         \qquad \tilde c = \phi(\tilde x E^T + b).
 
-    The first term is the fraction of variance unexplained (FVU) of Y. The linear skip connection A
+    The first term is the fraction of variance unexplained (FVU) of y. The linear skip connection A
     is trained with `skip_connection=True` and zero otherwise. Activations :math:`\phi`, penalties
     P, nested dictionaries and outlier weights :math:`w_i` are those of
     `SparseDictionaryAutoencoder`; a row is an outlier if it or its target is one. The encoder is
     never tied to the decoder.
 
     Encoder directions start at random. Decoder directions start as the means of the targets,
-    weighted by the initial codes, and A as a ridge regression of Y on X.
+    weighted by the initial codes, and A as a ridge regression of y on X.
 
     Fitted attributes are in the units of the rows, and codes in those of the targets. With
     ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, a code equals its entry of ``pre`` where
@@ -63,18 +63,18 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         means 32 with "topk" and "batch_topk", or a quarter of the features if there are fewer than
         128. With "relu" and "jumprelu", it is reached on held-out rows to within 5 %.
     matryoshka : array-like of shape (n_prefixes,) or None, default=None
-        Increasing sizes of nested prefixes that each predict Y on their own, with the skip
+        Increasing sizes of nested prefixes that each predict y on their own, with the skip
         connection: integers below `n_components`, or fractions of it. The full dictionary is
         always added.
     center : bool, default=True
-        If True, subtract the mean of X before encoding, and predict deviations from the mean of Y.
+        If True, subtract the mean of X before encoding, and predict deviations from the mean of y.
     rescale : bool, default=True
-        If True, scale the rows of X and of Y to unit mean square norm for training.
+        If True, scale the rows of X and of y to unit mean square norm for training.
     bias_init : {"auto", "calibrated", "zeros"}, default="auto"
         Initial encoder biases. "calibrated" makes each feature fire on 3 % of the rows. "auto"
         means "calibrated".
     dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
-        Treatment of features that stop firing, with residuals of Y. "resample" starts them again
+        Treatment of features that stop firing, with residuals of y. "resample" starts them again
         from poorly predicted rows: the encoder from a row of X, the decoder from the residual of
         its target. "auxk" is not available with "relu". "auto" means "ignore" with "relu" and
         "auxk" otherwise.
@@ -133,7 +133,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
     n_outlier_rows_ : int
         Number of outlier rows in the training data.
     history_ : list of dict
-        About ten entries per epoch; see `SparseDictionaryAutoencoder`. `fvu` is that of Y.
+        About ten entries per epoch; see `SparseDictionaryAutoencoder`. `fvu` is that of y.
     learning_rate_, bias_init_, dead_features_ : float, str, str
         Values used for the parameters of these names, after "auto" is resolved.
     n_iter_, n_steps_ : int, int
@@ -218,7 +218,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, Y):
+    def fit(self, X, y):
         """Fit the transcoder to rows and their targets.
 
         Parameters
@@ -226,7 +226,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         X : array-like of shape (n_samples, n_features)
             Rows: an array, a tensor, a memory map or `Activations`; the latter two are read in
             slices. float64 rows are computed in float64, all others in float32.
-        Y : array-like of shape (n_samples, n_targets) or (n_samples,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Targets: one row for each of X, of the same kinds, and read in step with it. `Activations`
             must have the same documents, positions and token ids as X.
 
@@ -238,18 +238,18 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         Raises
         ------
         ValueError
-            If X and Y differ in their number of rows or, being `Activations`, in provenance; if a
-            parameter is out of range; if X or Y contains NaN or infinity (the message names the
+            If X and y differ in their number of rows or, being `Activations`, in provenance; if a
+            parameter is out of range; if X or y contains NaN or infinity (the message names the
             row), has fewer than 2 rows, no variance or extreme values, or does not match the
             fitted transcoder with `warm_start=True`; or if training diverges.
         TypeError
-            If a parameter has the wrong type, or X or Y is sparse.
+            If a parameter has the wrong type, or X or y is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
         """
-        return fit_autoencoder(self, X, Y=Y)
+        return fit_autoencoder(self, X, y=y)
 
-    def partial_fit(self, X, Y):
+    def partial_fit(self, X, y):
         """Train for one pass over a block of rows and their targets, at the full learning rate.
 
         The first block sets the means and scales. The optimiser's state is kept between blocks.
@@ -258,7 +258,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows, as in `fit`.
-        Y : array-like of shape (n_samples, n_targets) or (n_samples,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Targets, as in `fit`.
 
         Returns
@@ -273,7 +273,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         TypeError
             See `fit`.
         """
-        return fit_block(self, X, Y)
+        return fit_block(self, X, y)
 
     def predict(self, X):
         """Predict the targets of rows.
@@ -325,7 +325,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         """
         return super().inverse_transform(X)
 
-    def score(self, X, Y):
+    def score(self, X, y):
         r"""Return the fraction of the variance of the targets explained, 1 - FVU.
 
         .. math:: 1 - \frac{\sum_i \|y_i - \hat y_i\|_2^2}{\sum_i \|y_i - \bar y\|_2^2}
@@ -337,7 +337,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows.
-        Y : array-like of shape (n_samples, n_targets) or (n_samples,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Targets.
 
         Returns
@@ -351,21 +351,26 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         NotFittedError
             If the transcoder is not fitted.
         ValueError
-            If X or Y has another width than in training or contains NaN or infinity, if they
-            differ in their number of rows or in provenance, or if Y does not vary.
+            If X or y has another width than in training or contains NaN or infinity, if they
+            differ in their number of rows or in provenance, or if y does not vary.
         TypeError
-            If X or Y is sparse.
+            If X or y is sparse.
         """
         check_is_fitted(self)
         X, width = check_rows(self, X, reset=False), self.components_.shape[1]
-        Y = check_targets(X, Y, type(self).__name__, width=width)
-        return explained_variance(self._pairs(X, Y), width, "Y")
+        y = check_targets(X, y, type(self).__name__, width=width)
+        return explained_variance(self._pairs(X, y), width, "y")
 
-    def _pairs(self, X, Y):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _pairs(self, X, y):
         """Yield blocks of targets and of their predictions."""
         for start, block in finite_blocks(X):
-            targets = np.asarray(Y[start : start + len(block)])
-            yield check_finite(targets, start, "Y"), self._predict(block)
+            targets = np.asarray(y[start : start + len(block)])
+            yield check_finite(targets, start, "y"), self._predict(block)
 
     def _predict(self, block):
         predicted = self._decode(self._encode(block))

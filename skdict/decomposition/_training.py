@@ -37,7 +37,7 @@ def _replace(sae, attributes, gone=LEFT_BEHIND):
 
 
 @with_callbacks
-def fit_autoencoder(sae, X, observers=(), *, Y=None):
+def fit_autoencoder(sae, X, observers=(), *, y=None):
     """Fit an estimator to rows, or to rows and their targets.
 
     Parameters
@@ -48,7 +48,7 @@ def fit_autoencoder(sae, X, observers=(), *, Y=None):
         Rows passed by the user.
     observers : iterable of Observer, default=()
         Additional observers, called after those that the parameters ask for.
-    Y : array-like of shape (n_samples, n_targets), optional
+    y : array-like of shape (n_samples, n_targets), optional
         Targets of a transcoder, passed by the user.
 
     Returns
@@ -59,14 +59,14 @@ def fit_autoencoder(sae, X, observers=(), *, Y=None):
     check_autoencoder_params(sae)
     with width_restored_on_error(sae), told_what_to_lower(sae):
         X = check_rows(sae, X, reset=True, min_rows=2)
-        _fit_rows(sae, X, _checked_targets(sae, X, Y), observers)
+        _fit_rows(sae, X, _checked_targets(sae, X, y), observers)
     warn_of_dead_features(sae)
     return sae
 
 
-def _checked_targets(sae, X, Y, width=None):
+def _checked_targets(sae, X, y, width=None):
     """Return the checked targets of a transcoder; None for an autoencoder."""
-    return check_targets(X, Y, type(sae).__name__, width=width) if is_transcoder(sae) else None
+    return check_targets(X, y, type(sae).__name__, width=width) if is_transcoder(sae) else None
 
 
 def _fit_rows(sae, X, targets, observers):
@@ -80,7 +80,7 @@ def _fit_rows(sae, X, targets, observers):
     callbacks.end_fit(fit)
 
 
-def fit_block(sae, X, Y=None):
+def fit_block(sae, X, y=None):
     """Train an estimator for one pass over its first or next block of rows.
 
     Parameters
@@ -89,7 +89,7 @@ def fit_block(sae, X, Y=None):
         Estimator to fit in place. It does not change if fitting fails.
     X : array-like of shape (n_samples, n_features)
         Rows passed by the user.
-    Y : array-like of shape (n_samples, n_targets), optional
+    y : array-like of shape (n_samples, n_targets), optional
         Targets of a transcoder, passed by the user.
 
     Returns
@@ -106,7 +106,7 @@ def fit_block(sae, X, Y=None):
     with width_restored_on_error(sae):
         first = not hasattr(sae, "components_")
         X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
-        targets = _checked_targets(sae, X, Y, None if first else sae.components_.shape[1])
+        targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
         (_fit_first_block if first else _fit_next_block)(sae, X, targets)
     return sae
 

@@ -14,7 +14,7 @@ from skdict.io.formats.native import plain_params
 FREE = ("device", "sparse_output", "verbose")
 
 
-def fit_identity(estimator, X, Y=None):
+def fit_identity(estimator, X, y=None):
     """Return what must be equal for a fit to be resumed.
 
     Parameters
@@ -23,7 +23,7 @@ def fit_identity(estimator, X, Y=None):
         Unfitted estimator, or one with `warm_start`, whose parameters are valid.
     X : array-like of shape (n_samples, n_features)
         Rows to fit, read once.
-    Y : array-like of shape (n_samples, n_targets), optional
+    y : array-like of shape (n_samples, n_targets), optional
         Targets of a transcoder, read once.
 
     Returns
@@ -42,8 +42,8 @@ def fit_identity(estimator, X, Y=None):
     if estimator.dict_init is not None:
         identity["dict_init"] = f"SHA-256 {_of_start(estimator.dict_init)}"
     identity["rows"] = _of_rows(X)
-    if Y is not None:
-        identity["targets"] = _of_rows(Y)
+    if y is not None:
+        identity["targets"] = _of_rows(y)
     if estimator.warm_start and hasattr(estimator, "components_"):
         identity["dictionary to start from"] = f"SHA-256 {_of_weights(estimator)}"
     return identity

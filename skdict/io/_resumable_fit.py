@@ -30,7 +30,7 @@ from skdict.io.formats.native import MARKER
 FORMAT, VERSION = "skdict.checkpoint", "2"
 
 
-def fit_resumable(estimator, X, folder, *, Y=None, metadata=None):
+def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
     """Fit a dictionary with a checkpoint after each epoch, and save it to a folder.
 
     If the process is interrupted, the same call resumes after the last complete epoch. On one CPU,
@@ -48,7 +48,7 @@ def fit_resumable(estimator, X, folder, *, Y=None, metadata=None):
         Activations to fit, read one extra time to compute their hash.
     folder : str or path
         Folder for the fitted dictionary, see `save_dictionary`.
-    Y : array-like of shape (n_samples, n_targets), optional
+    y : array-like of shape (n_samples, n_targets), optional
         Targets of a `SparseTranscoder`, read one extra time as well.
     metadata : dict, optional
         Origin of the activations, see `save_dictionary`.
@@ -61,7 +61,7 @@ def fit_resumable(estimator, X, folder, *, Y=None, metadata=None):
     Raises
     ------
     ValueError
-        If `fit` would raise it, Y is given for an autoencoder, or the checkpoint is damaged or
+        If `fit` would raise it, y is given for an autoencoder, or the checkpoint is damaged or
         belongs to other parameters or rows; the message lists the differences. Parameters that do not affect what is learned
         (`device`, `verbose`, `sparse_output`) may differ.
     TypeError
@@ -88,16 +88,16 @@ def fit_resumable(estimator, X, folder, *, Y=None, metadata=None):
     _check_estimator(estimator)
     folder, rows = Path(folder), as_rows(X)
     if is_transcoder(estimator):
-        Y = check_targets(rows, Y, type(estimator).__name__)
-    elif Y is not None:
-        raise ValueError("Y is given, but an autoencoder has no targets; pass a SparseTranscoder")
+        y = check_targets(rows, y, type(estimator).__name__)
+    elif y is not None:
+        raise ValueError("y is given, but an autoencoder has no targets; pass a SparseTranscoder")
     metadata = json.loads(json.dumps(metadata or {}))
     with locked(folder) as lock:
         check_replaceable(folder, MARKER, "a saved dictionary")
         path = checkpoint_path(folder)
         clear_leftovers(path.parent, path.name, holds_lock=lock.by_kernel)
-        checkpoint = Checkpoint(path, fit_identity(estimator, rows, Y))
-        fit_autoencoder(estimator, X, [checkpoint], Y=Y)
+        checkpoint = Checkpoint(path, fit_identity(estimator, rows, y))
+        fit_autoencoder(estimator, X, [checkpoint], y=y)
         save_dictionary(estimator, folder, metadata=metadata)
         checkpoint.remove()
     return estimator

@@ -12,6 +12,7 @@ from skdict._validation import check_choice, check_number
 from skdict.decomposition import (
     KeepFittedDictionary,
     check_is_dictionary,
+    check_reconstructs_rows,
     dictionary_atoms,
     fit_or_use,
 )
