@@ -4,7 +4,6 @@ import torch
 
 from skdict._core._tensors import Tensors
 
-
 # Ridge of the skip connection, relative to the mean variance of a dimension of the rows.
 RIDGE = 1e-3
 # Length of the noise that is added to directions of rows.

@@ -227,8 +227,8 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
             Rows: an array, a tensor, a memory map or `Activations`; the latter two are read in
             slices. float64 rows are computed in float64, all others in float32.
         y : array-like of shape (n_samples, n_targets) or (n_samples,)
-            Targets: one row for each of X, of the same kinds, and read in step with it. `Activations`
-            must have the same documents, positions and token ids as X.
+            Targets: one row for each of X, of the same kinds, and read in step with it.
+            `Activations` must have the same documents, positions and token ids as X.
 
         Returns
         -------

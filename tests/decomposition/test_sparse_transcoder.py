@@ -349,7 +349,10 @@ def test_stores_are_read_in_slices_and_in_step(stores, monkeypatch):
     [
         ({"documents": np.arange(3000) // 20}, "documents at 2990 of 3000 rows, first at row 10"),
         ({"positions": np.arange(3000) % 10 + 1}, "positions at 3000 of 3000 rows"),
-        ({"token_ids": np.r_[np.arange(2999) % 7, 6]}, "token_ids at 1 of 3000 rows, .*2999: 3 in X"),
+        (
+            {"token_ids": np.r_[np.arange(2999) % 7, 6]},
+            "token_ids at 1 of 3000 rows, .*2999: 3 in X",
+        ),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
