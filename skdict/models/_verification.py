@@ -107,21 +107,28 @@ def _check_mlp_in(model, block, token_ids):
     point = place_in_block(model, block, "mlp_in")
     plain = block_values(model, block, token_ids, "mlp_in")
     moved = block_values(model, block, token_ids, rewrite=(point, lambda value: value.flip(-2)))
-    inside = set(point.module.modules())
-    has_own_norm = any(
-        norm in inside and torch.equal(plain[number, "input"], plain["mlp_in"])
-        for number, norm in enumerate(norms_of(block))
-        if (number, "input") in plain
-    )
     expected = plain["mlp_out"].flip(-2)
-    if has_own_norm or not (
-        adds_up(moved) and is_close(moved["mlp_out"], expected, expected, plain)
+    if (
+        "mlp_in" not in plain
+        or _has_norm(point.module, block, plain)
+        or not adds_up(moved)
+        or not is_close(moved["mlp_out"], expected, expected, plain)
     ):
         raise ValueError(
-            f"the input of the MLP of {type(model).__name__} was not found, so mlp_in is not "
-            f"available: rewriting what seems to be it does not rewrite what the MLP adds, row by "
-            f"row; {_name_parts(block)}"
+            f"mlp_in is not available, because the input of the MLP of {type(model).__name__} was "
+            f"not found: reordering the rows of what seems to be it does not reorder those of "
+            f"mlp_out, or its norm is part of the MLP; {_name_parts(block)}"
         )
+
+
+def _has_norm(module, block, values):
+    """Return True if a norm inside the MLP reads its input."""
+    inside = set(module.modules())
+    return any(
+        norm in inside and torch.equal(values[number, "input"], values["mlp_in"])
+        for number, norm in enumerate(norms_of(block))
+        if (number, "input") in values
+    )
 
 
 def _check_resid_mid(model, block, token_ids):
@@ -131,15 +138,15 @@ def _check_resid_mid(model, block, token_ids):
     moved = block_values(
         model, block, token_ids, "mlp_in", rewrite=(point, lambda value: value.flip(-1))
     )
+    if "mlp_in" not in plain or not adds_up(moved):
+        raise ValueError(
+            f"resid_mid is not available, because the residual stream between attention and MLP "
+            f"of {type(model).__name__} was not found: rewriting what seems to be it does not "
+            f"rewrite what the block adds up; {_name_parts(block)}"
+        )
     change = (moved["mlp_in"] - plain["mlp_in"]).norm()
     if change <= MIN_CHANGE * plain["mlp_in"].norm():
         raise ValueError(explain_parallel(model))
-    if not adds_up(moved):
-        raise ValueError(
-            f"the residual stream between attention and MLP of {type(model).__name__} was not "
-            f"found, so resid_mid is not available: rewriting what seems to be it does not "
-            f"rewrite what the block adds up; {_name_parts(block)}"
-        )
 
 
 def _name_parts(block):

@@ -209,6 +209,16 @@ class InnerNormBlock(torch.nn.Module):
         return middle + self.feed_forward(middle)
 
 
+class UnusedBlock(SplitBlock):
+    """A block with a part that never runs, before the matrices of its MLP."""
+
+    def __init__(self):
+        super().__init__()
+        parts = [self._modules.pop(name) for name in ("up", "gate", "down")]
+        self.unused = torch.nn.Linear(16, 16)
+        self.up, self.gate, self.down = parts
+
+
 class Stack(PreTrainedModel):
     """A stack of blocks of one kind."""
 
@@ -233,13 +243,18 @@ def stack(kind):
         return Stack(PreTrainedConfig(num_hidden_layers=2), kind).eval()
 
 
-@pytest.mark.parametrize("kind", [SplitBlock, InnerNormBlock])
+@pytest.mark.parametrize("kind", [SplitBlock, InnerNormBlock, UnusedBlock])
 def test_an_input_of_the_mlp_that_is_not_all_of_it_is_refused(kind):
     model = stack(kind)
     verify_found(model, ["mlp_out.0", "attn_out.1"])
     for _ in range(2):
         with pytest.raises(ValueError, match=r"mlp_in is not available.* a block has attention"):
             verify_found(model, ["mlp_in.0"])
+
+
+def test_a_stream_that_reaches_no_input_of_the_mlp_is_refused():
+    with pytest.raises(ValueError, match=r"resid_mid is not available.* a block has attention"):
+        verify_found(stack(UnusedBlock), ["resid_mid.0"])
 
 
 def test_parallel_blocks_that_do_not_look_it_are_refused():
