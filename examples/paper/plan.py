@@ -37,6 +37,7 @@ SCRIPTS = {
     "moments": Script(("layer",), {}),
     "case_studies": Script(("layer",), {}),
     "circuit": Script(("layers",), {}),
+    "ioi_accuracy": Script(("layer",), {}),
     "toy_recovery": Script((), {}),
 }
 

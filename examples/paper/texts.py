@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,33 +12,46 @@ SEPARATOR = "<|endoftext|>"
 FEWEST_TOKENS = 24  # shorter documents are headings
 
 
-def documents_of(path):
-    """Return the documents of a file: parts between separator lines, or else paragraphs."""
+class Document(NamedTuple):
+    """A text, the name of the file it is from, and the number of its tokens that are read."""
+
+    text: str
+    source: str
+    n_tokens: int
+
+
+def texts_of(path):
+    """Return the texts of a file: parts between separator lines, or else paragraphs."""
     content = path.read_text(encoding="utf-8")
     parts = content.split(SEPARATOR) if SEPARATOR in content else re.split(r"\n\s*\n", content)
     return [part.strip() for part in parts if part.strip()]
 
 
-def interleaved(sources, tokenizer, max_length):
-    """Return documents and their lengths, the same number of tokens from each source while it lasts.
+def shuffled(texts, source, tokenizer, max_length):
+    """Return the texts that are long enough as documents in random order."""
+    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
+    lengths = map(len, tokenizer(texts)["input_ids"])
+    documents = (
+        Document(text, source, min(n, max_length)) for text, n in zip(texts, lengths, strict=True)
+    )
+    return [document for document in documents if document.n_tokens >= FEWEST_TOKENS]
 
-    Any beginning of the list is therefore a fair mixture of the sources.
+
+def interleaved(sources):
+    """Return documents such that any beginning has equally many tokens of each source.
+
+    A source that is used up is missing from there on.
     """
     drawn = []
     for number, documents in enumerate(sources):
-        order = np.random.default_rng(0).permutation(len(documents))
-        documents = [documents[i] for i in order]
-        lengths = [min(len(ids), max_length) for ids in tokenizer(documents)["input_ids"]]
-        kept = [(d, n) for d, n in zip(documents, lengths, strict=True) if n >= FEWEST_TOKENS]
-        ends = np.cumsum([n for _, n in kept])
-        drawn += [(end, number, d, n) for end, (d, n) in zip(ends, kept, strict=True)]
-    drawn.sort(key=lambda item: item[:2])
-    return [item[2] for item in drawn], [item[3] for item in drawn]
+        ends = np.cumsum([document.n_tokens for document in documents])
+        drawn += [(end, number, d) for end, d in zip(ends, documents, strict=True)]
+    return [document for *_, document in sorted(drawn, key=lambda item: item[:2])]
 
 
-def split_by_tokens(documents, lengths, n_test, n_train):
+def split_by_tokens(documents, n_test, n_train):
     """Return the first documents of about n_test tokens, and the next ones of about n_train."""
-    ends = np.cumsum(lengths)
+    ends = np.cumsum([document.n_tokens for document in documents])
     middle, end = np.searchsorted(ends, [n_test, n_test + n_train]) + 1
     if end > len(documents):
         raise SystemExit(
@@ -49,16 +63,16 @@ def split_by_tokens(documents, lengths, n_test, n_train):
 
 def read_documents(args, tokenizer):
     """Return the documents to measure on and those to fit on."""
-    if args.text is None:
-        if args.model is not None:
-            raise SystemExit(
-                "pass --text FILE ... with --model; the stories suit the bundled model"
-            )
-        sources = [load_stories().texts]
+    if args.text:
+        sources = {path.stem: texts_of(path) for path in args.text}
+    elif args.model is None:
+        sources = {"stories": load_stories().texts}
     else:
-        sources = [documents_of(path) for path in args.text]
-    found = interleaved(sources, tokenizer, args.max_length)
-    return split_by_tokens(*found, args.test_tokens, args.train_tokens)
+        raise SystemExit("pass --text FILE ... with --model: the stories suit the bundled model")
+    documents = [
+        shuffled(texts, name, tokenizer, args.max_length) for name, texts in sources.items()
+    ]
+    return split_by_tokens(interleaved(documents), args.test_tokens, args.train_tokens)
 
 
 def write_documents(path, test, train):
@@ -66,12 +80,15 @@ def write_documents(path, test, train):
     part = path.with_suffix(".part")
     with part.open("w", encoding="utf-8") as file:
         for name, documents in (("test", test), ("train", train)):
-            file.writelines(json.dumps({"part": name, "text": d}) + "\n" for d in documents)
+            file.writelines(json.dumps({"part": name} | d._asdict()) + "\n" for d in documents)
     part.replace(path)
 
 
 def load_documents(path):
-    """Return the documents to measure on and those to fit on, from a file of `write_documents`."""
+    """Return the documents to measure on and those to fit on, as `write_documents` wrote them."""
     with path.open(encoding="utf-8") as file:
         records = [json.loads(line) for line in file]
-    return [[r["text"] for r in records if r["part"] == part] for part in ("test", "train")]
+    parts = [record.pop("part") for record in records]
+    documents = [Document(**record) for record in records]
+    n_test = parts.count("test")
+    return documents[:n_test], documents[n_test:]

@@ -72,7 +72,7 @@ class Workspace:
         return load_model(self.model_folder, device=torch.device("cpu"))
 
     @cached_property
-    def texts(self):
+    def documents(self):
         """The documents to measure on and those to fit on."""
         path = self.out / "texts.jsonl"
         if not path.is_file():
@@ -81,14 +81,14 @@ class Workspace:
 
     @property
     def test_texts(self):
-        """The documents to measure on."""
-        return self.texts[0]
+        """The texts to measure on."""
+        return [document.text for document in self.documents[0]]
 
     def extract(self, hook_points):
         """Store the activations of all documents at hook points, unless they are stored."""
         folder = self.out / "activations"
         missing = [hook_point for hook_point in hook_points if not is_store(folder / hook_point)]
-        if not (missing and self.texts):
+        if not (missing and self.documents):
             return
         command = [sys.executable, "-m", "skdict", "extract", "--model", self.model_folder]
         command += ["--texts", self.out / "texts.jsonl", "--out", folder]
@@ -110,11 +110,12 @@ class Workspace:
         if not folder.is_dir():
             model = reinitialize_model(self.pair, random_state=seed)
             extractor = ActivationExtractor(model, hook_point, max_length=self.args.max_length)
-            extractor.fit_transform([*self.texts[0], *self.texts[1]]).save(folder)
+            texts = [document.text for part in self.documents for document in part]
+            extractor.fit_transform(texts).save(folder)
         return self._divided(Activations.load(folder), (hook_point, seed))
 
     def _divided(self, activations, key):
-        n_test = np.searchsorted(activations.documents, len(self.test_texts))
+        n_test = np.searchsorted(activations.documents, len(self.documents[0]))
         return Rows(activations[n_test:], activations[:n_test], key)
 
     def fit(self, estimator, rows):
