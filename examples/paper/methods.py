@@ -4,7 +4,12 @@ import numpy as np
 import scipy.sparse
 from sklearn.decomposition import PCA, FastICA
 
-from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
+from skdict import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+    compare_dictionaries,
+)
 
 BASELINES = {
     "ica": "ICA",
@@ -32,6 +37,7 @@ STYLES = {
     "neurons": "k-d",
 }
 ICA_ROWS = 20_000
+BLOCK_ROWS = 10_000
 
 
 def sparse_estimator(args, width, seed, *, ratio=None, name="sparse", **options):
@@ -111,3 +117,19 @@ def mean_l0(dictionary, rows):
     """Return the mean number of nonzero codes per row."""
     codes = scipy.sparse.csr_array(dictionary.transform(np.asarray(rows)))
     return codes.count_nonzero() / codes.shape[0]
+
+
+def firing_counts(dictionary, rows):
+    """Return the number of rows on which each feature of a sparse dictionary fires."""
+    counts = 0
+    # Block by block, because with a weak penalty half of all codes are nonzero.
+    for start in range(0, len(rows), BLOCK_ROWS):
+        codes = dictionary.transform(np.asarray(rows[start : start + BLOCK_ROWS]))
+        counts = counts + np.bincount(codes.indices[codes.data > 0], minlength=codes.shape[1])
+    return counts
+
+
+def measures(dictionary, rows):
+    """Return L0, FVU and FVU without outlier rows as a dict."""
+    found = compare_dictionaries({"it": dictionary}, None, rows)["it"]
+    return {name: found[name] for name in ("l0", "fvu", "fvu_inliers")}
