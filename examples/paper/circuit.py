@@ -179,15 +179,15 @@ def summary(records):
     for r in records:
         targets.setdefault(r["seed"], {}).setdefault(r["feature"], []).append(r)
 
-    def add(name, value):
+    def add(name, value, digits=2):
         per_seed = [np.mean([value(p) for p in group.values()]) for group in targets.values()]
-        rows.append({"measure": name, "mean": with_interval(*interval(per_seed))})
+        rows.append({"measure": name, "mean": with_interval(*interval(per_seed), digits)})
 
     for rank in RANKS:
         # A target with fewer parents has no drop at this rank.
         name = f"relative drop, parent of rank {rank}"
         add(name, lambda p, rank=rank: p[rank - 1]["relative_drop"] if len(p) >= rank else 0.0)
-    add("relative drop, random feature that fires", lambda p: p[0]["random_drop"])
+    add("relative drop, random feature that fires", lambda p: p[0]["random_drop"], digits=3)
     add("share of targets that one parent lowers by half", lambda p: p[0]["relative_drop"] >= 0.5)
     add(
         "share of targets whose strongest parent fires most on the same token",
