@@ -35,7 +35,7 @@ SCRIPTS = {
     "living_features": Script(("layer", "mlp_layer"), {}),
     "similarity_across_sizes": Script(("layer",), {}),
     "moments": Script(("layer",), {}),
-    "case_studies": Script(("layer",), {}),
+    "case_studies": Script(("layers",), {}),
     "circuit": Script(("layers",), {}),
     "ioi_accuracy": Script(("layer",), {}),
     "toy_recovery": Script((), {}),
