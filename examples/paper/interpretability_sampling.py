@@ -98,7 +98,8 @@ def draw(groups, path):
         row[0].set_ylabel("mean score")
     for axis in axes[1]:
         axis.set_xlabel("scored on")
-    axes[0][0].legend(fontsize="small", ncols=2, loc="lower left")
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     save_figure(figure, path)
 
 

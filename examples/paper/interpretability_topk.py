@@ -88,7 +88,7 @@ def draw(rows, path):
     """Draw the score of each dictionary by the number of codes it keeps."""
     hooks = list(dict.fromkeys(row["hook_point"] for row in rows))
     shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
-    figure, axes = plt.subplots(1, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 4), **shape)
+    figure, axes = plt.subplots(1, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 4.6), **shape)
     for axis, hook_point in zip(axes[0], hooks, strict=True):
         for name in METHODS:
             own = [r for r in rows if (r["hook_point"], r["dictionary"]) == (hook_point, name)]
@@ -112,7 +112,8 @@ def draw(rows, path):
         axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("mean score")
-    axes[0][0].legend(fontsize="small", loc="lower left")
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     save_figure(figure, path)
 
 

@@ -109,7 +109,7 @@ def draw(records, summary, path):
     """Draw scores against kurtosis for each layer, and the correlations below."""
     hooks = list(dict.fromkeys(r["hook_point"] for r in records))
     figure, axes = plt.subplots(
-        2, len(hooks), figsize=(5.5 * len(hooks), 8), squeeze=False, layout="constrained"
+        2, len(hooks), figsize=(5.5 * len(hooks) + 2, 8), squeeze=False, layout="constrained"
     )
     for (points, bars), hook_point in zip(axes.T, hooks, strict=True):
         for i, name in enumerate((*METHODS, ALL)):
