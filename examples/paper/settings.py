@@ -36,6 +36,8 @@ class Setting:
         L0 of the untied, refitted and BatchTopK dictionaries.
     max_iter : int
         Number of epochs.
+    n_explained : int
+        Number of features explained per dictionary in the experiment on every layer.
     seeds : tuple of int
         Random seeds.
     """
@@ -51,6 +53,7 @@ class Setting:
     alpha: float
     target_l0: float
     max_iter: int
+    n_explained: int
     seeds: tuple
 
 
@@ -67,6 +70,7 @@ SETTINGS = {
         alpha=0.2,
         target_l0=16,
         max_iter=8,
+        n_explained=150,
         seeds=(0, 1, 2),
     ),
     SMOLLM2: Setting(
@@ -81,6 +85,7 @@ SETTINGS = {
         alpha=0.1,
         target_l0=32,
         max_iter=4,
+        n_explained=60,
         seeds=(0, 1),
     ),
 }
