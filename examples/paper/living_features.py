@@ -3,8 +3,9 @@ How many features stay alive as the dictionary grows?
 =====================================================
 
 The share of features that fire on more than 10 held-out tokens, by size and alpha (Cunningham et
-al., 2023, figure 16 and appendices C.3 and E), for the residual stream and an MLP. The penalty is
-relative to the same scale of the rows, so alpha means the same in every way to train:
+al., 2023, figure 16 and appendices C.3 and E), for the residual stream and an MLP. Dictionaries
+are fitted on at most ``--fit-tokens`` tokens. The penalty is relative to the same scale of the
+rows, so alpha means the same in every way to train:
 
 ``paper``
     biases start at zero, rows are not centred, and dead features are not revived;
@@ -49,6 +50,8 @@ def parse_args():
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     ways = ["paper", "default"]
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=ways, help="ways to train")
+    # Without a penalty half of all codes are active, which makes large dictionaries slow to fit.
+    parser.add_argument("--fit-tokens", type=int, default=100_000, help="at most, to fit on")
     alphas = [0.0, *sorted(setting.alphas[:3])]
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
     return parser.parse_args()
@@ -60,7 +63,8 @@ def rows_of(workspace, hook_point, way):
     The scale is that of the defaults: the root mean square distance from the mean row, without
     outlier rows.
     """
-    rows, args = workspace.rows(hook_point), workspace.args
+    args = workspace.args
+    rows = workspace.rows(hook_point).first(args.fit_tokens)
     if way != "paper":
         return rows
     smallest = {"ratio": min(args.ratios), "alpha": max(args.alphas)}

@@ -47,7 +47,7 @@ def parse_args():
     parser.add_argument("--layers", type=int, nargs="+", default=setting.layers)
     parser.add_argument("--alphas", type=float, nargs="+", default=setting.alphas)
     texts = "number of documents that the model reads for each dictionary"
-    parser.add_argument("--n-texts", type=int, default=size(40, 8), help=texts)
+    parser.add_argument("--n-texts", type=int, default=size(32, 8), help=texts)
     tokens = "tokens read of each document"
     parser.add_argument("--text-tokens", type=int, default=size(128, 64), help=tokens)
     args = parser.parse_args()
@@ -165,7 +165,7 @@ def draw(summary, path):
     figure, axes = plt.subplots(
         1,
         len(layers),
-        figsize=(max(2.3 * len(layers), 5), 4),
+        figsize=(max(2.3 * len(layers), 7), 4),
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -176,6 +176,9 @@ def draw(summary, path):
         axis.set_xticks([4, 16, 64], ["4", "16", "64"])
         axis.set_xticks([], minor=True)
         axis.grid(alpha=0.3)
+    ticks = [0.03, 0.1, 0.3, 1, 3, 10]
+    axes[0][0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[0][0].set_yticks([], minor=True)
     axes[0][0].set_ylabel("increase in cross-entropy (nats per token)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncol=4)

@@ -42,7 +42,8 @@ class Rows(NamedTuple):
 
     def first(self, n_rows):
         """Return the same with the first rows to fit on only."""
-        n_rows = min(n_rows, len(self.train))
+        if n_rows >= len(self.train):
+            return self
         return self._replace(train=self.train[:n_rows], key=(*self.key, n_rows))
 
 
