@@ -1,4 +1,4 @@
-r"""
+"""
 How well does the model work on reconstructions?
 ================================================
 
