@@ -17,9 +17,6 @@ reads the beginnings of the first held-out documents::
 increase in cross-entropy against L0.
 """
 
-import math
-
-import torch
 from common import (
     complete,
     paper_parser,
@@ -30,15 +27,21 @@ from common import (
 )
 from methods import BASELINES, LABELS, SPARSE, STYLES, fitted_baseline, fitted_sparse, measures
 from settings import size
-from sklearn.preprocessing import FunctionTransformer
 from workspace import Workspace, cut
 
-from skdict.interventions import Replace, mean_row, measure_edits, text_batches
+from skdict.evaluation import loss_recovered
 
 # Many dictionaries are measured, and these rows fix L0 and FVU to three digits.
 TEST_ROWS = 20_000
 # The measures of the summary and their digits.
-MEASURES = {"l0": 1, "fvu": 2, "increase": 2, "recovered_mean": 3, "kl": 2, "perplexity": 1}
+MEASURES = {
+    "l0": 1,
+    "fvu": 2,
+    "cross_entropy_increase": 2,
+    "loss_recovered_mean": 3,
+    "kl_divergence": 2,
+    "perplexity_reconstructed": 1,
+}
 
 
 def parse_args():
@@ -77,51 +80,21 @@ def dictionaries(workspace, rows, seed):
             yield name, "", fitted, measures(fitted, rows.test)
 
 
-def reconstruction(dictionary):
-    """Return a transformer from rows to their reconstruction, which is an edit of a model."""
-    return FunctionTransformer(
-        lambda rows: dictionary.inverse_transform(dictionary.transform(rows))
-    )
-
-
-def effects(workspace, hook_point, fitted):
-    """Return how the model changes with each dictionary of a list, as a list of dicts.
-
-    All dictionaries are measured together, because the unedited model and its ablations, as in
-    `skdict.evaluation.loss_recovered`, are then run only once.
-    """
-    args, (model, tokenizer) = workspace.args, workspace.pair
-    texts = workspace.test_texts[: args.n_texts]
-    options = {"max_length": args.text_tokens, "batch_size": 8, "skip_first": 1}
-    batches = text_batches(model, tokenizer, texts, **options)
-    mean = mean_row(model, hook_point, batches)
-    edits = {"zero": Replace(torch.zeros_like(mean)), "mean": Replace(mean)}
-    edits |= {i: reconstruction(dictionary) for i, dictionary in enumerate(fitted)}
-    losses, divergences, n_tokens = measure_edits(model, hook_point, None, edits, batches)
-    whole = losses[""]
-    return [
-        {
-            "cross_entropy": whole,
-            "increase": losses[i] - whole,
-            "recovered_zero": (losses["zero"] - losses[i]) / (losses["zero"] - whole),
-            "recovered_mean": (losses["mean"] - losses[i]) / (losses["mean"] - whole),
-            "kl": divergences[i],
-            "perplexity": math.exp(losses[i]),
-            "n_tokens": n_tokens,
-        }
-        for i in range(len(fitted))
-    ]
-
-
 def measured(workspace, layer, seed):
     """Yield a record per method and alpha at a layer."""
     hook_point = f"resid_post.{layer}"
     rows = workspace.rows(hook_point)
     rows = rows._replace(test=rows.test[:TEST_ROWS])
     methods, alphas, fitted, found = zip(*dictionaries(workspace, rows, seed), strict=True)
-    changes = effects(workspace, hook_point, fitted)
-    for method, alpha, own, change in zip(methods, alphas, found, changes, strict=True):
-        yield {"method": method, "alpha": alpha} | own | change
+    effects = loss_recovered(
+        workspace.pair,
+        hook_point,
+        dict(enumerate(fitted)),
+        workspace.test_texts[: workspace.args.n_texts],
+        max_length=workspace.args.text_tokens,
+    )
+    for method, alpha, own, effect in zip(methods, alphas, found, effects.values(), strict=True):
+        yield {"method": method, "alpha": alpha} | own | effect
 
 
 def table_of_methods(summary, alpha):
@@ -142,7 +115,7 @@ def table_of_alphas(summary):
     for r in summary:
         if r["method"] == "sparse":
             row = rows.setdefault(r["alpha"], {"alpha": f"{r['alpha']:g}"})
-            row[f"block {r['layer']}"] = f"{r['increase']:.2f} at {r['l0']:.1f}"
+            row[f"block {r['layer']}"] = f"{r['cross_entropy_increase']:.2f} at {r['l0']:.1f}"
     return list(rows.values())
 
 
@@ -150,7 +123,8 @@ def draw_layer(axis, summary):
     """Draw the increase in cross-entropy against L0 for each method at a layer."""
     for name, style in STYLES.items():
         points = sorted((r for r in summary if r["method"] == name), key=lambda r: r["l0"])
-        values = [[point[key] for point in points] for key in ("l0", "increase", "increase +-")]
+        keys = ("l0", "cross_entropy_increase", "cross_entropy_increase +-")
+        values = [[point[key] for point in points] for key in keys]
         axis.errorbar(*values, fmt=style, label=LABELS[name], markersize=4, capsize=2)
 
 
