@@ -190,8 +190,8 @@ def main():
 
     jobs = [
         {"layer": layer, "seed": seed, "dictionary": name, "task": task, "order": args.order}
-        for layer in args.layers
         for seed in args.seeds
+        for layer in args.layers
         for name in names(args)
         for task in args.tasks
     ]
