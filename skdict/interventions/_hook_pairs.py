@@ -81,3 +81,21 @@ def find_pair(model, hook_point):
     source, target = split_pair(hook_point)
     found = None if source is None else (source, find_hook_point(model, source))
     return found, find_hook_point(model, target)
+
+
+def check_order(hook_point, values):
+    """Raise ValueError if the first of a pair is not computed before the second.
+
+    Parameters
+    ----------
+    hook_point : str or (str, str)
+        See `split_pair`.
+    values : dict
+        Activations by name, read by `skdict.models.capture` in the order of the model.
+    """
+    source, target = split_pair(hook_point)
+    if [name for name in values if name in (source, target)] == [target, source]:
+        raise ValueError(
+            f"hook_point={hook_point!r}: the model computes {target!r} before {source!r}; pass the "
+            f"hook point that the transcoder reads first"
+        )
