@@ -49,8 +49,8 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
         is edited. Blocks that edit the first of them go around this one.
     dictionary : estimator or None
         Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`,
-        or a transcoder. Pass the result of `to_torch` to convert a dictionary once and use it many times. None is
-        accepted for erasers, which need no codes.
+        or a transcoder. Pass the result of `to_torch` to convert a dictionary once and use it many
+        times. None is accepted for erasers, which need no codes.
     edit : Ablate, Steer, Patch, Project, Reconstruct, fitted eraser or callable
         Edit to apply. A callable receives the codes as a tensor of shape (n_texts, n_tokens,
         n_components), zero at unedited tokens, and returns new codes. A fitted eraser, such as
@@ -83,12 +83,12 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     ValueError
         If the hook point or a feature does not exist, the dictionary does not match the width of
         the hook point, a transcoder comes with a single hook point or another dictionary with a
-        pair, an enclosing block reads the hook point for a transcoder, the edit returns codes of another shape or codes that are not finite, or
-        a parameter is out of range. During a forward pass: if an argument that determines the
-        position of the pass (mask, position ids, cache) cannot be read, or the pass does not
-        reach the hook point, does not compute the first of a pair before the second, runs in
-        another thread or is inside gradient checkpointing. When
-        the block ends: if passes ran but none reached the hook point, or no text had one of the
+        pair, an enclosing block reads the hook point for a transcoder, the edit returns codes of
+        another shape or codes that are not finite, or a parameter is out of range. During a forward
+        pass: if an argument that determines the position of the pass (mask, position ids, cache)
+        cannot be read, or the pass does not reach the hook point, reaches the second of a pair
+        before the first, runs in another thread or is inside gradient checkpointing. When the
+        block ends: if passes ran but none reached the hook point, or no text had one of the
         positions.
 
     Warns

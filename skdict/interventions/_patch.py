@@ -15,9 +15,10 @@ class Patch:
     ----------
     activations : torch.Tensor or array-like of shape (n_texts, n_tokens, width)
         Activations at the hook point in the other run, padding included, as read by
-        `skdict.models.capture`; for a transcoder, at the hook point that it reads. Their codes replace those of this run column by column; later
-        columns of this run are left unchanged. A single text, of shape (1, n_tokens, width) or
-        (n_tokens, width), is patched into every text of this run.
+        `skdict.models.capture`; for a transcoder, at the hook point that it reads. Their codes
+        replace those of this run column by column; later columns of this run are left unchanged. A
+        single text, of shape (1, n_tokens, width) or (n_tokens, width), is patched into every text
+        of this run.
     features : int, sequence of int or None, default=None
         Features to patch. None patches all features.
 

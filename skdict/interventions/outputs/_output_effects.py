@@ -110,8 +110,8 @@ def output_effects(
         Table with the columns `feature`, `token`, `token_id`, `effect`, `direct`, `n_positions`
         and `agreement` (``to_dict``, ``to_frame``), ready for `write_report`, and the complete
         arrays. `direct` and `agreement` are nan if the hook point (the second, for a transcoder)
-        does not write to the residual stream ("attn_heads", "mlp_act", module paths) or the model has no final norm before its
-        unembedding.
+        does not write to the residual stream ("attn_heads", "mlp_act", module paths) or the model
+        has no final norm before its unembedding.
 
     Raises
     ------
