@@ -301,17 +301,13 @@ def test_gradients_pass_through_both_hook_points(model, transcoders):
     x = read(model, IDS, "mlp_in.1")
     shift = torch.zeros(16, requires_grad=True)
     mlp = model.model.layers[1].mlp
-    handle = mlp.register_forward_pre_hook(lambda module, args: (args[0] + shift,))
-    try:
-        with intervene(model, PAIR, transcoder, Reconstruct(), positions=range(6)):
-            with capture({"y": find_hook_point(model, "mlp_out.1")}):
-                model(IDS)
-            rows = {}
-            kept = mlp.down_proj.register_forward_hook(lambda m, a, y: rows.update(y=y))
-            model(IDS)
-            kept.remove()
-    finally:
-        handle.remove()
+    shifted = mlp.register_forward_pre_hook(lambda module, args: (args[0] + shift,))
+    rows = {}
+    with intervene(model, PAIR, transcoder, Reconstruct(), positions=range(6)):
+        kept = mlp.down_proj.register_forward_hook(lambda module, args, y: rows.update(y=y))
+        model(IDS)
+    kept.remove()
+    shifted.remove()
     rows["y"].sum().backward()
     # The slope of the prediction: the encoders of the features that fire, times their decoders.
     fires = codes_and_skip(transcoder, x.numpy())[0] > 0
