@@ -1,0 +1,132 @@
+"""The direct path between two dictionaries through the residual stream of a model."""
+
+from typing import NamedTuple
+
+import torch
+
+from skdict.decomposition import is_transcoder, to_torch
+from skdict.interventions._text_batches import text_batches
+from skdict.models import (
+    HookPoint,
+    as_rows,
+    capture,
+    evaluation_mode,
+    find_hook_point,
+    input_device,
+    loaded_model,
+    loaded_pair,
+    norm_before,
+    residual_stream_width,
+    verify_found,
+)
+
+
+class Means(NamedTuple):
+    """Means over tokens of 1 / r, of the codes c of the lower dictionary and of c / r.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        Mean of 1 / r, where r is the root mean square that the norm divides by.
+    codes : torch.Tensor of shape (m,), dtype float64, optional
+        Mean codes.
+    scaled : torch.Tensor of shape (m,), dtype float64, optional
+        Mean of c / r.
+    n_tokens : int, optional
+        Number of tokens.
+    """
+
+    scale: float = 1.0
+    codes: torch.Tensor | None = None
+    scaled: torch.Tensor | None = None
+    n_tokens: int | None = None
+
+
+class StreamPath:
+    """Hook points of an upper and a lower dictionary, and the norm between them.
+
+    Parameters
+    ----------
+    model : str, path, Module or (Module, tokenizer)
+        Model of both; reading texts needs the tokenizer.
+    dictionaries : (estimator, estimator)
+        Upper and lower dictionary.
+    hook_points : (hook point, hook point)
+        See `virtual_weights`.
+    needs_tokenizer : bool
+        If True, raise TypeError for a model without a tokenizer.
+
+    Attributes
+    ----------
+    upper : str
+        Hook point at which the upper dictionary reads.
+    width : int
+        Width of the residual stream.
+    norm : StreamNorm or None
+        Norm between the residual stream and that hook point.
+    """
+
+    def __init__(self, model, dictionaries, hook_points, *, needs_tokenizer):
+        loaded = loaded_pair(model) if needs_tokenizer else (loaded_model(model), None)
+        self.model, self.tokenizer = loaded
+        if not isinstance(hook_points, (tuple, list)) or len(hook_points) != 2:
+            raise TypeError(
+                f"hook_points={hook_points!r} is not accepted: pass the hook point of the upper "
+                f"dictionary and that of the lower one, such as ('mlp_in.2', 'resid_post.0')"
+            )
+        (self.upper, _), (self._encoded, written) = map(_places, dictionaries, hook_points)
+        self.width = residual_stream_width(self.model, self.upper, written)
+        verify_found(self.model, [self._encoded])
+        self._points = {self._encoded: find_hook_point(self.model, self._encoded)}
+        self.norm = norm_before(self.model, self.upper)
+        if self.norm is not None:
+            sides = ("input", "output")
+            self._points |= {side: HookPoint(self.norm.module, side) for side in sides}
+
+    @torch.no_grad()
+    def means(self, lower, texts, **options):
+        """Return the `Means` over the tokens that `text_batches` keeps."""
+        frozen = to_torch(lower, device="cpu").to(device=input_device(self.model))
+        n_tokens, sums = 0, [0.0, 0.0, 0.0]
+        for batch in text_batches(self.model, self.tokenizer, texts, **options):
+            scales, codes = self._read(batch, frozen)
+            n_tokens += len(codes)
+            scales, codes = scales.double(), codes.double()
+            parts = scales.sum(), codes.sum(dim=0), scales @ codes
+            sums = [total + part.cpu() for total, part in zip(sums, parts, strict=True)]
+        scale, codes, scaled = (total / n_tokens for total in sums)
+        return Means(float(scale), codes, scaled, n_tokens)
+
+    def _read(self, batch, frozen):
+        """Return 1 / r of the kept tokens of a batch, and their codes."""
+        with evaluation_mode(self.model), capture(self._points) as values:
+            batch.run(self.model)
+        rows = {
+            name: as_rows(value, batch.ids.shape, name)[batch.kept]
+            for name, value in values.items()
+        }
+        x = rows[self._encoded]
+        width = len(getattr(frozen, "center", frozen.offset))
+        if x.shape[1] != width:
+            raise ValueError(
+                f"hook_point={self._encoded!r} has width {x.shape[1]} but the lower dictionary "
+                f"was fitted on rows of width {width}; pass the hook point that it was fitted on"
+            )
+        codes = frozen.encode(x.to(frozen.components))
+        if self.norm is None:
+            return torch.ones_like(codes[:, 0]), codes
+        return self.norm.scales(rows["input"], rows["output"]).to(codes), codes
+
+
+def _places(dictionary, hook_point):
+    """Return the hook points at which a dictionary reads and writes."""
+    names = (hook_point,) if isinstance(hook_point, str) else hook_point
+    paired = isinstance(names, (tuple, list)) and len(names) == 2
+    if is_transcoder(dictionary) != paired or not all(isinstance(name, str) for name in names):
+        wanted = (
+            "a pair of what the transcoder reads and predicts, such as ('mlp_in.2', 'mlp_out.2')"
+            if is_transcoder(dictionary)
+            else f"the hook point that the {type(dictionary).__name__} was fitted on, a str"
+        )
+        raise ValueError(f"hook point {hook_point!r} is not accepted: pass {wanted}")
+    return names[0], names[-1]
