@@ -147,7 +147,7 @@ def norm_before(model, name):
         before, after = values.get((number, "input")), values.get((number, "output"))
         if after is None or not torch.equal(after, read):
             continue
-        norm = _probed(module, before)
+        norm = probed_norm(module, before)
         mapped = norm.map(before)
         expected = norm.bias + norm.scales(before, after)[..., None] * mapped
         if is_close(before, stream, stream, values) and is_close(after, expected, after, values):
@@ -176,7 +176,7 @@ def _block_of(model, name):
 
 
 @torch.inference_mode()
-def _probed(module, rows):
+def probed_norm(module, rows):
     """Return a norm as a `StreamNorm`, from its outputs for rows of known mean and length."""
     row = PROBE_SIZE * torch.ones_like(rows[0, 0])
     row[1::2] *= -1
