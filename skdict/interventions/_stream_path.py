@@ -30,8 +30,8 @@ class Means(NamedTuple):
         Mean of 1 / r, where r is the root mean square that the norm divides by.
     codes : torch.Tensor of shape (m,), dtype float64, optional
         Mean codes.
-    scaled : torch.Tensor of shape (m,), dtype float64, optional
-        Mean of c / r.
+    scaled : torch.Tensor of shape (1, m) or (n_features, m), dtype float64, optional
+        Mean of c / r: over all tokens, or over those at which each upper feature fires.
     n_tokens : int, optional
         Number of tokens.
     """
@@ -77,45 +77,68 @@ class StreamPath:
         (self.upper, _), (self._encoded, written) = map(_places, dictionaries, hook_points)
         self.width = residual_stream_width(self.model, self.upper, written)
         verify_found(self.model, [self._encoded])
-        self._points = {self._encoded: find_hook_point(self.model, self._encoded)}
         self.norm = norm_before(self.model, self.upper)
-        if self.norm is not None:
-            sides = ("input", "output")
-            self._points |= {side: HookPoint(self.norm.module, side) for side in sides}
 
     @torch.no_grad()
-    def means(self, lower, texts, **options):
-        """Return the `Means` over the tokens that `text_batches` keeps."""
-        frozen = to_torch(lower, device="cpu").to(device=input_device(self.model))
-        n_tokens, sums = 0, [0.0, 0.0, 0.0]
-        for batch in text_batches(self.model, self.tokenizer, texts, **options):
-            scales, codes = self._read(batch, frozen)
-            n_tokens += len(codes)
-            scales, codes = scales.double(), codes.double()
-            parts = scales.sum(), codes.sum(dim=0), scales @ codes
-            sums = [total + part.cpu() for total, part in zip(sums, parts, strict=True)]
-        scale, codes, scaled = (total / n_tokens for total in sums)
-        return Means(float(scale), codes, scaled, n_tokens)
+    def means(self, lower, texts, *, rms, fires, **options):
+        """Return the `Means` over the tokens that `text_batches` keeps.
 
-    def _read(self, batch, frozen):
-        """Return 1 / r of the kept tokens of a batch, and their codes."""
-        with evaluation_mode(self.model), capture(self._points) as values:
+        Parameters
+        ----------
+        lower : estimator
+            Lower dictionary.
+        texts : list of str
+            Texts to run.
+        rms : float or None
+            Value of r at all tokens; None for that of each token.
+        fires : callable or None
+            Function from rows that the upper dictionary reads to flags (n_tokens, n_features) of
+            the features that fire, to average c / r over the tokens at which each does.
+        **options
+            Options of `text_batches`.
+        """
+        frozen = to_torch(lower, device="cpu").to(device=input_device(self.model))
+        points = {self._encoded: find_hook_point(self.model, self._encoded)}
+        if fires is not None:
+            points[self.upper] = find_hook_point(self.model, self.upper)
+        if self.norm is not None:
+            points |= {side: HookPoint(self.norm.module, side) for side in ("input", "output")}
+        sums, n_tokens = [0.0] * 4, 0
+        for batch in text_batches(self.model, self.tokenizer, texts, **options):
+            rows = self._rows(batch, points)
+            codes = self._codes(rows[self._encoded], frozen)
+            scales = self._scales(rows, rms, codes)
+            given = torch.ones(len(codes), 1) if fires is None else fires(rows[self.upper])
+            given = given.to(codes)
+            parts = scales.sum(), codes.sum(0), given.T @ (scales[:, None] * codes), given.sum(0)
+            sums = [total + part.cpu() for total, part in zip(sums, parts, strict=True)]
+            n_tokens += len(codes)
+        scale, codes, scaled, counts = sums
+        scaled = scaled / counts[:, None]
+        return Means(float(scale / n_tokens), codes / n_tokens, scaled, n_tokens)
+
+    def _rows(self, batch, points):
+        """Return the rows of the kept tokens of a batch by hook point."""
+        with evaluation_mode(self.model), capture(points) as values:
             batch.run(self.model)
-        rows = {
-            name: as_rows(value, batch.ids.shape, name)[batch.kept]
-            for name, value in values.items()
-        }
-        x = rows[self._encoded]
+        shape = batch.ids.shape
+        return {name: as_rows(values[name], shape, name)[batch.kept] for name in points}
+
+    def _codes(self, x, frozen):
+        """Return codes of the lower dictionary, in float64."""
         width = len(getattr(frozen, "center", frozen.offset))
         if x.shape[1] != width:
             raise ValueError(
                 f"hook_point={self._encoded!r} has width {x.shape[1]} but the lower dictionary "
                 f"was fitted on rows of width {width}; pass the hook point that it was fitted on"
             )
-        codes = frozen.encode(x.to(frozen.components))
-        if self.norm is None:
-            return torch.ones_like(codes[:, 0]), codes
-        return self.norm.scales(rows["input"], rows["output"]).to(codes), codes
+        return frozen.encode(x.to(frozen.components)).double()
+
+    def _scales(self, rows, rms, codes):
+        """Return 1 / r of tokens."""
+        if self.norm is None or rms is not None:
+            return torch.full_like(codes[:, 0], 1 / (rms or 1))
+        return self.norm.scales(rows["input"], rows["output"]).to(codes)
 
 
 def _places(dictionary, hook_point):

@@ -1,10 +1,12 @@
 """How much features feed later features through the residual stream, by weights alone."""
 
+from functools import partial
+
 import torch
 from sklearn.utils import Bunch
 
 from skdict._core import HostDictionary
-from skdict._validation import check_number, compute_dtype
+from skdict._validation import check_choice, check_number, compute_dtype
 from skdict.decomposition import (
     TopKDictionary,
     check_is_dictionary,
@@ -24,6 +26,7 @@ def virtual_weights(
     hook_points=None,
     rms=None,
     texts=None,
+    average_over="all",
     max_length=256,
     batch_size=8,
     skip_first=1,
@@ -45,9 +48,10 @@ def virtual_weights(
     one shows a possible effect: feature i may never fire where feature j does. With `texts`, the
     expected contribution of feature i to code j is
 
-    .. math:: \frac{1}{n} \sum_{t=1}^n w_{ji}(t) \, c_{ti},
+    .. math:: \frac{1}{|T|} \sum_{t \in T} w_{ji}(t) \, c_{ti},
 
-    where c are codes and the weights have the root mean square of token t.
+    where c are codes, the weights have the root mean square of token t, and T are all tokens or
+    those at which feature j fires.
 
     Parameters
     ----------
@@ -70,6 +74,9 @@ def virtual_weights(
         ranking of weights, and with them the number of each token.
     texts : list of str, optional
         Texts to average over.
+    average_over : {"all", "firing"}, default="all"
+        Tokens that contributions are averaged over: all, or for each feature of `upper` those at
+        which it fires, as in [2]_.
     max_length : int, default=256
         Maximum number of tokens read from each text, special tokens included.
     batch_size : int, default=8
@@ -88,10 +95,11 @@ def virtual_weights(
             Number that the norm divides by in `weights`: as given, or one divided by the mean of
             1 / r over tokens; 1 without a norm.
         contributions : ndarray of shape (n_features, n_components of `lower`), or None
-            Expected contributions over all tokens; None without texts.
+            Expected contributions; None without texts, and nan for features that do not fire at
+            any token with ``average_over="firing"``.
         mean_codes : ndarray of shape (n_components of `lower`,), or None
-            Mean codes of `lower`. If r does not depend on the token, ``contributions`` equals
-            ``weights * mean_codes``.
+            Mean codes of `lower` over all tokens. If r does not depend on the token, contributions
+            over all tokens equal ``weights * mean_codes``.
         n_tokens : int or None
             Number of tokens averaged over.
 
@@ -117,8 +125,10 @@ def virtual_weights(
 
     References
     ----------
-    Dunefsky, Chlenski and Nanda (2024), "Transcoders Find Interpretable LLM Feature Circuits",
-    arXiv:2406.11944, section 4.
+    .. [1] Dunefsky, Chlenski and Nanda (2024), "Transcoders Find Interpretable LLM Feature
+       Circuits", arXiv:2406.11944, section 4.
+    .. [2] Ameisen et al. (2025), "Circuit Tracing: Revealing Computational Graphs in Language
+       Models", Transformer Circuits Thread (expected residual attribution).
 
     Examples
     --------
@@ -139,9 +149,12 @@ def virtual_weights(
     ((1, 64), (1, 64))
     >>> strongest = np.argsort(-found.contributions[0])[:5]
     """
+    check_choice("average_over", average_over, ("all", "firing"))
     if rms is not None:
         check_number("rms", rms, above=0)
-    encoder = _encoder(upper, features)
+    frozen, encoder = _encoder(upper)
+    chosen = check_features(features, frozen)
+    encoder = encoder[chosen]
     decoder = torch.from_numpy(dictionary_atoms(lower)).to(encoder)
     _check_width(encoder, "lower one writes", decoder.shape[1])
     if model is None:
@@ -156,13 +169,16 @@ def virtual_weights(
             f"rms={rms!r} is given, but {path.upper!r} reads the residual stream without a norm; "
             f"leave rms out"
         )
-    means = Means()
-    if texts is not None:
-        options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
-        means = path.means(lower, texts, **options)
-    if rms is not None:
-        means = means._replace(scale=1 / rms, scaled=None if texts is None else means.codes / rms)
-    return _result(encoder, decoder, means)
+    if texts is None:
+        return _result(encoder, decoder, Means(1 / (rms or 1)))
+    fires = partial(_fires, frozen, chosen) if average_over == "firing" else None
+    options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
+    return _result(encoder, decoder, path.means(lower, texts, rms=rms, fires=fires, **options))
+
+
+def _fires(frozen, features, rows):
+    """Return flags of the features that fire on rows."""
+    return frozen.to(device=rows.device).encode(rows.to(frozen.offset.dtype))[:, features] != 0
 
 
 def _result(encoder, decoder, means):
@@ -196,8 +212,8 @@ def _check_without_model(**given):
         )
 
 
-def _encoder(upper, features):
-    """Return encoder directions of features, times the gains of their codes, on the CPU."""
+def _encoder(upper):
+    """Return a dictionary as tensors, and its encoder directions times the gains of its codes."""
     if isinstance(upper, TopKDictionary):
         raise ValueError(
             "TopKDictionary selects among the codes of another dictionary, so weights alone do not "
@@ -210,7 +226,5 @@ def _encoder(upper, features):
             f"{type(upper).__name__} solves a problem for each row and has no encoder directions; "
             f"pass a dictionary whose codes are computed by an encoder"
         )
-    chosen = check_features(features, frozen)
-    encoder, gains = frozen.encoder, getattr(frozen.nonlinearity, "gains", None)
-    encoder = encoder if gains is None else gains.to(encoder)[:, None] * encoder
-    return encoder[chosen]
+    gains, encoder = getattr(frozen.nonlinearity, "gains", None), frozen.encoder
+    return frozen, encoder if gains is None else gains.to(encoder)[:, None] * encoder

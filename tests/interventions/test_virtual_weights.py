@@ -171,6 +171,34 @@ def test_transcoders_through_a_norm_by_the_formula(linear, byte_tokenizer, trans
     np.testing.assert_allclose(stated.contributions, unit / 4 * codes.mean(axis=0), rtol=1e-4)
 
 
+def test_contributions_where_features_fire(linear, byte_tokenizer, transcoder):
+    upper = RandomDictionary(24, random_state=0).fit(ROWS)
+    points = "mlp_in.2", ("mlp_in.0", "mlp_out.0")
+    options = {"model": (linear, byte_tokenizer), "hook_points": points, "texts": TEXTS}
+    found = virtual_weights(upper, transcoder, **options, average_over="firing")
+    weights = virtual_weights(upper, transcoder, model=linear, hook_points=points).weights
+    stream, above, below = read(linear, byte_tokenizer, "resid_post.1", "mlp_in.2", "mlp_in.0")
+    fires = upper.transform(above) > 0
+    assert 0 < fires.mean() < 1
+    scaled = transcoder.transform(below).toarray() / np.sqrt((stream**2).mean(1, keepdims=True))
+    expected = [w * scaled[f].mean(axis=0) for w, f in zip(weights, fires.T, strict=True)]
+    np.testing.assert_allclose(found.contributions, expected, rtol=1e-3, atol=1e-6)
+    some = virtual_weights(upper, transcoder, **options, average_over="firing", features=[5])
+    np.testing.assert_allclose(some.contributions, found.contributions[[5]], rtol=1e-5)
+    stated = virtual_weights(upper, transcoder, **options, average_over="firing", rms=2.0)
+    codes = transcoder.transform(below).toarray()
+    expected = [w / 2 * codes[f].mean(axis=0) for w, f in zip(weights, fires.T, strict=True)]
+    np.testing.assert_allclose(stated.contributions, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_contributions_to_a_feature_that_never_fires_are_unknown(linear, byte_tokenizer):
+    upper = SparseDictionaryAutoencoder(24, max_iter=1, random_state=0).fit(ROWS)
+    upper.encoder_bias_[3] = -1e6
+    options = {"model": (linear, byte_tokenizer), "hook_points": RESIDUAL, "texts": TEXTS}
+    found = virtual_weights(upper, upper, **options, average_over="firing", features=[3])
+    assert np.isnan(found.contributions).all() and np.isfinite(found.weights).all()
+
+
 def test_an_upper_transcoder_reads_with_its_encoder(linear, transcoder):
     lower = RandomDictionary(12, random_state=0).fit(ROWS)
     points = ("mlp_in.2", "mlp_out.2"), "resid_post.0"
@@ -212,6 +240,7 @@ def test_no_hook_remains_and_the_mode_is_restored(byte_tokenizer):
             "without a norm",
         ),
         ({"rms": 0}, ValueError, "rms"),
+        ({"average_over": "some"}, ValueError, "average_over"),
         ({"texts": TEXTS}, TypeError, "without its tokenizer"),
     ],
 )
