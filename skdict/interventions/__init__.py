@@ -7,6 +7,7 @@ them. Names outside `__all__` are used by other parts of skdict.
 from skdict.interventions._circuits import find_circuit
 from skdict.interventions._edits import Ablate, Project, Reconstruct, Replace, Steer
 from skdict.interventions._frozen_dictionary import frozen_dictionary
+from skdict.interventions._hook_pairs import find_pair, split_pair
 from skdict.interventions._intervene import intervene
 from skdict.interventions._measure_edits import mean_row, measure_edits
 from skdict.interventions._patch import Patch
