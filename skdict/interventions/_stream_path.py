@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import torch
 
-from skdict.decomposition import is_transcoder, to_torch
+from skdict.interventions._frozen_dictionary import check_width, frozen_dictionary
+from skdict.interventions._hook_pairs import check_fits, split_pair
 from skdict.interventions._text_batches import text_batches
 from skdict.models import (
     HookPoint,
@@ -12,7 +13,6 @@ from skdict.models import (
     capture,
     evaluation_mode,
     find_hook_point,
-    input_device,
     loaded_model,
     loaded_pair,
     norm_before,
@@ -74,7 +74,10 @@ class StreamPath:
                 f"hook_points={hook_points!r} is not accepted: pass the hook point of the upper "
                 f"dictionary and that of the lower one, such as ('mlp_in.2', 'resid_post.0')"
             )
-        (self.upper, _), (self._encoded, written) = map(_places, dictionaries, hook_points)
+        for dictionary, hook_point in zip(dictionaries, hook_points, strict=True):
+            check_fits(dictionary, hook_point)
+        (read, target), (source, written) = map(split_pair, hook_points)
+        self.upper, self._encoded, self._lower = read or target, source or written, hook_points[1]
         self.width = residual_stream_width(self.model, self.upper, written)
         verify_found(self.model, [self._encoded])
         self.norm = norm_before(self.model, self.upper)
@@ -97,7 +100,7 @@ class StreamPath:
         **options
             Options of `text_batches`.
         """
-        frozen = to_torch(lower, device="cpu").to(device=input_device(self.model))
+        frozen = frozen_dictionary(lower, self.model, self._lower)
         points = {self._encoded: find_hook_point(self.model, self._encoded)}
         if fires is not None:
             points[self.upper] = find_hook_point(self.model, self.upper)
@@ -106,7 +109,9 @@ class StreamPath:
         sums, n_tokens = [0.0] * 4, 0
         for batch in text_batches(self.model, self.tokenizer, texts, **options):
             rows = self._rows(batch, points)
-            codes = self._codes(rows[self._encoded], frozen)
+            x = rows[self._encoded]
+            check_width(self._encoded, x.shape[1], frozen)
+            codes = frozen.encode(x.to(frozen.components)).double()
             scales = self._scales(rows, rms, codes)
             given = torch.ones(len(codes), 1) if fires is None else fires(rows[self.upper])
             given = given.to(codes)
@@ -124,32 +129,8 @@ class StreamPath:
         shape = batch.ids.shape
         return {name: as_rows(values[name], shape, name)[batch.kept] for name in points}
 
-    def _codes(self, x, frozen):
-        """Return codes of the lower dictionary, in float64."""
-        width = len(getattr(frozen, "center", frozen.offset))
-        if x.shape[1] != width:
-            raise ValueError(
-                f"hook_point={self._encoded!r} has width {x.shape[1]} but the lower dictionary "
-                f"was fitted on rows of width {width}; pass the hook point that it was fitted on"
-            )
-        return frozen.encode(x.to(frozen.components)).double()
-
     def _scales(self, rows, rms, codes):
         """Return 1 / r of tokens."""
         if self.norm is None or rms is not None:
             return torch.full_like(codes[:, 0], 1 / (rms or 1))
         return self.norm.scales(rows["input"], rows["output"]).to(codes)
-
-
-def _places(dictionary, hook_point):
-    """Return the hook points at which a dictionary reads and writes."""
-    names = (hook_point,) if isinstance(hook_point, str) else hook_point
-    paired = isinstance(names, (tuple, list)) and len(names) == 2
-    if is_transcoder(dictionary) != paired or not all(isinstance(name, str) for name in names):
-        wanted = (
-            "a pair of what the transcoder reads and predicts, such as ('mlp_in.2', 'mlp_out.2')"
-            if is_transcoder(dictionary)
-            else f"the hook point that the {type(dictionary).__name__} was fitted on, a str"
-        )
-        raise ValueError(f"hook point {hook_point!r} is not accepted: pass {wanted}")
-    return names[0], names[-1]

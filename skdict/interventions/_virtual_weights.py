@@ -5,7 +5,6 @@ from functools import partial
 import torch
 from sklearn.utils import Bunch
 
-from skdict._core import HostDictionary
 from skdict._validation import check_choice, check_number, compute_dtype
 from skdict.decomposition import (
     TopKDictionary,
@@ -221,10 +220,10 @@ def _encoder(upper):
         )
     dtype = compute_dtype(check_is_dictionary(upper).components_)
     frozen = to_torch(upper, device="cpu", dtype=dtype.name)
-    if isinstance(frozen, HostDictionary):
+    if not hasattr(frozen, "encoder"):
         raise ValueError(
-            f"{type(upper).__name__} solves a problem for each row and has no encoder directions; "
-            f"pass a dictionary whose codes are computed by an encoder"
+            f"{type(upper).__name__} has no encoder directions; pass a dictionary whose "
+            f"pre-activations are linear in the rows"
         )
     gains, encoder = getattr(frozen.nonlinearity, "gains", None), frozen.encoder
     return frozen, encoder if gains is None else gains.to(encoder)[:, None] * encoder

@@ -37,6 +37,7 @@ from skdict.interventions import virtual_weights
 from skdict.models import ForwardFrom, capture, encode_texts, find_hook_point, load_model, pad
 
 SCORES = ("weights", "contributions", "contributions, firing", "contributions, contexts")
+WHERE = ("anywhere in contexts", "at the ends of contexts")
 OVER = ("all", "firing")
 # Fewer lower features than this are not ranked.
 MIN_RANKED = 10
@@ -95,15 +96,18 @@ def compare(kind, model, train, test, args):
     found = {over: virtual_weights(*fitted, **options, average_over=over) for over in OVER}
     weights, contributions = found["all"].weights, [found[over].contributions for over in OVER]
     ablation = Ablation(model, fitted, points, test, args)
-    results = {"anywhere": [], "at the ends": []}
+    results = {where: [] for where in WHERE}
     for feature in tqdm(ablation.targets(args.n_features), desc=kind):
         drops, codes, fires = ablation.drops(feature)
         scores = [weights[feature], *(c[feature] for c in contributions), weights[feature] * codes]
-        for where, mask in (("anywhere", fires), ("at the ends", codes > 0)):
+        for where, mask in (
+            ("anywhere in contexts", fires),
+            ("at the ends of contexts", codes > 0),
+        ):
             if mask.sum() >= MIN_RANKED:
                 results[where].append(agreement(np.array(scores)[:, mask], drops[mask]))
     for where, agreements in results.items():
-        report(f"{kind}: lower features that fire {where} in contexts", agreements)
+        report(f"{kind}: lower features that fire {where}", agreements)
     print(f"  {time.perf_counter() - start:.0f} s", flush=True)
 
 
