@@ -89,10 +89,10 @@ table = output_effects(
 # %%
 # The answer
 # ----------
-# The MLP computes properties of the next word from the context. One feature fires after "girl
-# called" and raises the names of girls; the other fires after "to" and "and" and raises verbs in
-# their base form. Over the whole vocabulary, ablation confirms what the weights say, though later
-# blocks change the order of single tokens.
+# The MLP computes properties of the next word from the context. One feature fires on "named" and
+# "called" where a girl is introduced, and raises the names of girls; the other fires on "and" and
+# "to" and raises verbs in their base form. Over the whole vocabulary, ablation confirms what the
+# weights say, though the last block changes the order of single tokens.
 fig, axes = plt.subplots(1, len(features), figsize=(10, 5), layout="constrained", squeeze=False)
 for ax, feature, effect in zip(axes[0], features, table.effects, strict=True):
     by_weights = raised[:, feature]
