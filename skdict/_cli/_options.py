@@ -12,6 +12,15 @@ REQUIRED = object()
 _FOLDER = {"nargs": "?", "type": Path, "default": REQUIRED}
 DICTIONARY = {"dictionary": _FOLDER | {"metavar": "FOLDER", "help": "folder of a saved dictionary"}}
 STORE = {"store": _FOLDER | {"metavar": "STORE", "help": "folder of saved activations"}}
+TARGETS = {
+    "--targets": {
+        "metavar": "STORE",
+        "type": Path,
+        "help": "for a transcoder: folder of saved activations at the hook point that it predicts, "
+        "extracted from the same texts; without it, the fraction of variance unexplained is left "
+        "out",
+    }
+}
 COMMON = {
     "--settings": {
         "metavar": "FILE",

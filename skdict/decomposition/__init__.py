@@ -1,7 +1,7 @@
 """Dictionaries: estimators with `components_`, `transform` and `inverse_transform`.
 
-Floor 2: imports `_core`, scikit-learn and numpy. Names outside `__all__` are for use by other
-parts of skdict.
+Floor 2: imports `models`, `_core`, scikit-learn and numpy. Names outside `__all__` are for use by
+other parts of skdict.
 """
 
 from skdict._core import Nonlinearity
@@ -14,13 +14,16 @@ from skdict.decomposition._blocks import encode_blocks, finite_blocks, moments_o
 from skdict.decomposition._contract import (
     check_is_dictionary,
     check_reconstructs_rows,
+    check_targets_given,
     dictionary_atoms,
     dictionary_offset,
     is_transcoder,
+    rest_of_prediction,
 )
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._defaults import DEFAULTS
 from skdict.decomposition._measure import measure_at_cuts, measure_dictionary
+from skdict.decomposition._neuron_transcoder import NeuronTranscoder
 from skdict.decomposition._observers._base import Observer
 from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_path
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
@@ -35,6 +38,7 @@ from skdict.decomposition._training import fit_autoencoder
 
 __all__ = [
     "IdentityDictionary",
+    "NeuronTranscoder",
     "Nonlinearity",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",

@@ -23,6 +23,7 @@ from skdict.models._loading import (
     loaded_pair,
     read_model,
 )
+from skdict.models._mlp import find_mlp
 from skdict.models._padding import as_rows, batches_of_like_length, context_length, pad, run
 from skdict.models._placement import input_device
 from skdict.models._reinitialized import reinitialize_model

@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 from skdict._files import replace_file
 from skdict._outputs import check_output_file
 from skdict._validation import check_features, check_number
-from skdict.decomposition import check_is_dictionary
+from skdict.decomposition import check_is_dictionary, is_transcoder
 from skdict.inspection._checks import check_activations
 from skdict.inspection.report._measure import living, measure
 from skdict.inspection.report._page import page_html, visible
@@ -25,6 +25,7 @@ def write_report(
     dictionary,
     acts,
     *,
+    y=None,
     scores=None,
     effects=None,
     model=None,
@@ -56,10 +57,14 @@ def write_report(
         HTML file to write. The file is written atomically.
     dictionary : estimator
         Fitted dictionary with `components_`, `transform` and `inverse_transform`, or a Pipeline
-        that ends in one.
+        that ends in one; or a fitted transcoder, whose features are shown where they fire in the
+        rows that it reads, and whose neighbours are those of the directions that it writes.
     acts : Activations of shape (n_tokens, width)
         Rows to encode. Use held-out rows so that the measures are unbiased. Rows are read once,
         block by block.
+    y : array-like of shape (n_tokens, n_targets), optional
+        Targets of a transcoder: rows of the hook point that it predicts, for the same tokens.
+        Without them, the report states that the FVU is left out.
     scores : FeatureInterpreter or table, optional
         Fitted interpreter, or a table with columns `feature`, `score` and optionally `status`,
         `explanation` and `details` (the rules behind the explanation, shown in the feature's
@@ -91,7 +96,8 @@ def write_report(
         `scores` or `effects` is not a supported table or contains values other than numbers.
     ValueError
         If `path` is a folder or not writable, a feature does not exist or is repeated, a column is
-        missing, a row is not finite, or a number is out of bounds.
+        missing, a row is not finite, a number is out of bounds, or `y` does not match `acts` or is
+        given for another dictionary than a transcoder.
     OSError
         If the file cannot be written. An existing file is then left unchanged.
 
@@ -127,7 +133,7 @@ def write_report(
         check_number(name, value, low=int(name == "window"), integer=True)
     by_score, interpretation = scores_by_feature(scores, 2 * n_components)
     by_effect = effects_by_feature(effects, 2 * n_components)
-    statistics, measures = measure(dictionary, acts, verbose=verbose, **options)
+    statistics, measures = measure(dictionary, acts, y, verbose=verbose, **options)
     alive, listed = living(statistics.counts_)
     if features is None:
         features = np.flatnonzero(listed).tolist()
@@ -136,7 +142,8 @@ def write_report(
     data = {
         "mode": "report",
         "title": visible(title),
-        "about": _about(dictionary, acts, model),
+        "about": _about(dictionary, acts, y, model),
+        "predicts": is_transcoder(dictionary),
         **_summary(statistics, measures, alive, listed),
         "interpretation": interpretation,
         "edges": [number(edge) for edge in statistics.histogram_edges_],
@@ -190,7 +197,7 @@ def _rules(scored):
     return {"rules": visible(scored[-1])} if scored[-1] else {}
 
 
-def _about(dictionary, acts, model):
+def _about(dictionary, acts, y, model):
     """Return (name, value) pairs that describe where the data come from."""
     known = acts.metadata
     if model is None:
@@ -201,6 +208,7 @@ def _about(dictionary, acts, model):
     lines = {
         "model": None if model is None else Path(str(model)).name,
         "hook point": known.get("hook_point"),
+        "predicted hook point": getattr(y, "metadata", {}).get("hook_point"),
         "dictionary": type(check_is_dictionary(dictionary)).__name__,
     }
     return [[name, visible(str(value))] for name, value in lines.items() if value is not None]
