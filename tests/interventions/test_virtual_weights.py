@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import NMF, PCA
 
 from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
-from skdict.decomposition import SparseTranscoder, TopKDictionary
+from skdict.decomposition import NeuronTranscoder, SparseTranscoder, TopKDictionary
 from skdict.interventions import Ablate, find_circuit, intervene, virtual_weights
 from skdict.models import capture, find_hook_point
 from tests.conftest import build
@@ -208,6 +208,27 @@ def test_an_upper_transcoder_reads_with_its_encoder(linear, transcoder):
     np.testing.assert_allclose(found.weights, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_all_that_was_written_adds_up_to_the_pre_activation(byte_tokenizer):
+    """The stream before an MLP is what there was, plus what neurons and attention have added."""
+    model = build("llama")
+    with torch.no_grad():
+        model.model.layers[1].post_attention_layernorm.weight.copy_(torch.linspace(0.5, 2, 16))
+    neurons = IdentityDictionary().fit(ROWS.astype(np.float32))
+    mlp = NeuronTranscoder(model, 0).fit()
+    # The axes themselves are the upper features, so that codes are pre-activations.
+    lower = {"resid_mid.0": neurons, ("mlp_in.0", "mlp_out.0"): mlp, "attn_out.1": neurons}
+    total = 0
+    for point, dictionary in lower.items():
+        options = {"model": (model, byte_tokenizer), "hook_points": ("mlp_in.1", point)}
+        found = virtual_weights(neurons, dictionary, **options, texts=TEXTS)
+        assert found.contributions.shape == (16, len(dictionary.components_))
+        total = total + found.contributions.sum(axis=1)
+    (rows,) = read(model, byte_tokenizer, "mlp_in.1")
+    np.testing.assert_allclose(total, rows.mean(axis=0), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="NeuronTranscoder has no encoder directions"):
+        virtual_weights(mlp, neurons)
+
+
 def test_no_hook_remains_and_the_mode_is_restored(byte_tokenizer):
     model = build("llama").train()
     neurons = IdentityDictionary().fit(ROWS)
@@ -223,7 +244,7 @@ def test_no_hook_remains_and_the_mode_is_restored(byte_tokenizer):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"upper": NMF(4).fit(np.abs(ROWS))}, ValueError, "NMF .* no encoder"),
+        ({"upper": NMF(4).fit(np.abs(ROWS))}, ValueError, "NMF has no encoder"),
         ({"upper": TopKDictionary(PCA(4), 2).fit(ROWS)}, ValueError, "dictionary_"),
         ({"upper": PCA(4)}, TypeError, "components_"),
         ({"lower": PCA(2).fit(ROWS[:, :5])}, ValueError, "width 16 but .* width 5"),
