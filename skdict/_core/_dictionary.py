@@ -39,6 +39,11 @@ class Gate:
         """True if `entries` can find the codes without computing all pre-activations."""
         return not self._signed
 
+    @property
+    def gains(self):
+        """Scale of each feature's code, shape (m,); None means 1."""
+        return self._numbers[1]
+
     def __call__(self, pre):
         """Return the codes of pre-activations (..., m)."""
         thresholds, gains, offsets = self._like(pre)

@@ -12,6 +12,7 @@ from skdict.interventions._intervene import intervene
 from skdict.interventions._measure_edits import mean_row, measure_edits
 from skdict.interventions._patch import Patch
 from skdict.interventions._text_batches import text_batches
+from skdict.interventions._virtual_weights import virtual_weights
 from skdict.interventions.erasure._erasure_report import erasure_report
 from skdict.interventions.erasure._feature_eraser import FeatureEraser
 from skdict.interventions.erasure._leace import LEACE
@@ -34,4 +35,5 @@ __all__ = [
     "output_effects",
     "patching_curve",
     "patching_effects",
+    "virtual_weights",
 ]
