@@ -299,7 +299,7 @@ def fit_path(dictionaries, X, columns):
     for dictionary, fit in zip(dictionaries, fits, strict=True):
         fitted = finished_attributes(dictionary, fit, X)
         vars(dictionary).update(columns, **fitted, **row_attributes(rows))
-    warn_of_outlier_rows(rows.moments)
+    warn_of_outlier_rows(rows.moments, rows.has_targets)
     return SparseDictionaryPath(dictionaries)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from skdict._core import resolve_device
 from skdict._validation import check_random_state, compute_dtype
+from skdict.decomposition._column_blocks import BlockScale, block_sizes, split_columns
 from skdict.decomposition._held_out import split_rows
 from skdict.decomposition._measured_rows import NAMES, RowScale, measure_rows, row_scale
 from skdict.decomposition._scaled_rows import ScaledRows
@@ -24,25 +25,58 @@ def training_rows(sae, X, targets=None, *, hold_out=True):
         If True, hold out rows if `sae` needs them to measure L0.
     """
     sides, dtype, held_out = _sides(X, targets), compute_dtype(X), None
-    moments = measure_rows(sides, center=sae.center)
-    scalings = [
-        row_scale(rows, one, sae.center, sae.rescale, name)
-        for rows, one, name in zip(sides, moments, NAMES, strict=False)
-    ]
+    sizes = block_sizes(sae, X.shape[1])
+    if sizes is None or len(sizes) == 1:
+        moments, scalings = _measured_sides(sae, sides)
+    else:
+        moments, scalings = _measured_blocks(sae, sides, sizes)
     if hold_out:
         sides, held_out = zip(*(split_rows(sae, rows) for rows in sides), strict=True)
         held_out = None if held_out[0] is None else held_out
-    return _scaled(sae, sides, moments, scalings, dtype, _draw_seed(sae), held_out)
+    return _scaled(sae, sides, moments, scalings, dtype, _draw_seed(sae), held_out, sizes)
 
 
 def block_rows(sae, X, targets=None):
     """Return `ScaledRows` of a later block, with the centre, scale and dtype of the first."""
     sides = _sides(X, targets)
+    sizes = block_sizes(sae, X.shape[1])
+    _check_same_blocks(sae, sizes)
     scalings = [RowScale.of(sae, prefix) for prefix in ("", "target_")[: len(sides)]]
-    moments = measure_rows(sides, [scaling.rule for scaling in scalings])
+    rules = [rule for scaling in scalings for rule in scaling.rules]
+    moments = measure_rows(sides, rules, sizes=getattr(scalings[0], "sizes", None))
     # Every block is shuffled in a different order.
     seed = _draw_seed(sae) + sae.n_steps_
-    return _scaled(sae, sides, moments, scalings, sae.components_.dtype, seed)
+    dtype = sae.components_.dtype
+    return _scaled(sae, sides, moments, scalings, dtype, seed, blocks=sizes)
+
+
+def _check_same_blocks(sae, sizes):
+    earlier = getattr(sae, "blocks_", None)
+    if sizes != (None if earlier is None else tuple(earlier.tolist())):
+        raise ValueError(
+            f"blocks={sae.blocks!r} differs from the value used for earlier rows; restore it, or "
+            f"start afresh with a clone of the estimator"
+        )
+
+
+def _measured_sides(sae, sides):
+    """Return the moments and scalings of rows and of their targets."""
+    moments = measure_rows(sides, center=sae.center)
+    return moments, [
+        row_scale(rows, one, sae.center, sae.rescale, name)
+        for rows, one, name in zip(sides, moments, NAMES, strict=False)
+    ]
+
+
+def _measured_blocks(sae, sides, sizes):
+    """Return the moments of each block of columns, and the scaling of whole rows in a list."""
+    moments = measure_rows(sides, center=sae.center, sizes=sizes)
+    first = split_columns(np.asarray(sides[0][:1]), sizes)
+    parts = [
+        row_scale(rows, one, sae.center, sae.rescale, f"block {i} of X")
+        for i, (rows, one) in enumerate(zip(first, moments, strict=True))
+    ]
+    return moments, [BlockScale.joined(sizes, parts, rescale=sae.rescale)]
 
 
 def _sides(X, targets):
@@ -53,6 +87,6 @@ def _draw_seed(sae):
     return check_random_state(sae.random_state).randint(np.iinfo(np.int32).max)
 
 
-def _scaled(sae, sides, moments, scalings, dtype, seed, held_out=None):
-    device = resolve_device(sae.device)
-    return ScaledRows(sides, scalings, moments, held_out, dtype=dtype, device=device, seed=seed)
+def _scaled(sae, sides, moments, scalings, dtype, seed, held_out=None, blocks=None):
+    options = {"dtype": dtype, "device": resolve_device(sae.device), "seed": seed}
+    return ScaledRows(sides, scalings, moments, held_out, blocks=blocks, **options)
