@@ -58,7 +58,11 @@ class RowScale:
         """
         names = (f"{prefix}{name}_" for name in ("mean", "scale", "outlier_cutoff"))
         values = *(getattr(sae, name) for name in names), sae._error_unit, sae._error_unit_inliers
-        return BlockScale(tuple(sae.blocks_.tolist()), *values) if np.ndim(sae.scale_) else cls(*values)
+        return (
+            BlockScale(tuple(sae.blocks_.tolist()), *values)
+            if np.ndim(sae.scale_)
+            else cls(*values)
+        )
 
     @property
     def unit(self):

@@ -1,6 +1,5 @@
 """Initial tensors of training: random, from given directions or from a fitted dictionary."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -137,6 +136,8 @@ def _check_has_weights(dictionary, rows):
         weights = Weights.of(dictionary)
     except AttributeError as error:
         raise TypeError(f"{given} has no {error.name}: pass a fitted {accepted}") from error
+    if rows.has_targets and hasattr(dictionary, "blocks_"):
+        raise TypeError(f"{given} is one block of a dictionary: pass a fitted {accepted}")
     if rows.has_targets != (weights.target_mean is not None):
         what = "does not predict targets" if rows.has_targets else "is a transcoder"
         raise TypeError(f"{given} {what}: pass a fitted {accepted}")

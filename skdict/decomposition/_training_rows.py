@@ -51,11 +51,11 @@ def block_rows(sae, X, targets=None):
 
 
 def _check_same_blocks(sae, sizes):
-    earlier = getattr(sae, "blocks_", None)
+    given, earlier = getattr(sae, "blocks", None), getattr(sae, "blocks_", None)
     if sizes != (None if earlier is None else tuple(earlier.tolist())):
         raise ValueError(
-            f"blocks={sae.blocks!r} differs from the value used for earlier rows; restore it, or "
-            f"start afresh with a clone of the estimator"
+            f"blocks={given!r} differs from the value used for earlier rows; restore it, or start "
+            f"afresh with a clone of the estimator"
         )
 
 

@@ -48,8 +48,10 @@ def check_fits(dictionary, hook_point):
     TypeError
         If the dictionary is None and the hook point is a pair.
     ValueError
-        If one is a transcoder or a pair and the other is not.
+        If one is a transcoder or a pair and the other is not, or the dictionary reads blocks of
+        several hook points.
     """
+    _refuse_blocks(dictionary)
     source, target = split_pair(hook_point)
     name = type(dictionary).__name__
     if source is None and is_transcoder(dictionary):
@@ -67,6 +69,18 @@ def check_fits(dictionary, hook_point):
         raise ValueError(
             f"hook_point={hook_point!r} is a pair, but {name} is not a transcoder: it reconstructs "
             f"the rows that it encodes; pass a transcoder, or only the hook point of these rows"
+        )
+
+
+def _refuse_blocks(dictionary):
+    """Raise ValueError for dictionaries whose codes need the rows of several hook points."""
+    blocks = getattr(dictionary, "blocks_", ())
+    if len(blocks) > 1:
+        raise ValueError(
+            f"{type(dictionary).__name__} encodes {len(blocks)} hook points side by side (blocks="
+            f"{list(map(int, blocks))}), which cannot be read in one pass before any of them is "
+            f"edited; steer by a direction of one block, dictionary_atoms(block_transcoder("
+            f"dictionary, block)), or edit a dictionary of a single hook point"
         )
 
 

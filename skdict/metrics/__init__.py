@@ -7,6 +7,7 @@ from skdict.decomposition import selection_rule
 from skdict.metrics._agreement import capacity, code_correlation, dictionary_similarity
 from skdict.metrics._compare import ComparisonTable, compare_dictionaries
 from skdict.metrics._correlation import CorrelationSums, pearson
+from skdict.metrics._match_layers import LayerMatch, match_layers
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer, split_rows
 from skdict.metrics._similarity import (
@@ -26,6 +27,7 @@ __all__ = [
     "feature_recovery",
     "fvu",
     "l0",
+    "match_layers",
     "max_cosine_similarity",
     "reconstruction_bias",
     "selection_rule",

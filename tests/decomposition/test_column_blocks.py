@@ -138,7 +138,7 @@ def test_the_fitted_form_is_that_of_any_dictionary(kind):
     np.testing.assert_allclose(codes[active], expected[active], rtol=1e-9)
     if "thresholds_" in vars(sae):
         np.testing.assert_array_equal(active, pre > sae.thresholds_)
-    frozen = to_torch(sae)
+    frozen = to_torch(sae, dtype="float64")
     np.testing.assert_allclose(frozen.encode(torch.tensor(X)).numpy(), codes, atol=1e-9)
 
 
