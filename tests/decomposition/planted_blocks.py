@@ -12,7 +12,7 @@ class Planted(NamedTuple):
     kinds: np.ndarray
 
 
-def plant(n_rows=8000, width=16, n_each=8, l0=3, *, units=(1.0, 30.0), seed=0):
+def plant(n_rows=8000, width=24, n_each=8, l0=2, *, units=(1.0, 30.0), seed=0):
     """Return rows of two blocks in very different units, and the directions they are made of.
 
     Kinds are "shared" (one direction in both blocks), "rotated" (another in each), "first" and
@@ -29,7 +29,7 @@ def plant(n_rows=8000, width=16, n_each=8, l0=3, *, units=(1.0, 30.0), seed=0):
     fires = rng.random((n_rows, len(kinds))) < l0 / len(kinds)
     rows = fires * rng.uniform(0.5, 1.5, fires.shape) @ directions
     noise = 0.01 * rng.standard_normal(rows.shape) * np.repeat(units, width)
-    X = rows + noise + 5 * np.repeat(units, width)
+    X = rows + noise
     return Planted(X, [width, width], directions, kinds)
 
 

@@ -65,11 +65,17 @@ def crosscoder():
     """A crosscoder with planted truth, trained for full epochs."""
     planted = plant()
     sae = SparseDictionaryAutoencoder(
-        32, blocks=planted.blocks, alpha=0.05, max_iter=12, random_state=0, device="cpu"
+        64,
+        blocks=planted.blocks,
+        activation="batch_topk",
+        target_l0=2,
+        center=False,
+        random_state=2,
+        device="cpu",
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("skdict.decomposition._schedule.Schedule.min_steps", 100)
-        return planted, sae.fit(planted.X)
+        return planted, sae.fit(planted.X.astype(np.float32))
 
 
 def test_planted_features_are_recovered_with_their_shares(crosscoder):
@@ -95,7 +101,7 @@ def test_the_kinds_of_planted_features_can_be_told_from_the_directions(crosscode
 
 
 def test_squares_of_the_shares_sum_to_one(crosscoder):
-    np.testing.assert_allclose(np.square(crosscoder[1].block_norms_).sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(np.square(crosscoder[1].block_norms_).sum(axis=1), 1, rtol=1e-6)
 
 
 @every_kind

@@ -64,7 +64,7 @@ def test_planted_kinds_and_partners_are_found():
 def test_fitted_dictionaries_tell_planted_kinds_apart():
     rows, directions, _ = plant()
     estimator = SparseDictionaryAutoencoder(
-        22, alpha=0.1, max_iter=8, random_state=0, device="cpu", learning_rate=5e-3
+        30, alpha=0.2, max_iter=10, random_state=0, device="cpu", learning_rate=3e-3
     )
     layers = {"low": rows[0], "high": rows[1]}
     fitted = fit_layers(estimator, layers)
