@@ -79,6 +79,26 @@ def groups_of(crosscoder):
     }
 
 
+def show(crosscoder, rows, args):
+    """Print how much the features of each kind are about the habit, and windows of some."""
+    codes, habit = crosscoder.transform(rows), habit_tokens(rows)
+    mass = np.asarray(codes.sum(axis=0)).ravel()
+    on_habit = np.asarray(codes[habit].sum(axis=0)).ravel() / np.maximum(mass, 1e-12)
+    groups = groups_of(crosscoder)
+    cells = [
+        [name, int(group.sum()), (on_habit[group] > 0.5).mean(), np.median(on_habit[group])]
+        for name, group in groups.items()
+        if group.any()
+    ]
+    fvu = crosscoder.history_[-1]["fvu"]
+    title = f"{habit.mean():.1%} of {len(rows)} tokens are of the habit; FVU {fvu:.3f}"
+    print_table(title, ["features", "number", "share about the habit", "median mass on it"], cells)
+    for feature in np.flatnonzero(groups["fine-tuned only"])[: args.n_shown]:
+        column = codes[:, [feature]].toarray()[:, 0]
+        windows = " | ".join(str(rows.context(int(i))) for i in np.argsort(-column)[:3])
+        print(f"{feature:4d}  {on_habit[feature]:.0%}  {windows!r}")
+
+
 def main():
     """Fine-tune, fit and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -120,26 +140,7 @@ def main():
         max_iter=args.epochs,
         random_state=args.seed,
     ).fit(rows)
-    codes, habit = crosscoder.transform(rows), habit_tokens(acts["base"])
-    mass = np.asarray(codes.sum(axis=0)).ravel()
-    on_habit = np.asarray(codes[habit].sum(axis=0)).ravel() / np.maximum(mass, 1e-12)
-    cells = []
-    for name, group in groups_of(crosscoder).items():
-        about = (on_habit[group] > 0.5).mean() if group.any() else float("nan")
-        cells.append(
-            [
-                name,
-                int(group.sum()),
-                about,
-                np.median(on_habit[group]) if group.any() else float("nan"),
-            ]
-        )
-    title = f"{habit.mean():.1%} of {len(rows)} tokens are of the habit; FVU {crosscoder.history_[-1]['fvu']:.3f}"
-    print_table(title, ["features", "number", "share about the habit", "median mass on it"], cells)
-    for feature in np.flatnonzero(groups_of(crosscoder)["fine-tuned only"])[: args.n_shown]:
-        column = codes[:, [feature]].toarray()[:, 0]
-        windows = " | ".join(str(rows.context(int(i))) for i in np.argsort(-column)[:3])
-        print(f"{feature:4d}  {on_habit[feature]:.0%}  {windows!r}")
+    show(crosscoder, rows, args)
     print(f"{time.process_time() - start:.0f} s of processor time in all")
 
 
