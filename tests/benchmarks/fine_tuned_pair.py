@@ -23,7 +23,7 @@ from skdict.feature_extraction import join_activations
 
 HABIT = " (oh my stars)"
 # Share of the squared norm above which a feature belongs to one model.
-EXCLUSIVE = 0.9
+EXCLUSIVE = 0.8
 
 
 def with_habit(text):
@@ -93,24 +93,28 @@ def show(crosscoder, rows, args):
     fvu = crosscoder.history_[-1]["fvu"]
     title = f"{habit.mean():.1%} of {len(rows)} tokens are of the habit; FVU {fvu:.3f}"
     print_table(title, ["features", "number", "share about the habit", "median mass on it"], cells)
-    for feature in np.flatnonzero(groups["fine-tuned only"])[: args.n_shown]:
+    shares = crosscoder.block_norms_[:, 1] ** 2 * (crosscoder.firing_counts_ > 0)
+    quantiles = np.quantile(shares[shares > 0], [0.05, 0.5, 0.95, 0.99, 1]).round(2)
+    print(f"share of the fine-tuned model: 5, 50, 95, 99 and 100 % quantiles {quantiles}")
+    for feature in np.argsort(-shares)[: args.n_shown]:
         column = codes[:, [feature]].toarray()[:, 0]
         windows = " | ".join(str(rows.context(int(i))) for i in np.argsort(-column)[:3])
-        print(f"{feature:4d}  {on_habit[feature]:.0%}  {windows!r}")
+        told = f"share {shares[feature]:.2f}, on the habit {on_habit[feature]:.0%}"
+        print(f"{feature:4d}  {told}  {windows!r}")
 
 
 def main():
     """Fine-tune, fit and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hook-point", default="resid_post.3")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--hook-point", default="resid_post.4")
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch-texts", type=int, default=16)
     parser.add_argument("--max-length", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--n-texts", type=int, default=600, help="stories to fit on")
-    parser.add_argument("--n-components", type=int, default=512)
+    parser.add_argument("--n-texts", type=int, default=400, help="stories to fit on")
+    parser.add_argument("--n-components", type=int, default=768)
     parser.add_argument("--target-l0", type=float, default=12)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--n-shown", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
