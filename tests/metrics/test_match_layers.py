@@ -116,4 +116,4 @@ def test_the_display_shows_the_counts():
     display = LayerFeaturesDisplay.from_estimators(dictionaries, {"low": rows[0], "high": rows[1]})
     heights = [bar.get_height() for bar in display.plot().ax_.patches]
     assert heights == [10, 6, 6, -6]
-    assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["low\nto high"]
+    assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["low\nto\nhigh"]

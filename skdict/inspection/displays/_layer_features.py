@@ -111,10 +111,14 @@ class LayerFeaturesDisplay:
             ax.bar(places, numbers, bottom=height, **options)
             height = height + numbers
         ax.axhline(0, color="black", linewidth=0.8)
-        labels = [f"{plain(match.below)}\nto {plain(match.above)}" for match in self.matches]
-        ax.set_xticks(places, labels)
+        labels = [f"{plain(match.below)}\nto\n{plain(match.above)}" for match in self.matches]
+        ax.set_xticks(places, labels, fontsize="small")
         ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
         ax.set_ylabel("Features")
-        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        # From the top down, as the bars are stacked.
+        handles, names = ax.get_legend_handles_labels()
+        handles, names = [*handles[2::-1], handles[3]], [*names[2::-1], names[3]]
+        place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
+        ax.legend(handles, names, fontsize="small", **place)
         self.ax_, self.figure_ = ax, ax.figure
         return self
