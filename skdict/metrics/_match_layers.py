@@ -30,9 +30,9 @@ class LayerMatch:
     cosines : ndarray of shape (m,), dtype float64
         Cosine of the decoder directions of each pair; NaN without a partner.
     kinds : ndarray of shape (m,), dtype str
-        Of each feature below: "persists", "turns", "vanishes", or "dead" if it fires on no row.
+        Kind of each feature below: "persists", "turns", "vanishes", or "dead" if it never fires.
     kinds_above : ndarray of shape (k,), dtype str
-        Of each feature above: "persists" or "turns", as its partner, "appears", or "dead".
+        Kind of each feature above: "persists" or "turns", as its partner, "appears", or "dead".
     """
 
     below: str
