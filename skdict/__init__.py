@@ -14,6 +14,7 @@ _HOMES = {
     "RandomDictionary": "decomposition",
     "SparseDictionaryAutoencoder": "decomposition",
     "SparseDictionaryAutoencoderCV": "decomposition",
+    "SparseTranscoder": "decomposition",
     "compare_dictionaries": "metrics",
     "intervene": "interventions",
     "load_stories": "datasets",

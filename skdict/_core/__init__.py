@@ -6,9 +6,9 @@ Shapes in this package use `n` for rows, `d` for the width of the model and `m` 
 A tilde in formulas marks rows after centring and scaling.
 """
 
-from skdict._core._batches import iter_blocks, sample_rows, shuffled_batches
+from skdict._core._batches import Batch, iter_blocks, sample_rows, shuffled_batches
 from skdict._core._device import resolve_device
-from skdict._core._dictionary import AffineDictionary, Gate, HostDictionary
+from skdict._core._dictionary import AffineDictionary, AffineTranscoder, Gate, HostDictionary
 from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
 from skdict._core._nonlinearities import NONLINEARITIES, Nonlinearity
@@ -22,7 +22,7 @@ from skdict._core._outliers import (
     outlier_weights,
 )
 from skdict._core._stack import Stack
-from skdict._core._start import calibrate_bias, random_tensors
+from skdict._core._start import calibrate_bias, calibrate_decoder, random_tensors, with_skip
 from skdict._core._tensors import Tensors
 from skdict._core._trainer import Trainer
 from skdict._core._weights import Weights
@@ -33,6 +33,8 @@ __all__ = [
     "MEDIANS",
     "NONLINEARITIES",
     "AffineDictionary",
+    "AffineTranscoder",
+    "Batch",
     "Gate",
     "HostDictionary",
     "InlierMoments",
@@ -47,6 +49,7 @@ __all__ = [
     "Weights",
     "active_codes",
     "calibrate_bias",
+    "calibrate_decoder",
     "distances",
     "find_outlier_rule",
     "iter_active_codes",
@@ -58,4 +61,5 @@ __all__ = [
     "sample_rows",
     "shuffled_batches",
     "to_csr",
+    "with_skip",
 ]

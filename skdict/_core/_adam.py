@@ -73,4 +73,12 @@ class Adam:
 
     def state(self, name):
         """Return a tensor and its two moments as numpy arrays that share their memory."""
-        return tuple(t.numpy() for t in (self._tensors[name], self.first[name], self.second[name]))
+        return tuple(t.numpy() for t in self._held(name))
+
+    def flat_state(self, name):
+        """Return the `state` as one-dimensional arrays; the tensor must be contiguous."""
+        # Unlike a reshaped copy, a view shares its memory.
+        return tuple(t.view(-1).numpy() for t in self._held(name))
+
+    def _held(self, name):
+        return self._tensors[name], self.first[name], self.second[name]

@@ -1,12 +1,30 @@
 """Read rows in blocks and in shuffled batches from anything that can be sliced by rows."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 BLOCK_BYTES = 64 * 2**20
 CHUNK_ROWS = 256
+
+
+class Batch(NamedTuple):
+    """Rows of a training step, centred and scaled."""
+
+    x: torch.Tensor
+    """Rows to encode, shape (n, d)."""
+    weights: torch.Tensor
+    """Weight of each row in the loss, 1 unless it is an outlier; shape (n,)."""
+    target: torch.Tensor | None
+    """Rows to reconstruct, shape (n, d_out); None for those that are encoded."""
+
+    def inliers(self):
+        """Return the rows of weight 1."""
+        kept = self.weights == 1
+        target = None if self.target is None else self.target[kept]
+        return Batch(self.x[kept], self.weights[kept], target)
 
 
 def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4):
@@ -35,8 +53,10 @@ def sample_rows(rows, n_rows, seed=0):
     return np.concatenate(chunks)[:n_rows]
 
 
-def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None):
+def shuffled_batches(sources, batch_size, *, generator, dtype, device, prepare=None):
     """Yield every row once, in random order, in batches of at most `batch_size` rows.
+
+    Several sources are read in step: a batch has the same rows of each.
 
     Chunks of consecutive rows are drawn at random into blocks that fit in memory, and the rows of
     each block are shuffled. A single block is a full shuffle. With several, the disk still reads
@@ -46,8 +66,8 @@ def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None
 
     Parameters
     ----------
-    rows : array-like of shape (n, d)
-        Any object with a `shape` whose slices convert to numpy arrays.
+    sources : list of array-like of shape (n, d)
+        Objects with a `shape` whose slices convert to numpy arrays, with equal numbers of rows.
     batch_size : int
         Maximum number of rows in a batch.
     generator : torch.Generator
@@ -57,41 +77,51 @@ def shuffled_batches(rows, batch_size, *, generator, dtype, device, prepare=None
     device : torch.device
         Device of the batches.
     prepare : callable, optional
-        Function from a block to a block, applied once per block on the device.
+        Function from a block of each source to such blocks, applied once per block on the device.
 
     Yields
     ------
-    torch.Tensor of shape (<= batch_size, d)
+    list of torch.Tensor of shape (<= batch_size, d)
+        Batch of each source.
     """
-    n_rows, width = rows.shape
+    n_rows, width = sources[0].shape[0], sum(rows.shape[1] for rows in sources)
     starts = torch.randperm(-(-n_rows // CHUNK_ROWS), generator=generator).numpy() * CHUNK_ROWS
     block_rows = max(BLOCK_BYTES // (width * dtype.itemsize), batch_size, CHUNK_ROWS)
     n_blocks = max(1, round(n_rows / block_rows))
     parts = np.array_split(starts, n_blocks)
-    for block in _read_ahead(rows, parts, dtype):
-        block = block.to(device)
+    for blocks in _read_ahead(sources, parts, dtype):
+        blocks = [block.to(device) for block in blocks]
         if prepare is not None:
-            block = prepare(block)
-        order = torch.randperm(len(block), generator=generator).to(device)
-        for chosen in order.tensor_split(-(-len(block) // batch_size)):
+            blocks = prepare(blocks)
+        n_here = len(blocks[0])
+        order = torch.randperm(n_here, generator=generator).to(device)
+        for chosen in order.tensor_split(-(-n_here // batch_size)):
             # Copies whole rows, which is faster than plain indexing.
-            yield block.index_select(0, chosen)
+            yield [block.index_select(0, chosen) for block in blocks]
 
 
-def _read_ahead(rows, parts, dtype):
-    """Yield one block per part of the chunks, reading the next block in the background."""
+def _read_ahead(sources, parts, dtype):
+    """Yield a block of each source per part of the chunks, reading the next in the background."""
     largest = max(len(starts) for starts in parts) * CHUNK_ROWS
     # Alternate between two buffers: allocating memory for each block costs more than reading it.
-    n_rooms = min(2, len(parts))
-    rooms = [torch.empty(largest, rows.shape[1], dtype=dtype) for _ in range(n_rooms)]
+    rooms = [
+        [torch.empty(largest, rows.shape[1], dtype=dtype) for rows in sources]
+        for _ in range(min(2, len(parts)))
+    ]
+
+    def read(i):
+        return [
+            _read_chunks(rows, parts[i], room)
+            for rows, room in zip(sources, rooms[i % len(rooms)], strict=True)
+        ]
+
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(_read_chunks, rows, parts[0], rooms[0])
+        coming = reader.submit(read, 0)
         for i in range(len(parts)):
-            block = coming.result()
+            blocks = coming.result()
             if i + 1 < len(parts):
-                room = rooms[(i + 1) % n_rooms]
-                coming = reader.submit(_read_chunks, rows, parts[i + 1], room)
-            yield block
+                coming = reader.submit(read, i + 1)
+            yield blocks
 
 
 def _read_chunks(rows, starts, room):

@@ -75,14 +75,14 @@ def _affine(pre, gains, offsets):
 
 
 @dataclass(frozen=True)
-class AffineDictionary:
-    r"""Dictionary that encodes and decodes tensors on their own device.
+class Affine:
+    r"""Encoder and decoder that are affine but for a nonlinearity, on tensors on their own device.
 
-    .. math:: c = \phi((x - \mu) E^T + b), \qquad \hat x = \nu + c D
+    .. math:: c = \phi((x - \mu) E^T + b), \qquad \nu + c D
 
     Parameters
     ----------
-    components : torch.Tensor of shape (m, d)
+    components : torch.Tensor of shape (m, d_out)
         Decoder directions :math:`D`.
     encoder : torch.Tensor of shape (m, d)
         Encoder directions :math:`E`.
@@ -90,7 +90,7 @@ class AffineDictionary:
         Encoder bias :math:`b`.
     center : torch.Tensor of shape (d,)
         Vector :math:`\mu` subtracted before encoding.
-    offset : torch.Tensor of shape (d,)
+    offset : torch.Tensor of shape (d_out,)
         Vector :math:`\nu` added after decoding.
     nonlinearity : callable, default=Gate()
         Function :math:`\phi` from pre-activations to codes.
@@ -115,12 +115,45 @@ class AffineDictionary:
         )
 
     def decode(self, codes):
-        """Decode codes (..., m) to rows (..., d)."""
+        """Decode codes (..., m) to rows (..., d_out)."""
         return codes @ self.components + self.offset
 
     def to(self, *args, **kwargs):
         """Return the dictionary with every tensor moved as `torch.Tensor.to` would."""
         return _moved(self, args, kwargs)
+
+
+class AffineDictionary(Affine):
+    r"""Dictionary that encodes and decodes tensors on their own device.
+
+    .. math:: c = \phi((x - \mu) E^T + b), \qquad \hat x = \nu + c D
+
+    Its tensors are those of `Affine`, with d_out equal to d.
+    """
+
+
+@dataclass(frozen=True)
+class AffineTranscoder(Affine):
+    r"""Transcoder that encodes, decodes and predicts tensors on their own device.
+
+    .. math:: c = \phi((x - \mu) E^T + b), \qquad \hat y = \nu + c D + (x - \mu) A
+
+    It is not an `AffineDictionary`, because it does not reconstruct the rows that it encodes.
+
+    Parameters
+    ----------
+    components, encoder, encoder_bias, center, offset, nonlinearity
+        See `Affine`.
+    skip : torch.Tensor of shape (d, d_out), optional
+        Skip connection :math:`A`.
+    """
+
+    skip: torch.Tensor | None = None
+
+    def predict(self, x):
+        """Predict the targets (..., d_out) of rows (..., d)."""
+        predicted = self.decode(self.encode(x))
+        return predicted if self.skip is None else predicted + (x - self.center) @ self.skip
 
 
 @dataclass(frozen=True)

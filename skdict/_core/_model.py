@@ -39,3 +39,12 @@ class Model:
         pre = torch.addmm(tensors.bias, x, tensors.encoder.T)
         nonlinearity.select(pre, x.new_ones(len(x), dtype=torch.bool), Alone())
         return nonlinearity.values(pre, {name: tensors[name] for name in nonlinearity.learned(0)})
+
+    def residual(self, x, target=None):
+        """Return targets (n, d_out), by default the rows x, minus their reconstruction from x."""
+        target, parts = x if target is None else target, []
+        # A few rows at a time, because the dense codes of all rows would be a large array.
+        for rows, due in zip(x.split(512), target.split(512), strict=True):
+            part = due - self.codes(rows) @ self.tensors.components
+            parts.append(part - rows @ self.tensors["skip"] if "skip" in self.tensors else part)
+        return torch.cat(parts)

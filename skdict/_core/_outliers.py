@@ -119,9 +119,12 @@ class InlierMoments:
         self.total, self.inliers = RunningMoments(width), RunningMoments(width)
         self.outliers = []
 
-    def update(self, block):
-        """Update with the rows of a block (n, d) and return the mask of its outliers."""
-        beyond = self.rule.is_outlier(block)
+    def update(self, block, beyond=None):
+        """Update with the rows of a block (n, d) and return the mask of its outliers.
+
+        The mask `beyond` (n,) replaces that of the rule, if it is given.
+        """
+        beyond = self.rule.is_outlier(block) if beyond is None else beyond
         self.outliers += (self.total.n_rows + np.flatnonzero(beyond)).tolist()
         self.total.update(block)
         self.inliers.update(block[~beyond] if beyond.any() else block)

@@ -44,7 +44,7 @@ class Plan:
 
     def __init__(self, tensors, nonlinearity, batch_size, compiled):
         self._tensors, self._nonlinearity = tensors, nonlinearity
-        m, d = tensors.components.shape
+        m, d = tensors.encoder.shape
         on_cpu = tensors.bias.device.type == "cpu"
         self.chooses = on_cpu and batch_size * m * d >= LEAST_WORK
         self._most_active = most_active(d, compiled)

@@ -2,20 +2,22 @@
 
 import torch
 
-from skdict._core._start import calibrate_bias
+from skdict._core._start import calibrate_bias, calibrate_decoder
 from skdict._core._tensors import Tensors
 
 NOISE = 0.1
 
 
 @torch.no_grad()
-def resample_features(model, adam, dead, sample, share, generator):
+def resample_features(model, adam, dead, sample, share, generator, target=None):
     """Re-initialise dead features from the residuals of poorly reconstructed rows.
 
     Rows are drawn with probability proportional to the square of their loss, as in Bricken et al.
     (2023, "Towards Monosemanticity", appendix on neuron resampling). The residual of a drawn row
-    becomes the decoder and encoder direction of a feature. Biases are calibrated as in a new
-    dictionary, and Adam's moments are reset to zero.
+    becomes the decoder and encoder direction of a feature. In a transcoder, where residuals have
+    another width than rows, the row itself becomes the encoder direction, and the decoder is
+    calibrated on the residuals. Biases are calibrated as in a new dictionary, and Adam's moments
+    are reset to zero.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def resample_features(model, adam, dead, sample, share, generator):
         Fraction of the sampled rows on which a re-initialised feature should fire.
     generator : torch.Generator
         Generator on the CPU.
+    target : torch.Tensor of shape (n, d_out), optional
+        Rows that the codes of the sample reconstruct; the sample itself by default.
 
     Returns
     -------
@@ -41,27 +45,43 @@ def resample_features(model, adam, dead, sample, share, generator):
     if n_dead == 0:
         return 0
     tensors = model.tensors
-    # A few rows at a time, because the dense codes of all rows would be a large array.
-    missing = torch.cat([x - model.codes(x) @ tensors.components for x in sample.split(512)])
+    missing = model.residual(sample, target)
     losses = missing.square().sum(1)
     if not losses.any():
         return 0
     chosen = losses.square().double().cpu().multinomial(n_dead, True, generator=generator)
-    directions = missing[chosen.to(missing.device)]
-    directions /= directions.norm(dim=1, keepdim=True)
-    # Rows drawn more than once would give identical features, which would stay identical.
+    chosen = chosen.to(missing.device)
+    components = _spread(missing[chosen], generator)
+    encoder = components.clone() if target is None else _spread(sample[chosen], generator)
+    learned = model.nonlinearity.learned(n_dead)
+    starts = {name: start.to(encoder) for name, start in learned.items()}
+    starts |= {"components": components, "encoder": encoder}
+    starts["bias"] = calibrate_bias(encoder, sample, share)
+    starts = Tensors(starts)
+    if target is not None:
+        calibrate_decoder(starts, sample, missing)
+    model.nonlinearity.calibrate(starts, sample)
+    _replace(tensors, adam, dead, starts)
+    return n_dead
+
+
+def _spread(rows, generator):
+    """Return the unit directions of rows with some noise.
+
+    Rows drawn more than once would give identical features, which would stay identical.
+    """
+    directions = rows / rows.norm(dim=1, keepdim=True)
     noise = torch.randn(directions.shape, generator=generator).to(directions)
     directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
-    directions /= directions.norm(dim=1, keepdim=True)
-    learned = model.nonlinearity.learned(n_dead)
-    starts = {name: start.to(directions) for name, start in learned.items()}
-    starts |= {"components": directions, "encoder": directions.clone()}
-    starts["bias"] = calibrate_bias(directions, sample, share)
-    starts = Tensors(starts)
-    model.nonlinearity.calibrate(starts, sample)
+    return directions.div_(directions.norm(dim=1, keepdim=True))
+
+
+def _replace(tensors, adam, dead, starts):
+    """Replace the tensors of dead features, and set their moments to zero."""
     for name in tensors:
+        if not tensors.specs[name].per_feature:
+            continue
         tensors[name][dead] = starts[name]
         if name in adam.first:
             adam.first[name][dead] = 0
             adam.second[name][dead] = 0
-    return n_dead

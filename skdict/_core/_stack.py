@@ -47,7 +47,7 @@ class Stack:
         self._silent_steps = first.silent_steps
 
     @torch.no_grad()
-    def step(self, x, rate=1.0, weights=None):
+    def step(self, x, rate=1.0, weights=None, target=None):
         """Take the step of `Trainer.step` in all trainers, without synchronising."""
         weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
@@ -56,12 +56,12 @@ class Stack:
         for trainer in self._trainers:
             trainer.n_steps += 1
         self._rate.fill_(first.learning_rate * rate)
-        sums = self._step(x, weights)
+        sums = self._step(x, weights, *([] if target is None else [target]))
         self._tally.add(sums, weights, first.n_steps, self._model.group)
 
-    def _take_step(self, x, weights):
+    def _take_step(self, x, weights, target=None):
         dead = self._tally.silent(self._n_steps, self._silent_steps)
-        options = self._adam, x, weights, len(x), self._rate, None, dead
+        options = self._adam, x, weights, len(x), self._rate, None, dead, target
         return take_step(self._backend, self._model, *options)
 
 
@@ -71,30 +71,30 @@ class Recorded:
     Parameters
     ----------
     work : callable
-        Function ``work(x, weights)`` that returns tensors and never synchronises. Any other
+        Function ``work(x, *others)`` that returns tensors and never synchronises. Any other
         tensors it reads must keep their memory. On the CPU it is called directly.
     """
 
     def __init__(self, work):
         self._work, self._graphs, self._n_calls = work, {}, 0
 
-    def __call__(self, x, weights):
-        """Run the function on rows and their weights."""
+    def __call__(self, x, *others):
+        """Run the function on rows, and on weights and targets with one entry per row."""
         self._n_calls += 1
         if x.device.type != "cuda" or self._n_calls <= EAGER_STEPS:
-            return self._work(x, weights)
+            return self._work(x, *others)
         if x.shape not in self._graphs:
-            self._graphs[x.shape] = self._record(x, weights)
-        graph, rows, their_weights, sums = self._graphs[x.shape]
-        rows.copy_(x)
-        their_weights.copy_(weights)
+            self._graphs[x.shape] = self._record(x, *others)
+        graph, recorded, sums = self._graphs[x.shape]
+        for tensor, given in zip(recorded, (x, *others), strict=True):
+            tensor.copy_(given)
         graph.replay()
         return sums
 
-    def _record(self, x, weights):
+    def _record(self, *given):
         """Record a graph without running it."""
-        rows, weights, graph = x.clone(), weights.clone(), torch.cuda.CUDAGraph()
+        recorded, graph = [tensor.clone() for tensor in given], torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         with torch.cuda.graph(graph):
-            sums = BatchSums(*self._work(rows, weights))
-        return graph, rows, weights, sums
+            sums = BatchSums(*self._work(*recorded))
+        return graph, recorded, sums

@@ -5,21 +5,90 @@ import torch
 from skdict._core._tensors import Tensors
 
 
-def random_tensors(n_components, width, *, tied, nonlinearity, generator, dtype, device):
+# Ridge of the skip connection, relative to the mean variance of a dimension of the rows.
+RIDGE = 1e-3
+
+
+def random_tensors(
+    n_components, width, *, tied, nonlinearity, generator, dtype, device, target_width=None
+):
     """Return tensors with random unit directions, zero biases and the nonlinearity's own tensors.
 
     Directions are drawn in float32 on the CPU and then cast, so the initial values are the same
-    for every dtype and device. An untied encoder starts as a copy of the decoder.
+    for every dtype and device. An untied encoder starts as a copy of the decoder, and that of a
+    transcoder, whose decoder has another width, with directions of its own.
     """
-    directions = torch.randn(n_components, width, generator=generator)
-    directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
-    components = directions.to(device=device, dtype=dtype)
-    values = {"components": components}
+
+    def draw(width):
+        directions = torch.randn(n_components, width, generator=generator)
+        directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
+        return directions.to(device=device, dtype=dtype)
+
+    directions = draw(width)
+    values = {"components": directions if target_width is None else draw(target_width)}
     if not tied:
-        values["encoder"] = components.clone()
-    values["bias"] = components.new_zeros(n_components)
+        values["encoder"] = directions.clone()
+    values["bias"] = directions.new_zeros(n_components)
     learned = nonlinearity.learned(n_components)
     return Tensors(values | {name: start.to(values["bias"]) for name, start in learned.items()})
+
+
+def with_skip(tensors, sample, target):
+    """Return tensors with the skip connection that predicts targets from rows alone.
+
+    Parameters
+    ----------
+    tensors : Tensors
+        Tensors without a skip connection.
+    sample : torch.Tensor of shape (n, d)
+        Rows after centring and scaling.
+    target : torch.Tensor of shape (n, d_out)
+        Their targets after centring and scaling.
+
+    Returns
+    -------
+    Tensors
+        Tensors with `skip` (d, d_out), the solution of ridge regression.
+    """
+    gram = sample.T @ sample
+    gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+    skip = torch.linalg.solve(gram, sample.T @ target).contiguous()
+    return Tensors({**tensors, "skip": skip})
+
+
+def calibrate_decoder(tensors, sample, target):
+    """Set the decoder and the length of encoder directions from targets, in place.
+
+    The decoder direction of a feature becomes the mean of the targets, minus the skip connection,
+    weighted by the positive part of the feature's pre-activations: what one gradient step from a
+    decoder of zeros would make it. Encoder directions and biases are then multiplied by the
+    common factor with which the codes reconstruct the targets best.
+
+    Parameters
+    ----------
+    tensors : Tensors
+        Tensors of a transcoder with unit encoder directions.
+    sample : torch.Tensor of shape (n, d)
+        Rows after centring and scaling.
+    target : torch.Tensor of shape (n, d_out)
+        Their targets after centring and scaling.
+    """
+    if "skip" in tensors:
+        target = target - sample @ tensors["skip"]
+    rebuilt = torch.zeros_like(target)
+    # A few features at a time, because the codes of all would be a dense (n, m) array.
+    for part in torch.arange(len(tensors.bias), device=sample.device).split(1024):
+        codes = torch.addmm(tensors.bias[part], sample, tensors.encoder[part].T).clamp_(min=0)
+        sums = codes.T @ target
+        lengths = torch.linalg.vector_norm(sums, dim=1, keepdim=True)
+        # A feature without an effect on the targets keeps its random direction.
+        directions = torch.where(lengths > 0, sums / lengths, tensors.components[part])
+        tensors.components[part] = directions
+        rebuilt += codes @ directions
+    gain = (rebuilt * target).sum() / rebuilt.square().sum()
+    if gain > 0:
+        tensors.encoder.mul_(gain)
+        tensors.bias.mul_(gain)
 
 
 def calibrate_bias(encoder, sample, share):

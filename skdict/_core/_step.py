@@ -5,10 +5,14 @@ from skdict._core._objectives.auxk import aux_gradients
 from skdict._core._objectives.matryoshka import differentiate
 
 
-def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=None):
+def take_step(
+    backend, model, adam, x, weights, n_rows, rate, screen=None, dead=None, target=None
+):
     r"""Train on rows and return the measurements taken before the update.
 
-    .. math:: L = \frac{1}{n} \sum_i w_i \left( \|x_i - c_i D\|^2 + P(c_i) \right)
+    .. math:: L = \frac{1}{n} \sum_i w_i \left( \|y_i - x_i A - c_i D\|^2 + P(c_i) \right)
+
+    The codes c are those of x. An autoencoder has y = x and no skip connection A.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     dead : torch.Tensor of shape (..., m), dtype bool, optional
         Mask of the dead features that reconstruct the residual (see `aux_gradients`); none by
         default.
+    target : torch.Tensor of shape (n, d_out), optional
+        Rows y to reconstruct; x by default.
 
     Returns
     -------
@@ -43,7 +49,7 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     errors, pulls, slopes = differentiate(
         backend,
         codes,
-        x,
+        backend.without_skip(tensors, x, x if target is None else target),
         tensors.components,
         factors,
         penalty.row_slopes(factors),

@@ -16,21 +16,29 @@ class Spec(NamedTuple):
         the sphere.
     trained : bool, default=True
         If True, the optimiser updates the tensor; if False, it keeps its initial values.
+    per_feature : bool, default=True
+        If True, the tensor has one number or one row for each feature.
     """
 
     unit_rows: bool = False
     trained: bool = True
+    per_feature: bool = True
 
 
-SPECS = {"components": Spec(unit_rows=True), "bandwidths": Spec(trained=False)}
+SPECS = {
+    "components": Spec(unit_rows=True),
+    "bandwidths": Spec(trained=False),
+    "skip": Spec(per_feature=False),
+}
 
 
 class Tensors(Mapping):
     """Tensors of a dictionary by name, trained in place.
 
     Every dictionary has `components` (..., m, d) and `bias` (..., m). `encoder` (..., m, d) is a
-    separate tensor if weights are untied, and an alias of `components` if they are tied.
-    Nonlinearities may add tensors. Iteration yields each tensor once.
+    separate tensor if weights are untied, and an alias of `components` if they are tied. The
+    encoder of a transcoder has the width of the rows that it reads, and a skip connection adds
+    `skip` (..., d_in, d_out). Nonlinearities may add tensors. Iteration yields each tensor once.
 
     Parameters
     ----------

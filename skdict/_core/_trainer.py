@@ -73,8 +73,8 @@ class Trainer:
         self._adam = Adam(tensors)
         compiled = is_compiled() if compiled is None else compiled
         self._plan = Plan(tensors, nonlinearity, batch_size, compiled)
-        self._sparse = Compiled() if compiled else Portable()
         self.multiply = multiplier(tensors.bias.dtype, product_dtype, tensors.bias.device)
+        self._sparse = (Compiled if compiled else Portable)(self.multiply)
         self.batch_size = batch_size
         # Created when first needed, because its buffers hold all codes of a batch.
         self._dense = None
@@ -94,7 +94,7 @@ class Trainer:
         return self.model.penalty
 
     @torch.no_grad()
-    def step(self, x, rate=1.0, weights=None):
+    def step(self, x, rate=1.0, weights=None, target=None):
         """Train on one batch.
 
         Parameters
@@ -105,12 +105,15 @@ class Trainer:
             Factor on the learning rate.
         weights : torch.Tensor of shape (n,), optional
             Weight of each row in the objective, between 0 and 1; 1 by default.
+        target : torch.Tensor of shape (n, d_out), optional
+            Rows to reconstruct from the codes of x, centred and scaled; x by default.
         """
         n_rows, group = len(x), self.model.group
         weights = x.new_ones(n_rows) if weights is None else weights
+        target = None if target is None else group.part(target)
         x, weights = group.part(x), group.part(weights)
         screen, dead = self._plan.screen(x), self._tally.silent(self.n_steps, self.silent_steps)
-        options = self._adam, x, weights, n_rows, self.learning_rate * rate, screen, dead
+        options = self._adam, x, weights, n_rows, self.learning_rate * rate, screen, dead, target
         if screen is None:
             sums = take_step(self._all_entries(), self.model, *options)
         else:
@@ -168,13 +171,13 @@ class Trainer:
             "n_dead": int(silent.sum()),
         }
 
-    def resample(self, sample, share, generator):
+    def resample(self, sample, share, generator, target=None):
         """Re-initialise the features that never fired in this epoch and return their number.
 
         See `resample_features` for the parameters.
         """
         dead = self.firing_counts == 0
-        count = resample_features(self.model, self._adam, dead, sample, share, generator)
+        count = resample_features(self.model, self._adam, dead, sample, share, generator, target)
         if count:
             self._tally.last_fired[dead] = self.n_steps
         return count

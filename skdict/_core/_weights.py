@@ -7,17 +7,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a fitted dictionary, in the units of the rows.
+    """Weights of a fitted dictionary or transcoder, in the units of the rows.
 
     With ``pre = (x - mean) @ encoder.T + encoder_bias``, codes are
     ``code_gains * pre + code_offsets`` where ``pre > thresholds`` and 0 elsewhere. With `k`, the
     condition is instead that ``pre`` is among the k largest positive pre-activations of the row.
-    Reconstructions are ``mean + codes @ components``. Fields that do not apply are None, which
-    means thresholds and offsets of 0 and gains of 1.
+    Reconstructions are ``mean + codes @ components``, and the predictions of a transcoder
+    ``target_mean + codes @ components + (x - mean) @ skip``, in the units of its targets, as are
+    its codes. Fields that do not apply are None, which means thresholds and offsets of 0, gains
+    of 1 and no skip connection.
 
     Parameters
     ----------
-    components : ndarray of shape (m, d)
+    components : ndarray of shape (m, d_out)
         Decoder directions, of unit length.
     encoder : ndarray of shape (m, d)
         Encoder directions; equal to `components` if weights are tied.
@@ -27,6 +29,12 @@ class Weights:
         Row subtracted before encoding and added after decoding.
     scale : float
         Number that centred rows are divided by in training.
+    target_mean : ndarray of shape (d_out,) or None, default=None
+        Row added to the predictions of a transcoder; None for other dictionaries.
+    target_scale : float or None, default=None
+        Number that the centred targets of a transcoder are divided by in training.
+    skip : ndarray of shape (d, d_out) or None, default=None
+        Linear map from centred rows to predictions.
     thresholds, code_gains, code_offsets : ndarray of shape (m,) or None, default=None
         Threshold, scale and offset of each feature's code.
     k : int or None, default=None
@@ -40,6 +48,9 @@ class Weights:
     encoder_bias: np.ndarray
     mean: np.ndarray
     scale: float
+    target_mean: np.ndarray | None = None
+    target_scale: float | None = None
+    skip: np.ndarray | None = None
     thresholds: np.ndarray | None = None
     code_gains: np.ndarray | None = None
     code_offsets: np.ndarray | None = None
@@ -70,6 +81,11 @@ class Weights:
         """Return the fitted attributes for an estimator by name, without those that are None."""
         values = {name: getattr(self, name[:-1]) for name in self.attribute_names()}
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def offset(self):
+        """Reconstruction of a row whose codes are all zero, without a skip connection."""
+        return self.mean if self.target_mean is None else self.target_mean
 
     @property
     def tied(self):

@@ -23,14 +23,14 @@ def as_host_array(X):
     return tensor.numpy()
 
 
-def _refuse_streams(X):
+def refuse_streams(X, name="X"):
     """Raise `TypeError` for iterables of batches, such as a DataLoader."""
     arrays = ("shape", "__array__", "__array_interface__", "__dataframe__")
     if isinstance(X, (str, bytes, list, tuple, dict)) or any(hasattr(X, name) for name in arrays):
         return
     if hasattr(X, "__iter__") or hasattr(X, "__getitem__"):
         raise TypeError(
-            f"X is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for data "
+            f"{name} is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for data "
             f"larger than memory) or Activations, or call partial_fit on each batch of rows"
         )
 
@@ -58,6 +58,9 @@ def as_numbers(name, X):
         If `X` contains text or dates, or is a list whose rows differ in length.
     """
     values = X = as_host_array(X)
+    if hasattr(X, "__array__") and not (hasattr(X, "dtype") or hasattr(X, "columns")):
+        # scikit-learn would convert other containers to float32, whatever they hold.
+        values = X = np.asarray(X)
     if isinstance(X, (list, tuple)):
         try:
             values = np.asarray(X)
@@ -124,7 +127,7 @@ def as_rows(X):
     TypeError
         If the rows are a sparse matrix or an iterable of batches.
     """
-    _refuse_streams(X)
+    refuse_streams(X)
     X = as_numbers("X", X)
     if is_sliced(X) and X.ndim == 2 and X.dtype.kind == "f":
         return X
@@ -146,7 +149,7 @@ def check_rows(estimator, X, *, reset, min_rows=1):
     TypeError
         If the rows are a sparse matrix or an iterable of batches.
     """
-    _refuse_streams(X)
+    refuse_streams(X)
     X = as_numbers("X", X)
     if not is_sliced(X) or X.ndim != 2 or X.dtype.kind != "f" or len(X) < min_rows:
         X = np.asarray(X) if is_sliced(X) else X

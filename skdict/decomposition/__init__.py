@@ -13,8 +13,10 @@ from skdict.decomposition._baselines import IdentityDictionary, RandomDictionary
 from skdict.decomposition._blocks import encode_blocks, finite_blocks, moments_of
 from skdict.decomposition._contract import (
     check_is_dictionary,
+    check_reconstructs_rows,
     dictionary_atoms,
     dictionary_offset,
+    is_transcoder,
 )
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._defaults import DEFAULTS
@@ -26,6 +28,7 @@ from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit
 from skdict.decomposition._schedule import count_steps
 from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
+from skdict.decomposition._sparse_transcoder import SparseTranscoder
 from skdict.decomposition._to_torch import to_torch
 from skdict.decomposition._topk_dictionary import TopKDictionary
 from skdict.decomposition._training import fit_autoencoder
@@ -36,6 +39,7 @@ __all__ = [
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
     "SparseDictionaryAutoencoderCV",
+    "SparseTranscoder",
     "TopKDictionary",
     "dictionary_atoms",
     "dictionary_offset",

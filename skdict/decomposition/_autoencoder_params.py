@@ -16,6 +16,7 @@ from skdict._validation import (
     told,
 )
 from skdict.decomposition._activation import check_activation
+from skdict.decomposition._contract import is_transcoder
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import check_matryoshka, levels_of
 
@@ -24,6 +25,7 @@ PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
 GIB = 2**30
 # Adam moves each weight by about the learning rate, and directions have unit length.
 HIGHEST_LEARNING_RATE = 1.0
+FLAGS = ("debias", "center", "rescale", "warm_start", "sparse_output", "skip_connection")
 RATE = "or 'auto'; 0.003 is typical, and above 0.03 features die"
 
 
@@ -37,7 +39,7 @@ def check_autoencoder_params(sae):
             "alpha", sae.alpha, low=0, hint="0.1 is a start for rescaled rows; or pass 'auto'"
         )
     check_matryoshka(sae)
-    _check_dict_init(sae.dict_init)
+    _check_dict_init(sae)
     check_number("max_iter", sae.max_iter, low=1, integer=True)
     check_number("batch_size", sae.batch_size, low=1, integer=True)
     if sae.learning_rate != "auto":
@@ -49,8 +51,9 @@ def check_autoencoder_params(sae):
     check_choice("bias_init", sae.bias_init, ("auto", "calibrated", "zeros"))
     _check_dead_features(sae)
     check_choice("precision", sae.precision, tuple(PRODUCT_DTYPES))
-    for name in ("debias", "center", "rescale", "warm_start", "sparse_output"):
-        check_flag(name, getattr(sae, name))
+    params = sae.get_params(deep=False)
+    for name in filter(params.__contains__, FLAGS):
+        check_flag(name, params[name])
     if not isinstance(sae.tied_weights, str) or sae.tied_weights != "auto":
         check_flag("tied_weights", sae.tied_weights)
     resolve_device(sae.device)
@@ -65,9 +68,14 @@ def _check_dead_features(sae):
         )
 
 
-def _check_dict_init(given):
+def _check_dict_init(sae):
+    given = sae.dict_init
     if given is None or hasattr(given, "get_params"):
         return
+    if is_transcoder(sae):
+        raise TypeError(
+            f"{told('dict_init', given)}: pass a fitted SparseTranscoder, or None for a random start"
+        )
     directions = np.asarray(as_numbers("dict_init", given))
     if directions.ndim != 2 or directions.dtype.kind not in "iuf":
         raise TypeError(
@@ -76,8 +84,17 @@ def _check_dict_init(given):
         )
 
 
-def check_memory(sae, n_components, width, itemsize):
+def check_memory(sae, n_components, rows):
     """Check that training fits in memory, and that targets and prefixes fit the dictionary.
+
+    Parameters
+    ----------
+    sae : SparseDictionaryAutoencoder or SparseTranscoder
+        Estimator whose parameters are used.
+    n_components : int
+        Number of features.
+    rows : ScaledRows
+        Rows to train on.
 
     Raises
     ------
@@ -92,12 +109,14 @@ def check_memory(sae, n_components, width, itemsize):
             f"target_l0={sae.target_l0} is more than the {n_components} features of the "
             f"dictionary; lower target_l0 or raise n_components"
         )
-    device = resolve_device(sae.device)
-    needed = training_bytes(n_components, width, itemsize, setting(sae, "tied_weights"))
-    free = _free_bytes(device)
+    device = rows.device
+    widths = len(rows.scaling.mean), len(rows.target_scaling.mean)
+    # Moments and gradients of the encoder have its width, those of the decoder that of targets.
+    sizes = n_components, sum(widths) / 2, rows.dtype.itemsize
+    needed, free = training_bytes(*sizes, setting(sae, "tied_weights")), _free_bytes(device)
     if free is not None and needed > free:
         raise ValueError(
-            f"n_components={n_components} at width {width} needs about {needed / GIB:.1f} GiB on "
+            f"n_components={n_components} at width {widths[0]} needs about {needed / GIB:.1f} GiB on "
             f"{device}, which has {free / GIB:.1f} GiB free; lower n_components"
         )
 

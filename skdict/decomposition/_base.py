@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_rows
+from skdict.decomposition._blocks import finite_blocks
 from skdict.decomposition._codes import check_codes, explained_variance
 
 
@@ -115,7 +116,9 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        return explained_variance(X, self._encode, self.inverse_transform)
+        blocks = (block for _, block in finite_blocks(X))
+        pairs = ((block, self.inverse_transform(self._encode(block))) for block in blocks)
+        return explained_variance(pairs, X.shape[1])
 
     @property
     def _n_features_out(self):

@@ -89,23 +89,35 @@ def decode_rows(codes, atoms, offset):
     return rows
 
 
-def explained_variance(X, encode, decode):
-    """Return 1 - FVU of checked rows, accumulated block by block in float64.
+def explained_variance(pairs, width, name="X"):
+    """Return 1 - FVU, accumulated block by block in float64.
+
+    Parameters
+    ----------
+    pairs : iterable of (ndarray, ndarray)
+        Blocks of rows (n, width) and of their reconstructions.
+    width : int
+        Width of the rows.
+    name : str, default="X"
+        Name of the rows in the message.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     ValueError
         If the rows do not vary.
     """
-    moments = RunningMoments(X.shape[1])
+    moments = RunningMoments(width)
     squared_error = 0.0
-    for _, block in finite_blocks(X):
+    for block, rebuilt in pairs:
         moments.update(block)
-        residual = block - decode(encode(block))
-        squared_error += float(np.square(residual, dtype=np.float64).sum())
+        squared_error += float(np.square(block - rebuilt, dtype=np.float64).sum())
     if moments.squared_deviations == 0:
         raise ValueError(
-            f"the {moments.n_rows} rows of X do not vary, so FVU is not defined; pass at least "
-            f"two different rows"
+            f"the {moments.n_rows} rows of {name} do not vary, so FVU is not defined; pass at "
+            f"least two different rows"
         )
     return 1.0 - squared_error / moments.squared_deviations

@@ -33,6 +33,12 @@ def check_is_dictionary(estimator):
     TypeError: KMeans has no components_, inverse_transform: a dictionary is a fitted estimator...
     """
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if last is not estimator and len(estimator.steps) > 1 and is_transcoder(last):
+        raise TypeError(
+            "a Pipeline that ends in a transcoder decodes to the wrong rows, because its other "
+            "steps are those of the rows that are encoded; pass its last step, and rows transformed "
+            "by the others"
+        )
     if last is not estimator and not hasattr(estimator, "inverse_transform"):
         raise TypeError(
             "a step of the Pipeline has no inverse_transform, so the Pipeline cannot decode; drop "
@@ -46,6 +52,41 @@ def check_is_dictionary(estimator):
             f"estimator with components_, transform and inverse_transform"
         )
     return last
+
+
+def is_transcoder(estimator):
+    """Return True for transcoders, which predict other rows than those that they encode.
+
+    A dictionary with the method `predict` is one; of a Pipeline, the last step counts. The
+    estimator need not be fitted, and may be frozen by `to_torch`.
+    """
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    decodes = hasattr(last, "inverse_transform") or hasattr(last, "decode")
+    return decodes and hasattr(last, "predict")
+
+
+def check_reconstructs_rows(estimator):
+    """Check that an estimator reconstructs the rows that it encodes.
+
+    Call this wherever reconstructions are compared with, or put in place of, the encoded rows.
+    Equal widths do not show that a transcoder does not fit there.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Dictionary or Pipeline, fitted or not.
+
+    Raises
+    ------
+    ValueError
+        If it is a transcoder.
+    """
+    if is_transcoder(estimator):
+        raise ValueError(
+            f"{type(estimator).__name__} predicts other rows than those that it encodes, so it has "
+            f"no reconstruction of them; pass a dictionary, or compare predict(X) with its targets "
+            f"by score(X, y)"
+        )
 
 
 def dictionary_atoms(dictionary):

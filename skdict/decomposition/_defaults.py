@@ -31,4 +31,5 @@ def setting(sae, name):
 def settings_used(sae):
     """Return resolved parameters as fitted attributes, except alpha, which training may change."""
     names = ("learning_rate", "bias_init", "dead_features", "tied_weights")
-    return {f"{name}_": setting(sae, name) for name in names}
+    params = sae.get_params(deep=False)
+    return {f"{name}_": setting(sae, name) for name in names if name in params}

@@ -45,7 +45,7 @@ class Fit:
         return self.stopped or self.schedule.n_iter >= self.schedule.total
 
     def batches(self):
-        """Yield the batches of one epoch, as rows (n, d) and weights (n,)."""
+        """Yield the batches of one epoch, instances of `Batch`."""
         for _ in range(self.schedule.passes):
             yield from self.rows.batches(self.schedule.batch_size)
 
@@ -98,7 +98,7 @@ class Fit:
 
     def _read(self):
         entry = self.trainer.read(silent_steps=silent_steps(self.schedule))
-        scaling = self.rows.scaling
+        scaling = self.rows.target_scaling
         entry["fvu"] = entry.pop("squared_error") * scaling.error_unit
         entry["fvu_inliers"] = entry.pop("inlier_error") * scaling.inlier_error_unit
         entry |= {"alpha": self.trainer.penalty.alpha, "n_resampled": 0}
@@ -133,10 +133,10 @@ def _run_epoch(fits, stack):
     trainers = [fit.trainer for fit in fits] if stack is None else [stack]
     for fit in fits:
         fit.begin_epoch()
-    for x, weights in fits[0].batches():
+    for batch in fits[0].batches():
         for trainer in trainers:
-            trainer.step(x, fits[0].schedule.rate, weights)
+            trainer.step(batch.x, fits[0].schedule.rate, batch.weights, batch.target)
         for fit in fits:
-            fit.count(len(x))
+            fit.count(len(batch.x))
     for fit in fits:
         fit.end_epoch()

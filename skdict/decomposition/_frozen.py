@@ -2,7 +2,7 @@
 
 import torch
 
-from skdict._core import AffineDictionary, Gate
+from skdict._core import AffineDictionary, AffineTranscoder, Gate
 
 
 def encoding_arrays(weights):
@@ -22,7 +22,7 @@ def encoding_arrays(weights):
 
 
 def freeze(weights, dtype, device):
-    """Return weights as an `AffineDictionary`.
+    """Return weights as an `AffineDictionary`, or as an `AffineTranscoder`.
 
     Parameters
     ----------
@@ -33,10 +33,14 @@ def freeze(weights, dtype, device):
     device : torch.device
         Device of the tensors.
     """
-    return AffineDictionary.from_arrays(
+    kind, ours = AffineDictionary, {}
+    if weights.target_mean is not None:
+        kind, ours = AffineTranscoder, {"skip": weights.skip}
+    return kind.from_arrays(
         components=weights.components,
-        offset=weights.mean,
+        offset=weights.offset,
         **encoding_arrays(weights),
+        **ours,
         dtype=getattr(torch, dtype.name),
         device=device,
     )

@@ -5,7 +5,11 @@ import numpy as np
 from skdict._core import InlierMoments, find_outlier_rule
 from skdict._validation import as_rows
 from skdict.decomposition._blocks import encode_blocks
-from skdict.decomposition._contract import check_is_dictionary, dictionary_atoms
+from skdict.decomposition._contract import (
+    check_is_dictionary,
+    check_reconstructs_rows,
+    dictionary_atoms,
+)
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._topk_dictionary import keep_strongest
 
@@ -52,8 +56,9 @@ def measure_at_cuts(dictionary, X, cuts):
     TypeError
         If the estimator is not a fitted dictionary.
     ValueError
-        If the rows do not vary.
+        If the rows do not vary, or the dictionary is a transcoder.
     """
+    check_reconstructs_rows(dictionary)
     check_is_dictionary(dictionary)
     X = as_rows(X)
     lengths = None

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skdict._core import outlier_weights, shuffled_batches
+from skdict._core import Batch, outlier_weights, shuffled_batches
 
 SAMPLE_ROWS = 8192
 CALIBRATION_ROWS = 1024
@@ -12,18 +12,21 @@ CALIBRATION = 2**16 - 1
 
 
 class ScaledRows:
-    """Source of shuffled batches of ``(x - mean) / scale``.
+    """Source of shuffled batches of ``(x - mean) / scale``, and of such targets.
+
+    Rows and, for a transcoder, their targets are the two sides; they are read in step, and a row
+    is an outlier if it is one on either side.
 
     Parameters
     ----------
-    rows : array-like of shape (n, d)
-        Training rows, with finite values; read in slices.
-    scaling : RowScale
-        Centre, scale and outlier cutoff.
-    moments : InlierMoments
-        Moments and outliers of all rows, including held-out ones.
-    held_out : array-like of shape (n', d), optional
-        Held-out rows, unscaled.
+    sides : list of array-like of shape (n, d)
+        Training rows of each side, with finite values; read in slices.
+    scalings : list of RowScale
+        Centre, scale and outlier cutoff of each side.
+    moments : list of InlierMoments
+        Moments and outliers of all rows of each side, including held-out ones.
+    held_out : list of array-like of shape (n', d), optional
+        Held-out rows of each side, unscaled.
     dtype : numpy dtype
         Dtype of the batches: float32 or float64.
     device : torch.device
@@ -33,27 +36,34 @@ class ScaledRows:
 
     Attributes
     ----------
+    scaling, target_scaling : RowScale
+        Scaling of the rows to encode and of those to reconstruct; without targets, the same.
+    has_targets : bool
+        True if there are targets.
+    n_outliers : int
+        Number of outliers.
     dtype : torch.dtype
         Dtype of the batches.
     generator : torch.Generator
         CPU generator whose state determines the order of subsequent rows.
     """
 
-    def __init__(self, rows, scaling, moments, held_out=None, *, dtype, device, seed):
-        self.scaling, self.moments, self.device = scaling, moments, device
+    def __init__(self, sides, scalings, moments, held_out=None, *, dtype, device, seed):
+        self.scaling, self.target_scaling = scalings[0], scalings[-1]
+        self.moments, self.device = moments, device
         self.dtype = getattr(torch, np.dtype(dtype).name)
-        self._cutoff = scaling.cutoff / scaling.scale if moments.outliers else None
-        self._rows, self._held_out, self._seed = rows, held_out, seed
+        self.has_targets, self.n_outliers = len(sides) > 1, len(moments[0].outliers)
+        self._sides, self._scalings, self._held_out, self._seed = sides, scalings, held_out, seed
         self.generator = torch.Generator().manual_seed(seed)
-        self._center = torch.tensor(scaling.mean, dtype=self.dtype, device=device)
+        options = {"dtype": self.dtype, "device": device}
+        self._centers = [torch.tensor(scaling.mean, **options) for scaling in scalings]
 
     def __len__(self):
-        return len(self._rows)
+        return len(self._sides[0])
 
     def held_out(self):
         """Return the held-out rows as a tensor, centred and scaled like the training rows."""
-        rows = np.asarray(self._held_out)
-        return self._scale(torch.tensor(rows, dtype=self.dtype, device=self.device))
+        return self._scaled(self._held_out[:1])[0]
 
     def generator_apart(self, epoch):
         """Return a generator for use at the end of an epoch, separate from that of the batches.
@@ -63,9 +73,12 @@ class ScaledRows:
         return torch.Generator().manual_seed(2**16 * self._seed + epoch)
 
     def sample(self, generator=None):
-        """Return a random sample of the training rows, without outliers."""
-        x, weights = next(self.batches(SAMPLE_ROWS, generator))
-        return x if self._cutoff is None else x[weights == 1]
+        """Return a random sample of the training rows and of their targets, without outliers.
+
+        Without targets, the second is None.
+        """
+        batch = self._inliers(next(self.batches(SAMPLE_ROWS, generator)))
+        return batch.x, batch.target
 
     def calibration(self):
         """Yield batches of held-out rows in their original order, without outliers.
@@ -75,29 +88,47 @@ class ScaledRows:
         if self._held_out is None:
             batches = self.batches(CALIBRATION_ROWS, self.generator_apart(CALIBRATION))
         else:
-            parts = self.held_out().split(CALIBRATION_ROWS)
-            batches = ((x, self._weights(x)) for x in parts)
-        for x, weights in batches:
-            yield x if self._cutoff is None else x[weights == 1]
+            sides = self._scaled(self._held_out)
+            parts = (side.split(CALIBRATION_ROWS) for side in sides)
+            batches = map(self._batch, zip(*parts, strict=True))
+        for batch in batches:
+            yield self._inliers(batch).x
 
     def batches(self, batch_size, generator=None):
-        """Yield all training rows once in random order, as batches (n, d) and weights (n,)."""
+        """Yield all training rows once in random order, as instances of `Batch`."""
         batches = shuffled_batches(
-            self._rows,
+            self._sides,
             batch_size,
             generator=self.generator if generator is None else generator,
             dtype=self.dtype,
             device=self.device,
             prepare=self._scale,
         )
-        for x in batches:
-            yield x, self._weights(x)
+        yield from map(self._batch, batches)
 
-    def _scale(self, x):
-        return x.sub_(self._center).div_(self.scaling.scale)
+    def _scaled(self, sides):
+        """Return unscaled rows of one or both sides as tensors, centred and scaled."""
+        options = {"dtype": self.dtype, "device": self.device}
+        return self._scale([torch.tensor(np.asarray(side), **options) for side in sides])
 
-    def _weights(self, x):
+    def _scale(self, blocks):
+        """Centre and scale a block of one or both sides in place."""
+        for block, center, scaling in zip(blocks, self._centers, self._scalings, strict=False):
+            block.sub_(center).div_(scaling.scale)
+        return blocks
+
+    def _batch(self, sides):
+        return Batch(sides[0], self._weights(sides), sides[1] if self.has_targets else None)
+
+    def _weights(self, sides):
         """Return the weights of rows in the loss: 1, or less for outliers."""
-        if self._cutoff is None:
-            return x.new_ones(len(x))
-        return outlier_weights(torch.linalg.vector_norm(x, dim=1), self._cutoff)
+        if self.n_outliers == 0:
+            return sides[0].new_ones(len(sides[0]))
+        weights = [
+            outlier_weights(torch.linalg.vector_norm(x, dim=1), scaling.cutoff / scaling.scale)
+            for x, scaling in zip(sides, self._scalings, strict=True)
+        ]
+        return torch.stack(weights).amin(0)
+
+    def _inliers(self, batch):
+        return batch if self.n_outliers == 0 else batch.inliers()

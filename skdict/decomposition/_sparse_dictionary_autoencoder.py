@@ -2,19 +2,11 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._core import Weights, resolve_device
-from skdict._validation import compute_dtype
-from skdict.decomposition._base import BaseDictionary
-from skdict.decomposition._codes import decode_rows, encode_rows
-from skdict.decomposition._frozen import encoding_arrays, freeze
-from skdict.decomposition._observers._callbacks import CallbackSupportMixin
+from skdict.decomposition._trained_dictionary import TrainedDictionary
 from skdict.decomposition._training import fit_autoencoder, fit_block, refit_estimator
 
-# Above this share of active codes, it is faster to compute all codes than to search for them.
-MOST_ACTIVE = 0.1
 
-
-class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
+class SparseDictionaryAutoencoder(TrainedDictionary):
     r"""Sparse dictionary learned by an autoencoder.
 
     The encoder maps each row :math:`x` to sparse codes :math:`c`, one per feature; the decoder
@@ -186,6 +178,7 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
 
     See Also
     --------
+    SparseTranscoder : Predict other rows, such as the output of an MLP from its input.
     sklearn.decomposition.MiniBatchDictionaryLearning : Learn a dictionary by alternating lasso.
     skdict.metrics.compare_dictionaries : Compare dictionaries of any kind.
 
@@ -374,27 +367,3 @@ class SparseDictionaryAutoencoder(CallbackSupportMixin, BaseDictionary):
         """
         check_is_fitted(self)
         return refit_estimator(self, X)
-
-    def __sklearn_clone__(self):
-        # A plain clone would replace the fitted dictionary to start from with an unfitted one.
-        copied = super().__sklearn_clone__()
-        copied.dict_init = self.dict_init
-        return copied
-
-    def _encode(self, X):
-        """Return the codes of checked rows."""
-        dictionary = freeze(Weights.of(self), compute_dtype(X), resolve_device(self.device))
-        # A dictionary without history, trained elsewhere, is assumed to be sparse.
-        l0 = self.history_[-1]["l0"] if self.history_ else 0
-        return encode_rows(
-            dictionary,
-            X,
-            sparse_output=self.sparse_output,
-            few_active=l0 < MOST_ACTIVE * len(self.components_),
-        )
-
-    def _decode(self, codes):
-        return decode_rows(codes, self.components_, self.mean_)
-
-    def _encoding_arrays(self):
-        return encoding_arrays(Weights.of(self))

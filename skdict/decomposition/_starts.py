@@ -6,7 +6,14 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skdict._core import Tensors, Weights, calibrate_bias, random_tensors
+from skdict._core import (
+    Tensors,
+    Weights,
+    calibrate_bias,
+    calibrate_decoder,
+    random_tensors,
+    with_skip,
+)
 from skdict._validation import as_host_array
 from skdict.decomposition._activation import nonlinearity_of
 from skdict.decomposition._autoencoder_params import check_memory
@@ -40,7 +47,7 @@ def start_of(sae, rows):
 
     Parameters
     ----------
-    sae : SparseDictionaryAutoencoder
+    sae : SparseDictionaryAutoencoder or SparseTranscoder
         Estimator whose parameters are used.
     rows : ScaledRows
         Rows to train on. Drawing directions or biases advances their generator.
@@ -53,7 +60,7 @@ def start_of(sae, rows):
     if sae.warm_start and hasattr(sae, "components_"):
         return continued_start(sae, rows)
     if hasattr(sae.dict_init, "get_params"):
-        _check_has_weights(sae.dict_init)
+        _check_has_weights(sae.dict_init, rows)
         return _start_from(sae.dict_init, sae, rows, SOURCES["dict_init"])
     return _new_start(sae, rows)
 
@@ -64,10 +71,13 @@ def continued_start(sae, rows):
 
 
 def _new_start(sae, rows):
-    """Return tensors with random or given directions and the biases that `bias_init` asks for."""
+    """Return tensors with random or given directions and the biases that `bias_init` asks for.
+
+    The decoder and the skip connection of a transcoder are estimated from a sample of the rows.
+    """
     width, given = len(rows.scaling.mean), as_host_array(sae.dict_init)
     n_components = sae.n_components or (4 * width if given is None else len(given))
-    check_memory(sae, n_components, width, rows.dtype.itemsize)
+    check_memory(sae, n_components, rows)
     nonlinearity = nonlinearity_of(sae, n_components)
     start = random_tensors(
         n_components,
@@ -77,6 +87,7 @@ def _new_start(sae, rows):
         generator=rows.generator,
         dtype=rows.dtype,
         device=rows.device,
+        target_width=len(rows.target_scaling.mean) if rows.has_targets else None,
     )
     if given is not None:
         directions = torch.from_numpy(_unit_rows(given, (n_components, width)))
@@ -84,11 +95,18 @@ def _new_start(sae, rows):
         start.encoder.copy_(directions)
     is_calibrated = setting(sae, "bias_init") == "calibrated"
     learns = bool(nonlinearity.learned(1))
-    if is_calibrated or learns:
-        sample = rows.sample()
-        if is_calibrated:
-            start.bias.copy_(calibrate_bias(start.encoder, sample, FIRING_SHARE))
-        nonlinearity.calibrate(start, sample)
+    return _calibrated(start, sae, rows) if is_calibrated or learns or rows.has_targets else start
+
+
+def _calibrated(start, sae, rows):
+    """Return tensors with what is estimated from a sample of the rows and of their targets."""
+    sample, target = rows.sample()
+    if setting(sae, "bias_init") == "calibrated":
+        start.bias.copy_(calibrate_bias(start.encoder, sample, FIRING_SHARE))
+    if rows.has_targets:
+        start = with_skip(start, sample, target) if sae.skip_connection else start
+        calibrate_decoder(start, sample, target)
+    nonlinearity_of(sae, len(start.bias)).calibrate(start, sample)
     return start
 
 
@@ -104,22 +122,26 @@ def _unit_rows(given, shape):
     return directions / lengths
 
 
-def _check_has_weights(dictionary):
+def _check_has_weights(dictionary, rows):
     check_is_fitted(dictionary)
+    accepted = "SparseDictionaryAutoencoder, or directions such as those of dictionary_atoms"
+    if rows.has_targets:
+        accepted = "SparseTranscoder"
+    given = f"dict_init={type(dictionary).__name__}(...)"
     try:
-        Weights.of(dictionary)
+        weights = Weights.of(dictionary)
     except AttributeError as error:
-        raise TypeError(
-            f"dict_init={type(dictionary).__name__}(...) has no {error.name}: pass a fitted "
-            f"SparseDictionaryAutoencoder, or directions such as those of dictionary_atoms"
-        ) from error
+        raise TypeError(f"{given} has no {error.name}: pass a fitted {accepted}") from error
+    if rows.has_targets != (weights.target_mean is not None):
+        what = "does not predict targets" if rows.has_targets else "is a transcoder"
+        raise TypeError(f"{given} {what}: pass a fitted {accepted}")
 
 
 def _start_from(fitted, sae, rows, source):
-    """Return a fitted dictionary in the centre and scale of the rows.
+    """Return a fitted dictionary in the centre and scale of the rows and of their targets.
 
     The bias absorbs a shift of the centre, so that codes do not change. Gains are folded into the
-    encoder.
+    encoder. A skip connection that the fitted transcoder lacks starts from zero.
 
     Raises
     ------
@@ -137,10 +159,14 @@ def _start_from(fitted, sae, rows, source):
             f"tied_weights=False"
         )
     shift = (np.asarray(rows.scaling.mean, np.float64) - weights.mean) @ encoder.T
-    arrays = {"components": weights.components}
+    arrays, unit = {"components": weights.components}, rows.target_scaling.scale
     if not tied:
-        arrays["encoder"] = encoder
-    arrays["bias"] = (bias + shift) / rows.scaling.scale
+        arrays["encoder"] = encoder * (rows.scaling.scale / unit)
+    arrays["bias"] = (bias + shift) / unit
+    if rows.has_targets and sae.skip_connection:
+        shape = encoder.shape[1], weights.components.shape[1]
+        skip = np.zeros(shape) if weights.skip is None else weights.skip
+        arrays["skip"] = skip * (rows.scaling.scale / unit)
     options = {"dtype": rows.dtype, "device": rows.device}
     start = Tensors({name: torch.tensor(array, **options) for name, array in arrays.items()})
     return _with_learned(start, fitted, sae, rows)
@@ -156,12 +182,12 @@ def _with_learned(start, fitted, sae, rows):
     if not learned:
         return start
     calibrated = Tensors({**start, "bias": start.bias.clone(), **learned})
-    nonlinearity.calibrate(calibrated, rows.sample())
+    nonlinearity.calibrate(calibrated, rows.sample()[0])
     gains = getattr(fitted, "code_gains_", 1)
     for name in learned:
         known = getattr(fitted, f"{name}_", None)
         if known is not None:
-            learned[name] = torch.tensor(known * gains).to(start.bias) / rows.scaling.scale
+            learned[name] = torch.tensor(known * gains).to(start.bias) / rows.target_scaling.scale
         elif name == "thresholds":
             # A dictionary without thresholds keeps its codes only if thresholds start at zero.
             learned[name] = torch.zeros_like(start.bias)
@@ -171,14 +197,22 @@ def _with_learned(start, fitted, sae, rows):
 
 
 def _check_shape(weights, sae, rows, source):
-    there, width = weights.components.shape, len(rows.scaling.mean)
-    due = (sae.n_components or there[0], width)
-    if due != there:
+    sides = {"components_": (weights.components, rows.target_scaling, "rows")}
+    if rows.has_targets:
+        sides["components_"] = (weights.components, rows.target_scaling, "targets")
+        sides["encoder_"] = (weights.encoder, rows.scaling, "rows")
+    for name, (array, scaling, side) in sides.items():
+        due = (sae.n_components or len(array), len(scaling.mean))
+        if due != array.shape:
+            raise ValueError(
+                f"{source.name} has {name} of shape {array.shape}, but n_components and the width "
+                f"of the {side} require {due}; {source.remedy}"
+            )
+    if weights.skip is not None and not sae.skip_connection:
         raise ValueError(
-            f"{source.name} has components_ of shape {there}, but n_components and the width of "
-            f"the rows require {due}; {source.remedy}"
+            f"{source.name} has a skip connection; pass skip_connection=True, or {source.remedy}"
         )
-    check_memory(sae, *there, rows.dtype.itemsize)
+    check_memory(sae, len(weights.components), rows)
 
 
 def _without_gains(weights, sae, source):

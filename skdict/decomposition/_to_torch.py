@@ -4,13 +4,15 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from skdict._core import AffineDictionary, HostDictionary, resolve_device
+from skdict._core import AffineDictionary, HostDictionary, Weights, resolve_device
 from skdict._validation import check_choice
 from skdict.decomposition._contract import (
     check_is_dictionary,
     dictionary_atoms,
     dictionary_offset,
 )
+from skdict.decomposition._frozen import freeze
+from skdict.decomposition._sparse_transcoder import SparseTranscoder
 from skdict.decomposition._topk_dictionary import TopKDictionary
 
 TOLERANCE = 1e-3
@@ -26,10 +28,14 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
     scalers, PCA and any of these. Dictionaries that solve a problem for each row (NMF,
     MiniBatchDictionaryLearning) decode on the device, but encode on the host with `transform`.
 
+    The tensors of a `SparseTranscoder` also predict its targets:
+
+    .. math:: \hat y = \nu + c D + (x - \mu) A
+
     Parameters
     ----------
     dictionary : estimator
-        Fitted dictionary, or a Pipeline that ends in one.
+        Fitted dictionary, or a Pipeline that ends in one; or a fitted transcoder.
     device : str, default="auto"
         Device of the tensors: "auto" (a CUDA GPU if available), "cpu", "cuda", "cuda:0".
     dtype : {"float32", "float64"}, default="float32"
@@ -37,9 +43,11 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
 
     Returns
     -------
-    AffineDictionary or HostDictionary
+    AffineDictionary, HostDictionary or AffineTranscoder
         Object with the methods ``encode(x)``, from shape (..., n_features) to
-        (..., n_components), ``decode(codes)`` for the way back, and ``to(device)``.
+        (..., n_components), ``decode(codes)`` for the way back, and ``to(device)``. That of a
+        transcoder decodes to (..., n_targets) and has ``predict(x)``, which includes the skip
+        connection.
 
     Raises
     ------
@@ -59,9 +67,11 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
     >>> pca.encode(torch.from_numpy(X)).shape
     torch.Size([50, 2])
     """
-    check_is_dictionary(dictionary)
+    last = check_is_dictionary(dictionary)
     check_choice("dtype", dtype, ("float32", "float64"))
     tensors = {"dtype": getattr(torch, dtype), "device": resolve_device(device)}
+    if isinstance(last, SparseTranscoder):
+        return freeze(Weights.of(last), np.dtype(dtype), tensors["device"])
     components, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
     encoding = _encoding(dictionary, offset)
     if encoding is None:

@@ -7,7 +7,11 @@ from skdict._validation import check_flag, check_number, check_rows, compute_dty
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._blocks import check_finite_rows, encode_blocks, least_squares_gain
 from skdict.decomposition._codes import decode_rows
-from skdict.decomposition._contract import dictionary_atoms, dictionary_offset
+from skdict.decomposition._contract import (
+    check_reconstructs_rows,
+    dictionary_atoms,
+    dictionary_offset,
+)
 from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit_or_use
 
 
@@ -97,7 +101,7 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
             If `prefit` is True and the dictionary is not fitted.
         ValueError
             If `k` is not positive, X contains NaN or infinity or has another width than a fitted
-            dictionary, or the dictionary does not decode by a sum of atoms.
+            dictionary, the dictionary does not decode by a sum of atoms, or it is a transcoder.
         TypeError
             If the estimator is not a dictionary, a parameter has the wrong type or X is sparse.
         """
@@ -144,13 +148,14 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
 
 
 def _check_dictionary(dictionary):
-    """Raise TypeError if an object cannot be fitted as a dictionary."""
+    """Raise an error if an object cannot be fitted as a dictionary that reconstructs rows."""
     if isinstance(dictionary, type) or not hasattr(dictionary, "fit"):
         raise TypeError(
             f"{told('dictionary', dictionary)}: pass an estimator that has components_, transform "
             f"and inverse_transform once fitted, such as PCA(), and k as the second argument, as "
             f"in TopKDictionary(PCA(), k=8)"
         )
+    check_reconstructs_rows(dictionary)
 
 
 def _split_signs(codes):

@@ -48,9 +48,8 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
     """
     if moments is not None and set(moments["first"]) != set(start.trained):
         raise ValueError(
-            f"tied_weights={sae.tied_weights} or activation={sae.activation!r} differs from the "
-            f"value used for earlier blocks; restore it, or start afresh with a clone of the "
-            f"estimator"
+            f"{_shaping(sae)} differs from the value used for earlier blocks; restore it, or "
+            f"start afresh with a clone of the estimator"
         )
     product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
     if product_dtype != rows.dtype and rows.dtype == torch.float64:
@@ -79,7 +78,7 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
 
 
 def weights_of(trainer, rows):
-    """Return a copy of the trained weights, in the units of the rows.
+    """Return a copy of the trained weights, in the units of the rows; see `Weights`.
 
     Parameters
     ----------
@@ -97,22 +96,37 @@ def weights_of(trainer, rows):
     ValueError
         If a weight is not finite, or so large that products overflow.
     """
-    tensors, scaling = trainer.tensors, rows.scaling
     _check_converged(trainer)
-    components = tensors.components.cpu().numpy().copy()
-    bias = tensors.bias.cpu().numpy() * components.dtype.type(scaling.scale)
+    tensors, scaling, unit = trainer.tensors, rows.scaling, rows.target_scaling.scale
+    ours, dtype = {}, np.dtype(str(rows.dtype).removeprefix("torch.")).type
+
+    def array(name, factor):
+        return tensors[name].cpu().numpy() * dtype(factor)
+
     frozen = trainer.frozen(rows.calibration())
     for name in frozen.keys() & {"thresholds", "code_offsets", "code_gains"}:
-        unit = 1 if name == "code_gains" else scaling.scale
-        frozen[name] = frozen[name].cpu().numpy() * components.dtype.type(unit)
+        factor = 1 if name == "code_gains" else unit
+        frozen[name] = frozen[name].cpu().numpy() * dtype(factor)
+    if rows.has_targets:
+        ours = {"target_mean": rows.target_scaling.mean.astype(dtype), "target_scale": unit}
+    if "skip" in tensors:
+        ours["skip"] = array("skip", unit / scaling.scale)
     return Weights(
-        components=components,
-        encoder=tensors.encoder.cpu().numpy().copy(),
-        encoder_bias=bias,
-        mean=np.asarray(scaling.mean, dtype=components.dtype),
+        components=tensors.components.cpu().numpy().copy(),
+        encoder=array("encoder", unit / scaling.scale),
+        encoder_bias=array("bias", unit),
+        mean=np.asarray(scaling.mean, dtype=dtype),
         scale=scaling.scale,
+        **ours,
         **frozen,
     )
+
+
+def _shaping(sae):
+    """Return the parameters that decide which tensors are trained, with their values."""
+    params = sae.get_params(deep=False)
+    names = [n for n in ("tied_weights", "skip_connection", "activation") if n in params]
+    return " or ".join(f"{name}={params[name]!r}" for name in names)
 
 
 def _check_converged(trainer):
@@ -128,7 +142,8 @@ def _check_converged(trainer):
 
 
 def learned_of(trainer, rows):
-    """Return the learned tensors of the nonlinearity as fitted attributes, in units of the rows."""
+    """Return the learned tensors of the nonlinearity as fitted attributes, in units of codes."""
     names = trainer.model.nonlinearity.learned(0)
     arrays = {f"{name}_": trainer.tensors[name].cpu().numpy() for name in names}
-    return {name: array * array.dtype.type(rows.scaling.scale) for name, array in arrays.items()}
+    unit = rows.target_scaling.scale
+    return {name: array * array.dtype.type(unit) for name, array in arrays.items()}

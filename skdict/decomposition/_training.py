@@ -1,13 +1,14 @@
-"""Train sparse dictionary autoencoders, from rows to fitted attributes."""
+"""Train sparse autoencoders and transcoders, from rows to fitted attributes."""
 
 from functools import partial
 
 from skdict._core import Weights, resolve_device
-from skdict._validation import check_rows
+from skdict._validation import check_rows, check_targets
 from skdict.decomposition._activation import is_steered, penalty_kind
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
 from skdict.decomposition._base import width_restored_on_error
 from skdict.decomposition._blocks import check_finite_rows
+from skdict.decomposition._contract import is_transcoder
 from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._debias import refit_weights
 from skdict.decomposition._defaults import setting, settings_used
@@ -36,34 +37,42 @@ def _replace(sae, attributes, gone=LEFT_BEHIND):
 
 
 @with_callbacks
-def fit_autoencoder(sae, X, observers=()):
-    """Fit an estimator to rows.
+def fit_autoencoder(sae, X, observers=(), *, y=None):
+    """Fit an estimator to rows, or to rows and their targets.
 
     Parameters
     ----------
-    sae : SparseDictionaryAutoencoder
+    sae : SparseDictionaryAutoencoder or SparseTranscoder
         Estimator to fit in place. It does not change if fitting fails.
     X : array-like of shape (n_samples, n_features)
         Rows passed by the user.
     observers : iterable of Observer, default=()
         Additional observers, called after those that the parameters ask for.
+    y : array-like of shape (n_samples, n_targets), optional
+        Targets of a transcoder, passed by the user.
 
     Returns
     -------
-    SparseDictionaryAutoencoder
+    SparseDictionaryAutoencoder or SparseTranscoder
         The fitted estimator.
     """
     check_autoencoder_params(sae)
     with width_restored_on_error(sae), told_what_to_lower(sae):
-        _fit_rows(sae, check_rows(sae, X, reset=True, min_rows=2), observers)
+        X = check_rows(sae, X, reset=True, min_rows=2)
+        _fit_rows(sae, X, _checked_targets(sae, X, y), observers)
     warn_of_dead_features(sae)
     return sae
 
 
-def _fit_rows(sae, X, observers):
-    rows = training_rows(sae, X)
+def _checked_targets(sae, X, y, width=None):
+    """Return the checked targets of a transcoder; None for an autoencoder."""
+    return check_targets(X, y, type(sae).__name__, width=width) if is_transcoder(sae) else None
+
+
+def _fit_rows(sae, X, targets, observers):
+    rows = training_rows(sae, X, targets)
     start = start_of(sae, rows)
-    callbacks = EpochCallbacks(sae, X, partial(_fitted_attributes, sae))
+    callbacks = EpochCallbacks(sae, X, targets, partial(_fitted_attributes, sae))
     fit = new_fit(sae, start, rows, [callbacks, *observers])
     run_together([fit])
     _replace(sae, finished_attributes(sae, fit, X) | row_attributes(rows))
@@ -71,19 +80,21 @@ def _fit_rows(sae, X, observers):
     callbacks.end_fit(fit)
 
 
-def fit_block(sae, X):
+def fit_block(sae, X, y=None):
     """Train an estimator for one pass over its first or next block of rows.
 
     Parameters
     ----------
-    sae : SparseDictionaryAutoencoder
+    sae : SparseDictionaryAutoencoder or SparseTranscoder
         Estimator to fit in place. It does not change if fitting fails.
     X : array-like of shape (n_samples, n_features)
         Rows passed by the user.
+    y : array-like of shape (n_samples, n_targets), optional
+        Targets of a transcoder, passed by the user.
 
     Returns
     -------
-    SparseDictionaryAutoencoder
+    SparseDictionaryAutoencoder or SparseTranscoder
         The fitted estimator.
     """
     check_autoencoder_params(sae)
@@ -95,7 +106,8 @@ def fit_block(sae, X):
     with width_restored_on_error(sae):
         first = not hasattr(sae, "components_")
         X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
-        (_fit_first_block if first else _fit_next_block)(sae, X)
+        targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
+        (_fit_first_block if first else _fit_next_block)(sae, X, targets)
     return sae
 
 
@@ -122,22 +134,22 @@ def refit_estimator(sae, X):
     return sae
 
 
-def _fit_first_block(sae, X):
-    rows = training_rows(sae, X, hold_out=False)
+def _fit_first_block(sae, X, targets):
+    rows = training_rows(sae, X, targets, hold_out=False)
     schedule = BlockSchedule(len(rows), sae.batch_size)
     trainer = new_trainer(sae, start_of(sae, rows), rows, schedule)
     vars(sae).update(_fit_block(sae, trainer, rows, schedule) | row_attributes(rows))
 
 
-def _fit_next_block(sae, X):
-    rows = block_rows(sae, X)
+def _fit_next_block(sae, X, targets):
+    rows = block_rows(sae, X, targets)
     schedule = BlockSchedule(len(rows), sae.batch_size)
     before = {"moments": getattr(sae, "_moments", None), "n_steps": sae.n_steps_}
     trainer = new_trainer(sae, continued_start(sae, rows), rows, schedule, **before)
     attributes = _fit_block(sae, trainer, rows, schedule)
     attributes["history_"] = sae.history_ + attributes["history_"]
     attributes["n_iter_"] += sae.n_iter_
-    sae.n_outlier_rows_ += len(rows.moments.outliers)
+    sae.n_outlier_rows_ += rows.n_outliers
     # Weights left by another activation of earlier blocks would be used as those of this one.
     _replace(sae, attributes, ("bandwidths_", *Weights.attribute_names()))
 
@@ -199,11 +211,12 @@ def finished_attributes(sae, fit, X):
 
 def row_attributes(rows):
     """Return the fitted attributes that depend only on the first rows of a fit."""
-    return {
+    ours = {"target_outlier_cutoff_": rows.target_scaling.cutoff} if rows.has_targets else {}
+    return ours | {
         "outlier_cutoff_": rows.scaling.cutoff,
-        "n_outlier_rows_": len(rows.moments.outliers),
-        "_error_unit": rows.scaling.error_unit,
-        "_error_unit_inliers": rows.scaling.inlier_error_unit,
+        "n_outlier_rows_": rows.n_outliers,
+        "_error_unit": rows.target_scaling.error_unit,
+        "_error_unit_inliers": rows.target_scaling.inlier_error_unit,
     }
 
 

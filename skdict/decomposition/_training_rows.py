@@ -5,41 +5,54 @@ import numpy as np
 from skdict._core import resolve_device
 from skdict._validation import check_random_state, compute_dtype
 from skdict.decomposition._held_out import split_rows
-from skdict.decomposition._measured_rows import RowScale, fitted_rule, measure_rows, row_scale
+from skdict.decomposition._measured_rows import NAMES, RowScale, measure_rows, row_scale
 from skdict.decomposition._scaled_rows import ScaledRows
 
 
-def training_rows(sae, X, *, hold_out=True):
+def training_rows(sae, X, targets=None, *, hold_out=True):
     """Return `ScaledRows` with centre and scale measured on the rows.
 
     Parameters
     ----------
-    sae : SparseDictionaryAutoencoder
+    sae : SparseDictionaryAutoencoder or SparseTranscoder
         Estimator whose parameters are used.
     X : array-like of shape (n, d)
         Rows, checked by `check_rows`.
+    targets : array-like of shape (n, d_out), optional
+        Targets of a transcoder, checked by `check_targets`.
     hold_out : bool, default=True
         If True, hold out rows if `sae` needs them to measure L0.
     """
-    moments = measure_rows(X, center=sae.center)
-    scaling = row_scale(X, moments, sae.center, sae.rescale)
-    dtype = compute_dtype(X)
-    X, held_out = split_rows(sae, X) if hold_out else (X, None)
-    return _scaled(sae, X, moments, scaling, dtype, _draw_seed(sae), held_out)
+    sides, dtype, held_out = _sides(X, targets), compute_dtype(X), None
+    moments = measure_rows(sides, center=sae.center)
+    scalings = [
+        row_scale(rows, one, sae.center, sae.rescale, name)
+        for rows, one, name in zip(sides, moments, NAMES, strict=False)
+    ]
+    if hold_out:
+        sides, held_out = zip(*(split_rows(sae, rows) for rows in sides), strict=True)
+        held_out = None if held_out[0] is None else held_out
+    return _scaled(sae, sides, moments, scalings, dtype, _draw_seed(sae), held_out)
 
 
-def block_rows(sae, X):
+def block_rows(sae, X, targets=None):
     """Return `ScaledRows` of a later block, with the centre, scale and dtype of the first."""
-    moments = measure_rows(X, fitted_rule(sae))
+    sides = _sides(X, targets)
+    scalings = [RowScale.of(sae, prefix) for prefix in ("", "target_")[: len(sides)]]
+    moments = measure_rows(sides, [scaling.rule for scaling in scalings])
     # Every block is shuffled in a different order.
     seed = _draw_seed(sae) + sae.n_steps_
-    return _scaled(sae, X, moments, RowScale.of(sae), sae.components_.dtype, seed)
+    return _scaled(sae, sides, moments, scalings, sae.components_.dtype, seed)
+
+
+def _sides(X, targets):
+    return [X] if targets is None else [X, targets]
 
 
 def _draw_seed(sae):
     return check_random_state(sae.random_state).randint(np.iinfo(np.int32).max)
 
 
-def _scaled(sae, X, moments, scaling, dtype, seed, held_out=None):
+def _scaled(sae, sides, moments, scalings, dtype, seed, held_out=None):
     device = resolve_device(sae.device)
-    return ScaledRows(X, scaling, moments, held_out, dtype=dtype, device=device, seed=seed)
+    return ScaledRows(sides, scalings, moments, held_out, dtype=dtype, device=device, seed=seed)

@@ -7,7 +7,7 @@ import torch
 
 from skdict._core import AffineDictionary, HostDictionary
 from skdict._validation import check_features as check_listed
-from skdict.decomposition import to_torch
+from skdict.decomposition import check_reconstructs_rows, to_torch
 from skdict.models import input_device
 
 
@@ -16,7 +16,13 @@ def frozen_dictionary(dictionary, model):
 
     The dtype is float64 for a float64 model, else float32. A frozen dictionary is only moved, so
     that many interventions can share one conversion.
+
+    Raises
+    ------
+    ValueError
+        If it is a transcoder, whose reconstructions belong at another hook point.
     """
+    check_reconstructs_rows(dictionary)
     weights = chain(model.parameters(), model.buffers())
     weight = next((w for w in weights if w.is_floating_point()), None)
     dtype = torch.float64 if weight is not None and weight.dtype == torch.float64 else torch.float32

@@ -18,8 +18,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
 
     Parameters
     ----------
-    dictionary : SparseDictionaryAutoencoder, RandomDictionary or IdentityDictionary
-        Fitted dictionary. Save other estimators with joblib, whose files run code when loaded.
+    dictionary : SparseDictionaryAutoencoder, SparseTranscoder or a baseline
+        Fitted dictionary; baselines are `RandomDictionary` and `IdentityDictionary`. Save other estimators with joblib, whose files run code when loaded.
     folder : str or path
         Destination folder.
     format : {"skdict", "saelens"}, default="skdict"
@@ -28,7 +28,7 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         `dict_init`, which is a starting point and not a result. An `activation` given as an
         object is saved as the name of its class, which is enough for `transform` but not for
         `fit`. "saelens" writes a directory that SAELens 6 reads, with what encoding and decoding
-        need: ``standard`` for plain ReLU codes, ``topk`` for "topk", ``jumprelu`` for
+        need, of a `SparseDictionaryAutoencoder`: ``standard`` for plain ReLU codes, ``topk`` for "topk", ``jumprelu`` for
         "batch_topk" and for `debias=True`, whose gains and offsets are folded into the encoder
         and the thresholds.
     metadata : dict, optional

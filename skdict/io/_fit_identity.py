@@ -14,15 +14,17 @@ from skdict.io.formats.native import plain_params
 FREE = ("device", "sparse_output", "verbose")
 
 
-def fit_identity(estimator, X):
+def fit_identity(estimator, X, y=None):
     """Return what must be equal for a fit to be resumed.
 
     Parameters
     ----------
-    estimator : SparseDictionaryAutoencoder
+    estimator : SparseDictionaryAutoencoder or SparseTranscoder
         Unfitted estimator, or one with `warm_start`, whose parameters are valid.
     X : array-like of shape (n_samples, n_features)
         Rows to fit, read once.
+    y : array-like of shape (n_samples, n_targets), optional
+        Targets of a transcoder, read once.
 
     Returns
     -------
@@ -39,10 +41,9 @@ def fit_identity(estimator, X):
         identity["activation"] = _of_object(estimator.activation)
     if estimator.dict_init is not None:
         identity["dict_init"] = f"SHA-256 {_of_start(estimator.dict_init)}"
-    digest = hashlib.sha256()
-    for _, block in iter_blocks(X):
-        digest.update(np.ascontiguousarray(block))
-    identity["rows"] = f"{X.shape[0]} x {X.shape[1]} {X.dtype}, SHA-256 {digest.hexdigest()}"
+    identity["rows"] = _of_rows(X)
+    if y is not None:
+        identity["targets"] = _of_rows(y)
     if estimator.warm_start and hasattr(estimator, "components_"):
         identity["dictionary to start from"] = f"SHA-256 {_of_weights(estimator)}"
     return identity
@@ -55,6 +56,13 @@ def sha256_of(arrays, texts):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
+
+
+def _of_rows(rows):
+    digest = hashlib.sha256()
+    for _, block in iter_blocks(rows):
+        digest.update(np.ascontiguousarray(block))
+    return f"{rows.shape[0]} x {rows.shape[1]} {rows.dtype}, SHA-256 {digest.hexdigest()}"
 
 
 def _of_object(activation):

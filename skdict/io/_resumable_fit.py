@@ -14,12 +14,14 @@ from skdict._files import (
     read_tensors,
     replace_file,
 )
-from skdict._validation import as_rows
+from skdict._validation import as_rows, check_targets
 from skdict.decomposition import (
     Observer,
     SparseDictionaryAutoencoder,
+    SparseTranscoder,
     check_autoencoder_params,
     fit_autoencoder,
+    is_transcoder,
 )
 from skdict.io._dictionary import save_dictionary
 from skdict.io._fit_identity import fit_identity, sha256_of
@@ -28,7 +30,7 @@ from skdict.io.formats.native import MARKER
 FORMAT, VERSION = "skdict.checkpoint", "2"
 
 
-def fit_resumable(estimator, X, folder, *, metadata=None):
+def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
     """Fit a dictionary with a checkpoint after each epoch, and save it to a folder.
 
     If the process is interrupted, the same call resumes after the last complete epoch. On one CPU,
@@ -38,7 +40,7 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
 
     Parameters
     ----------
-    estimator : SparseDictionaryAutoencoder
+    estimator : SparseDictionaryAutoencoder or SparseTranscoder
         Estimator to fit in place. Its `random_state` must be an integer or None. An `activation`
         given as an object is identified by its class and attributes, which must be
         JSON-serialisable.
@@ -46,19 +48,21 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
         Activations to fit, read one extra time to compute their hash.
     folder : str or path
         Folder for the fitted dictionary, see `save_dictionary`.
+    y : array-like of shape (n_samples, n_targets), optional
+        Targets of a `SparseTranscoder`, read one extra time as well.
     metadata : dict, optional
         Origin of the activations, see `save_dictionary`.
 
     Returns
     -------
-    SparseDictionaryAutoencoder
+    SparseDictionaryAutoencoder or SparseTranscoder
         The fitted estimator.
 
     Raises
     ------
     ValueError
-        If `fit` would raise it, or the checkpoint is damaged or belongs to other parameters or
-        rows; the message lists the differences. Parameters that do not affect what is learned
+        If `fit` would raise it, y is given for an autoencoder, or the checkpoint is damaged or
+        belongs to other parameters or rows; the message lists the differences. Parameters that do not affect what is learned
         (`device`, `verbose`, `sparse_output`) may differ.
     TypeError
         If `fit` would raise it, the estimator is of another class, its `random_state` is a
@@ -81,10 +85,30 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
     ...     load_dictionary(folder + "/sae").n_iter_
     2
     """
-    if type(estimator) is not SparseDictionaryAutoencoder:
+    _check_estimator(estimator)
+    folder, rows = Path(folder), as_rows(X)
+    if is_transcoder(estimator):
+        y = check_targets(rows, y, type(estimator).__name__)
+    elif y is not None:
+        raise ValueError("y is given, but an autoencoder has no targets; pass a SparseTranscoder")
+    metadata = json.loads(json.dumps(metadata or {}))
+    with locked(folder) as lock:
+        check_replaceable(folder, MARKER, "a saved dictionary")
+        path = checkpoint_path(folder)
+        clear_leftovers(path.parent, path.name, holds_lock=lock.by_kernel)
+        checkpoint = Checkpoint(path, fit_identity(estimator, rows, y))
+        fit_autoencoder(estimator, X, [checkpoint], y=y)
+        save_dictionary(estimator, folder, metadata=metadata)
+        checkpoint.remove()
+    return estimator
+
+
+def _check_estimator(estimator):
+    """Raise an error if an estimator cannot be resumed, or its parameters are not valid."""
+    if type(estimator) not in (SparseDictionaryAutoencoder, SparseTranscoder):
         raise TypeError(
             f"{type(estimator).__name__} cannot be resumed because it has no epochs; pass a "
-            f"SparseDictionaryAutoencoder"
+            f"SparseDictionaryAutoencoder or a SparseTranscoder"
         )
     if not isinstance(estimator.random_state, (int, np.integer, type(None))):
         raise TypeError(
@@ -92,17 +116,6 @@ def fit_resumable(estimator, X, folder, *, metadata=None):
             f"checkpoint; pass a whole number"
         )
     check_autoencoder_params(estimator)
-    folder = Path(folder)
-    metadata = json.loads(json.dumps(metadata or {}))
-    with locked(folder) as lock:
-        check_replaceable(folder, MARKER, "a saved dictionary")
-        path = checkpoint_path(folder)
-        clear_leftovers(path.parent, path.name, holds_lock=lock.by_kernel)
-        checkpoint = Checkpoint(path, fit_identity(estimator, as_rows(X)))
-        fit_autoencoder(estimator, X, [checkpoint])
-        save_dictionary(estimator, folder, metadata=metadata)
-        checkpoint.remove()
-    return estimator
 
 
 def checkpoint_path(folder):

@@ -8,7 +8,12 @@ from scipy.special import stdtrit
 from sklearn.base import clone
 
 from skdict._validation import check_number, is_fitted
-from skdict.decomposition import TopKDictionary, fit_or_use, measure_at_cuts
+from skdict.decomposition import (
+    TopKDictionary,
+    check_reconstructs_rows,
+    fit_or_use,
+    measure_at_cuts,
+)
 
 
 class ComparisonTable:
@@ -192,7 +197,7 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     TypeError
         If an estimator is not a dictionary, a scorer is not callable, or the rows are sparse.
     ValueError
-        If there is no dictionary, one is unfitted and `train` is None, `n_active` or `n_seeds` is
+        If there is no dictionary, one is a transcoder, one is unfitted and `train` is None, `n_active` or `n_seeds` is
         below 1, a list of `n_active` is empty or has duplicates, two scorers return measures of
         the same name, or the test rows do not vary, are not finite or are not two-dimensional.
 
@@ -234,6 +239,7 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     scorers = _check_scorers(scorers)
     records, all_runs = [], []
     for name, dictionary in dictionaries.items():
+        check_reconstructs_rows(dictionary)
         fits = _fitted(name, dictionary, train, n_seeds)
         runs = [_measure(fitted, test, cuts, scorers) for fitted in fits]
         for i, cut in enumerate(cuts):

@@ -62,7 +62,8 @@ class DictionaryScorer:
         TypeError
             If the estimator is not a dictionary.
         ValueError
-            If `n_active` is below 1, or the rows do not vary or are not finite.
+            If `n_active` is below 1, the dictionary is a transcoder, or the rows do not vary or
+            are not finite.
         """
         if self.n_active is not None:
             check_number("n_active", self.n_active, low=1, integer=True)

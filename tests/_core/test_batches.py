@@ -15,7 +15,10 @@ def rows_of(n, d=3):
 def draw(rows, batch_size, seed=0, **options):
     generator = torch.Generator().manual_seed(seed)
     settings = {"dtype": torch.float32, "device": torch.device("cpu")} | options
-    return list(shuffled_batches(rows, batch_size, generator=generator, **settings))
+    return [
+        batch
+        for (batch,) in shuffled_batches([rows], batch_size, generator=generator, **settings)
+    ]
 
 
 @pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 5000])
@@ -59,13 +62,26 @@ def test_order_is_shuffled_and_follows_the_generator():
 def test_blocks_are_prepared_once():
     calls = []
 
-    def prepare(block):
-        calls.append(len(block))
-        return block * 2
+    def prepare(blocks):
+        calls.append(len(blocks[0]))
+        return [block * 2 for block in blocks]
 
     gathered = torch.cat(draw(rows_of(500), 50, prepare=prepare))
     assert calls == [500]
     assert gathered.sum().item() == 2 * rows_of(500).sum()
+
+
+@pytest.mark.parametrize("block_bytes", [3000, 64 * 2**20])
+def test_sources_are_read_in_step(block_bytes, monkeypatch):
+    monkeypatch.setattr(_batches, "BLOCK_BYTES", block_bytes)
+    options = {"dtype": torch.float32, "device": torch.device("cpu")}
+    sources = [rows_of(700, 3), 5 * rows_of(700, 3)[:, :2].astype(np.float64)]
+    generator = torch.Generator().manual_seed(0)
+    batches = list(shuffled_batches(sources, 64, generator=generator, **options))
+    for left, right in batches:
+        torch.testing.assert_close(right, 5 * left[:, :2])
+    seen = torch.cat([left for left, _ in batches])
+    np.testing.assert_array_equal(np.sort(seen[:, 0].numpy()), rows_of(700)[:, 0])
 
 
 def test_memory_maps_half_precision_and_activations(tmp_path):

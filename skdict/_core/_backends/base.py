@@ -7,14 +7,25 @@ import torch
 from skdict._core._objectives.matryoshka import Pull
 
 
+def torch_product(left, right, out):
+    """Fill `out` with the product of two matrices, or of stacks of matrices, and return it."""
+    return torch.matmul(left, right, out=out)
+
+
 class Backend(ABC):
     """Base class of back ends. Entry arrays have one number for each entry of the codes.
 
     A "slope" is the gradient of the loss with respect to an entry, and a `Pull` its gradient with
     respect to the reconstructions.
+
+    Parameters
+    ----------
+    multiply : callable, optional
+        Product of dense matrices, ``multiply(left, right, out)``; that of torch by default.
     """
 
-    def __init__(self):
+    def __init__(self, multiply=torch_product):
+        self._multiply = multiply
         self._gradients = {}
 
     @abstractmethod
@@ -63,18 +74,26 @@ class Backend(ABC):
     def n_fired(self, codes, n_components):
         """Return the number of rows on which each feature fired, (..., m)."""
 
-    def rebuild(self, codes, x, components, factors, row_slopes):
+    def without_skip(self, tensors, x, target):
+        """Return what codes must reconstruct: targets (n, d_out) minus the skip connection of x."""
+        if "skip" not in tensors:
+            return target
+        skip = tensors["skip"]
+        passed = x.new_empty(*skip.shape[:-2], *target.shape)
+        return self._multiply(x, skip, passed).neg_().add_(target)
+
+    def rebuild(self, codes, target, components, factors, row_slopes):
         """Reconstruct rows; return squared errors (..., n), the pull, and the slopes of entries.
 
-        The pull is the residual x_hat - x of each row times its factor.
+        The pull is the residual, reconstruction minus target, of each row times its factor.
         """
         m = components.shape[-2]
-        residual = self.decode(codes, components, 0, m).sub_(x)
+        residual = self.decode(codes, components, 0, m).sub_(target)
         errors = residual.square().sum(-1)
         pull = residual.mul_(factors[:, None])
         return errors, pull, self.slopes(codes, [Pull(0, m, pull)], components, row_slopes)
 
-    def rebuild_nested(self, codes, x, components, factors, row_slopes, levels):
+    def rebuild_nested(self, codes, target, components, factors, row_slopes, levels):
         """Reconstruct rows like `rebuild`, for nested prefixes; return one pull per group.
 
         The errors are those of the full dictionary. The pull on a group is the sum of the weighted
@@ -82,7 +101,7 @@ class Backend(ABC):
         """
         residuals = []
         for start, stop in levels.groups():
-            before = residuals[-1] if residuals else -x
+            before = residuals[-1] if residuals else -target
             residuals.append(before + self.decode(codes, components, start, stop))
         errors = residuals[-1].square().sum(-1)
         parts = zip(levels.groups(), levels.weights, residuals, strict=True)
@@ -123,6 +142,8 @@ class Backend(ABC):
         gradients = self._gradients_like(tensors)
         toward = gradients["components"]
         self.accumulate(codes, codes.values, pulls, toward)
+        if "skip" in tensors:
+            self._multiply(x.mT, of_all_levels(pulls), gradients["skip"])
         rows = [Pull(0, toward.shape[-2], x)]
         if tensors.tied:
             self.accumulate(codes, pre_slopes, rows, toward, add=True)
@@ -142,6 +163,14 @@ class Backend(ABC):
         if not self._gradients:
             self._gradients = {name: torch.empty_like(tensors[name]) for name in tensors.trained}
         return self._gradients
+
+
+def of_all_levels(pulls):
+    """Return the gradient with respect to what is added to the reconstruction of every level.
+
+    The first group of features belongs to all levels, so it is the pull on that group.
+    """
+    return pulls[0].slopes
 
 
 def descend(tensors, gradients, adam, rate):

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from skdict._core._adam import BETAS, EPSILON
+from skdict._core._backends.base import of_all_levels
 from skdict._core._backends.compiled_finder import CompiledFinder
 from skdict._core._backends.sparse import Sparse
 from skdict._core._objectives.matryoshka import Pull
@@ -19,15 +20,15 @@ except ImportError:
 class Compiled(Sparse):
     """Sparse back end in compiled loops; a single process never stores the full gradient."""
 
-    def __init__(self):
-        super().__init__(CompiledFinder())
+    def __init__(self, *multiply):
+        super().__init__(CompiledFinder(), *multiply)
         self._room = None
 
-    def rebuild(self, codes, x, components, factors, row_slopes):
+    def rebuild(self, codes, target, components, factors, row_slopes):
         """Reconstruct rows as `Backend.rebuild` does, in one loop that reuses cached directions."""
-        pull, slopes, errors = self._outputs(codes, x, 1)
+        pull, slopes, errors = self._outputs(codes, target, 1)
         kernels.rebuild_rows(
-            x.numpy(),
+            target.numpy(),
             components.numpy(),
             _as_arrays(codes),
             factors.numpy(),
@@ -38,14 +39,14 @@ class Compiled(Sparse):
         )
         return errors, pull[0], slopes
 
-    def rebuild_nested(self, codes, x, components, factors, row_slopes, levels):
+    def rebuild_nested(self, codes, target, components, factors, row_slopes, levels):
         """Reconstruct rows as `Backend.rebuild_nested` does, in one loop over sorted entries."""
-        pulls, slopes, errors = self._outputs(codes, x, len(levels.ends))
+        pulls, slopes, errors = self._outputs(codes, target, len(levels.ends))
         kernels.rebuild_nested_rows(
-            x.numpy(),
+            target.numpy(),
             components.numpy(),
             _as_arrays(codes),
-            (np.array(levels.ends), np.array(levels.weights, dtype=x.numpy().dtype)),
+            (np.array(levels.ends), np.array(levels.weights, dtype=target.numpy().dtype)),
             factors.numpy(),
             row_slopes.numpy(),
             pulls.numpy(),
@@ -55,13 +56,13 @@ class Compiled(Sparse):
         groups = zip(levels.groups(), pulls, strict=True)
         return errors, [Pull(*group, pull) for group, pull in groups], slopes
 
-    def _outputs(self, codes, x, n_levels):
+    def _outputs(self, codes, target, n_levels):
         """Return buffers for pulls (n_levels, n, d), slopes (nnz,) and errors (n,)."""
-        size = n_levels * x.numel()
+        size = n_levels * target.numel()
         if self._room is None or len(self._room) < size:
-            self._room = x.new_empty(size)
-        pulls = self._room[:size].view(n_levels, *x.shape)
-        return pulls, torch.empty_like(codes.pre), x.new_empty(len(x))
+            self._room = target.new_empty(size)
+        pulls = self._room[:size].view(n_levels, *target.shape)
+        return pulls, torch.empty_like(codes.pre), target.new_empty(len(target))
 
     def decode(self, codes, components, start, stop):
         """Return the contribution of features `start` to `stop` to reconstructions."""
@@ -124,13 +125,13 @@ class Compiled(Sparse):
         rates = tuple(map(dtype, (1 - BETAS[0], 1 - BETAS[1], step, root, EPSILON)))
         places, order = _places(codes, len(tensors.bias))
         values, through = codes.values.numpy()[order], pre_slopes.numpy()[order]
-        scratch = np.empty((get_num_threads(), x.shape[1]), dtype)
+        scratch = {name: _scratch(tensors[name]) for name in ("components", "encoder")}
         extras = _extras(extra, len(tensors.bias), dtype)
 
         def move(name, start, stop, *pairs):
             state, unit = adam.state(name), tensors.specs[name].unit_rows
             kernels.update_directions(
-                state, start, stop, places, _terms(*pairs), extras(name), unit, rates, scratch
+                state, start, stop, places, _terms(*pairs), extras(name), unit, rates, scratch[name]
             )
 
         for start, stop, pull in pulls:
@@ -143,8 +144,17 @@ class Compiled(Sparse):
             kernels.sum_features(places[0], weights, gradient)
             if extra is not None and name in extra.gradients:
                 gradient[extra.features.numpy()] += extra.gradients[name].numpy()
-            kernels.update_numbers(adam.state(name), gradient, rates)
+            kernels.update_numbers(adam.flat_state(name), gradient, rates)
+        if "skip" in tensors:
+            gradient = torch.empty_like(tensors["skip"])
+            self._multiply(x.T, of_all_levels(pulls), gradient)
+            kernels.update_numbers(adam.flat_state("skip"), gradient.view(-1).numpy(), rates)
         return None
+
+
+def _scratch(directions):
+    """Return a buffer for the gradient of one direction per thread."""
+    return np.empty((get_num_threads(), directions.shape[1]), directions.numpy().dtype)
 
 
 def _as_arrays(codes):

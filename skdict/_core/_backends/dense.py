@@ -18,8 +18,8 @@ class Dense(Backend):
     """
 
     def __init__(self, multiply, batch_size):
-        super().__init__()
-        self._multiply, self._batch_size = multiply, batch_size
+        super().__init__(multiply)
+        self._batch_size = batch_size
         self._rooms = {}
 
     def encode(self, x, model, eligible, screen=None):

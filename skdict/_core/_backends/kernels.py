@@ -21,13 +21,13 @@ def dot(left, right):
 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
-def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors):
+def rebuild_rows(target, components, codes, factors, row_slopes, pull, slopes, errors):
     """Reconstruct rows from their codes; compute the pull of each row and the slope of each entry.
 
     Parameters
     ----------
-    x : ndarray of shape (n, d)
-        Rows.
+    target : ndarray of shape (n, d)
+        Rows to reconstruct.
     components : ndarray of shape (m, d)
         Decoder directions.
     codes : tuple
@@ -35,18 +35,18 @@ def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors
     factors, row_slopes : ndarray of shape (n,)
         Factor on the residual of each row, and number added to the slopes of its entries.
     pull : ndarray of shape (n, d)
-        Output: factor of the row times (x_hat - x).
+        Output: factor of the row times (reconstruction - target).
     slopes : ndarray of shape (nnz,)
         Output: pull of the row times the direction of the entry, plus the slope of the row.
     errors : ndarray of shape (n,)
         Output: squared errors.
     """
-    n, d = x.shape
+    n, d = target.shape
     row_ends, columns, values = codes
     for i in prange(n):
         rebuilt = pull[i]
         for k in range(d):
-            rebuilt[k] = -x[i, k]
+            rebuilt[k] = -target[i, k]
         for place in range(row_ends[i], row_ends[i + 1]):
             code, atom = values[place], components[columns[place]]
             for k in range(d):
@@ -60,15 +60,15 @@ def rebuild_rows(x, components, codes, factors, row_slopes, pull, slopes, errors
 
 
 @njit(fastmath=LOOSE, cache=True)
-def _fill_residuals(i, x, components, codes, ends, residuals):
-    """Fill `residuals` (L, n, d) of row i with x_hat - x, using the features below each end."""
+def _fill_residuals(i, target, components, codes, ends, residuals):
+    """Fill `residuals` (L, n, d) of row i: reconstruction below each end, minus the target."""
     row_ends, columns, values = codes
     place = row_ends[i]
     for level in range(len(ends)):
         residual = residuals[level, i]
         if level == 0:
             for k in range(len(residual)):
-                residual[k] = -x[i, k]
+                residual[k] = -target[i, k]
         else:
             residual[:] = residuals[level - 1, i]
         while place < row_ends[i + 1] and columns[place] < ends[level]:
@@ -99,23 +99,25 @@ def _residuals_to_pulls(i, components, codes, levels, factor, row_slope, pulls, 
 
 
 @njit(parallel=True, fastmath=LOOSE, cache=True)
-def rebuild_nested_rows(x, components, codes, levels, factors, row_slopes, pulls, slopes, errors):
+def rebuild_nested_rows(
+    target, components, codes, levels, factors, row_slopes, pulls, slopes, errors
+):
     """Reconstruct rows like `rebuild_rows`, for nested prefixes of the dictionary.
 
     Parameters
     ----------
-    x, components, codes, factors, row_slopes, slopes
+    target, components, codes, factors, row_slopes, slopes
         See `rebuild_rows`; features must be sorted within a row.
     levels : tuple
         Ends of the prefixes (L,), increasing to m, and weights of their squared errors (L,).
     pulls : ndarray of shape (L, n, d)
         Output: for each group of features, the factor of the row times the sum of
-        weight times (x_hat - x) over the group's own level and all later ones.
+        weight times residual over the group's own level and all later ones.
     errors : ndarray of shape (n,)
         Output: squared errors of the full dictionary.
     """
-    for i in prange(len(x)):
-        _fill_residuals(i, x, components, codes, levels[0], pulls)
+    for i in prange(len(target)):
+        _fill_residuals(i, target, components, codes, levels[0], pulls)
         errors[i] = dot(pulls[-1, i], pulls[-1, i])
         _residuals_to_pulls(i, components, codes, levels, factors[i], row_slopes[i], pulls, slopes)
 

@@ -72,8 +72,8 @@ class PortableFinder:
 class Portable(Sparse):
     """Sparse back end in torch operations."""
 
-    def __init__(self):
-        super().__init__(PortableFinder())
+    def __init__(self, *multiply):
+        super().__init__(PortableFinder(), *multiply)
         self._codes = self._rows = self._by_feature = None
 
     def encode(self, x, model, eligible, screen):

@@ -11,10 +11,12 @@ class Sparse(Backend):
     ----------
     finder : PortableFinder or CompiledFinder
         Implementation of the search.
+    *multiply : callable, optional
+        Product of dense matrices, see `Backend`.
     """
 
-    def __init__(self, finder):
-        super().__init__()
+    def __init__(self, finder, *multiply):
+        super().__init__(*multiply)
         self._finder, self._known = finder, {}
 
     def encode(self, x, model, eligible, screen):

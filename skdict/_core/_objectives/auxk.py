@@ -1,14 +1,14 @@
 r"""AuxK: dead features reconstruct the residual (Gao et al. 2024, arXiv:2406.04093).
 
-With the residual :math:`e = x - \hat x`, held constant, and its reconstruction :math:`\hat e` from
+With the residual :math:`e = y - \hat y`, held constant, and its reconstruction :math:`\hat e` from
 the :math:`k_{aux}` dead features of largest positive pre-activation, the auxiliary loss is
 
 .. math::
     L_{aux} = \frac{1}{32}
     \frac{\sum_i w_i \|e_i - \hat e_i\|^2}{\sum_i w_i \|e_i - \bar e\|^2},
-    \qquad k_{aux} = \min(d / 2, \text{number dead}).
+    \qquad k_{aux} = \min(d / 2, \text{number dead}),
 
-Its gradient reaches the decoder, encoder and biases of dead features. Dividing by the variance of
+where d is the width of y. An autoencoder has y = x. Its gradient reaches the decoder, encoder and biases of dead features. Dividing by the variance of
 the residual keeps the weight of the term constant as the residual becomes small.
 """
 
@@ -40,7 +40,7 @@ def aux_gradients(model, x, factors, residual, dead):
     factors : torch.Tensor of shape (n,)
         Weights of the rows, divided by their number.
     residual : torch.Tensor of shape (..., n, d)
-        Residual :math:`x - \hat x`.
+        Residual :math:`y - \hat y`.
     dead : torch.Tensor of shape (..., m), dtype bool
         Mask of the dead features.
 
@@ -80,14 +80,14 @@ def _variance(residual, factors, group):
 
 
 def _codes(tensors, x, dead):
-    """Return the codes (..., n, k) of dead features, keeping the largest d / 2 of each row.
+    """Return the codes (..., n, k) of dead features, keeping the largest d_out / 2 of each row.
 
     If `dead` is None, all features are dead.
     """
     pre = torch.matmul(x, tensors["encoder"].mT).add_(tensors["bias"].unsqueeze(-2)).clamp_(min=0)
     if dead is not None:
         pre.masked_fill_(~dead.unsqueeze(-2), 0)
-    most = max(1, x.shape[-1] // 2)
+    most = max(1, tensors["components"].shape[-1] // 2)
     if pre.shape[-1] > most:
         top = pre.topk(most, dim=-1, sorted=False)
         pre = torch.zeros_like(pre).scatter_(-1, top.indices, top.values)

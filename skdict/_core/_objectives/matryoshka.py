@@ -47,7 +47,7 @@ class Pull(NamedTuple):
     """Shape (..., n, d)."""
 
 
-def differentiate(backend, codes, x, components, factors, row_slopes, levels):
+def differentiate(backend, codes, target, components, factors, row_slopes, levels):
     """Reconstruct rows; return the gradients with respect to reconstructions and codes.
 
     Parameters
@@ -56,8 +56,8 @@ def differentiate(backend, codes, x, components, factors, row_slopes, levels):
         Implementation of the computations.
     codes : Codes or DenseCodes
         Codes of the rows.
-    x : torch.Tensor of shape (n, d)
-        Rows.
+    target : torch.Tensor of shape (..., n, d)
+        Rows to reconstruct.
     components : torch.Tensor of shape (..., m, d)
         Decoder directions.
     factors : torch.Tensor of shape (n,)
@@ -75,6 +75,6 @@ def differentiate(backend, codes, x, components, factors, row_slopes, levels):
     """
     factors = 2 * factors
     if len(levels.ends) == 1:
-        errors, pull, slopes = backend.rebuild(codes, x, components, factors, row_slopes)
+        errors, pull, slopes = backend.rebuild(codes, target, components, factors, row_slopes)
         return errors, [Pull(0, levels.ends[0], pull)], slopes
-    return backend.rebuild_nested(codes, x, components, factors, row_slopes, levels)
+    return backend.rebuild_nested(codes, target, components, factors, row_slopes, levels)

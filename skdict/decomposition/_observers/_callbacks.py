@@ -25,12 +25,14 @@ class EpochCallbacks(Observer):
         Estimator that holds the callbacks, if `set_callbacks` was called.
     X : array-like
         Training rows.
+    y : array-like or None
+        Their targets.
     fitted_attributes : callable
         Function from the `Fit` to the attributes of the estimator if training stopped now.
     """
 
-    def __init__(self, estimator, X, fitted_attributes):
-        self._said = {"estimator": estimator, "X": X}
+    def __init__(self, estimator, X, y, fitted_attributes):
+        self._said = {"estimator": estimator, "X": X, "y": y}
         self._fitted_attributes = fitted_attributes
         self._begin = getattr(estimator, "_init_callback_context", None)
         self._fit_task = self._epoch_task = None

@@ -22,8 +22,8 @@ class Resampling(Observer):
         """Re-initialise the features that fired on no row of the epoch."""
         if not fit.schedule.is_falling:
             generator = fit.rows.generator_apart(fit.schedule.n_iter)
-            sample = fit.rows.sample(generator)
-            self._count += fit.trainer.resample(sample, FIRING_SHARE, generator)
+            sample, target = fit.rows.sample(generator)
+            self._count += fit.trainer.resample(sample, FIRING_SHARE, generator, target)
 
     def state(self):
         """Return the count."""

@@ -4,6 +4,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skdict._core import RunningMoments
+from skdict.decomposition import check_reconstructs_rows
 from skdict.inspection._encoding import FeatureColumns
 from skdict.inspection._statistics import FeatureStatistics
 from skdict.inspection.report._tables import number
@@ -29,7 +30,13 @@ def measure(dictionary, acts, *, verbose, **options):
     -------
     (FeatureStatistics, dict)
         Statistics, and the measures `fvu` and `l0`.
+
+    Raises
+    ------
+    ValueError
+        If the dictionary is a transcoder, which has no FVU on the rows that it encodes.
     """
+    check_reconstructs_rows(dictionary)
     statistics, moments = FeatureStatistics(**options), RunningMoments(acts.shape[1])
     squared_error = 0.0
 

@@ -12,6 +12,7 @@ from skdict._validation import check_choice, check_number
 from skdict.decomposition import (
     KeepFittedDictionary,
     check_is_dictionary,
+    check_reconstructs_rows,
     dictionary_atoms,
     fit_or_use,
 )
@@ -122,7 +123,7 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a parameter is out of range, X and y differ in length, X or y contains NaN or
-            infinity, or y holds only one class.
+            infinity, y holds only one class, or `dictionary` is a transcoder.
         TypeError
             If `dictionary` is not a dictionary.
         """
@@ -132,6 +133,7 @@ class FeatureEraser(KeepFittedDictionary, TransformerMixin, BaseEstimator):
             check_choice("selection", self.selection, SELECTIONS)
         if y is None:
             raise ValueError("FeatureEraser requires y to be passed, but the target y is None")
+        check_reconstructs_rows(self.dictionary)
         X, z = validate_data(self, X, y, dtype=(np.float64, np.float32))
         if len(np.unique(z)) < 2:
             raise ValueError(

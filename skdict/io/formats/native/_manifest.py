@@ -10,14 +10,14 @@ from skdict.decomposition import (
     IdentityDictionary,
     RandomDictionary,
     SparseDictionaryAutoencoder,
+    SparseTranscoder,
 )
 
 MANIFEST = "dictionary.json"
 TENSORS = "dictionary.safetensors"
 FORMAT, VERSION = "skdict.dictionary", 2
-CLASSES = {
-    c.__name__: c for c in (SparseDictionaryAutoencoder, RandomDictionary, IdentityDictionary)
-}
+TRAINED = (SparseDictionaryAutoencoder, SparseTranscoder)
+CLASSES = {c.__name__: c for c in (*TRAINED, RandomDictionary, IdentityDictionary)}
 NAMES = {
     "class": str,
     "params": dict,
@@ -32,6 +32,7 @@ PLAIN = {
     "n_features_in_": COUNT,
     "feature_names_in_": (list,),
     "scale_": NUMBER,
+    "target_scale_": NUMBER,
     "gain_": NUMBER,
     "alpha_": NUMBER,
     "k_": COUNT,
@@ -40,6 +41,7 @@ PLAIN = {
     "n_iter_": COUNT,
     "n_steps_": COUNT,
     "outlier_cutoff_": NUMBER,
+    "target_outlier_cutoff_": NUMBER,
     "n_outlier_rows_": COUNT,
     "learning_rate_": NUMBER,
     "tied_weights_": (bool,),
@@ -53,13 +55,21 @@ WORDS = {
     "dead_features_": ("ignore", "resample", "auxk"),
 }
 # Infinite if no row is an outlier, NaN if no row varies.
-MAY_BE_INFINITE = {"outlier_cutoff_", "_error_unit", "_error_unit_inliers"}
-# Shapes in terms of the number of features m and the width d.
+MAY_BE_INFINITE = {
+    "outlier_cutoff_",
+    "target_outlier_cutoff_",
+    "_error_unit",
+    "_error_unit_inliers",
+}
+# Shapes in terms of the number of features m, the width d of rows and the width t of what the
+# dictionary reconstructs, which is d but for transcoders.
 SHAPES = {
-    "components_": "md",
+    "components_": "mt",
     "encoder_": "md",
     "encoder_bias_": "m",
     "mean_": "d",
+    "target_mean_": "t",
+    "skip_": "dt",
     "thresholds_": "m",
     "code_gains_": "m",
     "code_offsets_": "m",
@@ -67,6 +77,8 @@ SHAPES = {
     "firing_counts_": "m",
 }
 COUNTS = {"firing_counts_"}
+# Attributes of transcoders, which other dictionaries must not have.
+OF_TARGETS = {"target_mean_", "target_scale_", "target_outlier_cutoff_"}
 BASELINE_ARRAYS = {"RandomDictionary": {"components_", "mean_"}}
 
 
@@ -151,25 +163,37 @@ def check_state(name, plain, arrays, told):
     """
     for attribute, value in plain.items():
         _check_plain(attribute, value, told)
-    due = BASELINE_ARRAYS.get(name, {"components_"})
-    if name == SparseDictionaryAutoencoder.__name__:
-        due = {f"{field.name}_" for field in fields(Weights) if field.default is MISSING}
-    missing = (due | {"n_features_in_"}) - set(arrays) - set(plain)
-    if missing:
-        raise ValueError(f"{told} lacks {min(missing)}; save the dictionary again")
+    _check_names(name, set(arrays) | set(plain), told)
     components = arrays.get("components_")
     if components is None or components.ndim != 2:
         raise ValueError(f"{told} has components_ that are not a matrix; {_ADVICE}")
-    m, d = components.shape
-    if plain["n_features_in_"] != d:
+    sizes = dict(zip("mtd", (*components.shape, plain["n_features_in_"]), strict=True))
+    if sizes["d"] != sizes["t"] and name != SparseTranscoder.__name__:
         raise ValueError(
-            f"{told} has n_features_in_={plain['n_features_in_']} but components_ of width {d}; "
+            f"{told} has n_features_in_={sizes['d']} but components_ of width {sizes['t']}; "
             f"{_ADVICE}"
         )
     for attribute, array in arrays.items():
         # A custom activation learns one number per feature.
-        shape = tuple({"m": m, "d": d}[letter] for letter in SHAPES.get(attribute, "m"))
+        shape = tuple(sizes[letter] for letter in SHAPES.get(attribute, "m"))
         _check_array(attribute, array, shape, told)
+
+
+def _check_names(name, found, told):
+    """Raise ValueError if mandatory attributes are missing or those of another class present."""
+    due, others = BASELINE_ARRAYS.get(name, {"components_"}), OF_TARGETS | {"skip_"}
+    if name in {kind.__name__ for kind in TRAINED}:
+        due = {f"{field.name}_" for field in fields(Weights) if field.default is MISSING}
+    if name == SparseTranscoder.__name__:
+        due, others = due | OF_TARGETS, set()
+    missing = (due | {"n_features_in_"}) - found
+    if missing:
+        raise ValueError(f"{told} lacks {min(missing)}; save the dictionary again")
+    if others & found:
+        raise ValueError(
+            f"{told} is a {name} but has {min(others & found)}, which only a transcoder has; "
+            f"{_ADVICE}"
+        )
 
 
 def _check_plain(attribute, value, told):

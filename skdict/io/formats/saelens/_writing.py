@@ -49,8 +49,8 @@ def write(dictionary, folder, metadata):
     """
     if not isinstance(dictionary, SparseDictionaryAutoencoder):
         raise TypeError(
-            f"{type(dictionary).__name__} has no counterpart in SAELens; save it with "
-            f"format='skdict'"
+            f"{type(dictionary).__name__} cannot be written as a SAELens directory, only a "
+            f"SparseDictionaryAutoencoder can; save it with format='skdict'"
         )
     weights = Weights.of(dictionary)
     architecture, options, tensors = _exported(weights)

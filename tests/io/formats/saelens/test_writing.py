@@ -162,7 +162,7 @@ def test_offsets_above_their_thresholds_may_be_negative(rows, tmp_path):
 
 def test_other_dictionaries_have_no_form_there(rows, tmp_path):
     random = RandomDictionary(8, random_state=0).fit(rows)
-    with pytest.raises(TypeError, match="has no counterpart in SAELens"):
+    with pytest.raises(TypeError, match="cannot be written as a SAELens directory"):
         save_dictionary(random, tmp_path / "random", format="saelens")
     signed = fit(rows, activation=SignedTopK(3))
     with pytest.raises(ValueError, match="selected by absolute value"):
