@@ -30,9 +30,11 @@ class ActivationExtractor(TransformerMixin, BaseEstimator):
     hook_point : str
         Hook point to read. "resid_pre.2" and "resid_post.2" are the residual stream before and
         after block 2 (counted from 0); "attn_out.2" and "mlp_out.2" are what its attention
-        and its MLP add to that stream; "attn_heads.2" is the concatenated attention heads before
-        the output projection; "mlp_act.2" is the hidden activations of the MLP. A module path
-        from ``model.named_modules()`` is also accepted. The parts of a block are found by
+        and its MLP add to that stream; "resid_mid.2" is the stream between the two;
+        "attn_heads.2" is the concatenated attention heads before the output projection;
+        "mlp_in.2" is the input of the MLP, after its norm; "mlp_act.2" is the hidden activations
+        of the MLP. Blocks that run attention and MLP in parallel have no "resid_mid". A module
+        path from ``model.named_modules()`` is also accepted. The parts of a block are found by
         structure and verified on first use: they must add up to what the block does.
     pooling : {"max", "mean", "last"} or None, default=None
         If given, pool the rows of each text into one, for example for a classifier with one

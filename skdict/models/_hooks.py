@@ -1,5 +1,6 @@
 """Hooks that read or replace the activations at a hook point while a model runs."""
 
+import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -45,14 +46,16 @@ def hook(point, visit):
     """
     scope = Scope()
 
-    def visited(value):
-        return visit(value) if scope.is_here() and not scope.is_resting() else None
+    def listens():
+        return scope.is_here() and not scope.is_resting()
 
-    return hook_everywhere(point, visited)
+    return hook_everywhere(point, lambda value: visit(value) if listens() else None, listens)
 
 
-def hook_everywhere(point, visit):
-    """Do the same as `hook`, but in all threads and passes."""
+def hook_everywhere(point, visit, listens=lambda: True):
+    """Do the same as `hook`, but in all threads and passes in which `listens` returns True."""
+    if point.block is not None:
+        return _Sum(point, visit, listens)
     if point.side == "output":
 
         def after(module, args, output):
@@ -70,6 +73,65 @@ def hook_everywhere(point, visit):
         return ((new, *args[1:]), kwargs) if args else (args, kwargs | {key: new})
 
     return point.module.register_forward_pre_hook(before, with_kwargs=True)
+
+
+class _Sum:
+    """Hooks on the sum of the input of a block and the output of a module in it.
+
+    A replacement is added to the output of the module as a difference, so that all later parts
+    of the block see it, and an unchanged sum leaves that output bit-identical.
+    """
+
+    def __init__(self, point, visit, listens):
+        self._visit, self._listens = visit, listens
+        # Other threads may run the same model.
+        self._pass = threading.local()
+        self._handles = (
+            point.block.register_forward_pre_hook(self._enter, with_kwargs=True),
+            point.module.register_forward_hook(partial(self._add, point.block)),
+            point.block.register_forward_hook(self._leave, with_kwargs=True),
+        )
+
+    def remove(self):
+        """Remove the hooks."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _enter(self, block, args, kwargs):
+        self._pass.stream, self._pass.read = _first_input(args, kwargs), None
+
+    def _add(self, block, module, args, output):
+        if not self._listens():
+            return None
+        if block.training:
+            raise ValueError(
+                "resid_mid is resid_pre + attn_out, but in training mode dropout may change what "
+                "attention adds; call model.eval() first"
+            )
+        added, key = _first(output)
+        stream = vars(self._pass).pop("stream", None)
+        if not torch.is_tensor(stream) or not torch.is_tensor(added):
+            self._visit(None)
+            return None
+        self._pass.read = stream
+        total = stream.to(added.device).reshape(added.shape) + added
+        new = self._visit(total)
+        return None if new is None else _with(output, key, added + (new - total).to(added.dtype))
+
+    def _leave(self, block, args, kwargs, output):
+        stream, given = vars(self._pass).pop("read", None), _first_input(args, kwargs)
+        if stream is None or stream is given or not self._listens():
+            return
+        # Hooks on the input that were set after these have run after `_enter`.
+        if not torch.equal(given, stream):
+            raise ValueError(
+                "the input of a block was replaced after resid_mid had read it; edit resid_pre "
+                "outside the block that reads or edits resid_mid, not inside it"
+            )
+
+
+def _first_input(args, kwargs):
+    return args[0] if args else kwargs.get(_input_name(kwargs))
 
 
 def _first(output):

@@ -5,9 +5,12 @@ import re
 # The same activations, if TransformerLens loads the model without processing its weights.
 SUFFIXES = {
     "resid_pre": "hook_resid_pre",
+    "resid_mid": "hook_resid_mid",
     "resid_post": "hook_resid_post",
     "attn_out": "hook_attn_out",
     "attn_heads": "attn.hook_z",
+    # "hook_mlp_in" is not the same: it comes before the norm.
+    "mlp_in": "mlp.hook_in",
     "mlp_out": "hook_mlp_out",
     "mlp_act": "mlp.hook_post",
 }
@@ -67,9 +70,14 @@ def explain_transformer_lens(name):
         return f'did you mean "{ours}"? '
     if not name.rpartition(".")[2].startswith("hook_"):
         return ""
-    if name.endswith(".hook_resid_mid"):
+    if name.endswith(".hook_mlp_in"):
         return (
-            "TransformerLens' hook_resid_mid has no equivalent; it is the sum of resid_pre and "
-            "attn_out. "
+            "TransformerLens' hook_mlp_in is the residual stream before the norm, which is "
+            "resid_mid here (resid_pre in parallel blocks); mlp_in comes after the norm. "
+        )
+    if name.endswith(".ln2.hook_normalized"):
+        return (
+            "TransformerLens' ln2.hook_normalized comes before the weight of an RMSNorm; mlp_in "
+            "is what the MLP reads. "
         )
     return "this TransformerLens name has no equivalent. "

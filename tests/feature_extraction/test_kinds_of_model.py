@@ -12,7 +12,7 @@ from tests.conftest import build
 
 pytestmark = pytest.mark.kind("L")
 TEXTS = ["abcdef", "gh", "ijklmnop", "q r"]
-NAMES = ("resid_post.1", "mlp_out.1", "mlp_act.0", "attn_heads.2")
+NAMES = ("resid_post.1", "mlp_in.1", "mlp_out.1", "mlp_act.0", "attn_heads.2")
 
 
 def cpu_offload(model, folder):

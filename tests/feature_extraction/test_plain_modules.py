@@ -81,7 +81,9 @@ def alone(pair, text):
     return (out[0] if isinstance(out, tuple) else out)[0].numpy()
 
 
-@pytest.mark.parametrize("kind", ["attn_out", "attn_heads", "mlp_out", "mlp_act"])
+@pytest.mark.parametrize(
+    "kind", ["attn_out", "attn_heads", "resid_mid", "mlp_in", "mlp_out", "mlp_act"]
+)
 def test_parts_that_do_not_add_up_are_refused_with_the_modules_there_are(gated, kind):
     with pytest.raises(
         ValueError,

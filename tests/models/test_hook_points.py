@@ -6,19 +6,36 @@ import pytest
 import torch
 from torch import nn
 
-from skdict.models import capture, find_hook_point, hook_points, verify_hook_points
+from skdict.models import (
+    capture,
+    find_hook_point,
+    hook_points,
+    verify_found,
+    verify_hook_points,
+)
 from skdict.models._verification import _verified
 
 IDS = torch.arange(1, 9)[None]
 # Written out by hand from each family's own code: the list of blocks, what attention adds, the
-# module that its joined heads go into, what the MLP adds, the module its activations go into.
-LLAMA = ("model.layers", "self_attn.o_proj", "self_attn.o_proj", "mlp", "mlp.down_proj")
+# module that its joined heads go into, what the MLP adds, the module its activations go into, the
+# module that its input goes into, and the one that reads the stream behind attention.
+LLAMA = (
+    "model.layers",
+    "self_attn.o_proj",
+    "self_attn.o_proj",
+    "mlp",
+    "mlp.down_proj",
+    "mlp",
+    "post_attention_layernorm",
+)
 GEMMA = (
     "model.layers",
     "post_attention_layernorm",
     "self_attn.o_proj",
     "post_feedforward_layernorm",
     "mlp.down_proj",
+    "mlp",
+    "pre_feedforward_layernorm",
 )
 PARTS = {
     "gpt_neox": (
@@ -27,22 +44,34 @@ PARTS = {
         "attention.dense",
         "mlp",
         "mlp.dense_4h_to_h",
+        "mlp",
+        None,
     ),
-    "gpt2": ("transformer.h", "attn", "attn.c_proj", "mlp", "mlp.c_proj"),
+    "gpt2": ("transformer.h", "attn", "attn.c_proj", "mlp", "mlp.c_proj", "mlp", "ln_2"),
     "llama": LLAMA,
     "mistral": LLAMA,
     "qwen2": LLAMA,
     "qwen3": LLAMA,
     "gemma2": GEMMA,
     "gemma3": GEMMA,
-    "phi": ("model.layers", "self_attn", "self_attn.dense", "mlp", "mlp.fc2"),
-    "opt": ("model.decoder.layers", "self_attn", "self_attn.out_proj", "fc2", "fc2"),
+    "phi": ("model.layers", "self_attn", "self_attn.dense", "mlp", "mlp.fc2", "mlp", None),
+    "opt": (
+        "model.decoder.layers",
+        "self_attn",
+        "self_attn.out_proj",
+        "fc2",
+        "fc2",
+        "fc1",
+        "final_layer_norm",
+    ),
     "bert": (
         "encoder.layer",
         "attention.output.dense",
         "attention.output.dense",
         "output.dense",
         "output.dense",
+        "intermediate.dense",
+        "attention.output.LayerNorm",
     ),
     "distilbert": (
         "transformer.layer",
@@ -50,6 +79,8 @@ PARTS = {
         "attention.out_lin",
         "ffn",
         "ffn.lin2",
+        "ffn",
+        "sa_layer_norm",
     ),
 }
 
@@ -61,7 +92,7 @@ def run_with_hooks(model, paths):
 
     def hook(path):
         def save(module, args, kwargs, output):
-            incoming = args[0] if args else kwargs["hidden_states"]
+            incoming = args[0] if args else next(iter(kwargs.values()))
             outgoing = output[0] if isinstance(output, tuple) else output
             seen[path] = incoming.clone(), outgoing.clone()
 
@@ -85,7 +116,7 @@ def read(model, name):
 @pytest.mark.parametrize("block", [0, 2])
 def test_places_hold_what_the_families_own_modules_do(any_family, block):
     family, model = any_family
-    blocks, attention, heads, mlp, hidden = PARTS[family]
+    blocks, attention, heads, mlp, hidden, entry, reader = PARTS[family]
     home = f"{blocks}.{block}"
     paths = {
         "block": home,
@@ -93,7 +124,10 @@ def test_places_hold_what_the_families_own_modules_do(any_family, block):
         "heads": f"{home}.{heads}",
         "mlp": f"{home}.{mlp}",
         "hidden": f"{home}.{hidden}",
+        "entry": f"{home}.{entry}",
     }
+    if reader is not None:
+        paths["reader"] = f"{home}.{reader}"
     seen = run_with_hooks(model, paths.values())
     expected = {
         "resid_pre": seen[paths["block"]][0],
@@ -102,7 +136,14 @@ def test_places_hold_what_the_families_own_modules_do(any_family, block):
         "attn_heads": seen[paths["heads"]][0],
         "mlp_out": seen[paths["mlp"]][1],
         "mlp_act": seen[paths["hidden"]][0],
+        "mlp_in": seen[paths["entry"]][0],
     }
+    if reader is not None:
+        # OPT flattens texts and tokens first.
+        expected["resid_mid"] = seen[paths["reader"]][0].reshape(*IDS.shape, -1)
+    assert [f"{kind}.{block}" for kind in expected if f"{kind}.{block}" in hook_points(model)] == [
+        f"{kind}.{block}" for kind in expected
+    ]
     for kind, value in expected.items():
         torch.testing.assert_close(read(model, f"{kind}.{block}"), value)
     assert expected["mlp_act"].shape[-1] == 32
@@ -120,21 +161,20 @@ def test_residual_streams_are_transformers_own_hidden_states(any_family):
 
 
 def test_every_family_adds_up(any_family):
-    _, model = any_family
+    family, model = any_family
     _verified.pop(model, None)
-    with torch.no_grad():
-        verify_hook_points(model, IDS)
-    assert model in _verified
     names = hook_points(model)
-    assert len(names) == 18
+    verify_found(model, names, IDS[0])
+    assert model in _verified
+    assert len(names) == (21 if family in ("gpt_neox", "phi") else 24)
     assert names[0] == "resid_pre.0"
 
 
-def test_lower_precision_adds_up_too(any_family):
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_lower_precision_adds_up_too(any_family, dtype):
     _, model = any_family
-    lower = copy.deepcopy(model).to(torch.bfloat16)
-    with torch.no_grad():
-        verify_hook_points(lower, IDS)
+    lower = copy.deepcopy(model).to(dtype)
+    verify_found(lower, hook_points(lower), IDS[0])
 
 
 def test_a_block_that_does_something_else_is_refused(tiny_model):
@@ -177,7 +217,10 @@ def test_module_paths(tiny_model):
         ("blocks.2.attn.hook_z", ValueError, 'did you mean "attn_heads.2"?'),
         ("blocks.2.hook_mlp_out", ValueError, 'did you mean "mlp_out.2"?'),
         ("blocks.2.mlp.hook_post", ValueError, 'did you mean "mlp_act.2"?'),
-        ("blocks.2.hook_resid_mid", ValueError, "it is the sum of resid_pre and attn_out. pass"),
+        ("blocks.2.hook_resid_mid", ValueError, 'did you mean "resid_mid.2"?'),
+        ("blocks.2.mlp.hook_in", ValueError, 'did you mean "mlp_in.2"?'),
+        ("blocks.2.hook_mlp_in", ValueError, "the residual stream before the norm, which is resid"),
+        ("blocks.2.ln2.hook_normalized", ValueError, "before the weight of an RMSNorm; mlp_in is"),
         ("hook_embed", ValueError, "this TransformerLens name has no equivalent. pass resid_pre,"),
         (2, TypeError, "pass a string such as 'resid_post.2'"),
     ],

@@ -65,9 +65,13 @@ def test_resumed_equals_whole_in_every_family_and_place(any_family):
     assert left_behind(model) == before
 
 
-def test_gradient_is_that_of_the_whole_model():
-    model = build("gpt_neox").double()
-    resumed = ForwardFrom(model, "resid_post.1", IDS[:2])
+@pytest.mark.parametrize(
+    ("family", "hook_point"),
+    [("gpt_neox", "resid_post.1"), ("gpt2", "resid_mid.1"), ("gpt2", "mlp_in.1")],
+)
+def test_gradient_is_that_of_the_whole_model(family, hook_point):
+    model = build(family).double()
+    resumed = ForwardFrom(model, hook_point, IDS[:2])
     rows, ends = torch.arange(2), torch.full((2, 1), 5)
 
     def total(x):

@@ -7,6 +7,7 @@ from skdict.models import from_transformer_lens, hook_points, to_transformer_len
 
 def test_every_hook_point_is_translated_and_back(tiny_model):
     names = hook_points(tiny_model)
+    assert len({name.partition(".")[0] for name in names}) >= 7
     theirs = [to_transformer_lens(name) for name in names]
     assert len(set(theirs)) == len(names)
     assert [from_transformer_lens(name) for name in theirs] == names
@@ -16,8 +17,10 @@ def test_every_hook_point_is_translated_and_back(tiny_model):
     ("ours", "theirs"),
     [
         ("resid_pre.0", "blocks.0.hook_resid_pre"),
+        ("resid_mid.3", "blocks.3.hook_resid_mid"),
         ("resid_post.11", "blocks.11.hook_resid_post"),
         ("attn_heads.3", "blocks.3.attn.hook_z"),
+        ("mlp_in.3", "blocks.3.mlp.hook_in"),
         ("mlp_act.3", "blocks.3.mlp.hook_post"),
     ],
 )
@@ -26,9 +29,7 @@ def test_names_are_transformer_lens_own(ours, theirs):
     assert from_transformer_lens(theirs) == ours
 
 
-@pytest.mark.parametrize(
-    "name", ["blocks.2.hook_resid_mid", "hook_embed", "resid_post.2", "h.2", ""]
-)
+@pytest.mark.parametrize("name", ["blocks.2.hook_mlp_in", "hook_embed", "resid_post.2", "h.2", ""])
 def test_other_names_have_no_hook_point(name):
     assert from_transformer_lens(name) is None
 

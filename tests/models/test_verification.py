@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from skdict import ActivationExtractor, IdentityDictionary
+from skdict.feature_extraction import extract_activations
 from skdict.interventions import Ablate, intervene
-from skdict.models import find_hook_point, verify_hook_points
+from skdict.models import find_hook_point, verify_found, verify_hook_points
 from tests.conftest import build
+from tests.tiny_models import build_other
 
 pytestmark = pytest.mark.kind("C")
 IDS = torch.arange(1, 9)[None]
@@ -135,6 +138,8 @@ def test_rows_of_adapted_models(byte_tokenizer, adapt, read_before):
         "mlp_out": (block.mlp, "output"),
         "mlp_act": (block.mlp.down_proj, "input"),
         "resid_post": (block, "output"),
+        "resid_mid": (block.post_attention_layernorm, "input"),
+        "mlp_in": (block.post_attention_layernorm, "output"),
     }
     for kind, (module, side) in parts.items():
         rows = ActivationExtractor((model, byte_tokenizer), f"{kind}.1").transform(TEXTS)
@@ -169,4 +174,107 @@ def test_adapters_on_gpt2(byte_tokenizer):
     block = find_hook_point(model, "resid_post.1").module
     np.testing.assert_allclose(
         np.asarray(rows), by_hand(model, byte_tokenizer, block.mlp.c_proj, "input"), atol=1e-5
+    )
+
+
+class SplitBlock(torch.nn.Module):
+    """A block with a gated MLP whose two entries are parts of the block."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = torch.nn.Linear(16, 16)
+        self.up, self.gate = torch.nn.Linear(16, 32), torch.nn.Linear(16, 32)
+        self.down = torch.nn.Linear(32, 16)
+
+    def forward(self, hidden_states):
+        middle = hidden_states + self.attention(hidden_states)
+        return middle + self.down(self.up(middle) * self.gate(middle).sigmoid())
+
+
+class InnerNormBlock(torch.nn.Module):
+    """A block whose MLP begins with its norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = torch.nn.Linear(16, 16)
+        self.feed_forward = torch.nn.Sequential(
+            torch.nn.LayerNorm(16),
+            torch.nn.Linear(16, 32),
+            torch.nn.ReLU(),
+            torch.nn.Linear(32, 16),
+        )
+
+    def forward(self, hidden_states):
+        middle = hidden_states + self.attention(hidden_states)
+        return middle + self.feed_forward(middle)
+
+
+class UnusedBlock(SplitBlock):
+    """A block with a part that never runs, before the matrices of its MLP."""
+
+    def __init__(self):
+        super().__init__()
+        parts = [self._modules.pop(name) for name in ("up", "gate", "down")]
+        self.unused = torch.nn.Linear(16, 16)
+        self.up, self.gate, self.down = parts
+
+
+class Stack(PreTrainedModel):
+    """A stack of blocks of one kind."""
+
+    config_class = PreTrainedConfig
+
+    def __init__(self, config, kind):
+        super().__init__(config)
+        self.embedding = torch.nn.Embedding(300, 16)
+        self.stack = torch.nn.ModuleList(kind() for _ in range(config.num_hidden_layers))
+        self.post_init()
+
+    def forward(self, input_ids):
+        hidden = self.embedding(input_ids)
+        for block in self.stack:
+            hidden = block(hidden)
+        return (hidden,)
+
+
+def stack(kind):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Stack(PreTrainedConfig(num_hidden_layers=2), kind).eval()
+
+
+@pytest.mark.parametrize("kind", [SplitBlock, InnerNormBlock, UnusedBlock])
+def test_an_input_of_the_mlp_that_is_not_all_of_it_is_refused(kind):
+    model = stack(kind)
+    verify_found(model, ["mlp_out.0", "attn_out.1"])
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"mlp_in is not available.* a block has attention"):
+            verify_found(model, ["mlp_in.0"])
+
+
+def test_a_stream_that_reaches_no_input_of_the_mlp_is_refused():
+    with pytest.raises(ValueError, match=r"resid_mid is not available.* a block has attention"):
+        verify_found(stack(UnusedBlock), ["resid_mid.0"])
+
+
+def test_parallel_blocks_that_do_not_look_it_are_refused():
+    # With norms of queries and keys they have as many norms as sequential blocks.
+    model = build_other("cohere_query_norm")
+    verify_found(model, ["mlp_in.1", "attn_out.1"])
+    neurons = IdentityDictionary().fit(np.zeros((2, 16)))
+    with pytest.raises(ValueError, match=r"have no resid_mid.* in parallel"):
+        with intervene(model, "resid_mid.1", neurons, Ablate(0)):
+            pass
+
+
+@torch.no_grad()
+def test_a_single_token_is_enough_to_read(byte_tokenizer):
+    model = build("llama")
+    rows = extract_activations(
+        (model, byte_tokenizer), ["mlp_in.1", "resid_mid.1"], ["a"], skip_first=0
+    )
+    block = model.model.layers[1]
+    torch.testing.assert_close(
+        block.post_attention_layernorm(torch.tensor(np.asarray(rows["resid_mid.1"]))),
+        torch.tensor(np.asarray(rows["mlp_in.1"])),
     )
