@@ -41,6 +41,8 @@ class Published:
         Gains g and offsets o.
     k : int, optional
         Maximum number of codes per row.
+    signed : bool, default=False
+        If True, `k` selects the pre-activations of largest absolute value.
     ranks_by_norm : bool, default=False
         If True, thresholds or `k` apply to p times the norm of the decoder direction.
     input_scale, output_scale : float, default=1.0
@@ -62,6 +64,7 @@ class Published:
     gains: np.ndarray | None = None
     offsets: np.ndarray | None = None
     k: int | None = None
+    signed: bool = False
     ranks_by_norm: bool = False
     input_scale: float = 1.0
     output_scale: float = 1.0
@@ -100,7 +103,7 @@ class Published:
             name: value.astype(dtype, order="C") if isinstance(value, np.ndarray) else value
             for name, value in form.items()
         }
-        return Weights(**rounded, scale=1.0, k=self.k)
+        return Weights(**rounded, scale=1.0, k=self.k, signed=self.signed or None)
 
     def _shift(self, mean):
         """Return what the encoder adds to its bias because the mean is subtracted from rows."""

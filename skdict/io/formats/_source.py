@@ -81,7 +81,7 @@ class Source:
         hook_point : str, optional
             See `Source`.
         """
-        inside = [path.name for path in folder.iterdir() if not path.is_dir()]
+        inside = [p.name for p in folder.iterdir() if not p.is_dir() or p.suffix == ".dcp"]
         if (folder / CHECKPOINTS).is_dir():
             inside += [f"{CHECKPOINTS}/{path.name}" for path in (folder / CHECKPOINTS).iterdir()]
         names = relevant(inside, only)
@@ -93,6 +93,27 @@ class Source:
     def matching(self, pattern):
         """Return the names that a regular expression matches as a whole."""
         return [name for name in self.names if re.fullmatch(pattern, name)]
+
+    def one_of(self, pattern):
+        """Return the only name that a regular expression matches as a whole.
+
+        Raises
+        ------
+        ValueError
+            If there are several; the message lists them in natural order.
+        """
+        names = self.matching(pattern)
+        if len(names) > 1:
+            raise ValueError(
+                f"{self.origin!r} holds {len(names)} dictionaries: {', '.join(names)}; pass the "
+                f"path of one of these files, or its name as subfolder="
+            )
+        return names[0]
+
+    def torch_tensors(self):
+        """Return the `TensorSet` of the only torch file, or None if there is not exactly one."""
+        names = self.matching(r"[^/]+\.pth?")
+        return self.tensors(names[0]) if len(names) == 1 else None
 
     def path(self, name):
         """Return the path of a file on this machine."""

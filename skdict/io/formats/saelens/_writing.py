@@ -8,7 +8,7 @@ from safetensors.numpy import save
 
 from skdict._core import Weights
 from skdict._files import parse_json, whole_folder
-from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.decomposition import PretrainedDictionary, SparseDictionaryAutoencoder
 from skdict.io.formats.saelens._names import (
     CONFIG,
     DIGEST,
@@ -29,7 +29,7 @@ def write(dictionary, folder, metadata):
 
     Parameters
     ----------
-    dictionary : SparseDictionaryAutoencoder
+    dictionary : SparseDictionaryAutoencoder or PretrainedDictionary
         Fitted dictionary. It becomes ``standard`` if codes are plain ReLU, ``topk`` if the k
         largest pre-activations are kept, and ``jumprelu`` if there are thresholds, gains or
         offsets.
@@ -47,11 +47,14 @@ def write(dictionary, folder, metadata):
     ValueError
         If no SAELens architecture has such codes.
     """
-    if not isinstance(dictionary, SparseDictionaryAutoencoder):
+    if type(dictionary) not in (SparseDictionaryAutoencoder, PretrainedDictionary):
         raise TypeError(
             f"{type(dictionary).__name__} cannot be written as a SAELens directory, only a "
-            f"SparseDictionaryAutoencoder can; save it with format='skdict'"
+            f"SparseDictionaryAutoencoder or a PretrainedDictionary can; save it with "
+            f"format='skdict'"
         )
+    if hasattr(dictionary, "row_norm_"):
+        raise _no_counterpart("rows that are each normalised")
     weights = Weights.of(dictionary)
     architecture, options, tensors = _exported(weights)
     described = _metadata(metadata)
