@@ -26,7 +26,7 @@ def read_npz(path):
     Raises
     ------
     ValueError
-        If the file is damaged or compressed, or holds anything but numbers in C order.
+        If the file is damaged or compressed, or holds anything but numbers.
     OSError
         If the file is missing or cannot be read.
     """
@@ -54,17 +54,19 @@ def _read(archive, entry):
         length = int.from_bytes(start[-2:], "little")
         match = HEADER.fullmatch(file.read(min(length, MOST_HEADER_BYTES)))
         if start[:-2] != MAGIC or match is None:
-            raise ValueError(f"{entry.filename[:80]!r} is not an array of numbers in C order")
+            raise ValueError(f"{entry.filename[:80]!r} is not an array of numbers")
         try:
             dtype = np.dtype(match[1].decode())
         except TypeError as error:
             raise ValueError(f"{entry.filename[:80]!r} does not hold numbers") from error
-        shape = tuple(int(n) for n in match[2].split(b", ") if n)
+        shape = tuple(int(n) for n in match[3].split(b", ") if n)
         due = math.prod(shape) * dtype.itemsize
         if entry.file_size != len(start) + length + due:
             raise ValueError(f"{entry.filename[:80]!r} has another size than its shape implies")
-        array = np.empty(shape, dtype)
+        in_columns = match[2] == b"True"
+        array = np.empty(shape[::-1] if in_columns else shape, dtype)
         view = memoryview(array.reshape(-1).view(np.uint8))
         if file.readinto(view) != len(view):
             raise ValueError(f"{entry.filename[:80]!r} was truncated")
+    array = array.T if in_columns else array
     return array.astype(dtype.newbyteorder("="), copy=False)

@@ -62,7 +62,7 @@ class PretrainedDictionary(BaseDictionary):
     row_norm_ : str
         Normalisation of each row, where the dictionary has one.
     metadata_ : dict
-        What the publisher states, where it is known: `format`, `architecture`, `model`,
+        Statements of the publisher, where they are known: `format`, `architecture`, `model`,
         `hook_point`, `dtype` and reported `l0`.
     n_features_in_ : int
         Width of the rows.

@@ -201,5 +201,5 @@ def test_damage_is_told_and_nothing_is_run(rows, tmp_path):
     manifest.write_text(json.dumps(content_of(manifest)))
     refuse("does not begin with its own hash")
     manifest.unlink()
-    with pytest.raises(FileNotFoundError, match="neither dictionary.json nor cfg.json"):
+    with pytest.raises(FileNotFoundError, match="none of these: dictionary.json with"):
         load_dictionary(folder)

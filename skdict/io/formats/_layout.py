@@ -5,7 +5,7 @@ import numpy as np
 ADVICE = "get a complete copy of the file, or check that it is of this format"
 
 
-def take(tensors, layout, *, optional=(), sizes=None, required_by="tensors of one dimension"):
+def take(tensors, layout, *, optional=(), sizes=None, required_by="other tensors"):
     """Return the tensors of a layout, checked.
 
     Parameters
@@ -18,9 +18,10 @@ def take(tensors, layout, *, optional=(), sizes=None, required_by="tensors of on
     optional : collection of str, default=()
         Names that may be missing.
     sizes : dict of str to int, optional
-        Known sizes by letter. Others are those of tensors with one dimension.
-    required_by : str, default="tensors of one dimension"
-        What the sizes follow from, for messages.
+        Known sizes by letter. Others are those of tensors with one dimension, or else of the first
+        matrix with them.
+    required_by : str, default="other tensors"
+        Source of the sizes, for messages.
 
     Returns
     -------
@@ -34,11 +35,7 @@ def take(tensors, layout, *, optional=(), sizes=None, required_by="tensors of on
         infinity.
     """
     arrays = tensors.arrays
-    sizes = dict(sizes or {})
-    for name, letters in layout.items():
-        if len(letters) == 1 and name in arrays and arrays[name].ndim == 1:
-            sizes.setdefault(letters, arrays[name].shape[0])
-    found = {}
+    sizes, found = _sizes(arrays, layout, dict(sizes or {})), {}
     for name, letters in layout.items():
         if name not in arrays and name in optional:
             continue
@@ -47,11 +44,25 @@ def take(tensors, layout, *, optional=(), sizes=None, required_by="tensors of on
         if shape != due or 0 in due:
             known = ", ".join(str(size or "?") for size in due)
             raise ValueError(
-                f"{str(tensors.path)!r} has {name} of shape {shape} but its {required_by} requires "
+                f"{str(tensors.path)!r} has {name} of shape {shape} but {required_by} requires "
                 f"({known}{',' if len(due) == 1 else ''}); {ADVICE}"
             )
         found[name] = checked_floats(arrays[name], name, tensors.path)
     return found
+
+
+def _sizes(arrays, layout, sizes):
+    """Return sizes by letter: the given ones, else those of vectors, else those of matrices."""
+    for n_dimensions in (1, 2):
+        for name, letters in layout.items():
+            if (
+                len(letters) == n_dimensions
+                and name in arrays
+                and arrays[name].ndim == n_dimensions
+            ):
+                for letter, size in zip(letters, arrays[name].shape, strict=True):
+                    sizes.setdefault(letter, size)
+    return sizes
 
 
 def checked_floats(array, name, path):

@@ -11,6 +11,8 @@ from skdict.io.formats._yaml import read_yaml
 WEIGHTS = (".safetensors", ".pt", ".pth", ".npz", ".dcp")
 # The one subfolder that some formats keep weights in.
 CHECKPOINTS = "checkpoints"
+# Names in safetensors of the precisions of numpy.
+PRECISIONS = {"f2": "F16", "f4": "F32", "f8": "F64"}
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,11 @@ class Source:
         path = self.path(name)
         try:
             if path.suffix == ".npz":
-                return TensorSet(path, read_npz(path), {}, {})
+                arrays = read_npz(path)
+                kinds = {
+                    name: PRECISIONS.get(array.dtype.str[1:]) for name, array in arrays.items()
+                }
+                return TensorSet(path, arrays, {}, {n: kind for n, kind in kinds.items() if kind})
             if path.suffix in (".pt", ".pth"):
                 return TensorSet(path, *read_torch(path))
             file = read_tensors(path)

@@ -60,21 +60,27 @@ def read(source):
         skip=found["W_skip"].T if "W_skip" in found else None,
         **_gate(source, config, tensors, found),
     )
-    layer = int(re.fullmatch(PATTERN, name)[1])
-    read_at, written_at = (
-        f"blocks.{layer}.{text_of(config, key) or hook}" for key, hook in HOOKS.items()
-    )
     architecture = "topk" if published.k else "jumprelu" if THRESHOLD in found else "relu"
-    metadata = described(
-        "circuit_tracer",
-        tensors,
-        architecture=architecture,
-        model=text_of(config, "model_name"),
-        hook_point=read_at,
-        target_hook_point=written_at,
-        l0=published.k,
+    return published.fitted(
+        described(
+            "circuit_tracer",
+            tensors,
+            architecture=architecture,
+            l0=published.k,
+            **_site(config, name),
+        )
     )
-    return published.fitted(metadata)
+
+
+def _site(config, name):
+    """Return the model and the hook points."""
+    layer = int(re.fullmatch(PATTERN, name)[1])
+    hooks = [text_of(config, key) or hook for key, hook in HOOKS.items()]
+    return {
+        "model": text_of(config, "model_name"),
+        "hook_point": f"blocks.{layer}.{hooks[0]}",
+        "target_hook_point": f"blocks.{layer}.{hooks[1]}",
+    }
 
 
 def _gate(source, config, tensors, found):

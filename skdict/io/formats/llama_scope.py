@@ -45,40 +45,22 @@ def read(source):
         If a setting is not supported, or files are damaged.
     """
     path, config = source.path(CONFIG), source.json(CONFIG)
-    for name, accepted in FIXED.items():
-        if config.get(name, accepted) != accepted:
-            raise ValueError(
-                f"{str(path)!r} has {name}={config[name]!r:.80}, which is not supported; accepted: "
-                f"{accepted!r}"
-            )
-    if config.get("use_glu_encoder"):
-        raise ValueError(f"{str(path)!r} has a gated linear unit (GLU), which has no form here")
-    width = setting(config, "d_model", int, path)
-    norms = setting(config, "dataset_average_activation_norm", dict, path)
-    scales = [np.sqrt(width) / positive(norms.get(side), side, path) for side in ("in", "out")]
+    _check_config(config, path)
     names = [text_of(config, f"hook_point_{side}") for side in ("in", "out")]
     transcodes = names[1] is not None and names[0] != names[1]
-    subtracts = setting(config, "apply_decoder_bias_to_pre_encoder", bool, path, default=False)
-    if transcodes and subtracts:
-        raise ValueError(
-            f"{str(path)!r} subtracts the bias of the targets from the rows, which is not "
-            f"supported; {ADVICE}"
-        )
     tensors = source.tensors(WEIGHTS)
-    sizes = {"d": width, "n": setting(config, "d_sae", int, path)}
+    sizes = {"d": setting(config, "d_model", int, path), "n": setting(config, "d_sae", int, path)}
     layout = LAYOUT if transcodes else LAYOUT | {"decoder.weight": "dn", "decoder.bias": "d"}
-    found = take(tensors, layout, sizes=sizes, required_by=CONFIG)
+    found = take(tensors, layout, sizes=sizes, required_by=f"its {CONFIG}")
     published = Published(
         found["encoder.weight"],
         found["encoder.bias"],
         found["decoder.weight"].T,
         found["decoder.bias"],
-        subtracts_bias=subtracts,
-        thresholds=_threshold(config, path) * scales[1],
-        input_scale=scales[0],
-        output_scale=scales[1],
         is_transcoder=transcodes,
+        **_units(config, transcodes, path),
     )
+    top_k = config.get("top_k")
     metadata = described(
         "llama_scope",
         tensors,
@@ -87,11 +69,37 @@ def read(source):
         hook_point=names[0],
         target_hook_point=names[1] if transcodes else None,
         # Mean number of codes that the threshold was chosen for.
-        l0=config.get("top_k") if type(config.get("top_k")) is int else None,
+        l0=top_k if type(top_k) is int else None,
     )
     return published.fitted(metadata)
 
 
-def _threshold(config, path):
-    value = setting(config, "jump_relu_threshold", (int, float), path)
-    return float(value)
+def _check_config(config, path):
+    for name, accepted in FIXED.items():
+        if config.get(name, accepted) != accepted:
+            raise ValueError(
+                f"{str(path)!r} has {name}={config[name]!r:.80}, which is not supported; accepted: "
+                f"{accepted!r}"
+            )
+    if config.get("use_glu_encoder"):
+        raise ValueError(f"{str(path)!r} has a gated linear unit (GLU), which has no form here")
+
+
+def _units(config, transcodes, path):
+    """Return the scales of both sides, the thresholds, and whether the bias is subtracted."""
+    norms = setting(config, "dataset_average_activation_norm", dict, path)
+    width = np.sqrt(config["d_model"])
+    scales = [width / positive(norms.get(side), side, path) for side in ("in", "out")]
+    threshold = float(setting(config, "jump_relu_threshold", (int, float), path))
+    subtracts = setting(config, "apply_decoder_bias_to_pre_encoder", bool, path, default=False)
+    if transcodes and subtracts:
+        raise ValueError(
+            f"{str(path)!r} subtracts the bias of the targets from the rows, which is not "
+            f"supported; {ADVICE}"
+        )
+    return {
+        "input_scale": scales[0],
+        "output_scale": scales[1],
+        "thresholds": threshold * scales[1],
+        "subtracts_bias": subtracts,
+    }

@@ -19,7 +19,7 @@ WEIGHTS = (
     "checkpoints/final.pt",
 )
 FILES = f"{CONFIG} with {WEIGHTS[0]} (Llamascopium, Llama Scope R1)"
-LAYOUT = {"W_E": "dn", "b_E": "n", "W_D": "no", "b_D": "o"}
+LAYOUT = {"W_E": "dn", "b_E": "n", "W_D": "nd", "b_D": "d"}
 # Tensors of Llama Scope R1, whose matrices are transposed.
 OLDER = {
     "encoder.weight": "W_E",
@@ -65,18 +65,12 @@ def read(source):
     _check_type(config, tensors, path)
     names = [text_of(config, f"hook_point_{side}") for side in ("in", "out")]
     transcodes = names[1] is not None and names[0] != names[1]
-    layout = LAYOUT if transcodes else LAYOUT | {"W_D": "nd", "b_D": "d"}
-    has_bias = setting(config, "use_decoder_bias", bool, path, default=True)
-    sizes = {"d": setting(config, "d_model", int, path)}
-    optional = () if has_bias else ("b_D",)
-    if transcodes:
-        sizes["o"] = sizes["d"]
-    found = take(tensors, layout, optional=optional, sizes=sizes, required_by=CONFIG)
+    found = _taken(config, tensors, path)
     published = Published(
         found["W_E"].T,
         found["b_E"],
         found["W_D"],
-        found["b_D"] if has_bias else np.zeros(found["W_D"].shape[1], found["W_D"].dtype),
+        found["b_D"],
         subtracts_bias=_subtracts(config, transcodes, path),
         ranks_by_norm=setting(config, "sparsity_include_decoder_norm", bool, path, default=True),
         is_transcoder=transcodes,
@@ -105,6 +99,18 @@ def _weights(tensors):
         if older in arrays:
             arrays[name] = arrays[older].T
     return TensorSet(tensors.path, arrays, tensors.plain, dtypes)
+
+
+def _taken(config, tensors, path):
+    """Return the checked matrices and biases; a missing decoder bias is zero."""
+    has_bias = setting(config, "use_decoder_bias", bool, path, default=True)
+    # Rows and targets have the same width.
+    sizes = {"d": setting(config, "d_model", int, path)}
+    optional = () if has_bias else ("b_D",)
+    found = take(tensors, LAYOUT, optional=optional, sizes=sizes, required_by=f"its {CONFIG}")
+    if not has_bias:
+        found["b_D"] = np.zeros(sizes["d"], found["W_D"].dtype)
+    return found
 
 
 def _check_type(config, tensors, path):
@@ -150,7 +156,7 @@ def _gate(config, tensors, found, path):
             f"{str(path)!r} has act_fn={function!r:.80}, which is not supported: {reason}"
         )
     name = next((name for name in THRESHOLDS if name in tensors.arrays), THRESHOLDS[0])
-    logarithms = take(tensors, {name: "n"}, sizes={"n": n}, required_by="b_E")[name]
+    logarithms = take(tensors, {name: "n"}, sizes={"n": n}, required_by="its b_E")[name]
     with np.errstate(over="ignore"):
         thresholds = np.exp(logarithms.astype(np.float64))
     if not np.isfinite(thresholds).all():

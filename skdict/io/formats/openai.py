@@ -50,23 +50,13 @@ def read(source):
     tensors = source.torch_tensors()
     found = take(tensors, LAYOUT)
     activation = tensors.plain.get("activation", "ReLU")
-    form = {}
-    if activation == "TopK":
-        _check_ranked(tensors)
-        k = tensors.plain.get("activation_state_dict.k")
-        form = {"k": check_k(k, len(found["latent_bias"]), tensors.path), "row_norm": "layer_norm"}
-    elif activation != "ReLU":
-        raise ValueError(
-            f"{str(tensors.path)!r} has activation={activation!r:.80}, which is not supported; "
-            f"accepted: 'ReLU', 'TopK'"
-        )
     published = Published(
         found["encoder.weight"],
         found["latent_bias"],
         found["decoder.weight"].T,
         found["pre_bias"],
         subtracts_bias=True,
-        **form,
+        **_gate(activation, tensors, len(found["latent_bias"])),
     )
     return published.fitted(
         described(
@@ -75,18 +65,23 @@ def read(source):
             architecture=activation,
             model="openai-community/gpt2",
             hook_point=_hook_point(source, name),
-            l0=form.get("k"),
+            l0=published.k,
         )
     )
 
 
-def _check_ranked(tensors):
+def _gate(activation, tensors, n):
+    """Return k and the normalisation of each row, which go together."""
+    if activation == "ReLU":
+        return {}
     function = text_of(tensors.plain, "activation_state_dict.postact_fn")
-    if function not in ("ReLU", None):
+    if activation != "TopK" or function not in ("ReLU", None):
         raise ValueError(
-            f"{str(tensors.path)!r} applies {function!r:.80} to the largest pre-activations, which "
-            f"is not supported; accepted: 'ReLU'"
+            f"{str(tensors.path)!r} has activation={activation!r:.80} with postact_fn="
+            f"{function!r:.80}, which is not supported; accepted: 'ReLU', and 'TopK' with 'ReLU'"
         )
+    k = check_k(tensors.plain.get("activation_state_dict.k"), n, tensors.path)
+    return {"k": k, "row_norm": "layer_norm"}
 
 
 def _hook_point(source, name):

@@ -14,7 +14,7 @@ class Other(NamedTuple):
     is_here : callable
         Function from a `Source` to True if it has such files.
     reason : str
-        What they are, and what to pass instead.
+        Description of the files, and what to pass instead.
     """
 
     is_here: Callable

@@ -52,7 +52,7 @@ def read(source):
     if setting(config, "num_latents", int, path, default=0):
         sizes["n"] = config["num_latents"]
     tensors = source.tensors(WEIGHTS)
-    found = take(tensors, LAYOUT, optional=("W_skip",), sizes=sizes, required_by=CONFIG)
+    found = take(tensors, LAYOUT, optional=("W_skip",), sizes=sizes, required_by=f"its {CONFIG}")
     transcodes = setting(config, "transcode", bool, path, default=False)
     if "W_skip" in found and not transcodes:
         raise ValueError(

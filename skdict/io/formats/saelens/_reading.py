@@ -57,7 +57,7 @@ def read(source):
     sizes = {letter: config.get(name) for letter, name in zip("dn", ("d_in", "d_sae"), strict=True)}
     sizes |= {"o": config["d_out"]} if config.get("d_out") is not None else {}
     layout = LAYOUTS[config["architecture"]]
-    found = take(tensors, layout, sizes=sizes, required_by=CONFIG)
+    found = take(tensors, layout, sizes=sizes, required_by=f"its {CONFIG}")
     published = _published(source, config, tensors, found)
     metadata = described_by(config)
     architecture = config["architecture"]

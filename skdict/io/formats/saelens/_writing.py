@@ -47,14 +47,7 @@ def write(dictionary, folder, metadata):
     ValueError
         If no SAELens architecture has such codes.
     """
-    if type(dictionary) not in (SparseDictionaryAutoencoder, PretrainedDictionary):
-        raise TypeError(
-            f"{type(dictionary).__name__} cannot be written as a SAELens directory, only a "
-            f"SparseDictionaryAutoencoder or a PretrainedDictionary can; save it with "
-            f"format='skdict'"
-        )
-    if hasattr(dictionary, "row_norm_"):
-        raise _no_counterpart("rows that are each normalised")
+    _check_class(dictionary)
     weights = Weights.of(dictionary)
     architecture, options, tensors = _exported(weights)
     described = _metadata(metadata)
@@ -78,6 +71,18 @@ def write(dictionary, folder, metadata):
     with whole_folder(folder, CONFIG, "a SAELens directory") as beside:
         (beside / WEIGHTS).write_bytes(content)
         (beside / CONFIG).write_text(text, encoding="utf-8")
+
+
+def _check_class(dictionary):
+    """Raise an error for dictionaries that no SAELens architecture can hold."""
+    if type(dictionary) not in (SparseDictionaryAutoencoder, PretrainedDictionary):
+        raise TypeError(
+            f"{type(dictionary).__name__} cannot be written as a SAELens directory, only a "
+            f"SparseDictionaryAutoencoder or a PretrainedDictionary can; save it with "
+            f"format='skdict'"
+        )
+    if hasattr(dictionary, "row_norm_"):
+        raise _no_counterpart("rows that are each normalised")
 
 
 def _metadata(metadata):
