@@ -16,7 +16,8 @@ from skdict.decomposition import (
 from skdict.io import load_dictionary, save_dictionary
 from skdict.io.formats import FORMATS
 from skdict.io.formats._detection import open_source
-from tests.io.formats.layouts import CASES, D, N, lengths
+from tests.io.formats.layouts import CASES
+from tests.io.formats.layouts._common import D, N, lengths
 
 every = pytest.mark.parametrize("name", CASES)
 # One case of every format, and the transcoders with a skip connection.

@@ -182,7 +182,8 @@ def test_the_reported_l0_is_kept(tmp_path):
         ("blocks.9.mlp.hook_in", "mlp_in.9"),
         # Not what the MLP reads: it comes before the norm.
         ("blocks.9.hook_mlp_in", "blocks.9.hook_mlp_in"),
-        ("model.layers.9", "model.layers.9"),
+        ("model.layers.9", "resid_post.9"),
+        ("model.norm", "model.norm"),
         (None, None),
     ],
 )

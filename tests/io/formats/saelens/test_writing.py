@@ -69,7 +69,7 @@ def test_codes_and_reconstructions_are_the_same(saved, rows):
     [
         ("resid_pre.0", "blocks.0.hook_resid_pre", "none"),
         ("attn_heads.2", "blocks.2.attn.hook_z", "hook_z"),
-        ("transformer.h.2", "transformer.h.2", "none"),
+        ("transformer.wte", "transformer.wte", "none"),
         (None, None, "none"),
     ],
 )
