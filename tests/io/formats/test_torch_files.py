@@ -1,4 +1,4 @@
-"""Torch files, YAML and npz files from others: tensors and plain values are read, nothing is run."""
+"""Torch, YAML and npz files from others: tensors and plain values are read, nothing is run."""
 
 import pickle
 import zipfile
