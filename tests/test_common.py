@@ -8,6 +8,7 @@ from skdict.decomposition import (
     RandomDictionary,
     SparseDictionaryAutoencoder,
     SparseDictionaryAutoencoderCV,
+    SparseTranscoder,
     TopKDictionary,
 )
 from skdict.feature_extraction import ActivationExtractor
@@ -24,6 +25,8 @@ ESTIMATORS = [
     SparseDictionaryAutoencoderCV(
         [0.1, 0.3], cv=2, selection=selection_rule(target_l0=3), max_iter=1
     ),
+    SparseTranscoder(max_iter=20),
+    SparseTranscoder(max_iter=20, activation="topk", skip_connection=True, sparse_output=False),
     IdentityDictionary(),
     RandomDictionary(),
     TopKDictionary(IdentityDictionary(), k=3),

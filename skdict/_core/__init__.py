@@ -22,7 +22,13 @@ from skdict._core._outliers import (
     outlier_weights,
 )
 from skdict._core._stack import Stack
-from skdict._core._start import calibrate_bias, calibrate_decoder, random_tensors, with_skip
+from skdict._core._start import (
+    calibrate_bias,
+    calibrate_decoder,
+    draw_encoder,
+    random_tensors,
+    with_skip,
+)
 from skdict._core._tensors import Tensors
 from skdict._core._trainer import Trainer
 from skdict._core._weights import Weights
@@ -51,6 +57,7 @@ __all__ = [
     "calibrate_bias",
     "calibrate_decoder",
     "distances",
+    "draw_encoder",
     "find_outlier_rule",
     "iter_active_codes",
     "iter_blocks",

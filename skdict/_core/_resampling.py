@@ -2,10 +2,8 @@
 
 import torch
 
-from skdict._core._start import calibrate_bias, calibrate_decoder
+from skdict._core._start import calibrate_bias, calibrate_decoder, noisy_directions
 from skdict._core._tensors import Tensors
-
-NOISE = 0.1
 
 
 @torch.no_grad()
@@ -51,8 +49,10 @@ def resample_features(model, adam, dead, sample, share, generator, target=None):
         return 0
     chosen = losses.square().double().cpu().multinomial(n_dead, True, generator=generator)
     chosen = chosen.to(missing.device)
-    components = _spread(missing[chosen], generator)
-    encoder = components.clone() if target is None else _spread(sample[chosen], generator)
+    components = noisy_directions(missing[chosen], generator)
+    encoder = components.clone()
+    if target is not None:
+        encoder = noisy_directions(sample[chosen], generator)
     learned = model.nonlinearity.learned(n_dead)
     starts = {name: start.to(encoder) for name, start in learned.items()}
     starts |= {"components": components, "encoder": encoder}
@@ -63,17 +63,6 @@ def resample_features(model, adam, dead, sample, share, generator, target=None):
     model.nonlinearity.calibrate(starts, sample)
     _replace(tensors, adam, dead, starts)
     return n_dead
-
-
-def _spread(rows, generator):
-    """Return the unit directions of rows with some noise.
-
-    Rows drawn more than once would give identical features, which would stay identical.
-    """
-    directions = rows / rows.norm(dim=1, keepdim=True)
-    noise = torch.randn(directions.shape, generator=generator).to(directions)
-    directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
-    return directions.div_(directions.norm(dim=1, keepdim=True))
 
 
 def _replace(tensors, adam, dead, starts):

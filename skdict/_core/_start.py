@@ -4,9 +4,10 @@ import torch
 
 from skdict._core._tensors import Tensors
 
-
 # Ridge of the skip connection, relative to the mean variance of a dimension of the rows.
 RIDGE = 1e-3
+# Length of the noise that is added to directions of rows.
+NOISE = 0.1
 
 
 def random_tensors(
@@ -31,6 +32,31 @@ def random_tensors(
     values["bias"] = directions.new_zeros(n_components)
     learned = nonlinearity.learned(n_components)
     return Tensors(values | {name: start.to(values["bias"]) for name, start in learned.items()})
+
+
+def noisy_directions(rows, generator):
+    """Return the unit directions of rows (n, d), with some noise from a generator on the CPU.
+
+    Rows drawn more than once would give identical features, which would stay identical.
+    """
+    lengths = rows.norm(dim=1, keepdim=True).clamp_(min=torch.finfo(rows.dtype).tiny)
+    directions = rows / lengths
+    noise = torch.randn(directions.shape, generator=generator).to(directions)
+    directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
+    return directions.div_(directions.norm(dim=1, keepdim=True))
+
+
+def draw_encoder(tensors, sample, generator):
+    """Replace encoder directions by those of rows drawn from a sample (n, d), each at most once.
+
+    If there are fewer rows than features, rows are drawn repeatedly.
+    """
+    n_features = len(tensors.bias)
+    if len(sample) >= n_features:
+        chosen = torch.randperm(len(sample), generator=generator)[:n_features]
+    else:
+        chosen = torch.randint(len(sample), (n_features,), generator=generator)
+    tensors.encoder.copy_(noisy_directions(sample[chosen.to(sample.device)], generator))
 
 
 def with_skip(tensors, sample, target):

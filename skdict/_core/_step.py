@@ -5,9 +5,7 @@ from skdict._core._objectives.auxk import aux_gradients
 from skdict._core._objectives.matryoshka import differentiate
 
 
-def take_step(
-    backend, model, adam, x, weights, n_rows, rate, screen=None, dead=None, target=None
-):
+def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=None, target=None):
     r"""Train on rows and return the measurements taken before the update.
 
     .. math:: L = \frac{1}{n} \sum_i w_i \left( \|y_i - x_i A - c_i D\|^2 + P(c_i) \right)

@@ -30,8 +30,8 @@ def refuse_streams(X, name="X"):
         return
     if hasattr(X, "__iter__") or hasattr(X, "__getitem__"):
         raise TypeError(
-            f"{name} is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for data "
-            f"larger than memory) or Activations, or call partial_fit on each batch of rows"
+            f"{name} is {type(X).__name__}; pass an array, a tensor, a memory map (np.memmap, for "
+            f"data larger than memory) or Activations, or call partial_fit on each batch of rows"
         )
 
 

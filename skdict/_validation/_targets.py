@@ -78,7 +78,7 @@ def _check_provenance(X, y):
         if differs.any():
             row = int(np.argmax(differs))
             raise ValueError(
-                f"X and y differ in {name} at {differs.sum()} of {len(X)} rows, first at row {row}: "
-                f"{there[row]} in X and {here[row]} in y; read both hook points from the same "
-                f"texts with the same options, and select the same rows of both"
+                f"X and y differ in {name} at {differs.sum()} of {len(X)} rows, first at row "
+                f"{row}: {there[row]} in X and {here[row]} in y; read both hook points from the "
+                f"same texts with the same options, and select the same rows of both"
             )

@@ -74,7 +74,7 @@ def _check_dict_init(sae):
         return
     if is_transcoder(sae):
         raise TypeError(
-            f"{told('dict_init', given)}: pass a fitted SparseTranscoder, or None for a random start"
+            f"{told('dict_init', given)}: pass a fitted SparseTranscoder, or None for a new start"
         )
     directions = np.asarray(as_numbers("dict_init", given))
     if directions.ndim != 2 or directions.dtype.kind not in "iuf":
@@ -116,8 +116,8 @@ def check_memory(sae, n_components, rows):
     needed, free = training_bytes(*sizes, setting(sae, "tied_weights")), _free_bytes(device)
     if free is not None and needed > free:
         raise ValueError(
-            f"n_components={n_components} at width {widths[0]} needs about {needed / GIB:.1f} GiB on "
-            f"{device}, which has {free / GIB:.1f} GiB free; lower n_components"
+            f"n_components={n_components} at width {widths[0]} needs about {needed / GIB:.1f} GiB "
+            f"on {device}, which has {free / GIB:.1f} GiB free; lower n_components"
         )
 
 

@@ -21,7 +21,8 @@ def check_is_dictionary(estimator):
     Raises
     ------
     TypeError
-        If `components_`, `transform` or `inverse_transform` is missing; the message names it.
+        If `components_`, `transform` or `inverse_transform` is missing; the message names it. If
+        a Pipeline cannot decode.
 
     Examples
     --------
@@ -35,9 +36,8 @@ def check_is_dictionary(estimator):
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
     if last is not estimator and len(estimator.steps) > 1 and is_transcoder(last):
         raise TypeError(
-            "a Pipeline that ends in a transcoder decodes to the wrong rows, because its other "
-            "steps are those of the rows that are encoded; pass its last step, and rows transformed "
-            "by the others"
+            "a Pipeline that ends in a transcoder cannot decode, because its other steps belong to "
+            "the rows that are encoded; pass its last step, with rows transformed by the others"
         )
     if last is not estimator and not hasattr(estimator, "inverse_transform"):
         raise TypeError(

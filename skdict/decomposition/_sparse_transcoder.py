@@ -33,8 +33,8 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
     `SparseDictionaryAutoencoder`; a row is an outlier if it or its target is one. The encoder is
     never tied to the decoder.
 
-    Encoder directions start at random. Decoder directions start as the means of the targets,
-    weighted by the initial codes, and A as a ridge regression of y on X.
+    Encoder directions start as those of rows drawn at random, decoder directions as the means of
+    the targets, weighted by the initial codes, and A as a ridge regression of y on X.
 
     Fitted attributes are in the units of the rows, and codes in those of the targets. With
     ``pre = (x - mean_) @ encoder_.T + encoder_bias_``, a code equals its entry of ``pre`` where
@@ -75,8 +75,8 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         means "calibrated".
     dead_features : {"auto", "ignore", "resample", "auxk"}, default="auto"
         Treatment of features that stop firing, with residuals of y. "resample" starts them again
-        from poorly predicted rows: the encoder from a row of X, the decoder from the residual of
-        its target. "auxk" is not available with "relu". "auto" means "ignore" with "relu" and
+        from poorly predicted rows: the encoder from a row of X, the decoder from the residuals of
+        such rows. "auxk" is not available with "relu". "auto" means "ignore" with "relu" and
         "auxk" otherwise.
     dict_init : fitted SparseTranscoder or None, default=None
         Transcoder to start from. None means a new start, as described above.
@@ -227,8 +227,8 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
             Rows: an array, a tensor, a memory map or `Activations`; the latter two are read in
             slices. float64 rows are computed in float64, all others in float32.
         y : array-like of shape (n_samples, n_targets) or (n_samples,)
-            Targets: one row for each of X, of the same kinds, and read in step with it. `Activations`
-            must have the same documents, positions and token ids as X.
+            Targets: one row for each of X, of the same kinds, and read in step with it.
+            `Activations` must have the same documents, positions and token ids as X.
 
         Returns
         -------

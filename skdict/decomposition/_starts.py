@@ -11,6 +11,7 @@ from skdict._core import (
     Weights,
     calibrate_bias,
     calibrate_decoder,
+    draw_encoder,
     random_tensors,
     with_skip,
 )
@@ -73,7 +74,7 @@ def continued_start(sae, rows):
 def _new_start(sae, rows):
     """Return tensors with random or given directions and the biases that `bias_init` asks for.
 
-    The decoder and the skip connection of a transcoder are estimated from a sample of the rows.
+    Those of a transcoder are estimated from a sample of the rows and of their targets.
     """
     width, given = len(rows.scaling.mean), as_host_array(sae.dict_init)
     n_components = sae.n_components or (4 * width if given is None else len(given))
@@ -101,6 +102,8 @@ def _new_start(sae, rows):
 def _calibrated(start, sae, rows):
     """Return tensors with what is estimated from a sample of the rows and of their targets."""
     sample, target = rows.sample()
+    if rows.has_targets:
+        draw_encoder(start, sample, rows.generator)
     if setting(sae, "bias_init") == "calibrated":
         start.bias.copy_(calibrate_bias(start.encoder, sample, FIRING_SHARE))
     if rows.has_targets:

@@ -62,8 +62,8 @@ def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
     ------
     ValueError
         If `fit` would raise it, y is given for an autoencoder, or the checkpoint is damaged or
-        belongs to other parameters or rows; the message lists the differences. Parameters that do not affect what is learned
-        (`device`, `verbose`, `sparse_output`) may differ.
+        belongs to other parameters or rows; the message lists the differences. Parameters that do
+        not affect what is learned (`device`, `verbose`, `sparse_output`) may differ.
     TypeError
         If `fit` would raise it, the estimator is of another class, its `random_state` is a
         generator, or `metadata` or the attributes of `activation` are not JSON-serialisable.

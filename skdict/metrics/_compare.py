@@ -197,9 +197,10 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     TypeError
         If an estimator is not a dictionary, a scorer is not callable, or the rows are sparse.
     ValueError
-        If there is no dictionary, one is a transcoder, one is unfitted and `train` is None, `n_active` or `n_seeds` is
-        below 1, a list of `n_active` is empty or has duplicates, two scorers return measures of
-        the same name, or the test rows do not vary, are not finite or are not two-dimensional.
+        If there is no dictionary, one is a transcoder, one is unfitted and `train` is None,
+        `n_active` or `n_seeds` is below 1, a list of `n_active` is empty or has duplicates, two
+        scorers return measures of the same name, or the test rows do not vary, are not finite or
+        are not two-dimensional.
 
     Notes
     -----

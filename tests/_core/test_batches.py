@@ -16,8 +16,7 @@ def draw(rows, batch_size, seed=0, **options):
     generator = torch.Generator().manual_seed(seed)
     settings = {"dtype": torch.float32, "device": torch.device("cpu")} | options
     return [
-        batch
-        for (batch,) in shuffled_batches([rows], batch_size, generator=generator, **settings)
+        batch for (batch,) in shuffled_batches([rows], batch_size, generator=generator, **settings)
     ]
 
 

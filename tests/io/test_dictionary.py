@@ -8,9 +8,14 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from skdict import IdentityDictionary, RandomDictionary, SparseDictionaryAutoencoder
+from skdict import (
+    IdentityDictionary,
+    RandomDictionary,
+    SparseDictionaryAutoencoder,
+    SparseTranscoder,
+)
 from skdict.io import load_dictionary, save_dictionary
-from tests.manifests import content_of
+from tests.manifests import content_of, forge
 from tests.signed_topk import SignedTopK
 
 
@@ -108,6 +113,52 @@ def test_what_decides_codes_is_kept_to_the_bit(activation, due, rows, tmp_path):
     one, other = (dictionary.transform(rows).toarray() for dictionary in (sae, again))
     assert one.any()
     np.testing.assert_array_equal(other, one)
+
+
+TRANSCODERS = {
+    "relu": {"skip_connection": True},
+    "topk": {"activation": "topk", "target_l0": 3},
+    "jumprelu": {"activation": "jumprelu", "alpha": 0.01, "skip_connection": True},
+}
+
+
+def fit_transcoder(rows, **options):
+    transcoder = SparseTranscoder(10, max_iter=2, random_state=0, **options)
+    return transcoder.fit(rows, np.abs(rows[:, :4]))
+
+
+@pytest.mark.filterwarnings("ignore::skdict.exceptions.DeadFeaturesWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", TRANSCODERS)
+def test_transcoders_are_kept_to_the_bit(kind, dtype, rows, tmp_path):
+    rows = rows.astype(dtype)
+    transcoder = fit_transcoder(rows, **TRANSCODERS[kind])
+    save_dictionary(transcoder, tmp_path / "saved", metadata={"hook_point": "mlp_in.2"})
+    again = load_dictionary(tmp_path / "saved")
+    assert type(again) is SparseTranscoder
+    assert again.get_params() == transcoder.get_params()
+    assert again.metadata_ == {"hook_point": "mlp_in.2"}
+    assert_same_attributes(transcoder, again)
+    assert {"target_mean_", "target_scale_", "target_outlier_cutoff_"} <= set(vars(again))
+    np.testing.assert_array_equal(again.predict(rows), transcoder.predict(rows))
+    blocks = [t.partial_fit(rows, np.abs(rows[:, :4])).components_ for t in (transcoder, again)]
+    np.testing.assert_array_equal(*blocks)
+
+
+def test_a_transcoder_is_not_read_as_another_class(rows, tmp_path):
+    save_dictionary(fit_transcoder(rows, skip_connection=True), tmp_path / "tc")
+    save_dictionary(fit(rows), tmp_path / "sae")
+    swapped = {
+        "tc": ("SparseDictionaryAutoencoder", "skip_, which only a transcoder has"),
+        "sae": ("SparseTranscoder", "lacks target_mean_"),
+    }
+    for folder, (other, message) in swapped.items():
+        path = tmp_path / folder / "dictionary.json"
+        forge(path, content_of(path) | {"class": other, "params": {}})
+        with pytest.raises(ValueError, match=message):
+            load_dictionary(tmp_path / folder)
+    with pytest.raises(TypeError, match="SparseTranscoder cannot be written as a SAELens"):
+        save_dictionary(fit_transcoder(rows), tmp_path / "there", format="saelens")
 
 
 def test_an_activation_object_is_kept_by_name(rows, tmp_path):

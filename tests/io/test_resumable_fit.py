@@ -13,6 +13,7 @@ from skdict import (
     IdentityDictionary,
     RandomDictionary,
     SparseDictionaryAutoencoder,
+    SparseTranscoder,
 )
 from skdict.io import _resumable_fit, fit_resumable, load_dictionary
 from tests.signed_topk import SignedTopK
@@ -28,7 +29,7 @@ def new(**options):
     return SparseDictionaryAutoencoder(10, **options)
 
 
-def fit_interrupted(estimator, X, folder, *, after, monkeypatch):
+def fit_interrupted(estimator, X, folder, *, after, monkeypatch, **options):
     """Fit until the checkpoint of the so many-th epoch is written."""
     plain, calls = _resumable_fit.replace_file, []
 
@@ -41,7 +42,7 @@ def fit_interrupted(estimator, X, folder, *, after, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(_resumable_fit, "replace_file", replace_file)
         with pytest.raises(KeyboardInterrupt):
-            fit_resumable(estimator, X, folder)
+            fit_resumable(estimator, X, folder, **options)
 
 
 @pytest.fixture
@@ -91,6 +92,32 @@ def test_float64_rows_and_interruptions_in_every_epoch(rows, tmp_path, monkeypat
     for _ in range(4):
         fit_interrupted(new(), rows, tmp_path / "sae", after=1, monkeypatch=monkeypatch)
     assert_same_fit(new().fit(rows), fit_resumable(new(), rows, tmp_path / "sae"))
+
+
+@pytest.mark.parametrize("kind", ["relu", "topk", "batch_topk", "jumprelu"])
+@pytest.mark.usefixtures("short_epochs")
+def test_a_transcoder_resumes_to_the_same_bits(kind, rows, tmp_path, monkeypatch):
+    def transcoder():
+        options = {"activation": kind, "target_l0": 3, "skip_connection": kind != "relu"}
+        shared = {"max_iter": 4, "batch_size": 64, "random_state": 0, "device": "cpu"}
+        return SparseTranscoder(10, **options, **shared)
+
+    y, options = np.abs(rows[:, :4]), {"after": 2, "monkeypatch": monkeypatch}
+    fit_interrupted(transcoder(), rows, tmp_path / "tc", y=y, **options)
+    with pytest.raises(ValueError, match="belongs to another fit: targets is '700 x 4 float32"):
+        fit_resumable(transcoder(), rows, tmp_path / "tc", y=y[:, :3])
+    resumed = fit_resumable(transcoder(), rows, tmp_path / "tc", y=y)
+    assert_same_fit(transcoder().fit(rows, y), resumed)
+    assert_same_fit(resumed, load_dictionary(tmp_path / "tc"))
+    assert [path.name for path in tmp_path.iterdir()] == ["tc"]
+
+
+def test_targets_are_for_transcoders_only(rows, tmp_path):
+    with pytest.raises(ValueError, match="y is given, but an autoencoder has no targets"):
+        fit_resumable(new(), rows, tmp_path / "sae", y=rows)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        fit_resumable(SparseTranscoder(10), rows, tmp_path / "tc")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_warm_start_goes_on_from_the_same_dictionary(rows, tmp_path, monkeypatch):

@@ -80,7 +80,8 @@ class Backend(ABC):
             return target
         skip = tensors["skip"]
         passed = x.new_empty(*skip.shape[:-2], *target.shape)
-        return self._multiply(x, skip, passed).neg_().add_(target)
+        self._multiply(x, skip, passed)
+        return torch.sub(target, passed, out=passed)
 
     def rebuild(self, codes, target, components, factors, row_slopes):
         """Reconstruct rows; return squared errors (..., n), the pull, and the slopes of entries.

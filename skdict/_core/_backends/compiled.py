@@ -16,6 +16,9 @@ try:
 except ImportError:
     kernels = None
 
+# Weights of a new gradient in Adam's moments.
+NEW_SHARES = 1 - BETAS[0], 1 - BETAS[1]
+
 
 class Compiled(Sparse):
     """Sparse back end in compiled loops; a single process never stores the full gradient."""
@@ -121,40 +124,32 @@ class Compiled(Sparse):
             arguments = x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra
             return super().update(tensors, adam, *arguments)
         dtype = x.numpy().dtype.type
-        step, root = adam.count_step(rate)
-        rates = tuple(map(dtype, (1 - BETAS[0], 1 - BETAS[1], step, root, EPSILON)))
+        rates = tuple(map(dtype, (*NEW_SHARES, *adam.count_step(rate), EPSILON)))
         places, order = _places(codes, len(tensors.bias))
         values, through = codes.values.numpy()[order], pre_slopes.numpy()[order]
-        scratch = {name: _scratch(tensors[name]) for name in ("components", "encoder")}
         extras = _extras(extra, len(tensors.bias), dtype)
 
         def move(name, start, stop, *pairs):
             state, unit = adam.state(name), tensors.specs[name].unit_rows
+            scratch = np.empty((get_num_threads(), tensors[name].shape[1]), dtype)
             kernels.update_directions(
-                state, start, stop, places, _terms(*pairs), extras(name), unit, rates, scratch[name]
+                state, start, stop, places, _terms(*pairs), extras(name), unit, rates, scratch
             )
 
         for start, stop, pull in pulls:
             move("components", start, stop, (pull, values), *[(x, through)] * tensors.tied)
         if not tensors.tied:
             move("encoder", 0, len(tensors.bias), (x, through))
-        learned = {name: entries.numpy()[order] for name, entries in learned_slopes.items()}
-        for name, weights in {"bias": through, **learned}.items():
+        for name, entries in {"bias": pre_slopes, **learned_slopes}.items():
             gradient = np.empty(len(tensors.bias), dtype)
-            kernels.sum_features(places[0], weights, gradient)
+            kernels.sum_features(places[0], entries.numpy()[order], gradient)
             if extra is not None and name in extra.gradients:
                 gradient[extra.features.numpy()] += extra.gradients[name].numpy()
             kernels.update_numbers(adam.flat_state(name), gradient, rates)
         if "skip" in tensors:
-            gradient = torch.empty_like(tensors["skip"])
-            self._multiply(x.T, of_all_levels(pulls), gradient)
+            gradient = self._multiply(x.T, of_all_levels(pulls), torch.empty_like(tensors["skip"]))
             kernels.update_numbers(adam.flat_state("skip"), gradient.view(-1).numpy(), rates)
         return None
-
-
-def _scratch(directions):
-    """Return a buffer for the gradient of one direction per thread."""
-    return np.empty((get_num_threads(), directions.shape[1]), directions.numpy().dtype)
 
 
 def _as_arrays(codes):

@@ -8,8 +8,9 @@ the :math:`k_{aux}` dead features of largest positive pre-activation, the auxili
     \frac{\sum_i w_i \|e_i - \hat e_i\|^2}{\sum_i w_i \|e_i - \bar e\|^2},
     \qquad k_{aux} = \min(d / 2, \text{number dead}),
 
-where d is the width of y. An autoencoder has y = x. Its gradient reaches the decoder, encoder and biases of dead features. Dividing by the variance of
-the residual keeps the weight of the term constant as the residual becomes small.
+where d is the width of y. An autoencoder has y = x. The gradient reaches the decoder, encoder and
+biases of dead features. Dividing by the variance of the residual keeps the weight of the term
+constant as the residual becomes small.
 """
 
 from typing import NamedTuple
