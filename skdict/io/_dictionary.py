@@ -24,30 +24,46 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
         with joblib, whose files run code when loaded.
     folder : str or path
         Destination folder.
-    format : {"skdict", "saelens"}, default="skdict"
+    format : {"skdict", "saelens", "dictionary_learning", "sparsify", "circuit_tracer"}, \
+            default="skdict"
         File format. "skdict" saves all fitted attributes, parameters and the history: arrays in
         safetensors, the rest in JSON. It omits the optimiser state of `partial_fit`, and
         `dict_init`, which is a starting point and not a result. An `activation` given as an
         object is saved as the name of its class, which is enough for `transform` but not for
-        `fit`. "saelens" writes a directory that SAELens 6 reads, with what encoding and decoding
-        need, of a `SparseDictionaryAutoencoder` or `PretrainedDictionary`: ``standard`` for plain
-        ReLU codes, ``topk`` for "topk", and ``jumprelu`` for "batch_topk" and for `debias=True`,
-        whose gains and offsets are folded into the encoder and the thresholds.
+        `fit`. The others write what encoding and decoding need, in the layout of other libraries;
+        see Notes.
     metadata : dict, optional
-        Origin of the activations, such as ``acts.metadata`` (`model`, `hook_point`); must be
-        JSON-serialisable. By default that of a loaded dictionary. "saelens" keeps `model`,
-        `hook_point` and `l0`.
+        Origin of the activations, such as ``acts.metadata`` (`model`, `hook_point`,
+        `target_hook_point`); must be JSON-serialisable. By default that of a loaded dictionary.
+        Other formats keep the entries that they have a place for.
 
     Raises
     ------
     TypeError
         If the estimator is of another class, or `metadata` is not JSON-serialisable.
     ValueError
-        If the format is unknown, a weight is NaN or infinite, or SAELens has no codes of this
-        form (signed codes, offsets with "topk", codes that can be negative).
+        If the format is unknown, a weight is NaN or infinite, or the format cannot hold the
+        dictionary; the message names the part that it lacks.
     FileExistsError
         If the folder holds something other than a dictionary of this format, or another process
         is writing to it.
+
+    Notes
+    -----
+    Codes and reconstructions of the written files are the same up to rounding. Gains and offsets
+    (`debias=True`) are folded into encoder and thresholds, and gains of top-k codes into the
+    decoder. The mean of a transcoder's rows is folded into its biases. All formats hold ReLU codes.
+
+    - "saelens", for SAELens 6: ``standard``, ``topk``, ``abstopk`` and ``jumprelu``, which is that
+      of "batch_topk", too, and transcoders with a ReLU or thresholds.
+    - "dictionary_learning": ``AutoEncoder``, ``AutoEncoderTopK`` and ``JumpReluAutoEncoder``; no
+      transcoders.
+    - "sparsify": top-k codes, of transcoders only if targets have the width of the rows; no
+      thresholds, so neither "batch_topk" nor "jumprelu" nor `debias=True`. The name of the folder
+      is the hook point there.
+    - "circuit_tracer": transcoders with a ReLU or thresholds whose targets have the width of the
+      rows, one file per layer; `metadata` must name `hook_point` and `target_hook_point`. An
+      existing folder gets one more layer.
 
     Examples
     --------

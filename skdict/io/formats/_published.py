@@ -6,10 +6,10 @@ import numpy as np
 
 from skdict._core import Weights
 from skdict.decomposition import PretrainedDictionary, PretrainedTranscoder
+from skdict.io.formats._scaling import chunks, product, scaled
 
 # Decoder rows whose norms are this close to 1 count as rounded unit vectors.
 ROUNDING = 1e-6
-CHUNK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,15 @@ class Published:
         encoder = self.encoder
         mean = self.decoder_bias.astype(np.float64) / self.output_scale
         form = {
-            "components": _scaled(self.decoder, 1 / lengths),
-            "encoder": _scaled(encoder, factors * self.input_scale),
+            "components": scaled(self.decoder, 1 / lengths),
+            "encoder": scaled(encoder, factors * self.input_scale),
             "encoder_bias": (self.encoder_bias + self._shift(mean)) * factors,
             **self._gate(1 if self.ranks_by_norm else lengths),
         }
         if self.is_transcoder:
             form |= {"mean": np.zeros(encoder.shape[1]), "target_mean": mean, "target_scale": 1.0}
             if self.skip is not None:
-                form["skip"] = _scaled(self.skip, np.full(len(self.skip), 1 / self.output_scale))
+                form["skip"] = scaled(self.skip, np.full(len(self.skip), 1 / self.output_scale))
         else:
             form["mean"] = mean
         dtype = np.float64 if self.decoder.dtype == np.float64 else np.float32
@@ -112,7 +112,7 @@ class Published:
         kept = self.input_scale * mean
         if self.subtracts_bias:
             kept = kept - self.decoder_bias
-        return _product(self.encoder, kept) if kept.any() else 0.0
+        return product(self.encoder, kept) if kept.any() else 0.0
 
     def _gate(self, lengths):
         """Return thresholds, gains and offsets for codes in units of the reconstructions."""
@@ -142,25 +142,7 @@ def gated(encoder, gate_bias, magnitude_bias, log_gains, **others):
 
 def _norms(decoder):
     """Return the norms of the decoder rows in float64; those of rounded unit vectors are 1."""
-    parts = [np.square(part, dtype=np.float64).sum(axis=1) for part in _chunks(decoder)]
+    parts = [np.square(part, dtype=np.float64).sum(axis=1) for part in chunks(decoder)]
     norms = np.sqrt(np.concatenate(parts))
     norms[np.abs(norms - 1) < ROUNDING] = 1
     return norms
-
-
-def _scaled(array, factors):
-    """Return rows times factors, computed in float64, in the dtype of the array."""
-    if (factors == 1).all():
-        return array
-    scaled = np.empty(array.shape, array.dtype)
-    for part, out, factor in zip(_chunks(array), _chunks(scaled), _chunks(factors), strict=True):
-        out[:] = part * factor[:, None]
-    return scaled
-
-
-def _product(encoder, vector):
-    return np.concatenate([part.astype(np.float64) @ vector for part in _chunks(encoder)])
-
-
-def _chunks(array):
-    return [array[start : start + CHUNK_ROWS] for start in range(0, len(array), CHUNK_ROWS)]

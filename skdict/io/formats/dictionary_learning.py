@@ -1,15 +1,22 @@
-"""Read directories of dictionary_learning: ``ae.pt``, mostly with ``config.json``."""
+"""Read and write directories of dictionary_learning: ``ae.pt``, mostly with ``config.json``."""
 
+import json
 import re
 import warnings
 
-from skdict.io.formats._hook_names import hook_point_of, site_of
+import numpy as np
+import torch
+
+from skdict._files import whole_folder
+from skdict.io.formats._folded import AUTOENCODERS, folded
+from skdict.io.formats._hook_names import SITES, hook_point_of, site_of
 from skdict.io.formats._layout import check_k, positive, scalar, setting, take, text_of
 from skdict.io.formats._metadata import described
 from skdict.io.formats._published import Published, gated
 from skdict.io.formats._source import TensorSet
 
-CONFIG = "config.json"
+CONFIG, WEIGHTS = "config.json", "ae.pt"
+MARKER = WEIGHTS
 FILES = f"ae.pt with {CONFIG} (dictionary_learning)"
 LINEAR = {"encoder.weight": "nd", "encoder.bias": "n", "decoder.weight": "dn"}
 MATRICES = {"W_enc": "dn", "b_enc": "n", "W_dec": "nd", "b_dec": "d"}
@@ -43,6 +50,14 @@ BIASES = {
     "AutoEncoderNew": "decoder.bias",
     "GatedAutoEncoder": "decoder_bias",
 }
+# Classes that are written, and the trainers that make them.
+TRAINERS = {
+    "AutoEncoder": "StandardTrainer",
+    "AutoEncoderTopK": "TopKTrainer",
+    "JumpReluAutoEncoder": "JumpReluTrainer",
+}
+# Threshold of a top-k dictionary that does not use one.
+UNSET = -1.0
 # Entries of a checkpoint of an interrupted run, whose weights are those of scaled rows.
 INTERRUPTED = "ae."
 
@@ -83,6 +98,71 @@ def read(source):
     return published.fitted(
         described("dictionary_learning", tensors, architecture=name, l0=l0, **site)
     )
+
+
+def write(dictionary, folder, metadata):
+    """Write a dictionary_learning directory with the same codes.
+
+    ReLU codes are written as an ``AutoEncoder``, top-k ones as an ``AutoEncoderTopK`` and those
+    with thresholds as a ``JumpReluAutoEncoder``, which does not subtract the decoder bias from
+    rows: its encoder bias contains it.
+
+    Parameters
+    ----------
+    dictionary : SparseDictionaryAutoencoder or PretrainedDictionary
+        Fitted dictionary.
+    folder : str or path
+        Destination folder.
+    metadata : dict
+        Metadata, of which `model` and `hook_point` are written.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is of another class.
+    ValueError
+        If dictionary_learning has no such codes.
+    """
+    form = folded(dictionary, "dictionary_learning", AUTOENCODERS, lacks=("signed", "row_norm"))
+    name, tensors = _exported(form)
+    site = text_of(metadata, "hook_point")
+    match = re.fullmatch(rf"({'|'.join(SITES)})\.(\d+)", site or "")
+    trainer = {
+        "trainer_class": TRAINERS[name],
+        "dict_class": name,
+        "activation_dim": form.encoder.shape[1],
+        "dict_size": len(form.encoder),
+        **({} if form.k is None else {"k": form.k}),
+        "layer": int(match[2]) if match else None,
+        "lm_name": text_of(metadata, "model"),
+        "submodule_name": f"{match[1]}_layer_{match[2]}" if match else site,
+    }
+    text = json.dumps({"trainer": trainer, "buffer": {"io": "out"}}, indent=4)
+    state = {name: torch.from_numpy(np.array(array, order="C")) for name, array in tensors.items()}
+    with whole_folder(folder, MARKER, "a dictionary_learning directory") as beside:
+        torch.save(state, beside / WEIGHTS)
+        (beside / CONFIG).write_text(text, encoding="utf-8")
+
+
+def _exported(form):
+    """Return the name of the class and its tensors."""
+    if form.thresholds is not None:
+        return "JumpReluAutoEncoder", {
+            "W_enc": form.encoder.T,
+            "b_enc": form.raw_bias,
+            "W_dec": form.decoder,
+            "b_dec": form.decoder_bias,
+            "threshold": form.thresholds,
+        }
+    tensors = {
+        "encoder.weight": form.encoder,
+        "encoder.bias": form.encoder_bias,
+        "decoder.weight": form.decoder.T,
+    }
+    if form.k is None:
+        return "AutoEncoder", tensors | {"bias": form.decoder_bias}
+    ranked = {"k": np.int32(form.k), "threshold": np.float32(UNSET), "b_dec": form.decoder_bias}
+    return "AutoEncoderTopK", tensors | ranked
 
 
 def _weights_in(tensors):

@@ -135,7 +135,6 @@ def test_reading_back(saved, rows):
     ("kind", "attributes", "message"),
     [
         ("topk", {"code_offsets_": np.full(10, 0.1)}, "selection by rank .* and code offsets"),
-        ("topk", {"signed_": True}, r"selected by absolute value \(signed_\)"),
         ("topk", {"code_gains_": np.linspace(-1, 1, 10)}, "gains that are not positive"),
         ("relu", {"code_gains_": np.zeros(10)}, "gains that are not positive"),
         ("relu", {"code_offsets_": np.linspace(-0.1, 1, 10)}, "codes that can be negative"),
@@ -162,11 +161,18 @@ def test_offsets_above_their_thresholds_may_be_negative(rows, tmp_path):
 
 def test_other_dictionaries_have_no_form_there(rows, tmp_path):
     random = RandomDictionary(8, random_state=0).fit(rows)
-    with pytest.raises(TypeError, match="cannot be written as a SAELens directory"):
+    with pytest.raises(TypeError, match="cannot be written in the format of SAELens"):
         save_dictionary(random, tmp_path / "random", format="saelens")
+
+
+def test_codes_of_both_signs_are_abstopk(rows, tmp_path):
     signed = fit(rows, activation=SignedTopK(3))
-    with pytest.raises(ValueError, match="selected by absolute value"):
-        save_dictionary(signed, tmp_path / "signed", format="saelens")
+    save_dictionary(signed, tmp_path / "signed", format="saelens")
+    config, _ = written(tmp_path / "signed")
+    assert (config["architecture"], config["k"]) == ("abstopk", 3)
+    codes, again = signed.transform(rows).toarray(), load_dictionary(tmp_path / "signed")
+    assert (codes < 0).any()
+    np.testing.assert_allclose(again.transform(rows).toarray(), codes, atol=1e-12)
 
 
 def test_saelens_itself_agrees(saved, rows):
