@@ -3,6 +3,8 @@
 Floor 6: imports `interventions` and what is below it.
 """
 
+from skdict.evaluation._check_on_model import check_on_model
 from skdict.evaluation._loss_recovered import loss_recovered
+from skdict.evaluation._model_check import ModelCheck
 
-__all__ = ["loss_recovered"]
+__all__ = ["ModelCheck", "check_on_model", "loss_recovered"]

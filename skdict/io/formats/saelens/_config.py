@@ -23,7 +23,12 @@ NORMS = {
 }
 # Rows of attn_heads are the flattened heads that "hook_z" makes.
 RESHAPED = ("none", "hook_z", None)
-METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
+METADATA = {
+    "model_name": (str,),
+    "hook_name": (str,),
+    "l0": (int, float),
+    "num_dead_features": (int,),
+}
 # Older names of settings.
 RENAMED = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
 
@@ -162,12 +167,13 @@ def _check_metadata(config, path):
 
 
 def described_by(config):
-    """Return model, hook points, reported L0 and head under the names of `described`."""
+    """Return model, hook points, reported values and head under the names of `described`."""
     metadata = config["metadata"]
     known = {
         "model": metadata.get("model_name"),
         "hook_point": metadata.get("hook_name"),
         "l0": metadata.get("l0"),
+        "n_dead": metadata.get("num_dead_features"),
         "target_hook_point": text_of(metadata, "hook_name_out"),
     }
     head = metadata.get("hook_head_index")

@@ -42,9 +42,10 @@ def write(dictionary, folder, metadata):
     folder : str or path
         Destination folder.
     metadata : dict
-        Metadata, of which `model`, `hook_point`, `target_hook_point` and `l0` are written; the
-        format has no entries for others. Hook points such as "resid_post.2" are written under their
-        TransformerLens names, such as "blocks.2.hook_resid_post", and others unchanged.
+        Metadata, of which `model`, `hook_point`, `target_hook_point`, `l0` and `n_dead` are
+        written; the format has no entries for others. Hook points such as "resid_post.2" are
+        written under their TransformerLens names, such as "blocks.2.hook_resid_post", and others
+        unchanged.
 
     Raises
     ------
@@ -89,7 +90,8 @@ def _metadata(metadata):
     }
     if "target_hook_point" in metadata:
         written["hook_name_out"] = _hook_name(metadata["target_hook_point"])
-    return written | ({"l0": metadata["l0"]} if "l0" in metadata else {})
+    reported = {"l0": "l0", "num_dead_features": "n_dead"}
+    return written | {name: metadata[key] for name, key in reported.items() if key in metadata}
 
 
 def _hook_name(name):

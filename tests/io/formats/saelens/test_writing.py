@@ -10,7 +10,7 @@ from tests.io.formats.saelens.formulas import decode, encode, written
 from tests.signed_topk import SignedTopK
 
 HOOK_NAME = "blocks.2.hook_resid_post"
-METADATA = {"model": "stories", "hook_point": "resid_post.2", "l0": 3.5}
+METADATA = {"model": "stories", "hook_point": "resid_post.2", "l0": 3.5, "n_dead": 2}
 KINDS = {
     "relu": {},
     "untied": {"tied_weights": False},
