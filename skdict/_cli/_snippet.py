@@ -21,8 +21,8 @@ def python_snippet(dictionary, store, scores=None):
 
     Parameters
     ----------
-    dictionary : path
-        Folder of the dictionary.
+    dictionary : str
+        Code that loads the dictionary.
     store : path
         Folder of the store. If `extract` did not write it, its model may not be loadable by name,
         and the code does not steer.
@@ -46,7 +46,7 @@ def python_snippet(dictionary, store, scores=None):
     lines = [f"from {name} import {', '.join(modules[name])}" for name in sorted(modules)]
     lines += [
         "",
-        f"sae = load_dictionary({str(dictionary)!r})",
+        f"sae = {dictionary}",
         f"acts = Activations.load({str(store)!r})",
         "codes = sae.transform(acts)",
         _choice(scores),

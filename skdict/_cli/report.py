@@ -1,4 +1,4 @@
-"""`skdict report`: write an HTML report on a saved dictionary."""
+"""`skdict report`: write an HTML report on a saved or published dictionary."""
 
 import textwrap
 from pathlib import Path
@@ -11,8 +11,9 @@ from skdict._cli._held_out import (
     fitted_on,
     warn_of_few_documents,
 )
-from skdict._cli._options import DICTIONARY, STORE, add_command, as_settings
+from skdict._cli._options import STORE, add_command, as_settings
 from skdict._cli._snippet import python_snippet
+from skdict._cli._source import SOURCE, load_source, source_code
 from skdict._cli._terminal import show, show_json
 from skdict._cli.show import note_other_source
 from skdict._outputs import check_output_file
@@ -20,17 +21,17 @@ from skdict._validation import check_number
 from skdict.activations import Activations
 from skdict.inspection import write_report
 from skdict.interpretation import FeatureInterpreter
-from skdict.io import load_dictionary
 
 DESCRIPTION = """\
-Write an HTML report on a saved dictionary, with its measures and, for each feature, the contexts
-and tokens it fires on and an explanation with its score. The report is a single file that opens in
-any browser, without a server or network. For unbiased results pass activations of held-out texts,
-on which the dictionary was not fitted.
+Write an HTML report on a saved or published dictionary, with its measures and, for each feature,
+the contexts and tokens it fires on and an explanation with its score. The report is a single file
+that opens in any browser, without a server or network. For unbiased results pass activations of
+held-out texts, on which the dictionary was not fitted.
 """
 ARGUMENTS = {
-    **DICTIONARY,
+    "dictionary": SOURCE["dictionary"],
     **STORE,
+    **SOURCE,
     "--out": {
         "metavar": "FILE",
         "type": Path,
@@ -54,7 +55,7 @@ ARGUMENTS = {
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "write an HTML report on a saved dictionary"
+    help = "write an HTML report on a dictionary"
     add_command(commands, "report", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
@@ -63,7 +64,7 @@ def run(options):
     check_number("--n-explained", options.n_explained, low=0, integer=True)
     check_output_file("--out", options.out)
     clock = Clock(silent=options.json)
-    dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
+    dictionary, acts = load_source(options), Activations.load(options.store)
     note_other_source(dictionary, acts)
     scores = _explain(options, dictionary, acts, clock) if options.n_explained else None
     write_report(
@@ -109,5 +110,5 @@ def _print(options, results, scores):
     if scores is not None:
         show("Explanations are scored on documents that were not used to write or to select them.")
     show(STATEMENTS[results["fitted_on_these_rows"]])
-    code = python_snippet(options.dictionary, options.store, scores)
+    code = python_snippet(source_code(options), options.store, scores)
     show(f"\nNext step, in Python:\n\n{textwrap.indent(code, '  ')}")

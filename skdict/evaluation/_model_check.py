@@ -14,7 +14,7 @@ MOST_DENSE = 0.25
 class ModelCheck:
     """Measures of a dictionary on the activations of a model, and a verdict; `print` shows both.
 
-    Attributes
+    Parameters
     ----------
     n_rows : int
         Number of rows that codes were computed of.
@@ -32,6 +32,9 @@ class ModelCheck:
         row.
     reported : dict
         Values that the publisher reports: `l0`, `n_dead`, as far as they are known.
+
+    Attributes
+    ----------
     problems : tuple of str
         Reasons to doubt that the files were understood, or that the hook point is the right one.
     verdict : {"suspect", "agrees with the publisher", "plausible"}

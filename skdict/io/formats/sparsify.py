@@ -68,23 +68,27 @@ def read(source):
             f"{str(path)!r} has a skip connection but does not predict other rows "
             f"(transcode=false), which is not supported; pass a transcoder or one without W_skip"
         )
-    k, n = config.get("k"), len(found["W_dec"])
-    signed = setting(config, "signed", bool, path, default=False)
     published = Published(
         found["encoder.weight"],
         found["encoder.bias"],
         found["W_dec"],
         found["b_dec"],
         subtracts_bias=not transcodes,
-        # Keeping all features is a ReLU.
-        k=None if check_k(k, n, path) == n and not signed else k,
-        signed=signed,
         is_transcoder=transcodes,
         skip=found["W_skip"].T if "W_skip" in found else None,
+        **_selection(config, len(found["W_dec"]), path),
     )
     return published.fitted(
         described("sparsify", tensors, architecture="topk", **_site(source, tensors, transcodes))
     )
+
+
+def _selection(config, n, path):
+    """Return k and whether it selects by absolute value."""
+    k, signed = config.get("k"), setting(config, "signed", bool, path, default=False)
+    # Keeping all features is a ReLU.
+    whole = check_k(k, n, path) == n and not signed
+    return {"k": None if whole else k, "signed": signed}
 
 
 def write(dictionary, folder, metadata):
