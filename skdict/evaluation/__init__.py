@@ -8,4 +8,4 @@ from skdict.evaluation._loss_recovered import loss_recovered
 from skdict.evaluation._model_check import ModelCheck
 from skdict.evaluation._saebench import to_saebench
 
-__all__ = ["ModelCheck", "check_on_model", "loss_recovered", "to_saebench"]
+__all__ = ["check_on_model", "loss_recovered", "to_saebench"]
