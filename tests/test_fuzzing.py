@@ -124,10 +124,12 @@ def to_fit():
 
 def write_checkpoint(folder):
     plain = _resumable_fit.fit_autoencoder
+
+    def stopped(sae, X, observers, **targets):
+        plain(sae, X, [*observers, Stop()], **targets)
+
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(
-            _resumable_fit, "fit_autoencoder", lambda sae, X, seen: plain(sae, X, [*seen, Stop()])
-        )
+        patch.setattr(_resumable_fit, "fit_autoencoder", stopped)
         fit_resumable(to_fit(), rows(), folder / "sae")
 
 
