@@ -9,9 +9,15 @@ import yaml
 from skdict._files import replace_file
 
 REQUIRED = object()
-_FOLDER = {"nargs": "?", "type": Path, "default": REQUIRED}
-DICTIONARY = {"dictionary": _FOLDER | {"metavar": "FOLDER", "help": "folder of a saved dictionary"}}
-STORE = {"store": _FOLDER | {"metavar": "STORE", "help": "folder of saved activations"}}
+STORE = {
+    "store": {
+        "nargs": "?",
+        "type": Path,
+        "default": REQUIRED,
+        "metavar": "STORE",
+        "help": "folder of saved activations",
+    }
+}
 TARGETS = {
     "--targets": {
         "metavar": "STORE",

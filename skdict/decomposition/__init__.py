@@ -28,6 +28,7 @@ from skdict.decomposition._observers._base import Observer
 from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_path
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
 from skdict.decomposition._prefit import KeepFittedDictionary, check_prefit, fit_or_use
+from skdict.decomposition._pretrained import PretrainedDictionary, PretrainedTranscoder
 from skdict.decomposition._schedule import count_steps
 from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
@@ -40,6 +41,8 @@ __all__ = [
     "IdentityDictionary",
     "NeuronTranscoder",
     "Nonlinearity",
+    "PretrainedDictionary",
+    "PretrainedTranscoder",
     "RandomDictionary",
     "SparseDictionaryAutoencoder",
     "SparseDictionaryAutoencoderCV",

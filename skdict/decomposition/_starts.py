@@ -138,6 +138,11 @@ def _check_has_weights(dictionary, rows):
     if rows.has_targets != (weights.target_mean is not None):
         what = "does not predict targets" if rows.has_targets else "is a transcoder"
         raise TypeError(f"{given} {what}: pass a fitted {accepted}")
+    if hasattr(dictionary, "row_norm_"):
+        raise ValueError(
+            f"{given} normalises each row ({dictionary.row_norm_}), which no activation here does; "
+            f"pass a fitted {accepted}"
+        )
 
 
 def _start_from(fitted, sae, rows, source):
@@ -233,7 +238,7 @@ def _without_gains(weights, sae, source):
         held = "thresholds"
     elif name is not None and weights.signed:
         held = "codes of both signs"
-    elif name in ("topk", "batch_topk") and np.ptp(thresholds) > 0:
+    elif name in ("topk", "batch_topk") and np.ptp(thresholds * gains) > 0:
         held = "thresholds that differ between features"
     else:
         encoder = weights.encoder * gains[:, None] if len(gains) > 1 else weights.encoder

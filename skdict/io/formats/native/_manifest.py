@@ -8,6 +8,8 @@ from skdict._core import Weights
 from skdict._files import SHA256, read_sealed, read_tensors
 from skdict.decomposition import (
     IdentityDictionary,
+    PretrainedDictionary,
+    PretrainedTranscoder,
     RandomDictionary,
     SparseDictionaryAutoencoder,
     SparseTranscoder,
@@ -15,8 +17,15 @@ from skdict.decomposition import (
 
 MANIFEST = "dictionary.json"
 TENSORS = "dictionary.safetensors"
+FILES = f"{MANIFEST} with {TENSORS} (skdict)"
 FORMAT, VERSION = "skdict.dictionary", 2
-TRAINED = (SparseDictionaryAutoencoder, SparseTranscoder)
+TRAINED = (
+    SparseDictionaryAutoencoder,
+    SparseTranscoder,
+    PretrainedDictionary,
+    PretrainedTranscoder,
+)
+TRANSCODERS = {SparseTranscoder.__name__, PretrainedTranscoder.__name__}
 CLASSES = {c.__name__: c for c in (*TRAINED, RandomDictionary, IdentityDictionary)}
 NAMES = {
     "class": str,
@@ -47,12 +56,14 @@ PLAIN = {
     "tied_weights_": (bool,),
     "bias_init_": (str,),
     "dead_features_": (str,),
+    "row_norm_": (str,),
     "_error_unit": NUMBER,
     "_error_unit_inliers": NUMBER,
 }
 WORDS = {
     "bias_init_": ("calibrated", "zeros"),
     "dead_features_": ("ignore", "resample", "auxk"),
+    "row_norm_": ("layer_norm", "constant_norm"),
 }
 # Infinite if no row is an outlier, NaN if no row varies.
 MAY_BE_INFINITE = {
@@ -168,7 +179,7 @@ def check_state(name, plain, arrays, told):
     if components is None or components.ndim != 2:
         raise ValueError(f"{told} has components_ that are not a matrix; {_ADVICE}")
     sizes = dict(zip("mtd", (*components.shape, plain["n_features_in_"]), strict=True))
-    if sizes["d"] != sizes["t"] and name != SparseTranscoder.__name__:
+    if sizes["d"] != sizes["t"] and name not in TRANSCODERS:
         raise ValueError(
             f"{told} has n_features_in_={sizes['d']} but components_ of width {sizes['t']}; "
             f"{_ADVICE}"
@@ -184,8 +195,10 @@ def _check_names(name, found, told):
     due, others = BASELINE_ARRAYS.get(name, {"components_"}), OF_TARGETS | {"skip_"}
     if name in {kind.__name__ for kind in TRAINED}:
         due = {f"{field.name}_" for field in fields(Weights) if field.default is MISSING}
-    if name == SparseTranscoder.__name__:
-        due, others = due | OF_TARGETS, set()
+    if name in TRANSCODERS:
+        # No outliers are known of the data that others trained on.
+        known = OF_TARGETS - ({"target_outlier_cutoff_"} if "Pretrained" in name else set())
+        due, others = due | known, set()
     missing = (due | {"n_features_in_"}) - found
     if missing:
         raise ValueError(f"{told} lacks {min(missing)}; save the dictionary again")

@@ -1,27 +1,30 @@
 """Read a folder in the native format as a fitted estimator."""
 
+from pathlib import Path
+
 import numpy as np
 
 from skdict.io.formats.native._manifest import (
     CLASSES,
     MANIFEST,
+    TENSORS,
     check_state,
     read_arrays,
     read_manifest,
 )
 
 
-def matches(folder):
-    """Return True if a folder holds a dictionary in the native format."""
-    return (folder / MANIFEST).is_file()
+def matches(source):
+    """Return True if a source holds a dictionary in the native format."""
+    return MANIFEST in source
 
 
-def read(folder):
+def read(source):
     """Return the dictionary in a folder without running any code from it.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    source : Source
         Folder written by `write`.
 
     Returns
@@ -34,7 +37,10 @@ def read(folder):
     ValueError
         If the version is unknown, or files are damaged or do not belong together.
     """
+    folder = source.path(MANIFEST).parent
     manifest = read_manifest(folder)
+    # On the hub, this downloads the file.
+    source.optional(TENSORS, Path.stat)
     arrays = read_arrays(folder, manifest["sha256"])
     fitted = manifest["fitted"]
     check_state(manifest["class"], fitted, arrays, repr(str(folder)))
