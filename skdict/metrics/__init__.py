@@ -15,9 +15,11 @@ from skdict.metrics._similarity import (
     unit_rows,
 )
 from skdict.metrics._sparsity import dead_features, l0
+from skdict.metrics.probing._sparse_probing import SparseProbing
 
 __all__ = [
     "DictionaryScorer",
+    "SparseProbing",
     "capacity",
     "code_correlation",
     "compare_dictionaries",
