@@ -1,6 +1,6 @@
 """Evaluate dictionaries: metrics from arrays to numbers, and comparisons in one table.
 
-Floor 3: imports `decomposition`, whose dictionaries it measures.
+Floor 3: imports `decomposition`, whose dictionaries it measures, and `datasets`.
 """
 
 from skdict.decomposition import selection_rule
@@ -15,6 +15,7 @@ from skdict.metrics._similarity import (
     unit_rows,
 )
 from skdict.metrics._sparsity import dead_features, l0
+from skdict.metrics._synthetic_benchmark import synthetic_benchmark
 
 __all__ = [
     "DictionaryScorer",
@@ -29,4 +30,5 @@ __all__ = [
     "max_cosine_similarity",
     "reconstruction_bias",
     "selection_rule",
+    "synthetic_benchmark",
 ]
