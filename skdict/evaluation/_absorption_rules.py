@@ -76,7 +76,8 @@ def absorbed(codes, cosines, contributions, projections, main):
     cosines : ndarray of shape (m,)
         Cosine of each decoder direction with the probe direction.
     contributions : ndarray of shape (n, m)
-        What each feature adds to the projection of the row on the probe direction.
+        Share of each feature in the projection of the row on the probe direction, in the units of
+        the projection.
     projections : ndarray of shape (n,)
         Projection of each row on the probe direction.
     main : list of int

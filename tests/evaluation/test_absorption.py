@@ -40,7 +40,9 @@ def scorer(data):
 def test_the_truth_absorbs_nothing(data, scorer):
     measures = scorer.measure(truth(data))
     absorption = {"absorption": 0, "full_absorption": 0}
-    assert measures == absorption | {"split_features": 1, "main_f1": 1, "n_concepts": 2}
+    # A probe misses the rows on which the concept is weakest.
+    assert 0.98 < measures.pop("main_f1") < 1
+    assert measures == absorption | {"split_features": 1, "n_concepts": 2}
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.6])
