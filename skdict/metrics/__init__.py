@@ -1,6 +1,6 @@
 """Evaluate dictionaries: metrics from arrays to numbers, and comparisons in one table.
 
-Floor 3: imports `decomposition`, whose dictionaries it measures.
+Floor 3: imports `decomposition`, whose dictionaries it measures, and `datasets`.
 """
 
 from skdict.decomposition import selection_rule
@@ -16,6 +16,7 @@ from skdict.metrics._similarity import (
 )
 from skdict.metrics._sparsity import dead_features, l0
 from skdict.metrics.probing._sparse_probing import SparseProbing
+from skdict.metrics._synthetic_benchmark import synthetic_benchmark
 
 __all__ = [
     "DictionaryScorer",
@@ -31,4 +32,5 @@ __all__ = [
     "max_cosine_similarity",
     "reconstruction_bias",
     "selection_rule",
+    "synthetic_benchmark",
 ]
