@@ -51,8 +51,9 @@ def loss_recovered(
         Causal language model: a name, a folder, or a loaded model with its tokenizer.
     hook_point : str
         Hook point whose activations are replaced, see `ActivationExtractor`.
-    dictionary : estimator
-        Dictionary fitted on activations from this hook point.
+    dictionary : estimator, or dict of str to estimator
+        Dictionary fitted on activations from this hook point. A dict of several shares the passes
+        of the unedited and of the ablated model.
     texts : list of str
         Texts to evaluate on, preferably held out from fitting the dictionary.
     max_length : int, default=256
@@ -72,7 +73,9 @@ def loss_recovered(
 
     Returns
     -------
-    Bunch
+    Bunch, or dict of str to Bunch
+        By name, if several dictionaries were given.
+
         cross_entropy, cross_entropy_reconstructed, cross_entropy_zero, cross_entropy_mean : float
             Cross-entropy in nats per token: of the unedited model, and with activations replaced
             by their reconstruction, by zero and by their mean over these texts.
@@ -96,7 +99,8 @@ def loss_recovered(
         If the model has no tokenizer or returns no logits, `dictionary` is not a dictionary, or
         `texts` is not a list of strings.
     ValueError
-        If the hook point does not exist or differs in width from the dictionary, no text has two
+        If the hook point does not exist or differs in width from the dictionary, a dict of
+        dictionaries is empty, no text has two
         ordinary tokens in a row, or a parameter is out of range.
 
     Warns
@@ -127,42 +131,52 @@ def loss_recovered(
         model, device=device, revision=revision, trust_remote_code=trust_remote_code
     )
     find_hook_point(module, hook_point)
-    frozen = frozen_dictionary(dictionary, module)
+    several = dictionary if isinstance(dictionary, dict) else {"": dictionary}
+    if not several:
+        raise ValueError("dictionary={} has no dictionary; pass at least one, by name")
+    frozen = [frozen_dictionary(one, module) for one in several.values()]
     options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
     batches = text_batches(module, tokenizer, texts, **options)
     mean = mean_row(module, hook_point, batches)
-    edits = {
-        "reconstructed": Reconstruct(),
-        "zero": Replace(torch.zeros_like(mean)),
-        "mean": Replace(mean),
-    }
-    loss, divergence, n_tokens = measure_edits(module, hook_point, frozen, edits, batches)
+    edits = {"zero": (None, Replace(torch.zeros_like(mean))), "mean": (None, Replace(mean))}
+    # Numbers, because a dictionary may have any name.
+    edits |= {i: (one, Reconstruct()) for i, one in enumerate(frozen)}
+    losses, divergences, n_tokens = measure_edits(module, hook_point, edits, batches)
+    found = {}
+    for i, name in enumerate(several):
+        found[name] = _measures(i, losses, divergences, n_tokens)
+    return found if isinstance(dictionary, dict) else found[""]
+
+
+def _measures(edit, losses, divergences, n_tokens):
+    """Return the measures of one reconstruction."""
+    loss, reconstructed = losses[""], losses[edit]
     return Bunch(
-        cross_entropy=loss[""],
-        cross_entropy_reconstructed=loss["reconstructed"],
-        cross_entropy_zero=loss["zero"],
-        cross_entropy_mean=loss["mean"],
-        cross_entropy_increase=loss["reconstructed"] - loss[""],
-        loss_recovered_zero=_recovered(loss, "zero"),
-        loss_recovered_mean=_recovered(loss, "mean"),
-        kl_divergence=divergence["reconstructed"],
-        kl_zero=divergence["zero"],
-        kl_mean=divergence["mean"],
-        perplexity=float(np.exp(loss[""])),
-        perplexity_reconstructed=float(np.exp(loss["reconstructed"])),
+        cross_entropy=loss,
+        cross_entropy_reconstructed=reconstructed,
+        cross_entropy_zero=losses["zero"],
+        cross_entropy_mean=losses["mean"],
+        cross_entropy_increase=reconstructed - loss,
+        loss_recovered_zero=_recovered(losses, edit, "zero"),
+        loss_recovered_mean=_recovered(losses, edit, "mean"),
+        kl_divergence=divergences[edit],
+        kl_zero=divergences["zero"],
+        kl_mean=divergences["mean"],
+        perplexity=float(np.exp(loss)),
+        perplexity_reconstructed=float(np.exp(reconstructed)),
         n_tokens=n_tokens,
     )
 
 
-def _recovered(loss, ablation):
-    damage = loss[ablation] - loss[""]
+def _recovered(losses, edit, ablation):
+    damage = losses[ablation] - losses[""]
     if abs(damage) < SMALLEST_DAMAGE:
         warnings.warn(
             f"{ablation} ablation changes the cross-entropy by {damage:.1g} nats, so there is no "
             f"loss to recover and loss_recovered_{ablation} is nan; use cross_entropy_increase "
             f"instead",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return float("nan")
-    return (loss[ablation] - loss["reconstructed"]) / damage
+    return (losses[ablation] - losses[edit]) / damage
