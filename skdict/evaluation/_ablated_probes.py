@@ -1,10 +1,12 @@
 """Scores of probes after features have been ablated, on rows or in a running model."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 
 from skdict.interventions import frozen_dictionary, intervene
-from skdict.models import as_rows, capture, evaluation_mode, find_hook_point
+from skdict.models import evaluation_mode
 
 
 class RowReader:
@@ -86,15 +88,18 @@ class ModelReader:
         parts = {}
         with evaluation_mode(self.module):
             for batch in self.batches:
-                if ablated is None:
-                    rows = read_rows(self.module, batch, [self.read_at])[self.read_at]
-                else:
-                    edit = _Silence(ablated, len(frozen.components))
-                    positions = {"positions": batch.kept}
-                    with intervene(self.module, self.hook_point, frozen, edit, **positions):
-                        rows = read_rows(self.module, batch, [self.read_at])[self.read_at]
-                parts |= {text: r.mean(axis=0) for text, r in zip(batch.texts, rows, strict=True)}
+                with self._edited(frozen, ablated, batch):
+                    rows = batch.read(self.module, self.read_at)
+                for text, of_text, kept in zip(batch.texts, rows, batch.kept, strict=True):
+                    parts[text] = of_text[kept].double().mean(dim=0).cpu().numpy()
         return np.stack([parts[text] for text in sorted(parts)])
+
+    def _edited(self, frozen, ablated, batch):
+        """Return a context in which features are ablated at the kept tokens; None ablates none."""
+        if ablated is None:
+            return nullcontext()
+        edit = _Silence(ablated, len(frozen.components))
+        return intervene(self.module, self.hook_point, frozen, edit, positions=batch.kept)
 
 
 class _Silence:
@@ -108,20 +113,3 @@ class _Silence:
         codes[..., self.positive] = codes[..., self.positive].clamp(max=0)
         codes[..., self.negative] = codes[..., self.negative].clamp(min=0)
         return codes
-
-
-def read_rows(module, batch, hook_points):
-    """Return the rows of each text of a batch by hook point, without skipped and special tokens.
-
-    Returns
-    -------
-    dict of str to list of ndarray of shape (n_tokens, width), dtype float32
-    """
-    points = {name: find_hook_point(module, name) for name in hook_points}
-    with capture(points) as values:
-        batch.run(module)
-    rows = {name: as_rows(values[name], batch.ids.shape, name) for name in hook_points}
-    return {
-        name: [v[kept].float().cpu().numpy() for v, kept in zip(x, batch.kept, strict=True)]
-        for name, x in rows.items()
-    }

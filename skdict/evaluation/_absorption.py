@@ -1,19 +1,13 @@
 """Feature absorption: features that stay silent because more specific ones replace them."""
 
-from collections import Counter
-from functools import cached_property
-from typing import NamedTuple
-
 import numpy as np
 import scipy.sparse
-from sklearn.metrics import f1_score
-from sklearn.model_selection import GroupShuffleSplit
 
 from skdict._validation import check_number, check_random_state
-from skdict.evaluation._absorption_rules import absorbed, main_features
+from skdict.evaluation._concept_rows import ConceptRows
 from skdict.evaluation._positive_features import PositiveFeatures
-from skdict.evaluation._probes import Probe, check_labelled_rows, mean_and_scale
 from skdict.evaluation._spelling import spelling_rows
+from skdict.metrics.probing import with_interval
 
 
 class Absorption:
@@ -28,12 +22,15 @@ class Absorption:
 
     Parameters
     ----------
-    X : array-like of shape (n, n_features)
-        Rows of known concepts.
-    labels : array-like of shape (n,) or (n, n_concepts)
-        Class of each row, or a column of bool for each concept.
-    groups : array-like of shape (n,) or None, default=None
-        Group of each row. Rows of a group are all in the training or all in the test part.
+    X : array-like of shape (n_rows, n_features)
+        Rows of known concepts, in whose place the rows of a comparison are not used. Probes are
+        fitted on them once, for any number of dictionaries.
+    labels : array-like of shape (n_rows,), dict of str to array-like, Bunch, or callable
+        Labels of the rows, as for `SparseProbing`. Each class of a label is a concept; of a label
+        with two classes, only the second.
+    groups : array-like of shape (n_rows,), callable or None, default=None
+        Group of each row, as for `SparseProbing`. Rows of a group are all in the training or all
+        in the test part. None groups by document, where rows have documents.
     directions : array-like of shape (n_concepts, n_features) or None, default=None
         Known direction of each concept. None uses the weights of a logistic probe.
     test_size : float, default=0.2
@@ -44,15 +41,15 @@ class Absorption:
     min_concepts : int, default=1
         Smallest number of concepts to measure.
     random_state : int, RandomState instance or None, default=0
-        Seed for the split.
+        Seed for the split and the bootstrap.
 
     Raises
     ------
     ValueError
-        If lengths or widths differ, labels have the wrong shape, a parameter is out of range, or
-        fewer than `min_concepts` concepts have a probe of `min_f1`.
+        If labels, groups or directions do not fit the rows, a parameter is out of range, or fewer
+        than `min_concepts` concepts have a probe of `min_f1`.
     TypeError
-        If a parameter has the wrong type.
+        If a parameter has the wrong type, or labels are not bool, int or str.
 
     See Also
     --------
@@ -77,7 +74,8 @@ class Absorption:
       features whose cosine is at least 0.1, and s that of the main features, the fraction is 0 if
       s >= p or a < 0.4 p, 1 if s <= 0, and otherwise min(a, p - s) / (min(a, p - s) + s).
 
-    Both are averaged over the rows of a concept, then over concepts. A dictionary that does not
+    Both are averaged over the rows of a concept, then over concepts. The confidence intervals are
+    percentiles over 1,000 bootstrap samples of the test groups. A dictionary that does not
     represent the concepts at all, such as random directions, absorbs nothing, so read absorption
     together with the F1 of the main features. Four things differ from
     SAEBench: b is subtracted, so that shifting rows and dictionary together changes nothing;
@@ -97,10 +95,10 @@ class Absorption:
     >>> import numpy as np
     >>> from skdict.decomposition import IdentityDictionary
     >>> from skdict.evaluation import Absorption
-    >>> concepts = np.random.default_rng(0).random((500, 4)) < 0.3
-    >>> X = concepts.astype(float)
-    >>> Absorption(X, concepts, directions=np.eye(4)).measure(IdentityDictionary().fit(X))
-    {'absorption': 0.0, 'full_absorption': 0.0, 'split_features': 1.0, 'main_f1': 1.0, ...}
+    >>> X = (np.random.default_rng(0).random((500, 4)) < 0.3).astype(float)
+    >>> concepts = {"first": X[:, 0] > 0, "second": X[:, 1] > 0}
+    >>> Absorption(X, concepts).measure(IdentityDictionary().fit(X))["absorption"]
+    0.0
     """
 
     def __init__(
@@ -118,17 +116,15 @@ class Absorption:
         check_number("test_size", test_size, above=0, high=0.99)
         check_number("min_f1", min_f1, low=0, high=1)
         check_number("min_concepts", min_concepts, low=1, integer=True)
-        X, self.present, self.names, groups = check_labelled_rows(X, labels, groups)
-        self.X = np.asarray(X)
-        seed = check_random_state(random_state)
-        split = GroupShuffleSplit(1, test_size=test_size, random_state=seed)
-        self.train, self.test = next(split.split(self.present, groups=groups))
-        self.concepts = self._known(directions) if directions is not None else self._probed(min_f1)
+        random_state = check_random_state(random_state)
+        self.rows = ConceptRows(X, labels, groups, test_size, random_state)
+        known = directions is not None
+        self.concepts = self.rows.known(directions) if known else self.rows.probed(min_f1)
         if len(self.concepts) < min_concepts:
             raise ValueError(
-                f"{len(self.concepts)} of {len(self.names)} concepts have a probe with an F1 of at "
-                f"least {min_f1} on test rows, but min_concepts={min_concepts}; pass more rows, "
-                f"another hook point, or lower min_f1 or min_concepts"
+                f"{len(self.concepts)} of {len(self.rows.problems)} concepts have a probe with an "
+                f"F1 of at least {min_f1} on test rows, but min_concepts={min_concepts}; pass more "
+                f"rows, another hook point, or lower min_f1 or min_concepts"
             )
 
     @classmethod
@@ -166,13 +162,13 @@ class Absorption:
         min_f1, min_concepts : float and int, default=0.6 and 20
             See the class.
         random_state : int, RandomState instance or None, default=0
-            Seed for drawing words and examples and for the split.
+            Seed for drawing words and examples, for the split and for the bootstrap.
 
         Returns
         -------
         Absorption
-            Scorer whose concepts are upper-case letters. Variants of a word, such as "Dog" and
-            " dog", are in the same part of the split.
+            Scorer whose concepts are upper-case letters, "letter=A" and so on. Variants of a word,
+            such as "Dog" and " dog", are in the same part of the split.
 
         Raises
         ------
@@ -189,7 +185,8 @@ class Absorption:
         spelled = spelling_rows(model, hook_point, rng=rng, **options)
         groups = np.unique([w.strip().lower() for w in spelled.words], return_inverse=True)[1]
         limits = {"min_f1": min_f1, "min_concepts": min_concepts}
-        return cls(spelled.rows, spelled.letters, groups=groups, random_state=rng, **limits)
+        labels = {"letter": spelled.letters}
+        return cls(spelled.rows, labels, groups=groups, random_state=rng, **limits)
 
     def __call__(self, dictionary, X=None):
         """Return the mean absorption fraction of a fitted dictionary.
@@ -221,20 +218,32 @@ class Absorption:
         Returns
         -------
         dict of str to float
-            `absorption`, the mean absorption fraction; `full_absorption`, the mean share of rows
-            with full absorption; `split_features`, the mean number of main features; `main_f1`, the
-            mean F1 of probes on them; `n_concepts`, the number of concepts that have main features.
-            Means are nan if no concept has any.
+            `absorption`, the mean absorption fraction, and `full_absorption`, the mean share of
+            rows with full absorption, each with the bounds `_low` and `_high` of its 95 %
+            confidence interval; `split_features`, the mean number of main features; `main_f1`,
+            the mean F1 of probes on them; `n_concepts`, the number of concepts that have main
+            features. Means are nan if no concept has any.
         """
-        records = [r for r in self.records(dictionary) if r["main_features"]]
-        values = {
-            "absorption": [record["absorption"] for record in records],
-            "full_absorption": [record["full_absorption"] for record in records],
-            "split_features": [len(record["main_features"]) for record in records],
-            "main_f1": [record["f1"] for record in records],
+        measured = [m for m in self._measured(dictionary) if m.main]
+        if not measured:
+            names = ("absorption", "full_absorption")
+            nothing = [with_interval(name, np.nan, np.zeros(0)) for name in names]
+            return (
+                nothing[0]
+                | nothing[1]
+                | {
+                    "split_features": np.nan,
+                    "main_f1": np.nan,
+                    "n_concepts": 0,
+                }
+            )
+        return {
+            **self.rows.mean("absorption", measured, [m.fractions for m in measured]),
+            **self.rows.mean("full_absorption", measured, [m.full for m in measured]),
+            "split_features": float(np.mean([len(m.main) for m in measured])),
+            "main_f1": float(np.mean([m.f1 for m in measured])),
+            "n_concepts": len(measured),
         }
-        means = {name: float(np.mean(v)) if v else np.nan for name, v in values.items()}
-        return means | {"n_concepts": len(records)}
 
     def records(self, dictionary):
         """Return the measures of each concept.
@@ -247,7 +256,7 @@ class Absorption:
         Returns
         -------
         list of dict
-            One for each concept: `concept`, its label; `main_features`, list of int, strongest
+            One for each concept: `concept`, its name; `main_features`, list of int, strongest
             first; `f1` of a probe on them; `absorption` and `full_absorption`, means over rows;
             `absorbers`, the features with the largest contribution on fully absorbed rows, most
             frequent first; `n_rows`, the number of rows.
@@ -259,86 +268,11 @@ class Absorption:
         ValueError
             If its width differs from that of the rows.
         """
-        features = PositiveFeatures(dictionary, self.X.shape[1])
-        codes = features.encode(self.X)
-        comparable = codes @ scipy.sparse.diags_array(features.lengths / self._scale)
-        return [self._record(concept, features, codes, comparable) for concept in self.concepts]
+        return [measured.record() for measured in self._measured(dictionary)]
 
-    def _record(self, concept, features, codes, comparable):
-        """Return the measures of one concept."""
-        present = self.present[:, concept.column]
-        main, f1 = main_features(comparable, present, self.train, self.test)
-        fired = codes[concept.rows].toarray()
-        contributions = fired * (features.directions @ concept.direction)
-        cosines = features.cosines(concept.direction)
-        projections = (self.X[concept.rows] - features.offset) @ concept.direction
-        fractions, full = absorbed(fired, cosines, contributions, projections, main)
-        absorbers = Counter(contributions[full].argmax(axis=1).tolist())
-        return {
-            "concept": self.names[concept.column],
-            "main_features": main,
-            "f1": f1,
-            "absorption": float(fractions.mean()),
-            "full_absorption": float(full.mean()),
-            "absorbers": [feature for feature, _ in absorbers.most_common()],
-            "n_rows": len(concept.rows),
-        }
-
-    @cached_property
-    def _scale(self):
-        return mean_and_scale(self.X)[1]
-
-    def _probed(self, min_f1):
-        """Return the concepts whose probe has a sufficient F1 on test rows."""
-        concepts = []
-        for column, present in enumerate(self.present.T):
-            if not _varies(present[self.train]):
-                continue
-            probe = Probe(self.X[self.train], present[self.train])
-            found = probe.scores(self.X[self.test]) > 0
-            if f1_score(present[self.test], found, zero_division=0) >= min_f1:
-                rows = self.test[found & present[self.test]]
-                concepts.append(Concept(column, _unit(probe.weights), rows))
-        return [concept for concept in concepts if len(concept.rows)]
-
-    def _known(self, directions):
-        """Return the concepts of known directions, on test rows that have a positive projection."""
-        directions = np.asarray(directions, dtype=np.float64)
-        if directions.shape != (len(self.names), self.X.shape[1]):
-            raise ValueError(
-                f"directions has shape {directions.shape}; pass one row of width "
-                f"{self.X.shape[1]} for each of the {len(self.names)} concepts"
-            )
-        concepts = []
-        for column, present in enumerate(self.present.T):
-            rows = self.test[present[self.test]]
-            rows = rows[self.X[rows] @ directions[column] > 0]
-            if _varies(present[self.train]) and len(rows):
-                concepts.append(Concept(column, _unit(directions[column]), rows))
-        return concepts
-
-
-class Concept(NamedTuple):
-    """Concept to measure.
-
-    Parameters
-    ----------
-    column : int
-        Its column in the labels.
-    direction : ndarray of shape (n_features,)
-        Unit direction of its probe.
-    rows : ndarray of int
-        Test rows with the concept on which the probe finds it.
-    """
-
-    column: int
-    direction: np.ndarray
-    rows: np.ndarray
-
-
-def _varies(flags):
-    return flags.any() and not flags.all()
-
-
-def _unit(vector):
-    return vector / np.linalg.norm(vector)
+    def _measured(self, dictionary):
+        """Return the `Measured` concepts of a dictionary."""
+        features = PositiveFeatures(dictionary, self.rows.X.shape[1])
+        codes = features.encode(self.rows.X)
+        comparable = codes @ scipy.sparse.diags_array(features.lengths / self.rows.scale)
+        return [self.rows.measure(c, features, codes, comparable) for c in self.concepts]

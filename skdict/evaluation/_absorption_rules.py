@@ -6,6 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.utils.fixes import parse_version
 
+from skdict.metrics.probing import Probe
+
 SELECTION_PENALTY = 0.01
 # scikit-learn 1.8 replaced `penalty` by `l1_ratio`.
 OLD = parse_version(sklearn.__version__) < parse_version("1.8")
@@ -57,9 +59,8 @@ def main_features(codes, present, train, test):
     columns = codes[:, ranked].toarray()
     n_features, best = 0, -np.inf
     for k in range(1, len(ranked) + 1):
-        probe = LogisticRegression(class_weight="balanced", max_iter=500)
-        probe.fit(columns[train, :k], y)
-        f1 = f1_score(present[test], probe.predict(columns[test, :k]))
+        probe = Probe(columns[train, :k], y, per_column=True)
+        f1 = f1_score(present[test], probe.scores(columns[test, :k]) > 0)
         if f1 <= best + F1_JUMP:
             break
         n_features, best = k, f1

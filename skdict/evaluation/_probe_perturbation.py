@@ -3,16 +3,16 @@
 from functools import cached_property
 
 import numpy as np
-import torch
 
-from skdict._validation import check_number
-from skdict.evaluation._ablated_probes import ModelReader, RowReader, read_rows
-from skdict.evaluation._labelled_units import LabelledUnits
+from skdict._validation import check_number, check_random_state
+from skdict.evaluation._ablated_probes import ModelReader, RowReader
+from skdict.evaluation._perturbation_scores import drops_of, scr_of, tpp_of
 from skdict.evaluation._positive_features import PositiveFeatures
+from skdict.evaluation._probed_units import ProbedUnits
+from skdict.feature_extraction import extract_activations
 from skdict.interventions import text_batches
-from skdict.models import evaluation_mode, loaded_pair, verify_found
-
-SMALLEST_BIAS = 1e-3
+from skdict.metrics.probing import resampled_means, stratified_mean, tally, with_interval
+from skdict.models import loaded_pair
 
 
 class ProbePerturbation:
@@ -26,33 +26,39 @@ class ProbePerturbation:
 
     Parameters
     ----------
-    X : array-like of shape (n, n_features)
-        Rows of the hook point of the dictionaries.
-    labels : array-like of shape (n,) or (n, n_classes)
-        Class of each row, or a column of bool for each class, which may then overlap. TPP needs at
-        least three classes, or two that overlap; with `spurious`, there must be two.
-    spurious : array-like of shape (n,) or None, default=None
-        Spurious attribute of each row, with two values. The probe to repair is trained on rows
-        where both have their first value or both their second, in sorted order.
-    groups : array-like of shape (n,) or None, default=None
-        Group of each row. Rows of a group are all in the training or all in the test part.
-    pool : bool, default=False
-        If True, probes read the mean row of each group, so that labels are those of texts. All
-        rows of a group must then have the same labels.
-    n_ablated : list of int, default=(2, 5, 10, 20, 50)
+    X : array-like of shape (n_rows, n_features)
+        Rows of the hook point of the dictionaries, in whose place the rows of a comparison are not
+        used. Probes are fitted on them once, for any number of dictionaries.
+    labels : array-like of shape (n_rows,), dict of str to array-like, Bunch, or callable
+        Labels of the rows or, with ``per_document=True``, indexed by document, as for
+        `SparseProbing`. TPP needs a label of at least three classes, or several labels; with
+        `spurious`, there must be one label of two classes. Only rows or documents with all labels
+        are used.
+    spurious : array-like, dict, Bunch, callable or None, default=None
+        Spurious attribute, with two values, in the form of `labels`. The probe to repair is
+        trained where class and attribute both have their first value or both their second, in
+        sorted order.
+    per_document : bool, default=False
+        If True, labels are indexed by document, and probes read the mean row of each document.
+    groups : array-like, callable or None, default=None
+        Group of each row or document, as for `SparseProbing`. All members of a group are in the
+        training part or in the test part. None groups by document, where rows have documents.
+    n_ablated : int or list of int, default=(2, 5, 10, 20, 50)
         Numbers of features to ablate.
     test_size : float, default=0.2
         Share of the groups to measure on, in (0, 1).
+    max_samples : int, default=4000
+        Maximum number of rows or documents in each part, drawn at random.
     random_state : int, RandomState instance or None, default=0
-        Seed for the split.
+        Seed for the split, the drawn samples and the bootstrap.
 
     Raises
     ------
     ValueError
-        If lengths differ, labels have the wrong shape or number of classes or differ within a
-        pooled group, a class is missing from a part of the split, or a parameter is out of range.
+        If labels or groups do not fit the rows, there are too few classes, a class is missing from
+        a part of the split, or a parameter is out of range.
     TypeError
-        If a parameter has the wrong type.
+        If a parameter has the wrong type, or labels are not bool, int or str.
 
     See Also
     --------
@@ -80,7 +86,8 @@ class ProbePerturbation:
 
     with accuracies on rows that weigh the four combinations of class and attribute equally; it is
     nan if the biased probe is less than 0.001 below the unbiased one. Ablation sets codes to zero
-    and keeps the reconstruction error. Negative codes count as a feature of their own.
+    and keeps the reconstruction error. Negative codes count as a feature of their own. The
+    confidence intervals are percentiles over 1,000 bootstrap samples of the test groups.
 
     SAEBench keeps the epoch of a probe that is best on the test rows; here, probes never see them.
     Neither measure is a headline: TPP can fall during training, and SCR rewards removing too much.
@@ -98,7 +105,7 @@ class ProbePerturbation:
     >>> labels = np.arange(300) % 3
     >>> X = np.eye(3)[labels]
     >>> ProbePerturbation(X, labels, n_ablated=[1]).measure(IdentityDictionary().fit(X))
-    {'tpp_1': 0.5}
+    {'tpp_1': 0.5, 'tpp_1_low': 0.5, 'tpp_1_high': 0.5}
     """
 
     def __init__(
@@ -107,15 +114,26 @@ class ProbePerturbation:
         labels,
         *,
         spurious=None,
+        per_document=False,
         groups=None,
-        pool=False,
         n_ablated=(2, 5, 10, 20, 50),
         test_size=0.2,
+        max_samples=4000,
         random_state=0,
     ):
         self.n_ablated = _check_sizes(n_ablated)
-        options = {"groups": groups, "pool": pool, "test_size": test_size}
-        self.units = LabelledUnits(X, labels, spurious, random_state=random_state, **options)
+        random_state = check_random_state(random_state)
+        self.units = ProbedUnits(
+            X,
+            labels,
+            spurious,
+            per_document=per_document,
+            groups=groups,
+            test_size=test_size,
+            max_samples=max_samples,
+            random_state=random_state,
+        )
+        self._seed = random_state.randint(np.iinfo(np.int32).max)
         self._read_means = self.units.means
         self._reader = RowReader(*self.units.test_rows())
 
@@ -128,12 +146,9 @@ class ProbePerturbation:
         labels,
         *,
         read_at=None,
-        spurious=None,
-        n_ablated=(2, 5, 10, 20, 50),
-        test_size=0.2,
         max_length=256,
         batch_size=8,
-        random_state=0,
+        **options,
     ):
         """Return the scorer for labelled texts, whose probes read the mean row of each text.
 
@@ -145,56 +160,44 @@ class ProbePerturbation:
             Hook point of the dictionaries, see `ActivationExtractor`.
         texts : list of str
             Labelled texts.
-        labels : array-like of shape (n_texts,) or (n_texts, n_classes)
-            Class of each text, or a column of bool for each class.
+        labels : array-like of shape (n_texts,), dict of str to array-like, or Bunch
+            Labels of the texts, see the class.
         read_at : str or None, default=None
             Hook point at which the probes are read. Features are then ablated while the model
             runs, once for each class and number of features. None reads the probes on the edited
             rows of `hook_point`, without running the model again.
-        spurious, n_ablated, test_size, random_state : object
-            See the class.
         max_length : int, default=256
             Maximum number of tokens read from each text, special tokens included.
         batch_size : int, default=8
             Number of texts per forward pass.
+        **options : dict
+            Further parameters of the class: `spurious`, `groups`, `n_ablated`, `test_size`,
+            `max_samples` and `random_state`.
 
         Returns
         -------
         ProbePerturbation
-            Scorer that reads the first token of no text, nor special tokens.
+            Scorer that reads the first token of no text, nor special tokens. Texts without
+            another token are left out.
 
         Raises
         ------
         ValueError
-            If a hook point does not exist, a text has no token to read, or the class raises it.
+            If a hook point does not exist or the class raises it.
         TypeError
-            If the model has no tokenizer or `texts` is not a list of strings.
+            If the model has no tokenizer, `texts` is not a list of strings, or the class raises it.
         """
         module, tokenizer = loaded_pair(model)
-        names = [hook_point] if read_at is None else [hook_point, read_at]
-        options = {"max_length": max_length, "batch_size": batch_size, "skip_first": 1}
-        batches = text_batches(module, tokenizer, texts, **options)
-        verify_found(module, names)
-        rows, text_of, means = _read_texts(module, batches, names)
-        if len(labels) != len(texts):
-            raise ValueError(
-                f"labels has length {len(labels)} but there are {len(texts)} texts; pass one for "
-                f"each text"
-            )
-        scorer = cls(
-            rows,
-            np.asarray(labels)[text_of],
-            spurious=None if spurious is None else np.asarray(spurious)[text_of],
-            groups=text_of,
-            pool=True,
-            n_ablated=n_ablated,
-            test_size=test_size,
-            random_state=random_state,
+        names = [hook_point] if read_at in (None, hook_point) else [hook_point, read_at]
+        reading = {"max_length": max_length, "batch_size": batch_size, "skip_first": 1}
+        found = extract_activations(
+            (module, tokenizer), names, texts, skip_special_tokens=True, **reading
         )
+        scorer = cls(found[hook_point], labels, per_document=True, **options)
         if read_at is not None:
-            scorer._read_means = means
-            some = [texts[i] for i in scorer.units.test]
-            later = text_batches(module, tokenizer, some, **options)
+            scorer._read_means = scorer.units.pooled(found[read_at])
+            tested = [texts[i] for i in scorer.units.documents[scorer.units.test]]
+            later = text_batches(module, tokenizer, tested, **reading)
             scorer._reader = ModelReader(module, hook_point, read_at, later)
         return scorer
 
@@ -213,7 +216,8 @@ class ProbePerturbation:
         float
             Mean score.
         """
-        return float(np.mean(list(self.measure(dictionary).values())))
+        measures = self.measure(dictionary)
+        return float(np.mean([measures[f"{self._name}_{n}"] for n in self.n_ablated]))
 
     def measure(self, dictionary, X=None):
         """Return the scores of a fitted dictionary for each number of ablated features.
@@ -228,7 +232,8 @@ class ProbePerturbation:
         Returns
         -------
         dict of str to float
-            `tpp_2`, `tpp_5`, ... or, with `spurious`, `scr_2`, `scr_5`, ...
+            `tpp_2`, `tpp_5` and so on or, with `spurious`, `scr_2`, `scr_5` and so on, each with
+            the bounds `_low` and `_high` of its 95 % confidence interval.
 
         Raises
         ------
@@ -237,14 +242,15 @@ class ProbePerturbation:
         ValueError
             If its width differs from that of the rows.
         """
-        if self.units.attribute is not None:
-            return self._scr(dictionary)
-        scores = {}
-        for n, drops in zip(self.n_ablated, self.drops(dictionary), strict=True):
-            own = np.diag(drops)
-            others = (drops.sum(axis=1) - own) / (len(drops) - 1)
-            scores[f"tpp_{n}"] = float((own - others).mean())
-        return scores
+        tallies = self._tallies(dictionary)
+        values = self._scores_of(stratified_mean(tallies))
+        flat = tallies.reshape(-1, *tallies.shape[2:])
+        drawn = resampled_means(flat, np.random.RandomState(self._seed))
+        drawn = self._scores_of(drawn.reshape(-1, *tallies.shape[:2]))
+        found = {}
+        for i, n in enumerate(self.n_ablated):
+            found |= with_interval(f"{self._name}_{n}", values[i], drawn[:, i])
+        return found
 
     def drops(self, dictionary):
         """Return how much each ablation lowers the balanced accuracy of each probe.
@@ -267,24 +273,52 @@ class ProbePerturbation:
         ValueError
             If its width differs from that of the rows.
         """
-        units, n_classes = self.units, self.units.present.shape[1]
-        features = PositiveFeatures(dictionary, units.X.shape[1])
-        changes = units.code_changes(features, units.present.T, np.ones(len(units.present)))
+        return drops_of(stratified_mean(self._tallies(dictionary)))
+
+    @property
+    def _name(self):
+        return "tpp" if self.units.attribute is None else "scr"
+
+    def _scores_of(self, accuracies):
+        """Return the score of each number of ablated features from accuracies of all runs."""
+        return (tpp_of if self.units.attribute is None else scr_of)(accuracies)
+
+    def _tallies(self, dictionary):
+        """Return the correct predictions of each run and probe, see `tally`.
+
+        Runs are the unedited one and then each number of ablated features; for TPP, each number
+        in turn for the features of each class.
+        """
+        features = PositiveFeatures(dictionary, self.units.X.shape[1])
+        prepare = self._tpp_runs if self.units.attribute is None else self._scr_runs
+        probes, truths, strata, chosen = prepare(features)
+        test = self.units.test
+        groups = np.unique(self.units.groups[test], return_inverse=True)[1]
+        shape = (groups.max() + 1, strata.max() + 1)
+        return np.array(
+            [
+                [
+                    tally((scores[:, j] > 0) == truth[test], strata[test, j], groups, shape)
+                    for j, truth in enumerate(truths)
+                ]
+                for scores in self._scores(probes, features, chosen)
+            ]
+        )
+
+    def _tpp_runs(self, features):
+        """Return the probes, their labels, the strata to average over, and features to ablate."""
+        present = self.units.present
+        changes = self.units.code_changes(features, present.T, np.ones(len(present)))
         weights = np.stack([probe.weights for probe in self._effect_probes])
         effects = np.maximum(changes, 0) * (weights @ features.directions.T)
         chosen = [_strongest(effect, n) for n in self.n_ablated for effect in effects]
-        clean, *ablated = self._scores(self._read_probes, features, chosen)
-        present = units.present[units.test]
-        accuracy = np.array([_balanced_accuracy(scores, present) for scores in ablated])
-        drops = _balanced_accuracy(clean, present) - accuracy
-        return drops.reshape(len(self.n_ablated), n_classes, n_classes)
+        return self._read_probes, present.T, present.astype(int), chosen
 
-    def _scr(self, dictionary):
-        """Return the share of the damage by a spurious attribute that each ablation repairs."""
+    def _scr_runs(self, features):
+        """Return the biased and the unbiased probe, and the rest as for `_tpp_runs`."""
         units = self.units
-        truth, attribute, cells = units.present[:, 1], units.attribute, units.cells
+        truth, attribute, cells = units.present[:, 0], units.attribute, units.cells
         balanced = 1 / np.bincount(cells[units.train])[cells]
-        features = PositiveFeatures(dictionary, units.X.shape[1])
         (change,) = units.code_changes(features, [attribute], balanced)
         weights = units.probe(units.means, attribute, balanced).weights
         effect = np.abs(change * (features.directions @ weights))
@@ -293,14 +327,7 @@ class ProbePerturbation:
             units.probe(self._read_means, truth, balanced * (truth == attribute)),
             units.probe(self._read_means, truth, balanced),
         ]
-        scores = self._scores(probes, features, chosen)
-        right = [(s > 0) == truth[units.test, None] for s in scores]
-        accuracy = [_mean_of_cells(r, cells[units.test]) for r in right]
-        biased, unbiased = accuracy[0]
-        if unbiased - biased < SMALLEST_BIAS:
-            return {f"scr_{n}": np.nan for n in self.n_ablated}
-        repaired = [(after[0] - biased) / (unbiased - biased) for after in accuracy[1:]]
-        return {f"scr_{n}": float(v) for n, v in zip(self.n_ablated, repaired, strict=True)}
+        return probes, [truth, truth], np.stack([cells, cells], axis=1), chosen
 
     def _scores(self, probes, features, ablations):
         """Return the scores of the test units, computing equal ablations once."""
@@ -325,25 +352,6 @@ class ProbePerturbation:
         return [self.units.probe(means, present) for present in self.units.present.T]
 
 
-def _read_texts(module, batches, names):
-    """Return the rows at the first hook point, the text of each, and mean rows at the last."""
-    found = {}
-    with torch.no_grad(), evaluation_mode(module):
-        for batch in batches:
-            rows = read_rows(module, batch, names)
-            parts = zip(batch.texts, rows[names[0]], rows[names[-1]], strict=True)
-            found |= {text: (first, last) for text, first, last in parts}
-    empty = [text for text, (first, _) in found.items() if not len(first)]
-    if empty:
-        raise ValueError(
-            f"texts[{min(empty)}] has no token to read after its first; remove such texts"
-        )
-    order = sorted(found)
-    text_of = np.repeat(order, [len(found[text][0]) for text in order])
-    means = np.stack([found[text][1].mean(axis=0) for text in order])
-    return np.concatenate([found[text][0] for text in order]), text_of, means
-
-
 def _check_sizes(n_ablated):
     sizes = list(n_ablated) if np.iterable(n_ablated) else [n_ablated]
     for size in sizes:
@@ -360,16 +368,3 @@ def _strongest(effects, n):
     """Return the features with the n largest effects, without those that have none."""
     order = np.argsort(-effects, kind="stable")[:n]
     return order[effects[order] > 0]
-
-
-def _balanced_accuracy(scores, present):
-    """Return the balanced accuracy of each probe."""
-    found = scores > 0
-    inside = (found & present).sum(axis=0) / present.sum(axis=0)
-    outside = (~found & ~present).sum(axis=0) / (~present).sum(axis=0)
-    return (inside + outside) / 2
-
-
-def _mean_of_cells(right, cells):
-    """Return the mean over the four cells of the share that is right, for each probe."""
-    return np.mean([right[cells == cell].mean(axis=0) for cell in range(4)], axis=0)

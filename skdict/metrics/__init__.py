@@ -15,8 +15,8 @@ from skdict.metrics._similarity import (
     unit_rows,
 )
 from skdict.metrics._sparsity import dead_features, l0
-from skdict.metrics.probing._sparse_probing import SparseProbing
 from skdict.metrics._synthetic_benchmark import synthetic_benchmark
+from skdict.metrics.probing import SparseProbing
 
 __all__ = [
     "DictionaryScorer",

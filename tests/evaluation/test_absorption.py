@@ -13,6 +13,7 @@ from skdict.evaluation._spelling import spelling_rows
 from tests.conftest import build
 from tests.planted import HandBuilt, absorbing, orthonormal_features, true_codes, truth
 
+ENDS = ("", "_low", "_high")
 # Many rare children: one that raises F1 by more than 0.03 would count as a split feature.
 HIERARCHY = {
     "n_features": 8,
@@ -26,6 +27,11 @@ HIERARCHY = {
 }
 
 
+def parents(data):
+    """Return where the two parents fire."""
+    return {str(j): data.codes.toarray()[:, j] > 0 for j in range(2)}
+
+
 @pytest.fixture(scope="module")
 def data():
     return orthonormal_features(**HIERARCHY)
@@ -33,23 +39,22 @@ def data():
 
 @pytest.fixture(scope="module")
 def scorer(data):
-    parents = data.codes.toarray()[:, :2] > 0
-    return Absorption(data.X, parents, directions=data.components[:2])
+    return Absorption(data.X, parents(data), directions=data.components[:2])
 
 
 def test_the_truth_absorbs_nothing(data, scorer):
     measures = scorer.measure(truth(data))
-    absorption = {"absorption": 0, "full_absorption": 0}
+    names = [name + end for name in ("absorption", "full_absorption") for end in ENDS]
     # A probe misses the rows on which the concept is weakest.
-    assert 0.98 < measures.pop("main_f1") < 1
-    assert measures == absorption | {"split_features": 1, "n_concepts": 2}
+    assert 0.96 < measures.pop("main_f1") < 1
+    assert measures == dict.fromkeys(names, 0) | {"split_features": 1, "n_concepts": 2}
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.6])
 def test_absorption_is_exactly_the_planted_share(data, scorer, threshold):
     dictionary, taken = absorbing(data, threshold)
     present = data.codes.toarray()[:, :2] > 0
-    test = [scorer.test[present[scorer.test, j]] for j in range(2)]
+    test = [scorer.rows.test[present[scorer.rows.test, j]] for j in range(2)]
     share = np.mean([taken[rows, j].mean() for j, rows in enumerate(test)])
     measures = scorer.measure(dictionary)
     assert 0.15 < share < 0.6
@@ -58,9 +63,34 @@ def test_absorption_is_exactly_the_planted_share(data, scorer, threshold):
     assert scorer(dictionary) == measures["absorption"]
 
 
+def test_the_interval_is_that_of_independent_groups(data, scorer):
+    dictionary, taken = absorbing(data, 0.6)
+    measures = scorer.measure(dictionary)
+    errors = []
+    for concept in scorer.concepts:
+        share = taken[concept.rows, int(concept.problem.name)].mean()
+        errors.append(share * (1 - share) / len(concept.rows))
+    width = 2 * 1.96 * np.sqrt(np.sum(errors)) / len(errors)
+    for name in ("absorption", "full_absorption"):
+        low, value, high = (measures[name + end] for end in ("_low", "", "_high"))
+        assert low < value < high
+        assert high - low == pytest.approx(width, rel=0.15)
+
+
+def test_rows_without_a_label_are_not_used(data, scorer):
+    dictionary, _ = absorbing(data)
+    kinds = {name: np.where(flags, "yes", "no") for name, flags in parents(data).items()}
+    unknown = np.random.default_rng(0).random(len(data.X)) < 0.3
+    labels = {name: np.where(unknown, "", kind) for name, kind in kinds.items()}
+    some = Absorption(data.X, labels, directions=data.components[:2])
+    assert not set(np.flatnonzero(unknown)) & set(np.concatenate([c.rows for c in some.concepts]))
+    full = some.measure(dictionary)["full_absorption"]
+    assert full == pytest.approx(scorer.measure(dictionary)["full_absorption"], abs=0.1)
+
+
 def test_a_fitted_probe_finds_the_same(data, scorer):
     dictionary, _ = absorbing(data)
-    probed = Absorption(data.X, data.codes.toarray()[:, :2] > 0)
+    probed = Absorption(data.X, parents(data))
     found, known = probed.measure(dictionary), scorer.measure(dictionary)
     assert found["full_absorption"] == pytest.approx(known["full_absorption"], abs=0.02)
 
@@ -68,7 +98,7 @@ def test_a_fitted_probe_finds_the_same(data, scorer):
 def test_records_name_the_features(data, scorer):
     dictionary, _ = absorbing(data)
     for parent, record in enumerate(scorer.records(dictionary)):
-        assert (record["concept"], record["main_features"]) == (parent, [parent])
+        assert (record["concept"], record["main_features"]) == (str(parent), [parent])
         children = np.flatnonzero(data.parents == parent)
         # The sums follow the planted features, in the order of the children.
         assert set(record["absorbers"]) <= set(children - 2 + 82)
@@ -88,7 +118,7 @@ def test_two_halves_of_a_feature_are_a_split(data, scorer):
 def variants(data):
     """Yield a name, a scorer and a dictionary that must score like the absorbing one."""
     dictionary, _ = absorbing(data)
-    present = data.codes.toarray()[:, :2] > 0
+    present = parents(data)
     m, d = dictionary.components.shape
     order = np.random.default_rng(0).permutation(m)
     same = Absorption(data.X, present)
@@ -127,7 +157,7 @@ def variants(data):
 
 def test_invariances(data):
     dictionary, _ = absorbing(data)
-    expected = Absorption(data.X, data.codes.toarray()[:, :2] > 0).measure(dictionary)
+    expected = Absorption(data.X, parents(data)).measure(dictionary)
     for name, scorer, variant in variants(data):
         assert scorer.measure(variant) == pytest.approx(expected, abs=0.005), name
 
@@ -184,9 +214,10 @@ def test_every_word_is_read_once_after_examples(byte_tokenizer):
 def test_letters_of_a_real_model():
     model, options = load_stories().model, {"n_words": 400, "n_examples": 1, "min_f1": 0.2}
     scorer = Absorption.from_model(model, "resid_post.1", min_concepts=3, **options)
-    measures = scorer.measure(IdentityDictionary().fit(scorer.X))
+    measures = scorer.measure(IdentityDictionary().fit(scorer.rows.X))
     assert measures["n_concepts"] >= 3
-    assert set(scorer.names) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    letters = {problem.name.removeprefix("letter=") for problem in scorer.rows.problems}
+    assert letters <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     assert 0 <= measures["absorption"] <= 1
 
 
@@ -197,17 +228,17 @@ def test_smollm2_knows_first_letters():
     except (OSError, ImportError) as error:
         pytest.skip(f"SmolLM2 is not installed: {error}")
     scorer = Absorption.from_model(model, "resid_post.9", n_words=2000, min_concepts=18)
-    neurons = IdentityDictionary().fit(scorer.X)
-    random = RandomDictionary(1000, random_state=0).fit(scorer.X)
+    neurons = IdentityDictionary().fit(scorer.rows.X)
+    random = RandomDictionary(1000, random_state=0).fit(scorer.rows.X)
     found, chance = scorer.measure(neurons), scorer.measure(random)
     assert found["main_f1"] > chance["main_f1"]
     assert found["absorption"] > 0.05 > chance["absorption"]
 
 
 def test_concepts_without_a_probe_are_not_measured(data):
-    noise = np.random.default_rng(0).random((len(data.X), 3)) < 0.1
-    labels = np.column_stack([data.codes.toarray()[:, :2] > 0, noise])
-    assert [concept.column for concept in Absorption(data.X, labels).concepts] == [0, 1]
+    noise = np.random.default_rng(0).random((3, len(data.X))) < 0.1
+    labels = parents(data) | dict(zip("abc", noise, strict=True))
+    assert [c.problem.name for c in Absorption(data.X, labels).concepts] == ["0", "1"]
     with pytest.raises(ValueError, match="2 of 5 concepts have a probe with an F1 of at least 0.6"):
         Absorption(data.X, labels, min_concepts=3)
 
@@ -215,20 +246,20 @@ def test_concepts_without_a_probe_are_not_measured(data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.eye(4), [0, 1]), "labels has length 2 but X has 4 rows"),
-        ((np.eye(4), np.eye(4)), "dtype float64; pass one class"),
-        ((np.eye(4), [0, 0, 1, 1], [0, 1]), "groups has length 2"),
+        (([0, 1],), r"labels\['label'\] has 2 entries but X has 4 rows"),
+        ((np.eye(4),), r"labels\['label'\] has shape \(4, 4\); pass a one-dimensional"),
+        (([0, 0, 1, 1], [0, 1]), "groups has 2 entries but X has 4 rows"),
     ],
 )
 def test_labels_fit_the_rows(arguments, message):
-    X, labels, *groups = arguments
+    labels, *groups = arguments
     with pytest.raises(ValueError, match=message):
-        Absorption(X, labels, groups=groups[0] if groups else None)
+        Absorption(np.eye(4), labels, groups=groups[0] if groups else None)
 
 
 def test_directions_and_dictionaries_fit_the_rows(data, scorer):
     with pytest.raises(ValueError, match=r"directions has shape \(2, 3\)"):
-        Absorption(data.X, data.codes.toarray()[:, :2] > 0, directions=np.ones((2, 3)))
+        Absorption(data.X, parents(data), directions=np.ones((2, 3)))
     with pytest.raises(ValueError, match="fitted on rows of width 3"):
         scorer.measure(IdentityDictionary().fit(np.eye(3)))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from skdict import RandomDictionary
+from skdict import Activations, RandomDictionary
 from skdict.decomposition import IdentityDictionary, dictionary_atoms, to_torch
 from skdict.evaluation import ProbePerturbation
 from skdict.evaluation._positive_features import PositiveFeatures
@@ -40,7 +40,7 @@ def test_features_that_are_the_classes_are_total(classes):
     scorer = ProbePerturbation(rows, labels, groups=groups, n_ablated=[1])
     drops = scorer.drops(neurons(rows))
     np.testing.assert_allclose(drops[0], np.eye(3) / 2, atol=1e-12)
-    assert scorer.measure(neurons(rows)) == {"tpp_1": 0.5}
+    assert scorer.measure(neurons(rows)) == dict.fromkeys(["tpp_1", "tpp_1_low", "tpp_1_high"], 0.5)
     assert scorer(neurons(rows)) == 0.5
 
 
@@ -48,7 +48,7 @@ def test_features_that_no_probe_uses_change_nothing(classes):
     rows, labels, groups = classes
     unused = HandBuilt(np.eye(6)[3:], lambda X: X[:, 3:])
     scorer = ProbePerturbation(rows, labels, groups=groups, n_ablated=[1, 3])
-    assert scorer.measure(unused) == {"tpp_1": 0, "tpp_3": 0}
+    assert set(scorer.measure(unused).values()) == {0}
 
 
 def test_a_feature_of_two_classes_is_not_targeted(classes):
@@ -63,8 +63,8 @@ def test_a_feature_of_two_classes_is_not_targeted(classes):
 
 def test_classes_may_overlap():
     flags = np.random.default_rng(0).random((400, 2)) < 0.5
-    rows = flags.astype(float)
-    drops = ProbePerturbation(rows, flags, n_ablated=[1]).drops(neurons(rows))
+    rows, labels = flags.astype(float), {"a": flags[:, 0], "b": flags[:, 1]}
+    drops = ProbePerturbation(rows, labels, n_ablated=[1]).drops(neurons(rows))
     np.testing.assert_allclose(drops[0], np.eye(2) / 2, atol=1e-12)
 
 
@@ -79,16 +79,47 @@ def test_order_length_and_sign_do_not_matter(classes):
     np.testing.assert_allclose(scorer.drops(same), scorer.drops(random), atol=1e-9)
 
 
-def test_means_of_groups_are_rows(classes):
+def test_means_of_documents_are_rows(classes):
     rows, labels, _ = classes
-    texts = np.repeat(np.arange(len(rows)), 2)
+    documents = np.repeat(np.arange(len(rows)), 2)
     halves = np.repeat(rows, 2, axis=0) + np.tile([[0.5], [-0.5]], (len(rows), 1))
-    pooled = ProbePerturbation(halves, labels[texts], groups=texts, pool=True, n_ablated=[1])
+    places = {"positions": np.tile([0, 1], len(rows)), "token_ids": np.zeros(len(documents), int)}
+    acts = Activations(halves, documents=documents, **places)
+    pooled = ProbePerturbation(acts, labels, per_document=True, n_ablated=[1])
     alone = ProbePerturbation(rows, labels, n_ablated=[1])
     np.testing.assert_allclose(pooled.units.means, alone.units.means)
     # Positive codes that are linear in the rows: their mean is the code of the mean row.
     linear = HandBuilt(np.eye(6), lambda X: X + 10, offset=-10.0)
     np.testing.assert_allclose(pooled.drops(linear), alone.drops(linear), atol=1e-9)
+
+
+def test_the_interval_is_that_of_independent_rows():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 3000)
+    rows = np.eye(3)[labels] + 0.5 * rng.standard_normal((3000, 3))
+    measures = ProbePerturbation(rows, labels, n_ablated=[1], test_size=0.5).measure(neurons(rows))
+    low, value, high = (measures["tpp_1" + end] for end in ("_low", "", "_high"))
+    assert low < value < high
+    seeds = range(12)
+    others = [
+        ProbePerturbation(rows, labels, n_ablated=[1], test_size=0.5, random_state=seed)
+        for seed in seeds
+    ]
+    spread = np.std([scorer(neurons(rows)) for scorer in others], ddof=1)
+    # Splits of the same rows vary a little less than new rows would.
+    assert 1.5 * spread < high - low < 8 * spread
+
+
+def test_rows_without_a_label_and_more_than_the_maximum_are_left_out(classes):
+    rows, labels, _ = classes
+    words = np.array(["a", "b", "c"])[labels]
+    words[::5] = ""
+    scorer = ProbePerturbation(rows, words, n_ablated=[1], max_samples=50)
+    assert len(scorer.units.train) == 50
+    assert len(scorer.units.test) == 48
+    assert scorer.units.names == ["label=a", "label=b", "label=c"]
+    kept = {tuple(row) for row in scorer.units.X}
+    assert not kept & {tuple(row) for row in rows[::5]}
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +134,11 @@ def test_ablating_the_spurious_attribute_repairs_the_probe(attributes):
     rows, truth, attribute = attributes
     scorer = ProbePerturbation(rows, truth, spurious=attribute, n_ablated=[1, 2])
     # One sign of the attribute repairs half of the rows, both signs repair all.
-    assert scorer.measure(neurons(rows)) == pytest.approx({"scr_1": 0.5, "scr_2": 1})
+    measures = scorer.measure(neurons(rows))
+    assert (measures["scr_1"], measures["scr_2"]) == pytest.approx((0.5, 1))
+    # All rows of a combination are alike, so no choice of test rows changes anything.
+    assert measures["scr_1_low"] == measures["scr_1_high"] == pytest.approx(0.5)
+    assert scorer(neurons(rows)) == pytest.approx(0.75)
 
 
 def test_an_attribute_that_leaves_no_trace_has_no_score(attributes):
@@ -172,15 +207,17 @@ def test_later_probes_read_the_edited_run(pair):
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        (np.arange(40) % 2, {}, "labels has 2 classes, whose probes would be one"),
-        (np.arange(40) % 3, {"spurious": np.arange(40) % 2}, "labels has 3 classes for 40 rows"),
-        (np.arange(40) % 2, {"spurious": np.arange(40)}, "and 40 values"),
+        (np.arange(40) % 2, {}, "labels distinguish 1 class from the rest"),
+        (np.arange(40) % 3, {"spurious": np.arange(40) % 2}, "labels have 3 binary problems"),
+        (np.arange(40) % 2, {"spurious": np.arange(40)}, "and spurious has 40"),
         (np.arange(40) % 2, {"spurious": np.arange(40) % 2}, "combination of class and attribute"),
         (np.arange(40), {}, "some class or some combination"),
-        (np.arange(40) % 3, {"groups": np.zeros(40), "pool": True}, "labels differ within a group"),
+        ({"a": [""] * 40, "b": ["x", "y"] * 20}, {}, "labels distinguish 1 class"),
+        (["", "x", "y", "z"] + [""] * 36, {"max_samples": 1}, "max_samples"),
+        (np.arange(40) % 3, {"per_document": True}, "ndarray has no documents"),
         (np.arange(40) % 3, {"n_ablated": [2, 2]}, "is empty or has duplicates"),
         (np.arange(40) % 3, {"n_ablated": []}, "is empty or has duplicates"),
-        (np.arange(30) % 3, {}, "labels has length 30 but X has 40 rows"),
+        (np.arange(30) % 3, {}, r"labels\['label'\] has 30 entries but X has 40 rows"),
     ],
 )
 def test_errors_say_what_to_pass(labels, options, message):
@@ -190,7 +227,15 @@ def test_errors_say_what_to_pass(labels, options, message):
 
 
 def test_texts_and_labels_agree(pair):
-    with pytest.raises(ValueError, match="labels has length 3 but there are 45 texts"):
+    with pytest.raises(ValueError, match="has 3 entries but X has document 44"):
         ProbePerturbation.from_model(pair, "resid_post.0", TEXTS, [0, 1, 2])
-    with pytest.raises(ValueError, match=r"texts\[1\] has no token to read"):
-        ProbePerturbation.from_model(pair, "resid_post.0", ["a cat", "<s>"], [0, 1])
+
+
+def test_texts_without_a_token_to_read_are_left_out(pair):
+    texts, kinds = ["<s>", *TEXTS], ["a", *KINDS]
+    for read_at in (None, "resid_post.1"):
+        scorer = ProbePerturbation.from_model(
+            pair, "resid_post.0", texts, kinds, n_ablated=SIZES, test_size=0.4, read_at=read_at
+        )
+        assert scorer.units.documents.tolist() == list(range(1, 46))
+        assert np.isfinite(scorer(RandomDictionary(20, random_state=0).fit(scorer.units.X)))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ortho_group
 from sklearn.decomposition import NMF, PCA, FastICA, MiniBatchDictionaryLearning
 from sklearn.utils import Bunch
 
@@ -57,6 +58,18 @@ def test_order_and_sign_do_not_matter(data):
         for name in first
         if name != "dictionary"
     )
+
+
+def test_a_rotation_changes_nothing(data):
+    turn = ortho_group.rvs(data.components.shape[1], random_state=0)
+    mixed = Bunch(**data | {"X": data.X @ turn, "components": data.components @ turn})
+    noise = 0.1 * np.random.default_rng(0).standard_normal(data.components.shape)
+    near = HandBuilt(data.components + noise, lambda X: true_codes(data, X))
+    turned = HandBuilt(near.components @ turn, lambda X: near.transform(X @ turn.T))
+    first, second = measured(near, data), measured(turned, mixed)
+    assert 0.5 < first["mcc"] < 0.99
+    for name in first.keys() - {"dictionary", "mcc_random"}:
+        assert first[name] == pytest.approx(second[name], abs=1e-6), name
 
 
 def test_half_of_the_truth_recovers_half(data):

@@ -4,21 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdict.metrics.probing._hits import (
-    balanced_accuracy,
-    count_hits,
+from skdict.metrics.probing._probe import Probe
+from skdict.metrics.probing._selection import select_features, selected_codes
+from skdict.metrics.probing._tallies import (
     finite_mean,
     interval,
-    resampled_accuracies,
+    resampled_means,
+    stratified_mean,
+    tally,
+    with_interval,
 )
-from skdict.metrics.probing._selection import select_features, selected_codes
 
 DENSE = "dense"
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Counts of the hits of all probes, and bootstrap samples of their accuracies.
+    """Correct predictions of all probes, and bootstrap samples of their accuracies.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class Results:
     selected : ndarray of int, shape (n_problems, max(k))
         Selected features of each problem.
     hits : dict of int or str to ndarray of shape (n_problems, n_groups, 2, 2)
-        Counts of `count_hits` by k, and of the dense probe.
+        Correct predictions and samples by group and class, for each k and the dense probe.
     resampled : dict of int or str to ndarray of shape (n_resamples, n_problems)
         Balanced accuracies on bootstrap samples, which are the same for all probes.
     """
@@ -41,10 +43,8 @@ class Results:
         """Return the means over problems with their intervals."""
         found = {}
         for k, hits in self.hits.items():
-            low, high = interval(finite_mean(self.resampled[k]))
-            mean = float(np.mean([balanced_accuracy(of_problem) for of_problem in hits]))
-            name = f"probing_{k}"
-            found |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+            resampled = finite_mean(self.resampled[k])
+            found |= with_interval(f"probing_{k}", stratified_mean(hits).mean(), resampled)
         return found | {"n_probed": len(self.draws)}
 
     def records(self):
@@ -57,7 +57,7 @@ class Results:
         return {
             "label": draw.problem.name,
             "k": k,
-            "balanced_accuracy": balanced_accuracy(self.hits[k][i]),
+            "balanced_accuracy": float(stratified_mean(self.hits[k][i])),
             "low": low,
             "high": high,
             "features": () if k == DENSE else tuple(self.selected[i, :k].tolist()),
@@ -96,8 +96,17 @@ def fit_probes(draws, encoded, groups, sizes, C, random_state):
         own = codes[:, np.searchsorted(columns, features)]
         for k, counts in hits.items():
             inputs = encoded.rows if k == DENSE else own[:, :k]
-            counts.append(count_hits(draw, inputs, groups, len(tested), C))
+            right = _predictions(draw, inputs, per_column=k != DENSE, C=C)
+            truth = draw.problem.targets[draw.test]
+            counts.append(tally(right, truth, groups[draw.test], (len(tested), 2)))
     hits = {k: np.array(counts) for k, counts in hits.items()}
-    resampled = resampled_accuracies(np.concatenate(list(hits.values())), random_state)
+    resampled = resampled_means(np.concatenate(list(hits.values())), random_state)
     parts = np.split(resampled, len(hits), axis=1)
     return Results(draws, selected, hits, dict(zip(hits, parts, strict=True)))
+
+
+def _predictions(draw, inputs, **options):
+    """Fit a probe on the training samples; return whether it is right on each test sample."""
+    truth = draw.problem.targets == 1
+    probe = Probe(inputs[draw.train].astype(np.float64), truth[draw.train], **options)
+    return (probe.scores(inputs[draw.test]) > 0) == truth[draw.test]

@@ -4,9 +4,9 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit
 
 from skdict.metrics.probing._problems import Problem
+from skdict.metrics.probing._units import split_groups
 
 MIN_GROUPS = 5
 
@@ -76,11 +76,9 @@ def draw_samples(problems, groups, *, test_size, max_samples, min_samples, rando
             f"the labelled rows come from {n_groups} documents or groups; pass at least "
             f"{2 * MIN_GROUPS}, because probes are fitted and tested on different ones"
         )
-    splitter = GroupShuffleSplit(n_splits=1, test_size=test_size, random_state=random_state)
-    parts = next(splitter.split(groups, groups=groups))
-    order = random_state.permutation(len(groups))
     in_test = np.zeros(len(groups), dtype=bool)
-    in_test[parts[1]] = True
+    in_test[split_groups(groups, test_size, random_state)[1]] = True
+    order = random_state.permutation(len(groups))
     orders = [order[~in_test[order]], order[in_test[order]]]
     draws, too_few = [], []
     for problem in problems:

@@ -7,9 +7,9 @@ from skdict._validation import as_rows, check_flag, check_number, check_random_s
 from skdict.decomposition import check_is_dictionary
 from skdict.metrics._scorer import split_rows
 from skdict.metrics.probing._encoded import EncodedRows, PooledDocuments
-from skdict.metrics.probing._problems import make_problems, resolve, select
 from skdict.metrics.probing._results import fit_probes
 from skdict.metrics.probing._sampling import draw_samples
+from skdict.metrics.probing._units import label_units
 
 
 class SparseProbing(BaseEstimator):
@@ -52,7 +52,7 @@ class SparseProbing(BaseEstimator):
         Minimum number of samples of each class on each side of the split; they must come from at
         least five groups. Labels with fewer are not probed and are named in a UserWarning.
     C : float, default=1.0
-        Inverse strength of the L2 penalty of the logistic regressions, on standardised inputs.
+        Inverse strength of the L2 penalty of the logistic regressions.
     random_state : int, RandomState instance or None, default=0
         Seed for the split, the drawn samples and the bootstrap. With an int, every dictionary is
         probed on the same samples.
@@ -66,7 +66,9 @@ class SparseProbing(BaseEstimator):
     Notes
     -----
     Features are ranked by the squared difference of the class means over the variance, each class
-    counted equally, so a feature's scale does not matter. For signed codes (PCA, FastICA, neurons)
+    counted equally, and their codes are scaled to unit variance, so the scale of a feature does
+    not matter. The dense probe divides all columns by one number instead, so that a rotation of
+    the rows changes nothing. For signed codes (PCA, FastICA, neurons)
     a component is one feature, ranked by the absolute difference: the regression can weight it
     either way, so results do not depend on the signs or the order of the components. To count the
     two signs as two features, pass a `TopKDictionary` with ``split_sign=True``.
@@ -219,37 +221,26 @@ class SparseProbing(BaseEstimator):
                 f"smaller numbers of features"
             )
         X = as_rows(X)
-        owner, ids = self._samples(X)
+        units = label_units(X, self.labels, per_document=self.per_document, groups=self.groups)
         source = check_random_state(self.random_state)
-        draws, groups = self._draws(X, ids, source)
-        used = np.unique(np.concatenate([draw.samples for draw in draws]))
-        if self.per_document:
-            places = np.full(len(ids), -1)
-            places[used] = np.arange(len(used))
-            encoded = PooledDocuments(dictionary, n_components, X, places[owner], len(used))
-        else:
-            encoded = EncodedRows(dictionary, n_components, X, used)
-        draws = [draw.renumbered(used) for draw in draws]
-        return fit_probes(draws, encoded, groups[used], sizes, self.C, source)
-
-    def _draws(self, X, ids, source):
-        """Return the drawn samples of each problem, and the group of each sample."""
-        n_labels = None if self.per_document else len(X)
-        problems = make_problems(resolve(self.labels, X), ids, n_labels)
-        if self.groups is not None:
-            groups = select("groups", resolve(self.groups, X), ids, n_labels)
-        else:
-            groups = ids if self.per_document else getattr(X, "documents", ids)
-        groups = np.unique(groups, return_inverse=True)[1]
         draws = draw_samples(
-            problems,
-            groups,
+            units.problems,
+            units.groups,
             test_size=self.test_size,
             max_samples=self.max_samples,
             min_samples=self.min_samples,
             random_state=source,
         )
-        return draws, groups
+        used = np.unique(np.concatenate([draw.samples for draw in draws]))
+        if self.per_document:
+            places = np.full(len(units.groups), -1)
+            places[used] = np.arange(len(used))
+            samples = places[units.owner]
+            encoded = PooledDocuments(dictionary, n_components, X, samples, len(used))
+        else:
+            encoded = EncodedRows(dictionary, n_components, X, used)
+        draws = [draw.renumbered(used) for draw in draws]
+        return fit_probes(draws, encoded, units.groups[used], sizes, self.C, source)
 
     def _check_params(self):
         """Check the parameters and return `k` as a list of int."""
@@ -266,14 +257,3 @@ class SparseProbing(BaseEstimator):
         check_number("min_samples", self.min_samples, low=1, integer=True)
         check_number("C", self.C, above=0)
         return sizes
-
-    def _samples(self, X):
-        """Return the sample of each row, and the index of each sample in the labels."""
-        if not self.per_document:
-            return None, np.arange(len(X))
-        if getattr(X, "documents", None) is None:
-            raise ValueError(
-                f"per_document=True, but {type(X).__name__} has no documents; pass Activations"
-            )
-        documents, owner = np.unique(X.documents, return_inverse=True)
-        return owner, documents

@@ -2,21 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ortho_group
 from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdict.metrics.probing._hits import (
-    balanced_accuracy,
-    count_hits,
-    interval,
-    resampled_accuracies,
-)
+from skdict.metrics.probing import Probe, resampled_means, stratified_mean, tally
 from skdict.metrics.probing._problems import Problem
 from skdict.metrics.probing._sampling import Draw, draw_samples
 from skdict.metrics.probing._selection import select_features
+from skdict.metrics.probing._tallies import interval
 
 
 class Codes:
@@ -70,29 +67,44 @@ def test_base_rate_does_not_change_the_ranking(problem):
     assert (few == all_).all()
 
 
-def test_hits_give_the_balanced_accuracy_of_sklearn(problem):
+def test_probes_and_tallies_give_the_balanced_accuracy_of_sklearn(problem):
     problem, codes = problem
-    draw = Draw(problem, np.arange(0, 400), np.arange(400, 600))
-    hits = count_hits(draw, codes[:, :4], np.arange(600) % 7, 7, C=0.5)
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, class_weight="balanced"))
-    probe.fit(codes[:400, :4], problem.targets[:400])
-    expected = balanced_accuracy_score(problem.targets[400:], probe.predict(codes[400:, :4]))
-    assert balanced_accuracy(hits) == pytest.approx(expected)
-    assert hits[..., 1].sum() == 200
+    train, test = np.arange(0, 400), np.arange(400, 600)
+    codes, truth = codes[:, :4], problem.targets == 1
+    codes[:, 3] = 7
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, class_weight="balanced"))
+    expected = pipeline.fit(codes[train], truth[train]).predict(codes[test])
+    probe = Probe(codes[train], truth[train], per_column=True, C=0.5)
+    np.testing.assert_allclose(
+        probe.scores(codes[test]), pipeline.decision_function(codes[test]), atol=1e-4
+    )
+    right = (probe.scores(codes[test]) > 0) == truth[test]
+    tallies = tally(right, truth[test].astype(int), np.arange(200) % 7, (7, 2))
+    assert stratified_mean(tallies) == pytest.approx(balanced_accuracy_score(truth[test], expected))
+    assert tallies[..., 1].sum() == 200
+
+
+def test_a_rotation_of_the_rows_rotates_the_probe(problem):
+    problem, codes = problem
+    turn = ortho_group.rvs(30, random_state=0)
+    truth = problem.targets == 1
+    plain, turned = Probe(codes, truth), Probe(codes @ turn, truth)
+    np.testing.assert_allclose(turned.weights, plain.weights @ turn, atol=1e-3)
+    assert turned.intercept == pytest.approx(plain.intercept, abs=1e-3)
 
 
 def test_intervals_have_the_width_of_independent_groups():
     rng = np.random.default_rng(0)
     targets, correct = np.arange(2000) % 2, rng.random(2000) < 0.8
-    hits = np.zeros((1, 2000, 2, 2))
-    hits[0, np.arange(2000), targets] = np.stack([correct, np.ones(2000)], axis=1)
-    low, high = interval(resampled_accuracies(hits, np.random.RandomState(0))[:, 0])
+    tallies = tally(correct, targets, np.arange(2000), (2000, 2))[None]
+    low, high = interval(resampled_means(tallies, np.random.RandomState(0))[:, 0])
     # Two recalls of 1,000 samples each.
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.16 / 1000 / 2), rel=0.1)
-    assert low < balanced_accuracy(hits[0]) < high
+    assert low < stratified_mean(tallies)[0] < high
     # Ten samples in place of each one, all alike, tell nothing more.
-    again = interval(resampled_accuracies(10 * hits, np.random.RandomState(0))[:, 0])
+    again = interval(resampled_means(10 * tallies, np.random.RandomState(0))[:, 0])
     assert again == pytest.approx((low, high))
+    assert np.isnan(interval(np.full(5, np.nan))).all()
 
 
 def test_both_parts_have_samples_of_both_classes_and_no_common_group():
