@@ -5,7 +5,13 @@ Floor 3: imports `decomposition`, whose dictionaries it measures, and `datasets`
 
 from skdict.decomposition import selection_rule
 from skdict.metrics._agreement import capacity, code_correlation, dictionary_similarity
-from skdict.metrics._compare import ComparisonTable, compare_dictionaries
+from skdict.metrics._compare import (
+    ComparisonTable,
+    check_scorers,
+    compare_dictionaries,
+    mean_interval,
+    scores_by_name,
+)
 from skdict.metrics._correlation import CorrelationSums, pearson
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer, split_rows
