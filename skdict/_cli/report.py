@@ -42,6 +42,11 @@ ARGUMENTS = {
         "default": "Dictionary report",
         "help": "title of the report",
     },
+    "--evaluation": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "evaluation.json of `evaluate`, to show its table in the summary",
+    },
     "--n-explained": {
         "metavar": "N",
         "type": int,
@@ -67,7 +72,13 @@ def run(options):
     note_other_source(dictionary, acts)
     scores = _explain(options, dictionary, acts, clock) if options.n_explained else None
     write_report(
-        options.out, dictionary, acts, scores=scores, title=options.title, verbose=not options.json
+        options.out,
+        dictionary,
+        acts,
+        scores=scores,
+        evaluation=options.evaluation,
+        title=options.title,
+        verbose=not options.json,
     )
     results = {
         "out": str(options.out),

@@ -163,13 +163,21 @@ def evaluate_dictionary(
     skip = _check_skip(skip, parts)
     pair = loaded_pair(model, device=device, revision=revision, trust_remote_code=trust_remote_code)
     with _opened(folder) as place:
-        sources = read_texts_once(place, pair, point, texts, n_tokens, reading)
+        name = _name_of(model, pair)
+        sources = read_texts_once(place, pair, name, point, texts, n_tokens, reading)
         measured = measure_parts(parts, fits, sources, place, skip=skip, verbose=verbose)
-    settings = {"model": describe_model(model), "hook_point": point} | numbers | reading
+    settings = {"model": name, "hook_point": point} | numbers | reading
     evaluation = Evaluation(*measured, settings)
     if folder is not None:
         evaluation.save(folder)
     return evaluation
+
+
+def _name_of(model, pair):
+    """Return the name under which a model was given or loaded, or else its class."""
+    if isinstance(model, tuple):
+        model = getattr(getattr(pair[0], "config", None), "_name_or_path", "") or model
+    return describe_model(model)
 
 
 def _fits_by_name(dictionary):

@@ -126,9 +126,7 @@ class Evaluation:
         times = ", ".join(f"{part} {time:.1f} s" for part, time in self.seconds.items())
         lines = [f"- Measured on {counts}.", f"- Time: {times}."]
         if any(len(run) > 1 for run in self.table.runs):
-            lines.append(
-                "- Means over fits; intervals without a bootstrap are Student's over fits."
-            )
+            lines.append("- Means over fits. Intervals are Student's, or mean bootstrap bounds.")
         return lines + [f"- Left out: {part}. {why}" for part, why in self.left_out.items()]
 
 

@@ -58,7 +58,8 @@ def measure_parts(parts, fits, sources, folder, *, skip, verbose):
     flat = [fit for of_name in fits.values() for fit in of_name]
     kept = KeptResults(folder / "parts", sources.digest)
     hashes = [hash_dictionary(fit, sources.acts) for fit in flat]
-    found, left_out = {"activations": [_reading(sources, kept)]}, dict.fromkeys(skip, "Skipped.")
+    found = {READING.name: [_reading(sources, kept)]}
+    left_out = dict.fromkeys(sorted(skip), "Skipped.")
     wanted = [part for part in parts if part.name not in skip]
     with tqdm(total=len(wanted) * len(flat), unit="part", disable=not verbose) as bar:
         for part in wanted:

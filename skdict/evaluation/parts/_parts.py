@@ -71,12 +71,7 @@ def make_parts(*, labels, scorers, n_loss_tokens, n_components, seed):
         Part("probing", named | {"k": sizes}, _probing(labels, sizes, seed)),
         Part("absorption", {"n_words": N_WORDS, "seed": seed}, _absorption(seed)),
         Part("perturbation", named, _perturbation(labels, seed)),
-        *(
-            Part(
-                name or type(scorer).__name__, {"scorer": _describe(scorer)}, _scored(name, scorer)
-            )
-            for name, scorer in scorers
-        ),
+        *(_scorer_part(name, scorer) for name, scorer in scorers),
     ]
 
 

@@ -62,7 +62,7 @@ class Sources:
         return self.texts[: last + 1]
 
 
-def read_texts_once(folder, model, hook_point, texts, n_tokens, reading):
+def read_texts_once(folder, model, name, hook_point, texts, n_tokens, reading):
     """Run the model on texts until enough tokens are read, and return the `Sources`.
 
     An interrupted run continues after the last shard.
@@ -73,6 +73,8 @@ def read_texts_once(folder, model, hook_point, texts, n_tokens, reading):
         Folder to write the activations to.
     model : (PreTrainedModel, PreTrainedTokenizerBase)
         Loaded model.
+    name : str
+        Name of the model to record.
     hook_point : str
         Hook point to read.
     texts : list of str
@@ -84,6 +86,7 @@ def read_texts_once(folder, model, hook_point, texts, n_tokens, reading):
     """
     start, model_hash = time.perf_counter(), fingerprint(*model)
     source = {
+        "model": name,
         "model_sha256": model_hash,
         "texts_sha256": hashlib.sha256(json.dumps(texts).encode()).hexdigest(),
         "hook_point": hook_point,
@@ -94,13 +97,13 @@ def read_texts_once(folder, model, hook_point, texts, n_tokens, reading):
     folder.mkdir(parents=True, exist_ok=True)
     with ActivationsWriter(store, source=source) as writer, warnings.catch_warnings():
         if not writer.complete:
-            _write(writer, extractor._reading(), texts, n_tokens)
+            _write(writer, extractor._reading(), texts, n_tokens, name)
     acts, digest = Activations.load(store), f"{model_hash} {store_digest(store)}"
     seconds = time.perf_counter() - start
     return Sources(model, hook_point, texts, acts, digest, reading, seconds)
 
 
-def _write(writer, reading, texts, n_tokens):
+def _write(writer, reading, texts, n_tokens, name):
     (point,) = reading.hook_points
     for start in range(writer.next_document, len(texts), TEXTS_PER_SHARD):
         end = min(start + TEXTS_PER_SHARD, len(texts))
@@ -114,7 +117,14 @@ def _write(writer, reading, texts, n_tokens):
         if len(acts) > missing:
             last = acts.documents[missing - 1]
             acts = acts[: np.searchsorted(acts.documents, last, side="right")]
-        writer.append(acts, next_document=end)
+        writer.append(_named(acts, name), next_document=end)
         if writer.n_rows >= n_tokens:
             break
     writer.finish()
+
+
+def _named(acts, name):
+    """Return activations with the name of the model, which a loaded model does not know."""
+    columns = {key: getattr(acts, key) for key in ("documents", "positions", "token_ids")}
+    metadata = acts.metadata | {"model": name}
+    return Activations(np.asarray(acts), **columns, vocabulary=acts.vocabulary, metadata=metadata)
