@@ -20,6 +20,8 @@ from skdict.evaluation.parts._stability import stability
 from skdict.feature_extraction._extraction import Reading
 from skdict.metrics import SparseProbing, compare_dictionaries
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*not probed because of fewer than 20 samples")
+
 POINT = "resid_post.1"
 STORIES = load_stories()
 TEXTS = STORIES.texts[1200:1280]
