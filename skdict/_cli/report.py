@@ -45,6 +45,11 @@ ARGUMENTS = {
         "default": "Dictionary report",
         "help": "title of the report",
     },
+    "--evaluation": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "evaluation.json of `evaluate`, to show its table in the summary",
+    },
     "--n-explained": {
         "metavar": "N",
         "type": int,
@@ -71,6 +76,7 @@ def run(options):
     targets = load_targets(options, dictionary, acts)
     scores = _explain(options, dictionary, acts, clock) if options.n_explained else None
     shown = {"y": targets, "scores": scores, "title": options.title}
+    shown["evaluation"] = options.evaluation
     write_report(options.out, dictionary, acts, **shown, verbose=not options.json)
     results = {
         "out": str(options.out),

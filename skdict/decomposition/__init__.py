@@ -34,7 +34,7 @@ from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 from skdict.decomposition._sparse_transcoder import SparseTranscoder
 from skdict.decomposition._to_torch import to_torch
-from skdict.decomposition._topk_dictionary import TopKDictionary
+from skdict.decomposition._topk_dictionary import TopKDictionary, split_signs
 from skdict.decomposition._training import fit_autoencoder
 
 __all__ = [
