@@ -58,6 +58,9 @@ ARGUMENTS = {
         "help": "number of contexts to print per feature",
     },
 }
+WITHOUT_TARGETS = (
+    "\nThe fraction of variance unexplained is left out; pass --targets to measure it."
+)
 FEWEST_FIRINGS = 50
 BLOCK_BYTES = 2**24
 
@@ -103,7 +106,8 @@ def _print(options, results, n_components, summaries):
     show(
         f"On {results['n_rows']} rows: {_fvu_in_words(options, measures)}"
         f"{measures['l0']:.1f} of {n_components} features fire per token; {measures['n_dead']} "
-        f"never fire.\n{STATEMENTS[results['fitted_on_these_rows']]}\n"
+        f"never fire.\n{STATEMENTS[results['fitted_on_these_rows']]}"
+        f"{'' if 'fvu' in measures else WITHOUT_TARGETS}\n"
     )
     show("\n\n".join(map(str, summaries)))
     targets = "" if options.targets is None else f" --targets {options.targets}"
@@ -112,7 +116,7 @@ def _print(options, results, n_components, summaries):
 
 def _fvu_in_words(options, measures):
     if "fvu" not in measures:
-        return "no fraction of variance unexplained, because --targets is not given; "
+        return ""
     of = "variance" if options.targets is None else "the targets' variance"
     return f"fraction of {of} unexplained {measures['fvu']:.4g}; "
 
@@ -141,7 +145,8 @@ def load_targets(options, dictionary, acts):
             f"{type(dictionary).__name__}; leave it out"
         )
     targets = Activations.load(options.targets)
-    return check_targets(acts, targets, type(dictionary).__name__)
+    width = dictionary.components_.shape[1]
+    return check_targets(acts, targets, type(dictionary).__name__, width=width)
 
 
 def note_other_source(dictionary, acts):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
-from skdict import IdentityDictionary, SparseDictionaryAutoencoder, SparseTranscoder, load_stories
+from skdict import IdentityDictionary, SparseDictionaryAutoencoder, load_stories
 from skdict.activations import Activations
 from skdict.feature_extraction import ActivationExtractor
 from skdict.inspection import write_report
@@ -15,6 +15,7 @@ from skdict.inspection.report import visible
 from skdict.inspection.report._page import embedded_json
 from skdict.interpretation import FeatureInterpreter
 from skdict.metrics import fvu
+from tests.decomposition.made_transcoder import make_transcoder
 from tests.inspection.report.planted_pages import VOCABULARY, page_data, planted
 
 
@@ -164,8 +165,9 @@ def transcoding():
         token_ids=acts.token_ids,
         metadata={"model": "a/model", "hook_point": "mlp_out.1"},
     )
-    options = {"activation": "topk", "target_l0": 2, "max_iter": 2, "random_state": 0}
-    transcoder = SparseTranscoder(8, skip_connection=True, **options).fit(acts, targets)
+    components, skip = rng.standard_normal((2, 6, 3))
+    encoder = 2 * np.eye(6)[::-1]
+    transcoder = make_transcoder(encoder, -np.ones(6), components, np.ones(3), skip_=skip)
     return transcoder, acts, targets
 
 
@@ -175,9 +177,8 @@ def test_a_report_on_a_transcoder(transcoding, tmp_path):
     data, codes = page_data(tmp_path / "r.html"), transcoder.transform(acts).toarray()
     # The sheets are those of the codes, whatever these predict.
     like = IdentityDictionary().fit(codes)
-    coded = Activations(
-        codes, acts.documents, acts.positions, acts.token_ids, vocabulary=acts.vocabulary
-    )
+    names = "documents", "positions", "token_ids", "vocabulary"
+    coded = Activations(codes, **{name: getattr(acts, name) for name in names})
     write_report(tmp_path / "codes.html", like, coded)
     expected = page_data(tmp_path / "codes.html")
     assert data["table"] == expected["table"]
