@@ -143,8 +143,7 @@ def write_report(
     by_effect = effects_by_feature(effects, 2 * n_components)
     statistics, measures = measure(dictionary, acts, y, verbose=verbose, **options)
     alive, listed = living(statistics.counts_)
-    if features is None:
-        features = np.flatnonzero(listed).tolist()
+    features = np.flatnonzero(listed).tolist() if features is None else features
     sheets = Sheets(statistics, acts.vocabulary, nearest_alive(dictionary, alive), by_effect)
     bar = tqdm(features, unit="feature", delay=1, leave=False, disable=not verbose)
     data = {
