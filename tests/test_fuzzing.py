@@ -43,6 +43,8 @@ class Reader:
         False if other content cannot be told from damage.
     forge : callable, optional
         Gives a damaged file a hash that fits.
+    damage : callable, optional
+        Damages files in a folder, in place of `tests.fuzzing.mutate`, and returns the kind.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Reader:
     files: tuple
     has_hash: bool = True
     forge: Callable | None = None
+    damage: Callable | None = None
 
 
 def rows(n=60, width=4):

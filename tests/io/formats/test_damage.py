@@ -12,6 +12,7 @@ import pytest
 from skdict.io import load_dictionary
 from tests.fuzzing import campaign
 from tests.io.formats.layouts import CASES
+from tests.io.formats.mutations import damage
 from tests.test_fuzzing import Reader
 
 FAMILIES = (
@@ -51,7 +52,13 @@ def reader(name, folder):
     files = [p for p in (folder / "probe").rglob("*") if p.is_file()]
     # Settings above the folder only describe the dictionary.
     names = [str(p.relative_to(folder / "probe")) for p in files if "run/config" not in str(p)]
-    return Reader(name, write, read, tuple(sorted(names)), has_hash=False)
+    names = tuple(sorted(names))
+
+    def harm(work, chance):
+        layout = CASES[name](work / "sae", np.float32)
+        return damage(layout, [work / name for name in names], chance)
+
+    return Reader(name, write, read, names, has_hash=False, damage=harm)
 
 
 @pytest.mark.parametrize(
