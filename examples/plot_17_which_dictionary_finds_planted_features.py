@@ -2,15 +2,15 @@
 Which dictionary finds planted features?
 ========================================
 
-A low reconstruction error does not mean that a dictionary has the right features. If the features are
-planted, you can count how many are found, how well each fires where it should, and whether directions
-mix features that fire together.
+A low reconstruction error does not mean that a dictionary has the right features. If the features
+are planted, you can count how many are found, how well each fires where it should, and whether
+directions mix features that fire together.
 """
 
 # %%
 # Planted features with a hierarchy
 # ---------------------------------
-# Each row is a sum of about three of 40 directions in 24 dimensions. Four features are parents: each
+# Each row is a sum of about three of 40 directions in 24 dimensions. Four features are parents. Each
 # has three children, which fire only where their parent does, and at most one at a time. Such pairs
 # tempt a sparse dictionary to drop the parent where a child fires (absorption).
 import os
@@ -98,7 +98,7 @@ for name in methods:
 #
 # Right: hedging is how far directions lean towards features that fire together with theirs;
 # absorption is how much more often a parent is silent where a child of it fires. Among the sparse
-# dictionaries, the nested (Matryoshka) one hedges and absorbs least, and it finds the fewest features.
+# dictionaries, the nested (Matryoshka) one hedges and absorbs least, but finds the fewest features.
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained", sharey=True)
 panels = [
     {"recovery": "features found", "f1": "F1 of firing"},
