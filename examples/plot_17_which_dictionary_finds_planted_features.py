@@ -10,8 +10,8 @@ directions mix features that fire together.
 # %%
 # Planted features with a hierarchy
 # ---------------------------------
-# Each row is a sum of about three of 40 directions in 24 dimensions. Four features are parents. Each
-# has three children, which fire only where their parent does, and at most one at a time. Such pairs
+# Each row is a sum of about three of 40 directions in 24 dimensions. Four features are parents.
+# Each has three children, which fire only where it does, and at most one at a time. Such pairs
 # tempt a sparse dictionary to drop the parent where a child fires (absorption).
 import os
 import warnings

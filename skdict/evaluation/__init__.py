@@ -10,4 +10,4 @@ from skdict.evaluation._evaluation import Evaluation
 from skdict.evaluation._loss_recovered import loss_recovered
 from skdict.evaluation._probe_perturbation import ProbePerturbation
 
-__all__ = ["Absorption", "Evaluation", "ProbePerturbation", "evaluate_dictionary", "loss_recovered"]
+__all__ = ["Absorption", "ProbePerturbation", "evaluate_dictionary", "loss_recovered"]
