@@ -63,16 +63,15 @@ class PlantedFeatures:
         return {name: float(value) for name, value in measures.items()}
 
     def _encode(self, dictionary, X, signs):
-        """Return where each feature fires with the sign of its match, and the mean shrinkage."""
-        fired, ratios = [], []
+        """Return where each feature fires with the sign of its match, and the shrinkage."""
+        fired, norms = [], np.zeros(2)
         for _, rows, codes in encode_blocks(dictionary, X):
             rebuilt = np.asarray(dictionary.inverse_transform(codes)) + self.shift
-            lengths = np.linalg.norm(rows + self.shift, axis=1)
-            some = lengths > 0
-            ratios.append(np.linalg.norm(rebuilt[some], axis=1) / lengths[some])
+            pair = (rebuilt, rows + self.shift)
+            norms += [np.linalg.norm(of_rows, axis=1).sum(dtype=np.float64) for of_rows in pair]
             # Codes of negated directions count where they are negative.
             fired.append(_positive(scipy.sparse.csr_array(codes) @ scipy.sparse.diags_array(signs)))
-        return scipy.sparse.vstack(fired, format="csr"), np.concatenate(ratios).mean()
+        return scipy.sparse.vstack(fired, format="csr"), norms[0] / norms[1]
 
     def _firing(self, fired, nearest):
         """Return mean precision, recall and F1 of the features that fire."""

@@ -56,8 +56,7 @@ def synthetic_benchmark(
           features, divided by the number of learned features;
         - `precision`, `recall`, `f1`: how well a feature fires where the nearest planted feature
           does, as a mean over the features that fire;
-        - `shrinkage`: mean over rows of the norm of the reconstruction divided by that of the
-          row; 1 means none;
+        - `shrinkage`: mean norm of the reconstructions divided by that of the rows; 1 means none;
         - `hedging`: how much directions lean towards features that fire together with theirs (see
           Notes); 0 for the planted directions;
         - `absorption`, if there are parents: how much more often the feature nearest to a parent
@@ -80,6 +79,9 @@ def synthetic_benchmark(
     Notes
     -----
     MCC, recovery and uniqueness are measures of directions only, so dead features count.
+
+    Shrinkage is a ratio of means. The mean of the ratios of rows, which SAELens reports, is
+    dominated by rows near zero.
 
     *Hedging.* Let :math:`g_j` be the planted unit directions and :math:`\mu_j` the change of the
     mean row where feature j fires, computed from the planted codes. A dictionary with too few
