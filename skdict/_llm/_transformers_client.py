@@ -6,6 +6,7 @@ import threading
 from itertools import pairwise
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from skdict._core import resolve_device
 from skdict._llm._errors import ClientError
@@ -194,10 +195,11 @@ class _Choices:
             ids, _ = _prompt(self.tokenizer, request)
             ends = [len(ids)]
         _check_length(self.model, len(ids))
-        logprobs = self._logprobs(ids)
         choices = {choice: self._tokens(choice) for choice in request.choices}
-        found = tuple(self._at(ids[:end], logprobs[end - 1], choices) for end in ends)
-        return Completion("", found, len(ids), 0)
+        text = _ReadText(self.model, ids)
+        # From the last slot to the first, because a cache can be shortened but not lengthened.
+        found = [self._at(text, end, choices) for end in reversed(ends)]
+        return Completion("", tuple(reversed(found)), len(ids), 0)
 
     def _cut(self, text, slots):
         """Return the token ids of a text split at the slots, and the length before each slot."""
@@ -208,23 +210,18 @@ class _Choices:
             ids = ids + self._tokens(text[start:end])
         return ids, ends
 
-    def _at(self, before, logprobs, choices):
+    def _at(self, text, end, choices):
         """Return the log-probability of each choice, excluding longer choices that extend it."""
         whole = {}
         for choice, tokens in choices.items():
-            whole[choice] = float(logprobs[tokens[0]])
-            for i in range(1, len(tokens)):
-                whole[choice] += float(self._logprobs(before + tokens[:i])[-1][tokens[i]])
+            steps = (text.logprobs_after(end, tokens[:i])[t] for i, t in enumerate(tokens))
+            whole[choice] = sum(map(float, steps))
         found = {}
         for choice, tokens in choices.items():
             longer = (c for c, t in choices.items() if c != choice and t[: len(tokens)] == tokens)
             p = math.exp(whole[choice]) - sum(math.exp(whole[c]) for c in longer)
             found[choice] = math.log(p) if p > 0 else -math.inf
         return found
-
-    def _logprobs(self, ids):
-        logits = self.model(input_ids=torch.tensor([ids], device=self.model.device)).logits
-        return logits[0].float().log_softmax(-1).cpu()
 
     def _tokens(self, text):
         """Return the token ids of a text as it is tokenised after a tab, which ends every slot."""
@@ -233,6 +230,43 @@ class _Choices:
         if both[: len(tab)] == tab and len(both) > len(tab):
             return both[len(tab) :]
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+class _ReadText:
+    """A text that the model has read, and from whose beginnings it continues."""
+
+    def __init__(self, model, ids):
+        self._model, self._ids = model, ids
+        output = model(input_ids=self._tensor(ids), use_cache=True)
+        self._logprobs = _logprobs(output)
+        self._cache = getattr(output, "past_key_values", None)
+
+    def logprobs_after(self, end, tokens):
+        """Return the log-probabilities of the token after the first ones of the text and others."""
+        if not tokens:
+            return self._logprobs[end - 1]
+        if self._shortened(end):
+            output = self._model(
+                input_ids=self._tensor(tokens), past_key_values=self._cache, use_cache=True
+            )
+        else:
+            output = self._model(input_ids=self._tensor(self._ids[:end] + tokens))
+        return _logprobs(output)[-1]
+
+    def _shortened(self, end):
+        """Shorten the cache to a length; return False if it does not hold every token."""
+        layers = getattr(self._cache, "layers", ())
+        if not layers or any(type(layer) is not DynamicLayer for layer in layers):
+            return False
+        self._cache.crop(end - self._cache.get_seq_length())
+        return True
+
+    def _tensor(self, ids):
+        return torch.tensor([ids], device=self._model.device)
+
+
+def _logprobs(output):
+    return output.logits[0].float().log_softmax(-1).cpu()
 
 
 def _check_length(model, n_tokens):

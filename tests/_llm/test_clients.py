@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import numpy as np
 import pytest
 import torch
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, MistralConfig, MistralForCausalLM
 
 from skdict._llm._openai_client import seconds_to_wait
 from skdict.interpretation import FeatureInterpreter, LLMExplainer, LLMSimulator
@@ -252,8 +252,22 @@ def test_a_local_model_drives_the_run(local, planted):
     assert found["json"].failures_[0].raw
 
 
-def test_local_log_probabilities_are_exact(local):
-    model, tokenizer = local
+@pytest.fixture(scope="module")
+def sliding(byte_tokenizer):
+    """A random model whose cache forgets all but the last few tokens."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = MistralConfig(
+            vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, sliding_window=3, bos_token_id=0,
+            eos_token_id=299,
+        )  # fmt: skip
+        return MistralForCausalLM(config).eval(), byte_tokenizer
+
+
+@pytest.mark.parametrize("name", ["local", "sliding"])
+def test_local_log_probabilities_are_exact(name, request):
+    local = model, tokenizer = request.getfixturevalue(name)
     levels = tuple(str(level) for level in range(11))
     asked = Request((("user", "a\tunknown\nb\tunknown"),), slots=(2, 12), choices=levels)
     found = TransformersClient(local).complete(asked).logprobs
@@ -272,6 +286,18 @@ def test_local_log_probabilities_are_exact(local):
     # Behind the text it is the same as at a slot there.
     behind = dataclasses.replace(asked, messages=(("user", "a\t"),), slots=())
     assert TransformersClient(local).complete(behind).logprobs[0] == pytest.approx(found[0])
+
+
+def test_a_local_model_reads_a_text_once(local):
+    model, tokenizer = local
+    read = []
+    hook = model.register_forward_pre_hook(
+        lambda module, args, kwargs: read.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    asked = Request((("user", "a\tunknown\nb\tunknown"),), slots=(2, 12), choices=("1", "10"))
+    with hook:
+        TransformersClient(local).complete(asked)
+    assert read == [len(tokenizer(asked.text)["input_ids"]), 1, 1]
 
 
 def test_local_models_are_told_apart(local):

@@ -2,7 +2,8 @@
 
 The same features, which fire in enough windows for the protocol of delphi, are explained by
 rules, by the protocol of Cunningham et al. (2023) and by that of delphi. The rules are scored on
-all tokens of held-out documents and on the windows that the language model is scored on.
+all tokens of held-out documents and on the windows that the language model is scored on, and the
+language model also judges what the rules say.
 
 Run: python tests/benchmarks/llm_explainers.py STORE DICTIONARY --model smollm2 [--n-features 20]
 """
@@ -17,11 +18,19 @@ from sklearn.base import BaseEstimator
 
 from skdict import Activations, FeatureInterpreter
 from skdict.datasets import fetch_smollm2
-from skdict.interpretation import cunningham2023, delphi
+from skdict.interpretation import (
+    ContextExplainer,
+    DetectionScorer,
+    FuzzingScorer,
+    LLMJudge,
+    cunningham2023,
+    delphi,
+)
 from skdict.interpretation.llm import ManagedClient, TransformersClient
 from skdict.io import load_dictionary
 
 WINDOW, FEWEST_WINDOWS = 32, 250
+KINDS = DetectionScorer, FuzzingScorer
 
 
 class SomeFeatures(BaseEstimator):
@@ -87,12 +96,16 @@ def main():
             "seconds": time.perf_counter() - start,
         }
         report(args.out, results, name)
-    for scorer in delphi(client, n_features=None):
-        start = time.perf_counter()
-        measures = scorer.set_params(sign="positive", control=True).measure(some, acts)
-        name = f"delphi, {scorer.task}"
-        results[name] = measures | {"seconds": time.perf_counter() - start}
-        report(args.out, results, name)
+    shared = {"n_features": None, "random_state": 0}
+    judge = LLMJudge(client, n_attempts=1)
+    on_rules = [kind(judge, explainer=ContextExplainer(), **shared) for kind in KINDS]
+    for name, scorers in {"delphi": delphi(client, **shared), "rules": on_rules}.items():
+        for scorer in scorers:
+            start = time.perf_counter()
+            measures = scorer.set_params(sign="positive", control=True).measure(some, acts)
+            label = f"{name}, {scorer.task}"
+            results[label] = measures | {"seconds": time.perf_counter() - start}
+            report(args.out, results, label)
 
 
 def report(folder, results, name):
