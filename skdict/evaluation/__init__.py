@@ -15,8 +15,6 @@ from skdict.evaluation._saebench import to_saebench
 
 __all__ = [
     "Absorption",
-    "Evaluation",
-    "ModelCheck",
     "ProbePerturbation",
     "check_on_model",
     "evaluate_dictionary",
