@@ -13,6 +13,7 @@ import skdict
 from skdict import (
     SparseDictionaryAutoencoder,
     SparseDictionaryAutoencoderCV,
+    SparseTranscoder,
     datasets,
     sparse_dictionary_path,
 )
@@ -33,6 +34,7 @@ PAGES = sorted(
 FITS = (  # whose defaults are made smaller, so that a page takes seconds; all else is as printed
     SparseDictionaryAutoencoder.__init__,
     SparseDictionaryAutoencoderCV.__init__,
+    SparseTranscoder.__init__,
     sparse_dictionary_path,
 )
 # An endpoint, what people have written, a model that is not bundled, or the hub.

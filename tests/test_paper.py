@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples" / "paper"
-NAMES = runpy.run_path(str(FOLDER))["SCRIPTS"]
+NAMES = list(runpy.run_path(str(FOLDER / "plan.py"))["SCRIPTS"])
 
 
 @pytest.mark.slow

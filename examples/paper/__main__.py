@@ -4,10 +4,13 @@ Runs the scripts of this folder, two at a time, and writes their tables and figu
 
     python examples/paper --out paper
     python examples/paper --out paper --only fvu_l0 living_features
+    python examples/paper --out smollm2 --model smollm2 --text wikitext.txt stories.txt
     python examples/paper --out pythia --model EleutherAI/pythia-70m-deduped --text pile.txt
 
-A script whose summary exists is not run again, so the same command resumes an interrupted run. The
-output of a script is in ``NAME.log``. Each takes at most ten minutes on two cores.
+First the model reads all texts once; the scripts share its activations and the dictionaries fitted
+on them. A script whose summary exists is not run again, and the others measure only what their
+tables lack, so the same command resumes an interrupted run. The output of a script is in
+``NAME.log``.
 """
 
 import argparse
@@ -18,31 +21,40 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from common import paper_parser
+from plan import SCRIPTS, hook_points_of, print_plan
+from workspace import Workspace
+
 FOLDER = Path(__file__).parent
-NOT_SCRIPTS = {"__main__", "common", "interpretability_judges"}
-SCRIPTS = sorted({path.stem for path in FOLDER.glob("*.py")} - NOT_SCRIPTS)
 
 
 def parse_args():
-    """Return the options of this command and those passed on to the scripts."""
+    """Return the options of this command, those of the scripts, and those passed on to them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="output folder")
-    only = {"choices": SCRIPTS, "default": SCRIPTS, "help": "scripts to run (default: all)"}
-    parser.add_argument("--only", nargs="+", **only)
+    only = "scripts to run (default: all that have to do with the model)"
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, help=only)
     parser.add_argument("--jobs", type=int, default=2, help="number of scripts run at a time")
-    return parser.parse_known_args()
+    parser.add_argument("--plan", action="store_true", help="print the plan and stop")
+    own, options = parser.parse_known_args()
+    scripts, setting = paper_parser(__doc__)
+    shared, _ = scripts.parse_known_args(options)
+    if own.only is None:
+        own.only = [name for name, s in SCRIPTS.items() if s.reads or shared.model is None]
+    return own, shared, setting, options
+
+
+def is_done(name, out):
+    """Return True if a script has written its last file."""
+    return (out / f"{name}_summary.csv").is_file()
 
 
 def run(name, out, options):
     """Run a script on one core and return its name and exit code."""
-    if (out / f"{name}_summary.csv").is_file():
-        print(f"{name}: already done", flush=True)
-        return name, 0
     start = time.perf_counter()
-    command = [sys.executable, FOLDER / f"{name}.py", "--out", out, *options]
-    with (out / f"{name}.log").open("w", encoding="utf-8") as log:
+    command = [sys.executable, FOLDER / f"{name}.py", *options]
+    with (out / f"{name}.log").open("a", encoding="utf-8") as log:
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         code = subprocess.run(command, stdout=log, stderr=log, env=environment).returncode
     status = "done" if code == 0 else f"FAILED, see {log.name}"
@@ -51,11 +63,15 @@ def run(name, out, options):
 
 
 def main():
-    """Run the scripts and exit with 1 if any failed."""
-    args, options = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        runs = list(pool.map(lambda name: run(name, args.out, options), args.only))
+    """Print the plan, read the texts, run the scripts, and exit with 1 if any failed."""
+    own, shared, setting, options = parse_args()
+    waiting = [name for name in own.only if not is_done(name, shared.out)]
+    print_plan(shared.model or "bundled", own.only, waiting)
+    if own.plan:
+        return
+    Workspace(shared).extract(hook_points_of(setting, waiting))
+    with ThreadPoolExecutor(own.jobs) as pool:
+        runs = list(pool.map(lambda name: run(name, shared.out, options), waiting))
     failed = [name for name, code in runs if code]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

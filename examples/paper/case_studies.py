@@ -3,50 +3,59 @@ Does a feature found from one sentence fire on one kind of token and have one ef
 =====================================================================================
 
 Follows section 5 and figures 4 and 11 to 15 of Cunningham et al. (2023). A sentence ends in a token
-of interest, such as an apostrophe. Among the features that fire on that token and on less than a
-tenth of all tokens, the one with the largest code is selected, without manual choice. Measured on
-other texts:
+of interest, such as an apostrophe or the last digit of a year. Among the features that fire on that
+token and on less than a tenth of all tokens, the one with the largest code is selected, without
+manual choice. There are six such sentences for the bundled model, which reads stories, and six for
+models that read all kinds of text. Measured on other texts:
 
-- the tokens on which it fires, by strength: ten bins of equal width, five tokens and the others;
+- the tokens on which the feature fires, by strength: ten bins of equal width, five tokens and the
+  others;
 - how often it fires on the named tokens (recall) and how often only on those (precision), for all
   codes and for codes above half of its maximum;
 - the effect of ablating it on the log-probabilities of the next token;
 - the same for the default basis: the dimension, in the direction of either sign, whose code
   correlates most with the feature's on the training texts, firing as often as the feature does.
 
-Writes ``case_studies.csv`` with one line per layer, case and seed, ``case_studies_summary.csv``,
+Writes ``case_studies.csv`` with one line per layer, seed and case, ``case_studies_summary.csv``,
 ``case_studies_effects_summary.csv`` and ``case_studies.png`` (first layer and seed)::
 
-    python examples/paper/case_studies.py --out scratch
+    python examples/paper/case_studies.py --out paper
+    python examples/paper/case_studies.py --model smollm2 --text wikitext.txt --out smollm2
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import (
-    interval,
-    paper_parser,
-    read_model,
-    read_texts,
-    save_figure,
-    size,
-    with_interval,
-    write_table,
-)
+from common import complete, interval, paper_parser, save_figure, with_interval, write_table
+from methods import fitted_sparse
+from settings import BUNDLED, SMOLLM2, size
+from workspace import Workspace
 
-from skdict import ActivationExtractor, SparseDictionaryAutoencoder
+from skdict import ActivationExtractor
 from skdict.inspection import InputHistogramDisplay, predicate_scores
 from skdict.interventions import output_effects
 from skdict.models import readable_pieces
 
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+SHIPS = "(?i:(?:war|battle|flag)?ships?|cruisers?|destroyers?|frigates?|fleets?|naval|navy)"
 # For each case, a sentence whose last token selects the feature, and a rule for its tokens. Rules
 # are matched against the text, so they hold for any tokenizer.
 CASES = {
-    "apostrophe s": ("Tom went to the park. He saw Lily's", r"(?<=\w)['\u2019]s\b"),
-    "apostrophe t": ("Lily was sad. She didn't", r"(?<=\w)['\u2019]t\b"),
-    "opening quote": ('Tom saw a big ball. Lily said, "', r'(?<=\s)["\u201c](?=\w)'),
-    "the": ("One day, Lily went to the", r"\bthe\b"),
-    "period": ("Tom saw a big ball.", r"\."),
-    "newline": ("Tom saw a big ball. He was happy.\n", r"\n"),
+    BUNDLED: {
+        "apostrophe s": ("Tom went to the park. He saw Lily's", r"(?<=\w)['\u2019]s\b"),
+        "apostrophe t": ("Lily was sad. She didn't", r"(?<=\w)['\u2019]t\b"),
+        "opening quote": ('Tom saw a big ball. Lily said, "', r'(?<=\s)["\u201c](?=\w)'),
+        "the": ("One day, Lily went to the", r"\bthe\b"),
+        "period": ("Tom saw a big ball.", r"\."),
+        "newline": ("Tom saw a big ball. He was happy.\n", r"\n"),
+    },
+    SMOLLM2: {
+        "year": ("He was born in 1945", r"\b(1[1-9]|20)\d\d\b"),
+        "month": ("The ship left the port in October", rf"\b({MONTHS})\b"),
+        "French": ("He was a famous French", r"\b(French|France|Frenchm[ae]n|Paris)\b"),
+        "opening bracket": ("The party was founded in Munich (", r"\("),
+        "who": ("He met a young woman , who", r"\b[Ww]ho\b"),
+        "ship": ("The admiral sent the battleship", rf"\b{SHIPS}\b"),
+    },
 }
 MEASURES = ("precision", "precision_strong", "recall")
 SCORES = [f"{basis} {measure}" for basis in ("feature", "dimension") for measure in MEASURES]
@@ -55,14 +64,9 @@ MOVED = 0.1  # nats, the paper's threshold for showing a token
 
 def parse_args():
     """Return the command-line options."""
-    parser = paper_parser(__doc__)
-    parser.add_argument("--layers", type=int, nargs="+", default=size([1, 3], [1]))
-    parser.add_argument("--n-train", type=int, default=size(900, 60), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(400, 20), help="texts to measure on")
-    parser.add_argument("--n-components", type=int, default=size(512, 128))
-    parser.add_argument("--alpha", type=float, default=0.15)
-    parser.add_argument("--max-iter", type=int, default=size(6, 1))
-    parser.add_argument("--max-length", type=int, default=size(256, 64))
+    parser, setting = paper_parser(__doc__)
+    parser.add_argument("--layers", type=int, nargs="+", default=setting.layers[1::2])
+    parser.add_argument("--texts", type=int, default=size(200, 20), help="texts for the effects")
     return parser.parse_args()
 
 
@@ -80,15 +84,18 @@ def column(codes, feature):
     return codes[:, [feature]].toarray().ravel()
 
 
-def likest_dimension(rows, code):
+def likest_dimension(rows, mean, code):
     """Return the dimension and sign whose positive part correlates most with a code."""
-    centred = rows - rows.mean(axis=0)
-    parts = np.concatenate([centred.clip(min=0), (-centred).clip(min=0)], axis=1)
-    parts -= parts.mean(axis=0)
-    code = code - code.mean()
-    correlation = code @ parts / np.maximum(np.linalg.norm(parts, axis=0), 1e-12)
-    best = int(np.argmax(correlation))
-    return best % rows.shape[1], 1 if best < rows.shape[1] else -1
+    code, correlations = code - code.mean(), []
+    for sign in (1, -1):
+        # In place, because the rows of a real model fill most of a gigabyte.
+        parts = rows - mean
+        parts *= sign
+        np.maximum(parts, 0, out=parts)
+        deviations = np.maximum(parts.std(axis=0), 1e-12)
+        correlations.append(code @ parts / deviations)
+    sign, dimension = np.unravel_index(np.argmax(correlations), np.shape(correlations))
+    return int(dimension), (1, -1)[sign]
 
 
 def dimension_code(rows, mean, dimension, sign):
@@ -108,16 +115,30 @@ def scores(code, acts, pattern, basis):
     return {f"{basis} {name}": v for name, v in zip(MEASURES, values, strict=True)}
 
 
-def study(probe, pattern, sae, train, test, extractor, density):
-    """Return the scores of a feature and its dimension, and their codes on the test rows."""
-    last = extractor.transform([probe])[-1:]
-    feature = found_feature(sae, np.asarray(last), density)
-    code = column(sae.transform(test), feature)
-    rows, fitted_code = np.asarray(train), column(sae.transform(train), feature)
-    dimension, sign = likest_dimension(rows, fitted_code)
-    mean = rows.mean(axis=0)
-    fitted = dimension_code(rows, mean, dimension, sign)
-    whole = dimension_code(np.asarray(test), mean, dimension, sign)
+def study(probe_row, pattern, sae, rows, codes):
+    """Return the scores of a feature and its dimension, and their codes on the test rows.
+
+    Parameters
+    ----------
+    probe_row : ndarray of shape (1, width)
+        Activation on the last token of the sentence that selects the feature.
+    pattern : str
+        Rule for the tokens of the case.
+    sae : estimator
+        Fitted dictionary.
+    rows : (ndarray of shape (n_train, width), Activations of shape (n_test, width))
+        Rows it was fitted on, and rows to measure on.
+    codes : pair of sparse matrix
+        Their codes.
+    """
+    (train, test), (train_codes, test_codes) = rows, codes
+    density = np.bincount(train_codes.indices, minlength=train_codes.shape[1]) / len(train)
+    feature = found_feature(sae, probe_row, density)
+    code, fitted_code = column(test_codes, feature), column(train_codes, feature)
+    mean = train.mean(axis=0)
+    dimension, sign = likest_dimension(train, mean, fitted_code)
+    fitted = dimension_code(train, mean, dimension, sign)
+    whole = dimension_code(test, mean, dimension, sign)
     # Firing as often as the feature does, it cannot trade precision for recall.
     threshold = np.quantile(fitted, 1 - np.mean(fitted_code > 0))
     record = {"feature": feature, "dimension": dimension, "sign": sign, "fires": np.mean(code > 0)}
@@ -125,6 +146,13 @@ def study(probe, pattern, sae, train, test, extractor, density):
     cut = np.where(whole > threshold, whole, 0)
     record |= scores(cut, test, pattern, "dimension")
     return record, {"feature": code, "dimension": whole}
+
+
+def last_rows(extractor, probes):
+    """Return the activations on the last tokens of sentences, each of shape (1, width)."""
+    found = extractor.transform(probes)
+    ends = np.searchsorted(found.documents, np.arange(len(probes)), side="right") - 1
+    return np.asarray(found)[ends][:, None]
 
 
 def output_record(effects, feature, vocabulary):
@@ -139,32 +167,38 @@ def output_record(effects, feature, vocabulary):
     return shown | {"tokens_moved": int((np.abs(row) > MOVED).sum())}
 
 
-def run(args, pair, extractor, train, test, texts, seed):
-    """Return the records of all cases at one layer, and the data of the figure."""
-    sae = SparseDictionaryAutoencoder(
-        args.n_components, alpha=args.alpha, max_iter=args.max_iter, random_state=seed
-    ).fit(train)
-    codes = sae.transform(train)
-    density = np.bincount(codes.indices, minlength=args.n_components) / len(train)
-    studies = [study(*case, sae, train, test, extractor, density) for case in CASES.values()]
+def measured(workspace, layer, seed, path=None):
+    """Return the records of all cases at one layer, and draw the figure if a path is given."""
+    args, pair, hook_point = workspace.args, workspace.pair, f"resid_post.{layer}"
+    cases = CASES.get(args.model or BUNDLED, CASES[SMOLLM2])
+    rows = workspace.rows(hook_point)
+    sae = fitted_sparse(workspace, rows, seed)
+    both = np.asarray(rows.train, dtype=np.float32), rows.test
+    codes = tuple(sae.transform(np.asarray(part, dtype=np.float32)) for part in both)
+    probes, patterns = zip(*cases.values(), strict=True)
+    ends = last_rows(ActivationExtractor(pair, hook_point), probes)
+    studies = [
+        study(x, pattern, sae, both, codes) for x, pattern in zip(ends, patterns, strict=True)
+    ]
     features = sorted({record["feature"] for record, _ in studies})
-    effects = output_effects(
-        pair, extractor.hook_point, sae, texts, features, n_texts=16, random_state=seed
-    )
-    vocabulary, records, panels = readable_pieces(pair[1]), [], []
-    for case, (record, codes) in zip(CASES, studies, strict=True):
-        record |= output_record(effects, record["feature"], vocabulary)
-        records.append({"seed": seed, "case": case} | record)
-        panels.append((case, record, codes, effects))
-    return records, panels
+    texts, options = workspace.test_texts[: args.texts], {"max_length": args.max_length}
+    effects = output_effects(pair, hook_point, sae, texts, features, random_state=seed, **options)
+    vocabulary = readable_pieces(pair[1])
+    records = [
+        {"case": case} | record | output_record(effects, record["feature"], vocabulary)
+        for case, (record, _) in zip(cases, studies, strict=True)
+    ]
+    if path is not None:
+        draw(rows.test, cases, studies, effects, layer, path)
+    return records
 
 
-def draw(test, panels, layer, path):
+def draw(test, cases, studies, effects, layer, path):
     """Draw the feature's tokens, its effect and the dimension's tokens for each case."""
     figure, axes = plt.subplots(
-        len(panels), 3, figsize=(13, 2.7 * len(panels)), layout="constrained", squeeze=False
+        len(cases), 3, figsize=(13, 2.7 * len(cases)), layout="constrained", squeeze=False
     )
-    for row, (case, record, codes, effects) in zip(axes, panels, strict=True):
+    for row, case, (record, codes) in zip(axes, cases, studies, strict=True):
         for axis, basis in ((row[0], "feature"), (row[2], "dimension")):
             code = codes[basis][:, None]
             InputHistogramDisplay.from_codes(code, test, 0).plot(axis, stat="share")
@@ -212,19 +246,14 @@ def summary(records):
 def main():
     """Measure all layers and seeds, and write the tables and the figure."""
     args = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for layer in args.layers:
-        extractor = ActivationExtractor(pair, f"resid_post.{layer}", max_length=args.max_length)
-        train, test = (extractor.fit_transform(part) for part in texts)
-        for seed in args.seeds:
-            new, panels = run(args, pair, extractor, train, test, texts[1][:100], seed)
-            records += [{"layer": layer} | record for record in new]
-            if (layer, seed) == (args.layers[0], args.seeds[0]):
-                draw(test, panels, layer, args.out / "case_studies.png")
-            write_table(records, args.out / "case_studies.csv")
-    scored, effects = summary(records)
+    workspace = Workspace(args)
+    jobs = [{"layer": layer, "seed": seed} for layer in args.layers for seed in args.seeds]
+
+    def measure(layer, seed):
+        is_first = jobs[0] == {"layer": layer, "seed": seed}
+        return measured(workspace, layer, seed, args.out / "case_studies.png" if is_first else None)
+
+    scored, effects = summary(complete(args.out / "case_studies.csv", jobs, measure))
     write_table(effects, args.out / "case_studies_effects_summary.csv")
     write_table(scored, args.out / "case_studies_summary.csv")
 

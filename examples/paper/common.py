@@ -1,95 +1,104 @@
-"""Shared helpers of the scripts in this folder: options, stories, baselines, tables and figures.
+"""Shared helpers of the scripts in this folder: options, tables and figures.
 
 Each script writes to the folder ``--out``: ``NAME.csv``, with one line per run;
-``NAME_summary.csv``, the table shown in the documentation; and ``NAME.png``. If the environment
-variable SKDICT_EXAMPLES_FAST is set, the defaults are small: everything runs, but the results mean
-nothing.
+``NAME_summary.csv``, the table shown in the documentation; and ``NAME.png``. Records already in
+``NAME.csv`` are not measured again.
 """
 
 import argparse
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 import scipy.stats
-import torch
-from sklearn.decomposition import PCA, FastICA
+from settings import setting_of
 
-from skdict import IdentityDictionary, RandomDictionary, load_stories
-from skdict.models import load_model
-
-SEPARATOR = "<|endoftext|>"
-LABELS = {
-    "sparse": "sparse dictionary",
-    "ica": "ICA",
-    "pca": "PCA",
-    "random": "random directions",
-    "neurons": "neuron basis",
-}
-STYLES = {"sparse": "C0-o", "ica": "C2-^", "pca": "C1-s", "random": "C7-x", "neurons": "k-d"}
-
-
-def size(full, reduced):
-    """Return the default of an option: the reduced size if SKDICT_EXAMPLES_FAST is set."""
-    return reduced if os.environ.get("SKDICT_EXAMPLES_FAST") else full
+PLACES = {"resid_post": "residual", "mlp_out": "MLP"}
 
 
 def paper_parser(description):
-    """Return a parser with the options common to all scripts."""
+    """Return a parser with the options common to all scripts, and the sizes for the model.
+
+    The defaults are the sizes for the model given on the command line.
+    """
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--model")
+    setting = setting_of(first.parse_known_args()[0].model or "bundled")
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", help="name or folder (default: the bundled model)")
-    parser.add_argument("--text", type=Path, help=f"file of texts separated by {SEPARATOR}")
-    seeds = size([0, 1, 2], [0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=seeds, help="random seeds")
-    parser.add_argument("--out", type=Path, required=True, help="output folder")
-    return parser
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="output folder, shared by all scripts")
+    add("--model", help="smollm2, or a name or folder (default: the bundled model)")
+    add("--text", type=Path, nargs="+", help="files of documents (default: the bundled stories)")
+    add("--train-tokens", type=int, default=setting.train_tokens, help="tokens to fit on")
+    add("--test-tokens", type=int, default=setting.test_tokens, help="tokens to measure on")
+    add("--max-length", type=int, default=setting.max_length, help="tokens per document")
+    add("--dtype", default=setting.dtype, help="type of the stored activations")
+    add("--ratio", type=float, default=4, help="features of a dictionary divided by the width")
+    add("--alpha", type=float, default=setting.alpha, help="strength of the penalty")
+    add("--target-l0", type=float, default=setting.target_l0, help="L0 of untied dictionaries")
+    add("--max-iter", type=int, default=setting.max_iter, help="epochs")
+    add("--seeds", type=int, nargs="+", default=setting.seeds, help="random seeds")
+    return parser, setting
 
 
-def read_model(args):
-    """Return the model and its tokenizer, on the CPU."""
-    return load_model(args.model or load_stories().model, device=torch.device("cpu"))
+def complete(path, jobs, measure):
+    """Measure the jobs that a table lacks, and return all of their records.
+
+    Parameters
+    ----------
+    path : Path
+        Table of earlier records. It is written again after each job.
+    jobs : list of dict
+        What tells one job from another, such as its hook point and seed.
+    measure : callable
+        Called with the values of a job as keyword arguments; returns the records of the job.
+
+    Returns
+    -------
+    list of dict
+        The records of all jobs, in their order, with the values of the job first. Records of jobs
+        that are not asked for stay in the table.
+    """
+    records = [{k: _number(v) for k, v in record.items()} for record in read_table(path)]
+    for job in jobs:
+        if not any(_belongs(record, job) for record in records):
+            records += [job | record for record in measure(**job)]
+            write_table(records, path)
+            print("measured", *job.values(), flush=True)
+    return [record for job in jobs for record in records if _belongs(record, job)]
 
 
-def read_texts(args, n_train, n_test):
-    """Return texts to fit on and different texts to measure on."""
-    if args.text is None:
-        texts = load_stories().texts
-    else:
-        texts = [part.strip() for part in args.text.read_text(encoding="utf-8").split(SEPARATOR)]
-        texts = [text for text in texts if text]
-    if len(texts) < n_train + n_test:
-        raise SystemExit(
-            f"{len(texts)} texts given; {n_train} to fit on and {n_test} to measure on are needed"
-        )
-    # Shuffle, because the bundled texts are sorted by kind.
-    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
-    return texts[:n_train], texts[-n_test:]
+def _belongs(record, job):
+    return all(record[key] == value for key, value in job.items())
 
 
-def fitted_baselines(rows, n_components, seed, *, ica_rows=20_000):
-    """Return the four fitted baselines of the paper, with ICA fitted on a sample of the rows."""
-    rows = np.asarray(rows)
-    sample = np.random.default_rng(seed).permutation(len(rows))[:ica_rows]
-    pca = PCA(svd_solver="full").fit(rows)
-    # Whitening fails along directions without variance, such as a neuron that never fires.
-    rank = int((pca.explained_variance_ratio_ > 1e-6).sum())
-    ica = FastICA(rank, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=seed)
-    return {
-        "ica": ica.fit(rows[sample]),
-        "pca": pca,
-        "random": RandomDictionary(n_components, random_state=seed).fit(rows),
-        "neurons": IdentityDictionary().fit(rows),
-    }
+def _number(text):
+    """Return a cell as an int or a float where it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def place_label(hook_point):
+    """Return a short name such as "residual 2"."""
+    kind, layer = hook_point.split(".", 1)
+    return f"{PLACES.get(kind, kind)} {layer}"
 
 
 def interval(values):
-    """Return the mean over seeds and the half-width of its 95 % interval (nan for one seed)."""
+    """Return the mean over seeds and its uncertainty.
+
+    That is the half-width of the 95 % interval for three seeds or more, half the difference for
+    two, and nan for one.
+    """
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return values.mean(), np.nan
+    if len(values) < 3:
+        return values.mean(), np.ptp(values) / 2 if len(values) == 2 else np.nan
     half = scipy.stats.t.ppf(0.975, len(values) - 1) * scipy.stats.sem(values)
     return values.mean(), half
 

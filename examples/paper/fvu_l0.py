@@ -3,106 +3,108 @@ How much variance do a few codes explain?
 =========================================
 
 The fraction of variance unexplained (FVU) against L0, over alpha (Cunningham et al., 2023, figure
-6, for the first MLP) and over epochs (figure 7), on held-out activations. The baselines are ICA,
-PCA, random directions and the neuron basis, cut on each row to as many codes as the dictionary uses
-on average, with one least-squares gain that compensates for the cut::
+6) and over epochs (figure 7), on held-out activations of the residual stream and of an MLP. The
+baselines are ICA, PCA, random directions and the neuron basis, cut on each row to as many codes as
+the dictionary uses on average, with one least-squares gain that compensates for the cut::
 
     python examples/paper/fvu_l0.py --out paper
 
-The penalty shrinks codes, which only costs the sparse dictionary and is not compensated. Also
-writes ``fvu_l0_epochs_summary.csv``, with FVU and L0 by number of epochs.
+The penalty shrinks codes, which only costs the sparse dictionary and is not compensated. The paper
+has the hidden neurons of the first MLP, which ``--hook-points mlp_act.0`` measures. Also writes
+``fvu_l0_epochs_summary.csv``, with FVU and L0 by number of epochs. ``fvu_l0.csv`` has the FVU
+without outlier rows as well.
 """
 
-import numpy as np
 from common import (
-    LABELS,
-    STYLES,
-    fitted_baselines,
+    complete,
     paper_parser,
-    read_model,
-    read_texts,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
-
-from skdict import ActivationExtractor, sparse_dictionary_path
-from skdict.decomposition import TopKDictionary
-from skdict.metrics import fvu
-
-BASELINES = ("ica", "pca", "random", "neurons")
-GAIN_ROWS = 5_000
+from methods import BASELINES, LABELS, METHODS, STYLES, fitted_baseline, fitted_sparse, measures
+from settings import size
+from workspace import Workspace, cut
 
 
 def parse_args():
     """Return the command-line options."""
-    parser = paper_parser(__doc__)
-    hooks = size(["mlp_act.0", "resid_post.2"], ["resid_post.1"])
-    parser.add_argument("--hook-points", nargs="+", default=hooks)
-    parser.add_argument("--ratio", type=float, default=2, help="components divided by width")
-    alphas = size([0.03, 0.08, 0.16, 0.32], [0.1, 0.3])
-    parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
-    parser.add_argument("--epochs", type=int, nargs="+", default=size([1, 2, 4, 8], [1, 2]))
-    parser.add_argument("--n-train", type=int, default=size(200, 20), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(150, 10), help="texts to measure on")
-    return parser.parse_args()
+    parser, setting = paper_parser(__doc__)
+    hook_points = [f"resid_post.{setting.layer}", f"mlp_out.{setting.layer}"]
+    parser.add_argument("--hook-points", nargs="+", default=hook_points)
+    parser.add_argument("--alphas", type=float, nargs="+", default=setting.alphas)
+    epochs = "numbers of epochs (default: --max-iter, half of it, and so on)"
+    parser.add_argument("--epochs", type=int, nargs="+", default=size(None, [1, 2]), help=epochs)
+    args = parser.parse_args()
+    args.epochs = sorted(args.epochs or halves(args.max_iter))
+    return args
 
 
-def baselines_at(l0, baselines, train, test):
-    """Return the FVU of each baseline cut to an L0."""
-    k = max(1, round(l0))
-    cut = {
-        name: TopKDictionary(dictionary, k, gain=True, prefit=True).fit(train[:GAIN_ROWS])
-        for name, dictionary in baselines.items()
-    }
-    return {name: fvu(test, d.inverse_transform(d.transform(test))) for name, d in cut.items()}
+def halves(number):
+    """Return a number, half of it, and so on down to 1."""
+    return [number, *halves(number // 2)] if number > 1 else [number]
 
 
-def measured(args, hook_point, train, test, seed):
-    """Yield a record per number of epochs and alpha, with baselines for the most epochs."""
-    n_components = round(args.ratio * train.shape[1])
-    baselines = fitted_baselines(train, n_components, seed)
-    for epochs in args.epochs:
-        path = sparse_dictionary_path(
-            train, args.alphas, n_components=n_components, max_iter=epochs, random_state=seed
-        )
-        found = path.measure(test)
-        for alpha, error, l0 in zip(found["alpha"], found["fvu"], found["l0"], strict=True):
-            others = dict.fromkeys(BASELINES, np.nan)
-            if epochs == max(args.epochs):
-                others = baselines_at(l0, baselines, train, test)
-            label = {"hook_point": hook_point, "alpha": alpha, "epochs": epochs, "seed": seed}
-            yield label | {"l0": l0, "sparse": error} | others
+def measured(workspace, hook_point, seed, epochs):
+    """Yield a record per alpha, with baselines at equal L0 for the most epochs."""
+    args, rows = workspace.args, workspace.rows(hook_point)
+    for alpha in args.alphas:
+        sparse = fitted_sparse(workspace, rows, seed, alpha=alpha, max_iter=epochs)
+        found = measures(sparse, rows.test)
+        yield {"method": "sparse", "alpha": alpha} | found
+        for name in BASELINES if epochs == args.epochs[-1] else ():
+            baseline = fitted_baseline(workspace, name, rows, seed)
+            k = min(max(1, round(found["l0"])), len(baseline.components_))
+            at_l0 = cut(baseline, k, rows, gain=True)
+            yield {"method": name, "alpha": alpha} | measures(at_l0, rows.test)
 
 
 def table_of_alphas(summary, epochs):
     """Return the summary table: FVU of each method by hook point and alpha."""
-    return [
-        {
-            "layer": r["hook_point"],
-            "alpha": f"{r['alpha']:g}",
-            "L0": with_interval(r["l0"], r["l0 +-"], 1),
-            **{
-                LABELS[name]: with_interval(r[name], r[f"{name} +-"])
-                for name in ("sparse", *BASELINES)
-            },
-        }
-        for r in summary
-        if r["epochs"] == epochs
-    ]
+    rows = {}
+    for r in summary:
+        if r["epochs"] != epochs:
+            continue
+        row = rows.setdefault((r["hook_point"], r["alpha"]), {})
+        if r["method"] == "sparse":
+            row |= {"layer": place_label(r["hook_point"]), "alpha": f"{r['alpha']:g}"}
+            row["L0"] = with_interval(r["l0"], r["l0 +-"], 1)
+        row[LABELS[r["method"]]] = with_interval(r["fvu"], r["fvu +-"], 3)
+    return list(rows.values())
 
 
 def table_of_epochs(summary):
     """Return FVU at L0 by hook point and alpha, with a column per number of epochs."""
     rows = {}
     for r in summary:
-        row = rows.setdefault(
-            (r["hook_point"], r["alpha"]), {"layer": r["hook_point"], "alpha": f"{r['alpha']:g}"}
-        )
-        row[f"{r['epochs']} epochs"] = f"{r['sparse']:.3f} at {r['l0']:.1f}"
+        if r["method"] == "sparse":
+            label = {"layer": place_label(r["hook_point"]), "alpha": f"{r['alpha']:g}"}
+            row = rows.setdefault((r["hook_point"], r["alpha"]), label)
+            title = f"{r['epochs']} epoch{'s' * (r['epochs'] > 1)}"
+            row[title] = f"{r['fvu']:.3f} at {r['l0']:.1f}"
     return list(rows.values())
+
+
+def draw_methods(axis, summary):
+    """Draw FVU against L0 for each method at one hook point."""
+    for name in METHODS:
+        rows = sorted((r for r in summary if r["method"] == name), key=lambda r: r["l0"])
+        points = [[r[key] for r in rows] for key in ("l0", "fvu", "fvu +-")]
+        axis.errorbar(*points, fmt=STYLES[name], capsize=2, label=LABELS[name])
+    axis.set_ylabel("FVU on held-out rows", fontsize=12)
+
+
+def draw_epochs(axis, summary, epochs):
+    """Draw FVU against L0 for each number of epochs at one hook point."""
+    import matplotlib.pyplot as plt
+
+    for i, count in enumerate(epochs):
+        rows = [r for r in summary if (r["method"], r["epochs"]) == ("sparse", count)]
+        points = [[r[key] for r in rows] for key in ("l0", "fvu")]
+        shade = plt.cm.Blues(0.35 + 0.6 * (i + 1) / len(epochs))
+        axis.plot(*points, "o-", color=shade, label=f"{count} epoch{'s' * (count > 1)}")
 
 
 def draw(summary, path):
@@ -118,21 +120,17 @@ def draw(summary, path):
         len(hooks), 2, figsize=(11, 0.8 + 3.8 * len(hooks)), squeeze=False, layout="constrained"
     )
     for row, hook in zip(axes, hooks, strict=True):
-        for name in ("sparse", *BASELINES):
-            rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, epochs[-1])]
-            points = [[r[key] for r in rows] for key in ("l0", name, f"{name} +-")]
-            row[0].errorbar(*points, fmt=STYLES[name], capsize=2, label=LABELS[name])
-        for i, count in enumerate(epochs):
-            rows = [r for r in summary if (r["hook_point"], r["epochs"]) == (hook, count)]
-            shade = plt.cm.Blues(0.35 + 0.6 * (i + 1) / len(epochs))
-            points = [[r[key] for r in rows] for key in ("l0", "sparse")]
-            row[1].plot(*points, "o-", color=shade, label=f"{count} epoch{'s' * (count > 1)}")
-        row[0].set_ylabel("FVU on held-out rows", fontsize=12)
+        here = [r for r in summary if r["hook_point"] == hook]
+        draw_methods(row[0], [r for r in here if r["epochs"] == epochs[-1]])
+        draw_epochs(row[1], here, epochs)
         for axis in row:
-            axis.set_title(hook, fontsize=12)
+            axis.set_title(place_label(hook), fontsize=12)
             axis.set_xscale("log")
-            axis.set_xticks([2, 5, 10, 20, 50, 100], ["2", "5", "10", "20", "50", "100"])
+            axis.set_xticks(
+                [2, 5, 10, 20, 50, 100, 200], ["2", "5", "10", "20", "50", "100", "200"]
+            )
             axis.minorticks_off()
+            axis.margins(y=0.1)
             axis.set_ylim(0, None)
             axis.grid(alpha=0.3)
     for axis in axes[-1]:
@@ -143,24 +141,21 @@ def draw(summary, path):
 
 
 def main():
-    """Measure every hook point and seed, and write the tables and the figure."""
+    """Measure every hook point, seed and number of epochs, and write the tables and the figure."""
     args = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for hook_point in args.hook_points:
-        extractor = ActivationExtractor(pair, hook_point)
-        train, test = (np.asarray(extractor.transform(part)) for part in texts)
-        for seed in args.seeds:
-            records += measured(args, hook_point, train, test, seed)
-            print(f"measured {hook_point}, seed {seed}, {len(train)} rows", flush=True)
-        write_table(records, args.out / "fvu_l0.csv")
-    keys = ("hook_point", "epochs", "alpha")
-    summary = summarize(records, keys, ("l0", "sparse", *BASELINES))
+    workspace = Workspace(args)
+    jobs = [
+        {"hook_point": hook_point, "seed": seed, "epochs": epochs}
+        for hook_point in args.hook_points
+        for seed in args.seeds
+        for epochs in args.epochs
+    ]
+    records = complete(args.out / "fvu_l0.csv", jobs, lambda **job: measured(workspace, **job))
+    keys = ("hook_point", "epochs", "alpha", "method")
+    summary = summarize(records, keys, ("l0", "fvu"))
     draw(summary, args.out / "fvu_l0.png")
     write_table(table_of_epochs(summary), args.out / "fvu_l0_epochs_summary.csv")
-    table = table_of_alphas(summary, max(args.epochs))
-    write_table(table, args.out / "fvu_l0_summary.csv")
+    write_table(table_of_alphas(summary, args.epochs[-1]), args.out / "fvu_l0_summary.csv")
 
 
 if __name__ == "__main__":

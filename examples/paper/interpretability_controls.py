@@ -29,32 +29,30 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-import scipy.sparse
 import scipy.stats
 import torch
 from common import (
-    LABELS,
+    complete,
     drop_constant,
     interval,
-    read_model,
-    read_texts,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
 from interpretability import (
-    METHODS,
-    cut,
-    fitted_dictionaries,
+    at_own_and_equal_l0,
+    codes_of,
+    encoded,
     interpretability_parser,
-    mean_l0,
-    place_label,
-    rows_by_seed,
+    next_token,
+    rows_to_score,
 )
+from methods import LABELS, METHODS, fitted_methods
+from settings import size
+from workspace import REINITIALISED, TRAINED, Workspace
 
-from skdict import Activations
 from skdict.decomposition import dictionary_atoms
 from skdict.interpretation import FeatureInterpreter, InterpretabilityScorer, reinitialize_model
 from skdict.models import encode_texts, find_hook_point
@@ -66,19 +64,21 @@ SCORES = {
     "explained": "effect explained",
     "next": "next token",
 }
-WEIGHTS = ("trained", "re-initialised")
+WEIGHTS = (TRAINED, REINITIALISED)
 KEYS = ("hook_point", "weights", "dictionary")
 
 
-def loss_gradients(pair, hook_point, activations, texts):
+def loss_gradients(pair, hook_point, activations, texts, max_length):
     """Return the gradient of each text's summed loss with respect to its activations."""
     model, tokenizer = pair
+    # Without gradients of parameters, the backward pass ends at the hook point.
+    model.requires_grad_(False)
     point = find_hook_point(model, hook_point)
     kept = []
 
     def keep(module, args, output):
-        kept[:] = [output[0] if isinstance(output, tuple) else output]
-        kept[0].retain_grad()
+        hidden = output[0] if isinstance(output, tuple) else output
+        kept[:] = [hidden.requires_grad_()]
 
     if point.side != "output":
         raise SystemExit(f"{hook_point} is a module's input; pass a hook point that is an output")
@@ -86,7 +86,7 @@ def loss_gradients(pair, hook_point, activations, texts):
     rows = []
     for number, text in enumerate(texts):
         (prefix, body, _), *_ = encode_texts(tokenizer, [text])
-        ids = torch.tensor([*prefix, *body])[None, :256]
+        ids = torch.tensor([*prefix, *body])[None, :max_length]
         logits = model(ids).logits[0, :-1]
         torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").backward()
         own = np.asarray(activations.documents) == number
@@ -94,53 +94,37 @@ def loss_gradients(pair, hook_point, activations, texts):
         if not np.array_equal(ids[0, at].numpy(), np.asarray(activations.token_ids)[own]):
             raise ValueError(f"the tokens of text {number} differ from those of its activations")
         rows.append(kept[0].grad[0, at].numpy())
-        model.zero_grad()
     handle.remove()
     return np.concatenate(rows)
 
 
 def causal_effects(dictionary, features, rows, gradients):
     """Return the mean first-order effect of features on the loss, in nats per token."""
-    codes = scipy.sparse.csr_array(dictionary.transform(rows)).toarray()
-    column = features % codes.shape[1]
-    signed = codes[:, column] * np.where(features < codes.shape[1], 1, -1)
-    slopes = gradients @ dictionary_atoms(dictionary)[column].T
-    return np.abs(np.maximum(signed, 0) * slopes).mean(axis=0)
+    codes = codes_of(dictionary, features, rows)
+    slopes = gradients @ dictionary_atoms(dictionary)[features % len(dictionary.components_)].T
+    return np.abs(codes * slopes).mean(axis=0)
 
 
-def select(activations, tokens, rows):
-    """Return activations of some tokens, with the given rows instead of their own."""
-    return Activations(
-        np.asarray(activations)[rows],
-        documents=np.asarray(activations.documents)[tokens],
-        positions=np.asarray(activations.positions)[tokens],
-        token_ids=np.asarray(activations.token_ids)[tokens],
-        vocabulary=activations.vocabulary,
-    )
-
-
-def measure(args, pair, hook_point, train, test, seed):
+def measure(workspace, hook_point, weights, seed):
     """Yield a record of scores per dictionary."""
-    documents = np.asarray(test.documents)
-    first = np.flatnonzero(documents < args.n_effect)
-    tested = select(test, first, first)
-    some = read_texts(args, args.n_train, args.n_test)[1][: args.n_effect]
-    gradients = loss_gradients(pair, hook_point, tested, some)
-    before = np.flatnonzero(documents[1:] == documents[:-1])
-    following = select(test, before, before + 1)
+    args, pair = workspace.args, workspace.pair
+    if weights == REINITIALISED:
+        pair = reinitialize_model(pair, random_state=seed)
+    rows = rows_to_score(workspace, hook_point, weights, seed)
+    first = rows.test[np.asarray(rows.test.documents) < args.n_effect]
+    texts = workspace.test_texts[: args.n_effect]
+    gradients = loss_gradients(pair, hook_point, first, texts, args.max_length)
+    following = next_token(rows.test)
     options = {"n_features": args.n_features, "random_state": seed}
-    methods = fitted_dictionaries(args, train, seed)
-    n_active = max(1, round(mean_l0(methods["sparse"], test)))
-    for name, dictionary in methods.items():
-        if name != "sparse":
-            dictionary = cut(dictionary, n_active, train)
-        found = FeatureInterpreter(dictionary, **options).fit(test)
+    for name, cuts, dictionary in at_own_and_equal_l0(fitted_methods(workspace, rows, seed), rows):
+        if "equal" not in cuts:
+            continue
+        found = FeatureInterpreter(dictionary, **options).fit(rows.test)
         scores = np.nan_to_num(found.scores_)
-        effects = causal_effects(dictionary, found.features_, np.asarray(tested), gradients)
-        share = len(found.features_) / _n_signed(dictionary, test)
+        effects = causal_effects(dictionary, found.features_, first, gradients)
+        share = len(found.features_) / n_signed(dictionary, rows.test)
         yield {
             "dictionary": name,
-            "seed": seed,
             "score": found.mean_score_,
             "context": found.report_["context_gain"],
             "weighted": effects @ scores / effects.sum(),
@@ -149,10 +133,12 @@ def measure(args, pair, hook_point, train, test, seed):
         }
 
 
-def _n_signed(dictionary, activations):
+def n_signed(dictionary, rows):
     """Return the number of signed features of a dictionary that ever fire."""
-    codes = scipy.sparse.csc_array(dictionary.transform(np.asarray(activations)))
-    return int(((codes.max(axis=0).toarray() > 0) * 1 + (codes.min(axis=0).toarray() < 0)).sum())
+    counts = 0
+    for codes in encoded(dictionary, rows):
+        counts = counts + np.stack([(codes > 0).sum(axis=0), (codes < 0).sum(axis=0)])
+    return np.count_nonzero(counts)
 
 
 def distinguished(records, hook_point, score):
@@ -180,7 +166,7 @@ def written(records, groups):
                 label = {"dictionary": LABELS[name] if weights == WEIGHTS[0] else ""}
                 table.append(place | label | {"weights": weights} | cells)
         trained = {
-            key: [groups[hook_point, "trained", name][key] for name in METHODS] for key in SCORES
+            key: [groups[hook_point, TRAINED, name][key] for name in METHODS] for key in SCORES
         }
         above = {SCORES[key]: distinguished(records, hook_point, key) for key in SCORES}
         order = {
@@ -217,30 +203,25 @@ def draw(groups, path):
 
 def main():
     """Measure both models, and write the tables and the figure."""
-    parser = interpretability_parser(__doc__)
-    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
+    parser, _ = interpretability_parser(__doc__)
     parser.add_argument(
         "--n-effect", type=int, default=size(40, 8), help="texts to measure effects on"
     )
-    parser.set_defaults(n_train=size(300, 30), n_test=size(200, 30))
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    trained, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for hook_point in args.hook_points:
-        for weights in WEIGHTS:
-            for seed, *rows in rows_by_seed(trained, weights, hook_point, texts, args.seeds):
-                fresh = weights == "re-initialised"
-                pair = reinitialize_model(trained, random_state=seed) if fresh else trained
-                found = measure(args, pair, hook_point, *rows, seed)
-                place = {"hook_point": hook_point, "weights": weights}
-                records += [place | record for record in found]
-                write_table(records, args.out / "interpretability_controls.csv")
-                print("measured", hook_point, weights, "seed", seed, flush=True)
+    workspace = Workspace(args)
+    jobs = [
+        {"hook_point": hook_point, "weights": weights, "seed": seed}
+        for hook_point in args.hook_points
+        for weights in WEIGHTS
+        for seed in args.seeds
+    ]
+    records = complete(
+        args.out / "interpretability_controls.csv", jobs, lambda **job: measure(workspace, **job)
+    )
     rows = summarize(records, KEYS, list(SCORES))
     groups = {tuple(row[key] for key in KEYS): row for row in rows}
-    write_table(written(records, groups), args.out / "interpretability_controls_summary.csv")
     draw(groups, args.out / "interpretability_controls.png")
+    write_table(written(records, groups), args.out / "interpretability_controls_summary.csv")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ class Tokens:
         marks = np.array(marked, dtype=bool) if any(marked) else None
         return Window(tuple(pieces), marks, np.array(ids, dtype=np.int64))
 
+    def vocabulary(self):
+        """Return the text of each token of the windows made so far, by its number."""
+        return list(self._numbers)
+
     def _cut(self, text):
         pieces, done = [], 0
         for found in self._active.finditer(text) if self._active else ():
@@ -109,12 +113,11 @@ def offline_judges(record):
     shown = [tokens.window(text) for text, _ in examples]
     levels = [_levels(w, dict(active)) for w, (_, active) in zip(shown, examples, strict=True)]
     sizes = [len(window.pieces) for window in shown]
-    pieces = {i: p for w in shown for i, p in zip(w.token_ids.tolist(), w.pieces, strict=True)}
     block = TokenBlock(
         np.repeat(np.arange(len(shown)), sizes),
         np.concatenate([np.arange(n) for n in sizes]),
         np.concatenate([window.token_ids for window in shown]),
-        pieces,
+        tokens.vocabulary(),
     )
     codes = scipy.sparse.csc_array(np.concatenate(levels)[:, None])
     judges = {}

@@ -10,30 +10,27 @@ kinds, on each kind alone, and on every token of the texts::
     python examples/paper/interpretability_sampling.py --out paper
 """
 
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from common import (
-    LABELS,
-    STYLES,
     drop_constant,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
 from interpretability import (
     CUTS,
-    METHODS,
-    cut,
-    fitted_dictionaries,
+    at_own_and_equal_l0,
     interpretability_parser,
-    mean_l0,
     measured_by_seed,
-    place_label,
 )
+from methods import LABELS, METHODS, STYLES, fitted_methods
 
 from skdict.interpretation import InterpretabilityScorer
 
@@ -46,27 +43,24 @@ SAMPLINGS = {
 KEYS = ("hook_point", "cut", "sampling", "dictionary")
 
 
-def measure(args, train, test, seed):
+def measure(workspace, rows, seed):
     """Yield a record per dictionary, cut and kind of text."""
-    methods = fitted_dictionaries(args, train, seed)
-    n_active = max(1, round(mean_l0(methods["sparse"], test)))
-    for name in METHODS:
-        # Cutting the sparse dictionary to its own L0 changes nothing.
-        equal = methods[name] if name == "sparse" else cut(methods[name], n_active, train)
-        for how, dictionary in {"own": methods[name], "equal": equal}.items():
-            for sampling in SAMPLINGS:
-                scorer = InterpretabilityScorer(
-                    n_features=args.n_features, sampling=sampling, random_state=seed
-                )
-                found = scorer.measure(dictionary, test)
-                record = {"cut": how, "sampling": sampling, "dictionary": name, "seed": seed}
-                yield record | {key: found[key] for key in ("interpretability", "n_scored")}
+    options = {"n_features": workspace.args.n_features, "random_state": seed}
+    methods = fitted_methods(workspace, rows, seed)
+    for name, cuts, dictionary in at_own_and_equal_l0(methods, rows):
+        for sampling in SAMPLINGS:
+            scorer = InterpretabilityScorer(sampling=sampling, **options)
+            found = scorer.measure(dictionary, rows.test)
+            found = {key: found[key] for key in ("interpretability", "n_scored")}
+            for how in cuts:
+                yield {"cut": how, "sampling": sampling, "dictionary": name} | found
 
 
 def written(groups):
     """Return the summary table: methods side by side, a line per kind of text."""
     rows = []
-    for hook_point, how, sampling in dict.fromkeys(key[:3] for key in groups):
+    hooks = dict.fromkeys(key[0] for key in groups)
+    for hook_point, how, sampling in itertools.product(hooks, CUTS, SAMPLINGS):
         row = {"layer": place_label(hook_point), "codes": CUTS[how]}
         row["scored on"] = SAMPLINGS[sampling]
         for name in METHODS:
@@ -104,29 +98,19 @@ def draw(groups, path):
         row[0].set_ylabel("mean score")
     for axis in axes[1]:
         axis.set_xlabel("scored on")
-    axes[0][0].legend(fontsize="small", ncols=2, loc="lower left")
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     save_figure(figure, path)
 
 
 def main():
     """Measure every kind of text, and write the tables and the figure."""
-    parser = interpretability_parser(__doc__)
-    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
-    parser.set_defaults(n_train=size(300, 30), n_test=size(200, 30))
-    args = parser.parse_args()
-    path = args.out / "interpretability_sampling.csv"
-    records = measured_by_seed(args, measure, path)
-    groups = {
-        tuple(row[key] for key in KEYS): row
-        for row in summarize(records, KEYS, ["interpretability"])
-    }
-    groups = dict(sorted(groups.items(), key=lambda item: _rank(args, item[0])))
-    write_table(written(groups), args.out / "interpretability_sampling_summary.csv")
+    args = interpretability_parser(__doc__)[0].parse_args()
+    rows = measured_by_seed(args, "interpretability_sampling", measure)
+    rows = summarize(rows, KEYS, ["interpretability"])
+    groups = {tuple(row[key] for key in KEYS): row for row in rows}
     draw(groups, args.out / "interpretability_sampling.png")
-
-
-def _rank(args, key):
-    return args.hook_points.index(key[0]), list(CUTS).index(key[1]), list(SAMPLINGS).index(key[2])
+    write_table(written(groups), args.out / "interpretability_sampling_summary.csv")
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from common import (
     drop_constant,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
-from interpretability import fitted_sparse, interpretability_parser, measured_by_seed, place_label
+from interpretability import interpretability_parser, measured_by_seed
+from methods import fitted_sparse
+from settings import size
 
 from skdict import compare_dictionaries
 from skdict.interpretation import InterpretabilityScorer
@@ -36,15 +38,14 @@ MEASURES = {
 }
 
 
-def measure(args, train, test, seed):
+def measure(workspace, rows, seed):
     """Yield a record per size."""
-    for ratio in args.ratios:
-        dictionary = fitted_sparse(args, train, seed, ratio)
-        scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
-        found = compare_dictionaries({"sparse": dictionary}, None, test, scorers=[scorer])["sparse"]
-        record = {"ratio": ratio, "seed": seed, "n_components": len(dictionary.components_)}
-        record |= {key: found[key] for key in MEASURES if key != "dead"}
-        yield record | {"dead": found["n_dead"] / len(dictionary.components_)}
+    scorer = InterpretabilityScorer(n_features=workspace.args.n_features, random_state=seed)
+    for ratio in workspace.args.ratios:
+        fitted = {"sparse": fitted_sparse(workspace, rows, seed, ratio=ratio)}
+        found = compare_dictionaries(fitted, None, rows.test, scorers=[scorer])["sparse"]
+        found["dead"] = found["n_dead"] / found["n_components"]
+        yield {"ratio": ratio} | {key: found[key] for key in ("n_components", *MEASURES)}
 
 
 def written(rows):
@@ -86,16 +87,14 @@ def draw(rows, path):
 
 def main():
     """Measure every size, and write the tables and the figure."""
-    parser = interpretability_parser(__doc__)
-    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
+    parser, _ = interpretability_parser(__doc__)
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     args = parser.parse_args()
-    path = args.out / "interpretability_sizes.csv"
-    records = measured_by_seed(args, measure, path)
+    records = measured_by_seed(args, "interpretability_sizes", measure)
     rows = summarize(records, KEYS, list(MEASURES))
-    write_table(written(rows), args.out / "interpretability_sizes_summary.csv")
     draw(rows, args.out / "interpretability_sizes.png")
+    write_table(written(rows), args.out / "interpretability_sizes_summary.csv")
 
 
 if __name__ == "__main__":

@@ -14,41 +14,37 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from common import (
-    LABELS,
-    STYLES,
     drop_constant,
     interval,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
-from interpretability import (
-    METHODS,
-    cut,
-    fitted_dictionaries,
-    interpretability_parser,
-    mean_l0,
-    measured_by_seed,
-    place_label,
-)
+from interpretability import interpretability_parser, measured_by_seed
+from methods import LABELS, METHODS, STYLES, fitted_methods
+from settings import size
+from workspace import cut
 
+from skdict import compare_dictionaries
 from skdict.interpretation import InterpretabilityScorer
 
 KEYS = ("hook_point", "dictionary", "k")
 
 
-def measure(args, train, test, seed):
+def measure(workspace, rows, seed):
     """Yield a record per dictionary with all codes, and per k of the baselines."""
+    args = workspace.args
     scorer = InterpretabilityScorer(n_features=args.n_features, random_state=seed)
-    for name, dictionary in fitted_dictionaries(args, train, seed).items():
+    for name, dictionary in fitted_methods(workspace, rows, seed).items():
         versions = {"all": dictionary}
         if name != "sparse":
-            versions |= {k: cut(dictionary, k, train) for k in args.k}
-        for k, version in versions.items():
-            record = {"dictionary": name, "k": k, "seed": seed, "l0": mean_l0(version, test)}
-            yield record | {"interpretability": scorer(version, test)}
+            versions |= {k: cut(dictionary, k, rows) for k in args.k}
+        table = compare_dictionaries(versions, None, rows.test, scorers=[scorer])
+        for k in versions:
+            found = {key: table[k][key] for key in ("l0", "interpretability")}
+            yield {"dictionary": name, "k": k} | found
 
 
 def lead_explained(records, hook_point, name, ks):
@@ -92,7 +88,7 @@ def draw(rows, path):
     """Draw the score of each dictionary by the number of codes it keeps."""
     hooks = list(dict.fromkeys(row["hook_point"] for row in rows))
     shape = {"squeeze": False, "sharey": True, "layout": "constrained"}
-    figure, axes = plt.subplots(1, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 4), **shape)
+    figure, axes = plt.subplots(1, len(hooks), figsize=(4.4 * len(hooks) + 0.6, 4.6), **shape)
     for axis, hook_point in zip(axes[0], hooks, strict=True):
         for name in METHODS:
             own = [r for r in rows if (r["hook_point"], r["dictionary"]) == (hook_point, name)]
@@ -116,21 +112,20 @@ def draw(rows, path):
         axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("mean score")
-    axes[0][0].legend(fontsize="small", loc="lower left")
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     save_figure(figure, path)
 
 
 def main():
     """Measure every k, and write the tables and the figure."""
-    parser = interpretability_parser(__doc__)
-    parser.add_argument("--hook-points", nargs="+", default=["resid_post.2"])
+    parser, _ = interpretability_parser(__doc__)
     parser.add_argument("--k", type=int, nargs="+", default=size([4, 8, 16, 32], [4, 16]))
     args = parser.parse_args()
-    path = args.out / "interpretability_topk.csv"
-    records = measured_by_seed(args, measure, path)
+    records = measured_by_seed(args, "interpretability_topk", measure)
     rows = summarize(records, KEYS, ["interpretability", "l0"])
-    write_table(written(records, rows, args.k), args.out / "interpretability_topk_summary.csv")
     draw(rows, args.out / "interpretability_topk.png")
+    write_table(written(records, rows, args.k), args.out / "interpretability_topk_summary.csv")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@ How many features stay alive as the dictionary grows?
 =====================================================
 
 The share of features that fire on more than 10 held-out tokens, by size and alpha (Cunningham et
-al., 2023, figure 16 and appendices C.3 and E), for the residual stream and an MLP. Rows have unit
-variance, so alpha means the same in every way to train:
+al., 2023, figure 16 and appendices C.3 and E), for the residual stream and an MLP. Dictionaries
+are fitted on at most ``--fit-tokens`` tokens. The penalty is relative to the same scale of the
+rows, so alpha means the same in every way to train:
 
 ``paper``
     biases start at zero, rows are not centred, and dead features are not revived;
@@ -20,21 +21,20 @@ Writes tables and a figure::
 
 import numpy as np
 from common import (
+    complete,
     paper_parser,
-    read_model,
-    read_texts,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
-
-from skdict import ActivationExtractor, sparse_dictionary_path
-from skdict.metrics import dead_features
+from methods import firing_counts, fitted_sparse
+from settings import size
+from workspace import Workspace
 
 WAYS = {
-    "paper": {"bias_init": "zeros", "center": False},
+    "paper": {"bias_init": "zeros", "center": False, "rescale": False},
     "default": {},
     "resample": {"dead_features": "resample"},
 }
@@ -43,59 +43,49 @@ MIN_COUNT = 11
 
 def parse_args():
     """Return the command-line options."""
-    parser = paper_parser(__doc__)
-    hooks = size(["resid_post.2", "mlp_act.2"], ["resid_post.2"])
-    parser.add_argument("--hook-points", nargs="+", default=hooks)
+    parser, setting = paper_parser(__doc__)
+    hook_points = [f"resid_post.{setting.layer}", f"mlp_out.{setting.layer}"]
+    parser.add_argument("--hook-points", nargs="+", default=hook_points)
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     ways = ["paper", "default"]
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=ways, help="ways to train")
-    parser.add_argument("--max-components", type=int, default=1024, help="skip larger dictionaries")
-    alphas = size([0, 0.1, 0.3], [0, 0.2])
+    # Without a penalty half of all codes are active, which makes large dictionaries slow to fit.
+    parser.add_argument("--fit-tokens", type=int, default=100_000, help="at most, to fit on")
+    alphas = [0.0, *sorted(setting.alphas[:3])]
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
-    parser.add_argument("--max-iter", type=int, default=size(3, 1), help="epochs")
-    parser.add_argument("--n-train", type=int, default=size(250, 20), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(400, 20), help="texts to measure on")
     return parser.parse_args()
 
 
-def rows_of_unit_variance(pair, hook_point, texts):
-    """Return the rows of both sets of texts, divided by the scale of the first."""
-    extractor = ActivationExtractor(pair, hook_point)
-    train, test = (np.asarray(extractor.transform(part)) for part in texts)
-    scale = np.sqrt(train.var(axis=0).sum())
-    return train / scale, test / scale
+def rows_of(workspace, hook_point, way):
+    """Return the rows for a way to train: as they are, or divided by their scale for "paper".
+
+    The scale is that of the defaults: the root mean square distance from the mean row, without
+    outlier rows.
+    """
+    args = workspace.args
+    rows = workspace.rows(hook_point).first(args.fit_tokens)
+    if way != "paper":
+        return rows
+    smallest = {"ratio": min(args.ratios), "alpha": max(args.alphas)}
+    scale = np.float32(fitted_sparse(workspace, rows, args.seeds[0], **smallest).scale_)
+    train, test = (np.asarray(part, dtype=np.float32) / scale for part in (rows.train, rows.test))
+    return rows._replace(train=train, test=test, key=(*rows.key, "scaled"))
 
 
-def measured(args, hook_point, train, test, seed):
-    """Yield a record per way to train, size and alpha."""
-    sizes = [(ratio, round(ratio * train.shape[1])) for ratio in args.ratios]
-    for way in args.ways:
-        for ratio, n_components in sizes:
-            if n_components > args.max_components:
-                continue
-            path = sparse_dictionary_path(
-                train,
-                args.alphas,
-                n_components=n_components,
-                rescale=False,
-                max_iter=args.max_iter,
-                random_state=seed,
-                **WAYS[way],
-            )
-            for dictionary in path:
-                codes = dictionary.transform(test)
-                living = np.count_nonzero(~dead_features(codes, min_count=MIN_COUNT))
-                yield {
-                    "hook_point": hook_point,
-                    "way": way,
-                    "ratio": ratio,
-                    "alpha": dictionary.alpha,
-                    "seed": seed,
-                    "living": living / n_components,
-                    "n_living": living,
-                    "l0": codes.nnz / len(test),
-                }
+def measured(workspace, hook_point, way, seed, ratio):
+    """Yield a record per alpha."""
+    rows = rows_of(workspace, hook_point, way)
+    for alpha in workspace.args.alphas:
+        options = {"ratio": ratio, "alpha": alpha} | WAYS[way]
+        counts = firing_counts(fitted_sparse(workspace, rows, seed, **options), rows.test)
+        living = np.count_nonzero(counts >= MIN_COUNT)
+        yield {
+            "alpha": alpha,
+            "living": living / len(counts),
+            "n_living": living,
+            "l0": counts.sum() / len(rows.test),
+        }
 
 
 def table_of_living(summary):
@@ -103,15 +93,26 @@ def table_of_living(summary):
     rows = {}
     for r in summary:
         key = r["hook_point"], r["way"], r["alpha"]
-        label = {"layer": key[0], "training": key[1], "alpha": f"{key[2]:g}"}
+        label = {"layer": place_label(key[0]), "training": key[1], "alpha": f"{key[2]:g}"}
         row = rows.setdefault(key, label)
         row[f"{r['ratio']:g} times"] = with_interval(r["living"], r["living +-"])
-    columns = list(max(rows.values(), key=len))
-    return [{column: row.get(column, "") for column in columns} for row in rows.values()]
+    return list(rows.values())
+
+
+def draw_sizes(axis, summary):
+    """Draw the share alive against alpha, with a line per size."""
+    import matplotlib.pyplot as plt
+
+    ratios = sorted({r["ratio"] for r in summary})
+    for i, ratio in enumerate(ratios):
+        group = [r for r in summary if r["ratio"] == ratio]
+        points = [[r[name] for r in group] for name in ("alpha", "living", "living +-")]
+        color = plt.cm.viridis(0.9 * i / max(1, len(ratios) - 1))
+        axis.errorbar(*points, fmt="o-", color=color, capsize=2, label=f"{ratio:g}")
 
 
 def draw(summary, path):
-    """Draw the share alive against alpha, with a line per size and a panel per way."""
+    """Draw the share alive, with a panel per hook point and way to train."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -119,7 +120,6 @@ def draw(summary, path):
 
     hooks = list(dict.fromkeys(r["hook_point"] for r in summary))
     ways = list(dict.fromkeys(r["way"] for r in summary))
-    ratios = sorted({r["ratio"] for r in summary})
     figure, axes = plt.subplots(
         len(hooks),
         len(ways),
@@ -130,35 +130,31 @@ def draw(summary, path):
     )
     for row, hook in zip(axes, hooks, strict=True):
         for axis, way in zip(row, ways, strict=True):
-            for i, ratio in enumerate(ratios):
-                key = hook, way, ratio
-                group = [r for r in summary if (r["hook_point"], r["way"], r["ratio"]) == key]
-                points = [[r[name] for r in group] for name in ("alpha", "living", "living +-")]
-                if group:
-                    color = plt.cm.viridis(0.9 * i / max(1, len(ratios) - 1))
-                    axis.errorbar(*points, fmt="o-", color=color, capsize=2, label=f"{ratio:g}")
-            axis.set_title(f"{hook}, {way}", fontsize=12)
+            draw_sizes(axis, [r for r in summary if (r["hook_point"], r["way"]) == (hook, way)])
+            axis.set_title(f"{place_label(hook)}, {way}", fontsize=12)
+            axis.set_xticks(sorted({r["alpha"] for r in summary}))
             axis.set_ylim(0, 1.05)
             axis.grid(alpha=0.3)
         row[0].set_ylabel("share of features alive", fontsize=12)
     for axis in axes[-1]:
         axis.set_xlabel("alpha", fontsize=12)
-    axes[0][0].legend(title="components / width", fontsize=9)
+    axes[0][0].legend(title="features / width", fontsize=9)
     save_figure(figure, path)
 
 
 def main():
-    """Measure every hook point and seed, and write the tables and the figure."""
+    """Measure every hook point, way, seed and size, and write the tables and the figure."""
     args = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for hook_point in args.hook_points:
-        train, test = rows_of_unit_variance(pair, hook_point, texts)
-        for seed in args.seeds:
-            records += measured(args, hook_point, train, test, seed)
-            print(f"measured {hook_point}, seed {seed}, {len(test)} rows", flush=True)
-        write_table(records, args.out / "living_features.csv")
+    workspace = Workspace(args)
+    jobs = [
+        {"hook_point": hook_point, "way": way, "seed": seed, "ratio": ratio}
+        for hook_point in args.hook_points
+        for way in args.ways
+        for seed in args.seeds
+        for ratio in args.ratios
+    ]
+    path = args.out / "living_features.csv"
+    records = complete(path, jobs, lambda **job: measured(workspace, **job))
     keys = ("hook_point", "way", "ratio", "alpha")
     summary = summarize(records, keys, ("living", "n_living", "l0"))
     draw(summary, args.out / "living_features.png")

@@ -1,168 +1,176 @@
-r"""
+"""
 How well does the model work on reconstructions?
 ================================================
 
-After every block the residual stream is replaced by a dictionary's reconstruction, and the model
+After a block the residual stream is replaced by a dictionary's reconstruction, and the model
 predicts from it: the perplexity under replacement of Cunningham et al. (2023), section 6.2, and
-related measures. Sparse dictionaries are fitted along a path of alphas. PCA, ICA, random directions
-and the neuron basis keep the strongest codes of each token, as many as the sparse dictionary of
-each alpha has on average, with one gain for all codes fitted by least squares. Dictionaries are
-fitted on some stories and measured on others.
-
-Writes ``loss_recovered.csv``, ``loss_recovered_summary.csv`` and ``loss_recovered.png``
-(cross-entropy against L0). Records already in the table are not measured again::
+related measures. The paper's tied dictionary is fitted for several alphas; the untied, refitted and
+BatchTopK dictionaries at one target L0. PCA, ICA, random directions and the neuron basis keep the
+strongest codes of each token, as many as the tied dictionary of each alpha has on average, with one
+gain for all codes fitted by least squares. L0 and FVU are those of held-out rows, and the model
+reads the beginnings of the first held-out documents::
 
     python examples/paper/loss_recovered.py --out paper
-    python examples/paper/loss_recovered.py --model stories260K --text stories.txt --out other
+
+``loss_recovered_summary.csv`` has every method, with baselines at the L0 of ``--alpha``;
+``loss_recovered_alphas_summary.csv`` the tied dictionary by alpha; and ``loss_recovered.png`` the
+increase in cross-entropy against L0.
 """
 
-import numpy as np
 from common import (
-    LABELS,
-    STYLES,
-    fitted_baselines,
+    complete,
     paper_parser,
-    read_model,
-    read_table,
-    read_texts,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
+from methods import BASELINES, LABELS, SPARSE, STYLES, fitted_baseline, fitted_sparse, measures
+from settings import size
+from workspace import Workspace, cut
 
-from skdict import ActivationExtractor, compare_dictionaries, sparse_dictionary_path
-from skdict.decomposition import TopKDictionary
 from skdict.evaluation import loss_recovered
 
-MEASURES = ("cross_entropy_increase", "loss_recovered_zero", "loss_recovered_mean")
-MEASURES += ("cross_entropy", "cross_entropy_reconstructed", "kl_divergence", "n_tokens")
-MEASURES += ("perplexity", "perplexity_reconstructed")
-# The summary shows the baselines only at the L0 of one alpha.
-SUMMARY_ALPHAS, EQUAL_ALPHA = (0.05, 0.1, 0.2), 0.1
+# Many dictionaries are measured, and these rows fix L0 and FVU to three digits.
+TEST_ROWS = 20_000
+# The measures of the summary and their digits.
+MEASURES = {
+    "l0": 1,
+    "fvu": 2,
+    "cross_entropy_increase": 2,
+    "loss_recovered_mean": 3,
+    "kl_divergence": 2,
+    "perplexity_reconstructed": 1,
+}
 
 
 def parse_args():
     """Return the command-line options."""
-    parser = paper_parser(__doc__)
-    parser.add_argument("--layers", type=int, nargs="+", default=size([0, 1, 2, 3, 4], [2]))
-    parser.add_argument("--n-train", type=int, default=size(400, 40), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(40, 8), help="texts to measure on")
-    parser.add_argument("--n-components", type=int, default=size(512, 128))
-    alphas = size([0.02, 0.05, 0.1, 0.2, 0.4], [0.1, 0.4])
-    parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
-    parser.add_argument("--max-iter", type=int, default=size(8, 1))
-    parser.add_argument("--ica-rows", type=int, default=size(20_000, 1000))
-    parser.add_argument("--max-length", type=int, default=128)
-    return parser.parse_args()
+    parser, setting = paper_parser(__doc__)
+    parser.add_argument("--layers", type=int, nargs="+", default=setting.layers)
+    parser.add_argument("--alphas", type=float, nargs="+", default=setting.alphas)
+    texts = "number of documents that the model reads for each dictionary"
+    parser.add_argument("--n-texts", type=int, default=size(32, 8), help=texts)
+    tokens = "tokens read of each document"
+    parser.add_argument("--text-tokens", type=int, default=size(128, 64), help=tokens)
+    args = parser.parse_args()
+    # The tables compare all methods at this alpha.
+    args.alphas = sorted({*args.alphas, args.alpha})
+    return args
 
 
-def dictionaries(rows, held_out, args, seed):
-    """Yield method, alpha and fitted dictionary; baselines are cut to the L0 of that alpha."""
-    path = sparse_dictionary_path(
-        rows,
-        args.alphas,
-        n_components=args.n_components,
-        max_iter=args.max_iter,
-        random_state=seed,
+def dictionaries(workspace, rows, seed):
+    """Yield method, alpha, fitted dictionary, and its L0 and FVU.
+
+    Alpha is "" for a dictionary with a target L0, and for baselines that of the tied dictionary
+    whose L0 they are cut to.
+    """
+    baselines = {name: fitted_baseline(workspace, name, rows, seed) for name in BASELINES}
+    for alpha in workspace.args.alphas:
+        sparse = fitted_sparse(workspace, rows, seed, alpha=alpha)
+        found = measures(sparse, rows.test)
+        yield "sparse", alpha, sparse, found
+        for name, baseline in baselines.items():
+            k = min(max(1, round(found["l0"])), len(baseline.components_))
+            at_l0 = cut(baseline, k, rows, gain=True)
+            yield name, alpha, at_l0, measures(at_l0, rows.test)
+    for name in SPARSE:
+        if name != "sparse":
+            fitted = fitted_sparse(workspace, rows, seed, name=name)
+            yield name, "", fitted, measures(fitted, rows.test)
+
+
+def measured(workspace, layer, seed):
+    """Yield a record per method and alpha at a layer."""
+    hook_point = f"resid_post.{layer}"
+    rows = workspace.rows(hook_point)
+    rows = rows._replace(test=rows.test[:TEST_ROWS])
+    methods, alphas, fitted, found = zip(*dictionaries(workspace, rows, seed), strict=True)
+    effects = loss_recovered(
+        workspace.pair,
+        hook_point,
+        dict(enumerate(fitted)),
+        workspace.test_texts[: workspace.args.n_texts],
+        max_length=workspace.args.text_tokens,
     )
-    named = {f"{alpha:g}": sae for alpha, sae in zip(path.alphas, path, strict=True)}
-    baselines = fitted_baselines(rows, args.n_components, seed, ica_rows=args.ica_rows)
-    for alpha, sae in named.items():
-        yield "sparse", alpha, sae
-        n_active = max(1, round(compare_dictionaries({"it": sae}, None, held_out)["it"]["l0"]))
-        for name, fitted in baselines.items():
-            k = min(n_active, len(fitted.components_))
-            yield name, alpha, TopKDictionary(fitted, k, gain=True, prefit=True).fit(rows)
+    for method, alpha, own, effect in zip(methods, alphas, found, effects.values(), strict=True):
+        yield {"method": method, "alpha": alpha} | own | effect
 
 
-def measured(pair, layer, seed, data, args):
-    """Yield a record per dictionary at a layer."""
-    rows, held_out, test = data
-    for method, alpha, fitted in dictionaries(rows, held_out, args, seed):
-        seen = compare_dictionaries({"it": fitted}, None, held_out)["it"]
-        got = loss_recovered(pair, f"resid_post.{layer}", fitted, test, max_length=args.max_length)
-        label = {"layer": layer, "seed": seed, "method": method, "alpha": alpha}
-        yield label | {"l0": seen["l0"], "fvu": seen["fvu"]} | {m: got[m] for m in MEASURES}
-
-
-def summary(records):
-    """Return the summary table."""
-    keys = ("layer", "method", "alpha")
-    digits = {"l0": 1, "fvu": 2, "cross_entropy_increase": 2, "loss_recovered_mean": 3}
-    digits |= {"kl_divergence": 2, "perplexity_reconstructed": 1}
+def table_of_methods(summary, alpha):
+    """Return the summary table: every method at each layer, at the L0 of one alpha."""
     titles = ("L0", "FVU", "cross-entropy increase", "loss recovered", "KL", "perplexity")
     rows = []
-    for r in summarize(records, keys, list(digits)):
-        alpha = float(r["alpha"])
-        if alpha not in SUMMARY_ALPHAS or (r["method"] != "sparse" and alpha != EQUAL_ALPHA):
-            continue
-        name = f"sparse, alpha {r['alpha']}" if r["method"] == "sparse" else LABELS[r["method"]]
-        cells = [with_interval(r[m], r[f"{m} +-"], n) for m, n in digits.items()]
-        label = {"block": r["layer"], "dictionary": name}
-        rows.append(label | dict(zip(titles, cells, strict=True)))
-    return sorted(rows, key=lambda r: (int(r["block"]), not r["dictionary"].startswith("sparse")))
+    for r in summary:
+        if r["alpha"] in (alpha, ""):
+            cells = [with_interval(r[m], r[f"{m} +-"], n) for m, n in MEASURES.items()]
+            label = {"block": r["layer"], "dictionary": LABELS[r["method"]]}
+            rows.append(label | dict(zip(titles, cells, strict=True)))
+    return rows
 
 
-def draw(records, path):
-    """Draw cross-entropy against L0 for each layer, with intervals over seeds."""
+def table_of_alphas(summary):
+    """Return the increase in cross-entropy at L0 of the tied dictionary, a column per layer."""
+    rows = {}
+    for r in summary:
+        if r["method"] == "sparse":
+            row = rows.setdefault(r["alpha"], {"alpha": f"{r['alpha']:g}"})
+            row[f"block {r['layer']}"] = f"{r['cross_entropy_increase']:.2f} at {r['l0']:.1f}"
+    return list(rows.values())
+
+
+def draw_layer(axis, summary):
+    """Draw the increase in cross-entropy against L0 for each method at a layer."""
+    for name, style in STYLES.items():
+        points = sorted((r for r in summary if r["method"] == name), key=lambda r: r["l0"])
+        keys = ("l0", "cross_entropy_increase", "cross_entropy_increase +-")
+        values = [[point[key] for point in points] for key in keys]
+        axis.errorbar(*values, fmt=style, label=LABELS[name], markersize=4, capsize=2)
+
+
+def draw(summary, path):
+    """Draw the increase in cross-entropy against L0, with a panel per layer."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    layers = sorted({int(record["layer"]) for record in records})
+    layers = list(dict.fromkeys(r["layer"] for r in summary))
     figure, axes = plt.subplots(
-        1, len(layers), figsize=(max(2.3 * len(layers), 4), 3.6), sharey=True, squeeze=False
+        1,
+        len(layers),
+        figsize=(max(2.3 * len(layers), 7), 4),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for axis, layer in zip(axes[0], layers, strict=True):
-        here = [record for record in records if int(record["layer"]) == layer]
-        axis.axhline(float(here[0]["cross_entropy"]), color="0.6", label="original model")
-        for name, style in STYLES.items():
-            own = [record for record in here if record["method"] == name]
-            points = summarize(own, ("alpha",), ("l0", "cross_entropy_reconstructed"))
-            points = sorted(points, key=lambda point: point["l0"])
-            l0, mean, half = (
-                [p[key] for p in points]
-                for key in (
-                    "l0",
-                    "cross_entropy_reconstructed",
-                    "cross_entropy_reconstructed +-",
-                )
-            )
-            axis.errorbar(l0, mean, half, fmt=style, label=LABELS[name], markersize=4, capsize=2)
-        axis.set(xlabel="L0", title=f"block {layer}", xscale="log")
+        draw_layer(axis, [r for r in summary if r["layer"] == layer])
+        axis.set(xlabel="L0", title=f"block {layer}", xscale="log", yscale="log")
         axis.set_xticks([4, 16, 64], ["4", "16", "64"])
         axis.set_xticks([], minor=True)
-    axes[0][0].set_ylabel("cross-entropy (nats per token)")
+        axis.grid(alpha=0.3)
+    ticks = [0.03, 0.1, 0.3, 1, 3, 10]
+    axes[0][0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[0][0].set_yticks([], minor=True)
+    axes[0][0].set_ylabel("increase in cross-entropy (nats per token)")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncol=3)
-    figure.set_layout_engine("constrained")
+    figure.legend(handles, labels, loc="outside lower center", ncol=4)
     save_figure(figure, path)
 
 
 def main():
-    """Measure what is missing, and write the tables and the figure."""
+    """Measure every layer and seed, and write the tables and the figure."""
     args = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    table = args.out / "loss_recovered.csv"
-    records = read_table(table)
-    done = {(r["layer"], r["seed"]) for r in records}
-    pair = read_model(args)
-    train, test = read_texts(args, args.n_train, args.n_test)
-    for layer in args.layers:
-        missing = [seed for seed in args.seeds if (str(layer), str(seed)) not in done]
-        if not missing:
-            continue
-        extractor = ActivationExtractor(pair, f"resid_post.{layer}", max_length=args.max_length)
-        data = np.asarray(extractor.fit_transform(train)), extractor.fit_transform(test), test
-        for seed in missing:
-            records += measured(pair, layer, seed, data, args)
-            write_table(records, table)
-            print(f"measured block {layer}, seed {seed}", flush=True)
-    write_table(summary(records), args.out / "loss_recovered_summary.csv")
-    draw(records, args.out / "loss_recovered.png")
+    workspace = Workspace(args)
+    jobs = [{"layer": layer, "seed": seed} for layer in args.layers for seed in args.seeds]
+    path = args.out / "loss_recovered.csv"
+    records = complete(path, jobs, lambda **job: measured(workspace, **job))
+    summary = summarize(records, ("layer", "method", "alpha"), MEASURES)
+    summary.sort(key=lambda r: (r["layer"], list(LABELS).index(r["method"])))
+    draw(summary, args.out / "loss_recovered.png")
+    write_table(table_of_alphas(summary), args.out / "loss_recovered_alphas_summary.csv")
+    write_table(table_of_methods(summary, args.alpha), args.out / "loss_recovered_summary.csv")
 
 
 if __name__ == "__main__":

@@ -19,40 +19,27 @@ dictionaries each sign of a component is a feature::
 and over all of them, with intervals over seeds.
 """
 
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
-import scipy.sparse
 import scipy.stats
 from common import (
-    LABELS,
-    fitted_baselines,
-    paper_parser,
-    read_model,
-    read_texts,
+    drop_constant,
+    place_label,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
+from interpretability import codes_of, interpretability_parser, measured_by_seed
+from methods import LABELS, METHODS, STYLES, fitted_methods
 
-from skdict import ActivationExtractor, FeatureInterpreter, SparseDictionaryAutoencoder
+from skdict import FeatureInterpreter
 
 MOMENTS = ("mean", "variance", "skew", "kurtosis")
 ALL = "all together"
-
-
-def parse_args():
-    """Return the command-line options."""
-    parser = paper_parser(__doc__)
-    parser.add_argument("--layers", type=int, nargs="+", default=size([1, 3], [1]))
-    parser.add_argument("--ratio", type=float, default=2, help="components divided by width")
-    parser.add_argument("--alpha", type=float, default=0.2)
-    parser.add_argument("--max-iter", type=int, default=size(6, 1), help="epochs")
-    parser.add_argument("--sampling", default="full", help="see FeatureInterpreter")
-    parser.add_argument("--n-features", type=int, default=size(150, 12), help="per dictionary")
-    parser.add_argument("--n-train", type=int, default=size(300, 20), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(300, 30), help="texts to score on")
-    return parser.parse_args()
 
 
 def moments_of(codes):
@@ -68,35 +55,21 @@ def moments_of(codes):
 def scored_features(args, dictionary, test, seed):
     """Yield the score and the moments of each scored feature of a dictionary."""
     interpreter = FeatureInterpreter(
-        dictionary,
-        n_features=args.n_features,
-        sampling=args.sampling,
-        nan_policy="omit",
-        random_state=seed,
+        dictionary, n_features=args.n_features, nan_policy="omit", random_state=seed
     ).fit(test)
-    codes = dictionary.transform(np.asarray(test))
-    codes = codes.toarray() if scipy.sparse.issparse(codes) else np.asarray(codes)
     kept = (interpreter.status_ == "scored") & np.isfinite(interpreter.scores_)
     features = interpreter.features_[kept]
-    signs = np.where(features < codes.shape[1], 1, -1)
-    moments = moments_of(np.maximum(codes[:, features % codes.shape[1]] * signs, 0))
+    moments = moments_of(codes_of(dictionary, features, test))
     for i, feature in enumerate(features):
         values = {name: moments[name][i] for name in MOMENTS}
         yield {"feature": int(feature), "score": interpreter.scores_[kept][i], **values}
 
 
-def measured(args, pair, texts, layer, seed):
-    """Yield the records of all dictionaries at a layer."""
-    extractor = ActivationExtractor(pair, f"resid_post.{layer}", skip_special_tokens=True)
-    train, test = (extractor.fit_transform(part) for part in texts)
-    n_components = round(args.ratio * train.shape[1])
-    sparse = SparseDictionaryAutoencoder(
-        n_components, alpha=args.alpha, max_iter=args.max_iter, random_state=seed
-    )
-    baselines = fitted_baselines(train, n_components, seed)
-    for name, dictionary in {"sparse": sparse.fit(train), **baselines}.items():
-        for record in scored_features(args, dictionary, test, seed):
-            yield {"layer": layer, "dictionary": LABELS[name], "seed": seed} | record
+def measure(workspace, rows, seed):
+    """Yield a record per scored feature of each dictionary."""
+    for name, dictionary in fitted_methods(workspace, rows, seed).items():
+        for record in scored_features(workspace.args, dictionary, rows.test, seed):
+            yield {"dictionary": name} | record
 
 
 def correlations(records):
@@ -104,11 +77,11 @@ def correlations(records):
     groups = {}
     for r in records:
         for name in (r["dictionary"], ALL):
-            groups.setdefault((r["layer"], name, r["seed"]), []).append(r)
+            groups.setdefault((r["hook_point"], name, r["seed"]), []).append(r)
     rows = []
-    for (layer, name, seed), group in groups.items():
+    for (hook_point, name, seed), group in groups.items():
         score = [r["score"] for r in group]
-        row = {"layer": layer, "dictionary": name, "seed": seed, "features": len(group)}
+        row = {"hook_point": hook_point, "dictionary": name, "seed": seed, "features": len(group)}
         for moment in MOMENTS:
             values = [r[moment] for r in group]
             row[moment] = scipy.stats.pearsonr(score, values).statistic
@@ -119,40 +92,39 @@ def correlations(records):
 
 def table_of_correlations(summary):
     """Return the summary table."""
-    return [
+    table = [
         {
-            "layer": r["layer"],
-            "dictionary": r["dictionary"],
+            "layer": place_label(r["hook_point"]),
+            "dictionary": LABELS.get(r["dictionary"], ALL),
             "features": f"{r['features']:.0f}",
             **{name: with_interval(r[name], r[f"{name} +-"]) for name in MOMENTS},
             "kurtosis, by rank": with_interval(r["rank"], r["rank +-"]),
         }
-        for r in sorted(summary, key=lambda r: (r["layer"], r["dictionary"] == ALL))
+        for r in sorted(summary, key=lambda r: (r["hook_point"], r["dictionary"] == ALL))
     ]
+    return drop_constant(table, "layer")
 
 
 def draw(records, summary, path):
     """Draw scores against kurtosis for each layer, and the correlations below."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    layers = sorted({r["layer"] for r in records})
-    names = [*dict.fromkeys(r["dictionary"] for r in records), ALL]
+    hooks = list(dict.fromkeys(r["hook_point"] for r in records))
     figure, axes = plt.subplots(
-        2, len(layers), figsize=(5.5 * len(layers), 8), squeeze=False, layout="constrained"
+        2, len(hooks), figsize=(5.5 * len(hooks) + 2, 8), squeeze=False, layout="constrained"
     )
-    for (points, bars), layer in zip(axes.T, layers, strict=True):
-        for i, name in enumerate(names):
-            group = [r for r in records if (r["layer"], r["dictionary"]) == (layer, name)]
+    for (points, bars), hook_point in zip(axes.T, hooks, strict=True):
+        for i, name in enumerate((*METHODS, ALL)):
+            color = "C3" if name == ALL else STYLES[name].split("-")[0]
+            group = [r for r in records if (r["hook_point"], r["dictionary"]) == (hook_point, name)]
             x, y = ([r[key] for r in group] for key in ("kurtosis", "score"))
-            points.scatter(x, y, s=9, alpha=0.5, color=f"C{i}")
-            (row,) = (r for r in summary if (r["layer"], r["dictionary"]) == (layer, name))
-            at = np.arange(len(MOMENTS)) + (i - len(names) / 2) * 0.13
+            points.scatter(x, y, s=9, alpha=0.5, color=color)
+            row = next(
+                r for r in summary if (r["hook_point"], r["dictionary"]) == (hook_point, name)
+            )
+            at = np.arange(len(MOMENTS)) + (i - len(METHODS) / 2) * 0.13
             heights, errors = ([row[m + end] for m in MOMENTS] for end in ("", " +-"))
-            bars.bar(at, heights, 0.12, yerr=errors, color=f"C{i}", capsize=2, label=name)
-        points.set(xscale="log", title=f"layer {layer}")
+            label = LABELS.get(name, ALL)
+            bars.bar(at, heights, 0.12, yerr=errors, color=color, capsize=2, label=label)
+        points.set(xscale="log", title=place_label(hook_point))
         points.set_xlabel("kurtosis of the activation (about zero)", fontsize=12)
         bars.set_xticks(range(len(MOMENTS)), MOMENTS, fontsize=12)
         bars.axhline(0, color="k", linewidth=0.8)
@@ -165,17 +137,10 @@ def draw(records, summary, path):
 
 def main():
     """Score and measure every layer and seed, and write the tables and the figure."""
-    args = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    records = []
-    for layer in args.layers:
-        for seed in args.seeds:
-            records += measured(args, pair, texts, layer, seed)
-            print(f"measured layer {layer}, seed {seed}", flush=True)
-        write_table(records, args.out / "moments.csv")
+    args = interpretability_parser(__doc__)[0].parse_args()
+    records = measured_by_seed(args, "moments", measure)
     measures = ("features", *MOMENTS, "rank")
-    summary = summarize(correlations(records), ("layer", "dictionary"), measures)
+    summary = summarize(correlations(records), ("hook_point", "dictionary"), measures)
     draw(records, summary, args.out / "moments.png")
     write_table(table_of_correlations(summary), args.out / "moments_summary.csv")
 

@@ -15,22 +15,23 @@ directions. All dictionaries see the same rows; seeds differ in the initial dire
 order. The nulls of the largest alpha are in ``similarity_across_sizes_nulls_summary.csv``.
 """
 
-from itertools import combinations
+from functools import cache
+from itertools import combinations, pairwise
 
 import numpy as np
 from common import (
+    complete,
     paper_parser,
-    read_model,
-    read_texts,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
+from methods import firing_counts, fitted_sparse
+from settings import size
+from workspace import Workspace
 
-from skdict import ActivationExtractor, sparse_dictionary_path
-from skdict.metrics import dead_features, max_cosine_similarity
+from skdict.metrics import max_cosine_similarity
 
 THRESHOLD = 0.9
 MIN_COUNT = 11
@@ -39,48 +40,29 @@ COMPARED = {"larger": "next larger size", "seed": "other seed, same size"}
 
 def parse_args():
     """Return the command-line options."""
-    parser = paper_parser(__doc__)
-    parser.set_defaults(seeds=size([0, 1, 2], [0, 1]))
-    parser.add_argument("--hook-point", default="resid_post.2")
+    parser, setting = paper_parser(__doc__)
+    parser.set_defaults(seeds=size(setting.seeds, (0, 1)))
+    parser.add_argument("--hook-point", default=f"resid_post.{setting.layer}")
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 1])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
-    alphas = size([0.1, 0.2, 0.4], [0.1, 0.3])
+    alphas = sorted(setting.alphas[:3])
     parser.add_argument("--alphas", type=float, nargs="+", default=alphas)
-    parser.add_argument("--max-iter", type=int, default=size(6, 1), help="epochs")
-    parser.add_argument("--n-train", type=int, default=size(300, 20), help="texts to fit on")
-    parser.add_argument("--n-test", type=int, default=size(150, 20), help="held-out texts")
     return parser.parse_args()
 
 
-def living_directions(args, train, test):
-    """Return the directions of the living features as {(seed, ratio, alpha): array}."""
-    found = {}
-    for seed in args.seeds:
-        for ratio in args.ratios:
-            path = sparse_dictionary_path(
-                train,
-                args.alphas,
-                n_components=round(ratio * train.shape[1]),
-                max_iter=args.max_iter,
-                random_state=seed,
-            )
-            for dictionary in path:
-                dead = dead_features(dictionary.transform(test), min_count=MIN_COUNT)
-                found[seed, ratio, dictionary.alpha] = dictionary.components_[~dead]
-        print(f"fitted seed {seed}", flush=True)
-    return found
+def living_directions(workspace, rows, seed, ratio, alpha):
+    """Return the directions of the features that fire on held-out tokens."""
+    dictionary = fitted_sparse(workspace, rows, seed, ratio=ratio, alpha=alpha)
+    return dictionary.components_[firing_counts(dictionary, rows.test) >= MIN_COUNT]
 
 
-def compared(label, smaller, reference, train, seed):
+def similarities(smaller, reference, centred, seed):
     """Return a record of the similarity of two sets of directions and of the nulls."""
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(train), len(smaller), replace=False)
-    nulls = {
-        "random": rng.standard_normal(smaller.shape),
-        "rows": train[chosen] - train.mean(axis=0),
-    }
+    chosen = rng.choice(len(centred), len(smaller), replace=False)
+    nulls = {"random": rng.standard_normal(smaller.shape), "rows": centred[chosen]}
     cosines = max_cosine_similarity(smaller, reference, one_to_one=True)
-    record = label | {
+    record = {
         "living": len(smaller),
         "similarity": cosines.mean(),
         "shared": (cosines >= THRESHOLD).mean(),
@@ -91,20 +73,40 @@ def compared(label, smaller, reference, train, seed):
     }
 
 
-def measured(args, found, train):
-    """Yield a record per pair of sizes and per pair of seeds."""
+def jobs_of(args):
+    """Return a job per pair of sizes and seed, and per pair of seeds and size, for each alpha."""
+    jobs = []
     for alpha in args.alphas:
-        for i, ratio in enumerate(args.ratios):
+        for ratio, larger in pairwise([*args.ratios, None]):
             label = {"ratio": ratio, "alpha": alpha}
-            for seed in args.seeds if i + 1 < len(args.ratios) else ():
-                pair = (found[seed, r, alpha] for r in args.ratios[i : i + 2])
-                smaller, larger = pair
-                run = label | {"compared": "larger", "seed": seed}
-                yield compared(run, smaller, larger, train, seed)
-            for number, (one, other) in enumerate(combinations(args.seeds, 2)):
-                pair = found[one, ratio, alpha], found[other, ratio, alpha]
-                run = label | {"compared": "seed", "seed": f"{one}-{other}"}
-                yield compared(run, *sorted(pair, key=len), train, number)
+            if larger is not None:
+                jobs += [label | {"compared": "larger", "seed": seed} for seed in args.seeds]
+            pairs = [f"{one}-{other}" for one, other in combinations(args.seeds, 2)]
+            jobs += [label | {"compared": "seed", "seed": pair} for pair in pairs]
+    return jobs
+
+
+def measured(args, directions, centred, ratio, alpha, compared, seed):
+    """Yield the record of a job.
+
+    Parameters
+    ----------
+    args : Namespace
+        Options of this script.
+    directions : callable
+        Function from seed, ratio and alpha to the directions of the living features.
+    centred : ndarray of shape (n_rows, width)
+        Centred rows of the data.
+    ratio, alpha, compared, seed : object
+        Values of the job, see `jobs_of`.
+    """
+    if compared == "larger":
+        larger = args.ratios[args.ratios.index(ratio) + 1]
+        pair = directions(seed, ratio, alpha), directions(seed, larger, alpha)
+    else:
+        seed, other = map(int, seed.split("-"))
+        pair = sorted((directions(seed, ratio, alpha), directions(other, ratio, alpha)), key=len)
+    yield similarities(*pair, centred, seed)
 
 
 def table_of_pairs(summary):
@@ -112,7 +114,7 @@ def table_of_pairs(summary):
     rows, nulls = {}, {}
     for r in sorted(summary, key=lambda r: (r["compared"], r["ratio"], r["alpha"])):
         key = r["compared"], r["ratio"]
-        label = {"compared with": COMPARED[key[0]], "components / width": f"{key[1]:g}"}
+        label = {"compared with": COMPARED[key[0]], "features / width": f"{key[1]:g}"}
         row = rows.setdefault(key, dict(label))
         cell = with_interval(r["similarity"], r["similarity +-"])
         row[f"alpha {r['alpha']:g}"] = f"{cell} ({r['shared']:.0%})"
@@ -143,7 +145,7 @@ def draw(summary, path):
             points = [[r[key] for r in rows] for key in ("ratio", null)]
             column[0].plot(*points, style, label=f"null: {null}")
         column[0].set_title(f"compared with the {title}", fontsize=12)
-        column[1].set_xlabel("components / width", fontsize=12)
+        column[1].set_xlabel("features / width", fontsize=12)
     for axis in axes.flat:
         ratios = sorted({r["ratio"] for r in summary})
         axis.set_xscale("log", base=2)
@@ -158,14 +160,17 @@ def draw(summary, path):
 
 
 def main():
-    """Fit and compare all sizes, alphas and seeds, and write the tables and the figure."""
+    """Compare all sizes, alphas and seeds, and write the tables and the figure."""
     args = parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    pair, texts = read_model(args), read_texts(args, args.n_train, args.n_test)
-    extractor = ActivationExtractor(pair, args.hook_point)
-    train, test = (np.asarray(extractor.transform(part)) for part in texts)
-    records = list(measured(args, living_directions(args, train, test), train))
-    write_table(records, args.out / "similarity_across_sizes.csv")
+    workspace = Workspace(args)
+    rows = workspace.rows(args.hook_point)
+    centred = np.asarray(rows.train, dtype=np.float32)
+    centred = centred - centred.mean(axis=0)
+    directions = cache(lambda *key: living_directions(workspace, rows, *key))
+    path = args.out / "similarity_across_sizes.csv"
+    records = complete(
+        path, jobs_of(args), lambda **job: measured(args, directions, centred, **job)
+    )
     measures = ("living", "similarity", "shared", "random", "rows")
     summary = summarize(records, ("compared", "ratio", "alpha"), measures)
     draw(summary, args.out / "similarity_across_sizes.png")

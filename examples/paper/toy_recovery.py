@@ -18,19 +18,20 @@ command uses the width of the report::
 ``dead``
     the share of components that fire on no held-out row.
 
-The figure has heat maps over size and alpha. Planted features need no model, so ``--model`` and
-``--text`` have no effect.
+The figure has heat maps over size and alpha. Planted features need no model, so only
+``--seeds``, ``--max-iter`` and the options of this script have an effect.
 """
 
 import numpy as np
 from common import (
+    complete,
     paper_parser,
     save_figure,
-    size,
     summarize,
     with_interval,
     write_table,
 )
+from settings import size
 
 from skdict import sparse_dictionary_path
 from skdict.datasets import make_sparse_features
@@ -42,13 +43,13 @@ N_TEST = 20_000
 
 def parse_args():
     """Return the command-line options."""
-    parser = paper_parser(__doc__)
+    parser, _ = paper_parser(__doc__)
+    parser.set_defaults(max_iter=size(6, 2), seeds=size((0, 1, 2), (0,)))
     parser.add_argument("--width", type=int, default=size(128, 32))
     parser.add_argument("--planted", type=int, default=size(256, 64), help="planted features")
     parser.add_argument("--n-active", type=float, default=size(5, 3), help="mean number active")
     parser.add_argument("--decay", type=float, default=0.99)
     parser.add_argument("--rows", type=int, default=size(52_000, 4_000))
-    parser.add_argument("--max-iter", type=int, default=size(6, 2), help="epochs")
     ratios = size([0.5, 1, 2, 4, 8], [0.5, 2])
     parser.add_argument("--ratios", type=float, nargs="+", default=ratios)
     alphas = size([0.02, 0.05, 0.1, 0.2, 0.4, 0.8], [0.1, 0.4])
@@ -56,7 +57,7 @@ def parse_args():
     return parser.parse_args()
 
 
-def measured(args, correlated, seed):
+def measured(args, seed, features):
     """Yield a record per size and alpha on one sample of planted features."""
     data = make_sparse_features(
         args.rows + N_TEST,
@@ -64,7 +65,7 @@ def measured(args, correlated, seed):
         n_components=args.planted,
         n_active=args.n_active,
         decay=args.decay,
-        correlated=correlated,
+        correlated=features == "correlated",
         random_state=seed,
     )
     train, test = data.X[: args.rows], data.X[args.rows :]
@@ -81,10 +82,8 @@ def measured(args, correlated, seed):
         for i, dictionary in enumerate(path):
             learned = dictionary.components_
             yield {
-                "features": "correlated" if correlated else "independent",
                 "ratio": ratio,
                 "alpha": dictionary.alpha,
-                "seed": seed,
                 "mmcs": float(max_cosine_similarity(data.components, learned).mean()),
                 "recovered": feature_recovery(learned, data.components, threshold=0.9),
                 "dead": found["n_dead"][i] / n_components,
@@ -145,19 +144,18 @@ def draw(summary, path):
 
 
 def main():
-    """Fit the grid, and write the tables and the figure after each seed."""
+    """Fit the grid, and write the tables and the figure."""
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    records = []
-    for seed in args.seeds:
-        for correlated in (False, True):
-            records += measured(args, correlated, seed)
-            print(f"measured seed {seed}, correlated {correlated}", flush=True)
-        write_table(records, args.out / "toy_recovery.csv")
-        keys = ("features", "ratio", "alpha")
-        summary = summarize(records, keys, ("mmcs", "recovered", "dead", "l0", "fvu"))
-        draw(summary, args.out / "toy_recovery.png")
-    # Written last, because an existing summary marks the run as complete.
+    jobs = [
+        {"seed": seed, "features": features}
+        for seed in args.seeds
+        for features in ("independent", "correlated")
+    ]
+    records = complete(args.out / "toy_recovery.csv", jobs, lambda **job: measured(args, **job))
+    keys = ("features", "ratio", "alpha")
+    summary = summarize(records, keys, ("mmcs", "recovered", "dead", "l0", "fvu"))
+    draw(summary, args.out / "toy_recovery.png")
     write_table(best_of_each_size(summary), args.out / "toy_recovery_summary.csv")
 
 

@@ -16,7 +16,7 @@ STEERING_MODULES = {
 }
 
 
-def python_snippet(dictionary, store, scores=None):
+def python_snippet(dictionary, store, scores=None, *, transcoder=False, targets=None):
     """Return code that loads a dictionary and its rows, summarises a feature and steers it.
 
     Parameters
@@ -29,32 +29,50 @@ def python_snippet(dictionary, store, scores=None):
     scores : FeatureInterpreter, optional
         Fitted interpreter; its best-explained feature is used. Without it, or if nothing could be
         scored, the code picks the feature with the largest total code.
+    transcoder : bool, default=False
+        If True, the dictionary is a transcoder, and the code steers it only if `targets` is given.
+    targets : path, optional
+        Folder of the store with the targets of a transcoder.
 
     Returns
     -------
     str
         The code, without a newline at the end.
     """
-    source = read_manifest(store)["source"] or {}
-    can_steer = {"model", "hook_point"} <= set(source)
+    source, hook_point = _place(store, transcoder, targets)
+    can_steer = hook_point is not None
     modules = {name: list(names) for name, names in MODULES.items()}
     if can_steer:
         modules |= STEERING_MODULES
     if can_steer and source["model"] in MODEL_CODE:
         _, module, function = MODEL_CODE[source["model"]]
         modules[module] = sorted([*modules.get(module, []), function])
+    named = "transcoder" if transcoder else "sae"
     lines = [f"from {name} import {', '.join(modules[name])}" for name in sorted(modules)]
     lines += [
         "",
-        f"sae = {dictionary}",
+        f"{named} = {dictionary}",
         f"acts = Activations.load({str(store)!r})",
-        "codes = sae.transform(acts)",
+        f"codes = {named}.transform(acts)",
         _choice(scores),
         "print(summarize_features(codes, acts, [feature])[0])",
     ]
     if can_steer:
-        lines += _steering(source)
+        lines += _steering(source["model"], hook_point, named)
     return "\n".join(lines)
+
+
+def _place(store, transcoder, targets):
+    """Return the source of a store, and the hook point or pair to steer at, if it is known."""
+    source = read_manifest(store)["source"] or {}
+    if not {"model", "hook_point"} <= set(source):
+        return source, None
+    if not transcoder:
+        return source, source["hook_point"]
+    predicted = {} if targets is None else read_manifest(targets)["source"] or {}
+    if predicted.get("model") != source["model"] or "hook_point" not in predicted:
+        return source, None
+    return source, (source["hook_point"], predicted["hook_point"])
 
 
 def _choice(scores):
@@ -69,15 +87,15 @@ def _choice(scores):
     return "feature = int(codes.sum(axis=0).argmax())  # largest total code"
 
 
-def _steering(source):
+def _steering(model, hook_point, named):
     """Return the lines that steer the feature while the model writes."""
-    model = model_code(source["model"])
+    model = model_code(model)
     return [
         "",
         f"model, tokenizer = load_model({model})  # must generate text",
         "ids = tokenizer('Once upon a time', return_tensors='pt').input_ids",
         "value = float(codes[:, [feature]].max())  # largest code of the feature",
-        f"with intervene(model, {source['hook_point']!r}, sae, Steer(feature, value)):",
+        f"with intervene(model, {hook_point!r}, {named}, Steer(feature, value)):",
         "    written = model.generate(ids, max_new_tokens=20, do_sample=False)",
         "print(tokenizer.decode(written[0]))",
     ]

@@ -11,14 +11,15 @@ from skdict._cli._held_out import (
     fitted_on,
     warn_of_few_documents,
 )
-from skdict._cli._options import STORE, add_command, as_settings
+from skdict._cli._options import STORE, TARGETS, add_command, as_settings
 from skdict._cli._snippet import python_snippet
 from skdict._cli._source import SOURCE, load_source, source_code
 from skdict._cli._terminal import show, show_json
-from skdict._cli.show import note_other_source
+from skdict._cli.show import load_targets, note_other_source
 from skdict._outputs import check_output_file
 from skdict._validation import check_number
 from skdict.activations import Activations
+from skdict.decomposition import is_transcoder
 from skdict.inspection import write_report
 from skdict.interpretation import FeatureInterpreter
 
@@ -32,6 +33,7 @@ ARGUMENTS = {
     "dictionary": SOURCE["dictionary"],
     **STORE,
     **SOURCE,
+    **TARGETS,
     "--out": {
         "metavar": "FILE",
         "type": Path,
@@ -42,6 +44,11 @@ ARGUMENTS = {
         "metavar": "TEXT",
         "default": "Dictionary report",
         "help": "title of the report",
+    },
+    "--evaluation": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "evaluation.json of `evaluate`, to show its table in the summary",
     },
     "--n-explained": {
         "metavar": "N",
@@ -66,10 +73,11 @@ def run(options):
     clock = Clock(silent=options.json)
     dictionary, acts = load_source(options), Activations.load(options.store)
     note_other_source(dictionary, acts)
+    targets = load_targets(options, dictionary, acts)
     scores = _explain(options, dictionary, acts, clock) if options.n_explained else None
-    write_report(
-        options.out, dictionary, acts, scores=scores, title=options.title, verbose=not options.json
-    )
+    shown = {"y": targets, "scores": scores, "title": options.title}
+    shown["evaluation"] = options.evaluation
+    write_report(options.out, dictionary, acts, **shown, verbose=not options.json)
     results = {
         "out": str(options.out),
         "bytes": options.out.stat().st_size,
@@ -83,7 +91,9 @@ def run(options):
     if options.json:
         show_json({"settings": as_settings(options)} | results)
     else:
-        _print(options, results, scores)
+        kind = {"transcoder": is_transcoder(dictionary), "targets": options.targets}
+        code = python_snippet(source_code(options), options.store, scores, **kind)
+        _print(options, results, scores, code)
 
 
 def _explain(options, dictionary, acts, clock):
@@ -104,11 +114,10 @@ def _explain(options, dictionary, acts, clock):
     return interpreter.fit(acts)
 
 
-def _print(options, results, scores):
+def _print(options, results, scores, code):
     size = results["bytes"] / 1e6
     show(f"{options.out}: {size:.1f} MB, {results['n_rows']} tokens; open it in a browser")
     if scores is not None:
         show("Explanations are scored on documents that were not used to write or to select them.")
     show(STATEMENTS[results["fitted_on_these_rows"]])
-    code = python_snippet(source_code(options), options.store, scores)
     show(f"\nNext step, in Python:\n\n{textwrap.indent(code, '  ')}")

@@ -1,6 +1,7 @@
 """`skdict show`: evaluate a saved or published dictionary on a store of activations."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import asdict
 
@@ -8,13 +9,14 @@ import numpy as np
 import scipy.sparse
 
 from skdict._cli._held_out import STATEMENTS, fitted_on
-from skdict._cli._options import STORE, add_command, as_settings
+from skdict._cli._options import STORE, TARGETS, add_command, as_settings
 from skdict._cli._source import SOURCE, load_source, source_arguments
 from skdict._cli._terminal import show, show_json
 from skdict._core import iter_blocks
 from skdict._text import printable
-from skdict._validation import check_features, check_number
+from skdict._validation import check_features, check_number, check_targets
 from skdict.activations import Activations
+from skdict.decomposition import is_transcoder
 from skdict.inspection import summarize_features
 from skdict.metrics import compare_dictionaries
 
@@ -39,6 +41,7 @@ ARGUMENTS = {
     "dictionary": SOURCE["dictionary"],
     **STORE,
     **SOURCE,
+    **TARGETS,
     "--features": {
         "metavar": "I,J,...",
         "type": _features,
@@ -57,6 +60,9 @@ ARGUMENTS = {
         "help": "number of contexts to print per feature",
     },
 }
+WITHOUT_TARGETS = (
+    "\nThe fraction of variance unexplained is left out; pass --targets to measure it."
+)
 FEWEST_FIRINGS = 50
 BLOCK_BYTES = 2**24
 
@@ -77,8 +83,8 @@ def run(options):
     if options.features is not None:
         check_features(options.features, n_components, name="--features")
     note_other_source(dictionary, acts)
-    measures = compare_dictionaries({"dictionary": dictionary}, None, acts).records[0]
-    del measures["dictionary"]
+    targets = load_targets(options, dictionary, acts)
+    measures = _measures(dictionary, acts, targets)
     features = options.features
     if features is None:
         features = _draw(dictionary, acts, options.n_features)
@@ -100,12 +106,50 @@ def run(options):
 def _print(options, results, n_components, summaries):
     measures = results["measures"]
     show(
-        f"On {results['n_rows']} rows: fraction of variance unexplained {measures['fvu']:.4g}; "
+        f"On {results['n_rows']} rows: {_fvu_in_words(options, measures)}"
         f"{measures['l0']:.1f} of {n_components} features fire per token; {measures['n_dead']} "
-        f"never fire.\n{STATEMENTS[results['fitted_on_these_rows']]}\n"
+        f"never fire.\n{STATEMENTS[results['fitted_on_these_rows']]}"
+        f"{'' if 'fvu' in measures else WITHOUT_TARGETS}\n"
     )
     show("\n\n".join(map(str, summaries)))
-    show(f"\nNext step:\n\n  python -m skdict report {source_arguments(options, options.store)}")
+    targets = "" if options.targets is None else f" --targets {shlex.quote(str(options.targets))}"
+    command = source_arguments(options, options.store)
+    show(f"\nNext step:\n\n  python -m skdict report {command}{targets}")
+
+
+def _fvu_in_words(options, measures):
+    if "fvu" not in measures:
+        return ""
+    of = "variance" if options.targets is None else "the targets' variance"
+    return f"fraction of {of} unexplained {measures['fvu']:.4g}; "
+
+
+def _measures(dictionary, acts, targets):
+    """Return the measures of a dictionary; a transcoder without targets has no FVU."""
+    if is_transcoder(dictionary) and targets is None:
+        counts = _count_firings(dictionary, acts)
+        return {
+            "n_components": len(counts),
+            "l0": float(counts.sum() / len(acts)),
+            "n_dead": int((counts == 0).sum()),
+            "density": float(np.median(counts) / len(acts)),
+        }
+    table = compare_dictionaries({"dictionary": dictionary}, None, acts, y_test=targets)
+    return {name: value for name, value in table.records[0].items() if name != "dictionary"}
+
+
+def load_targets(options, dictionary, acts):
+    """Return the activations of `--targets`; None if the option is not given."""
+    if options.targets is None:
+        return None
+    if not is_transcoder(dictionary):
+        raise ValueError(
+            f"--targets is for transcoders, but {options.dictionary} holds a "
+            f"{type(dictionary).__name__}; leave it out"
+        )
+    targets = Activations.load(options.targets)
+    width = dictionary.components_.shape[1]
+    return check_targets(acts, targets, type(dictionary).__name__, width=width)
 
 
 def note_other_source(dictionary, acts):
@@ -120,11 +164,17 @@ def note_other_source(dictionary, acts):
 
 def _draw(dictionary, acts, n_features):
     """Draw features at random from those that fire often enough."""
+    counts = _count_firings(dictionary, acts)
+    alive = np.flatnonzero((counts > 0) & (counts >= min(FEWEST_FIRINGS, counts.max())))
+    return sorted(np.random.default_rng(0).permutation(alive)[:n_features].tolist())
+
+
+def _count_firings(dictionary, acts):
+    """Return the number of rows on which each feature fires."""
     counts = np.zeros(len(dictionary.components_), dtype=np.int64)
     for _, codes in _code_blocks(dictionary, acts):
         counts += np.bincount(codes.indices[codes.data > 0], minlength=len(counts))
-    alive = np.flatnonzero((counts > 0) & (counts >= min(FEWEST_FIRINGS, counts.max())))
-    return sorted(np.random.default_rng(0).permutation(alive)[:n_features].tolist())
+    return counts
 
 
 def _codes_of(dictionary, acts, features):

@@ -8,7 +8,13 @@ A tilde in formulas marks rows after centring and scaling.
 
 from skdict._core._batches import Batch, iter_blocks, sample_rows, shuffled_batches
 from skdict._core._device import resolve_device
-from skdict._core._dictionary import AffineDictionary, AffineTranscoder, Gate, HostDictionary
+from skdict._core._dictionary import (
+    AffineDictionary,
+    AffineTranscoder,
+    Gate,
+    HostDictionary,
+    HostTranscoder,
+)
 from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
 from skdict._core._nonlinearities import NONLINEARITIES, Nonlinearity
@@ -43,6 +49,7 @@ __all__ = [
     "Batch",
     "Gate",
     "HostDictionary",
+    "HostTranscoder",
     "InlierMoments",
     "Levels",
     "Nonlinearity",

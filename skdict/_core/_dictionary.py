@@ -39,6 +39,11 @@ class Gate:
         """True if `entries` can find the codes without computing all pre-activations."""
         return not self._signed
 
+    @property
+    def gains(self):
+        """Scale of each feature's code, shape (m,); None means 1."""
+        return self._numbers[1]
+
     def __call__(self, pre):
         """Return the codes of pre-activations (..., m)."""
         thresholds, gains, offsets = self._like(pre)
@@ -118,6 +123,11 @@ class Affine:
         """Decode codes (..., m) to rows (..., d_out)."""
         return codes @ self.components + self.offset
 
+    @property
+    def n_inputs(self):
+        """Width of the rows that it encodes."""
+        return len(self.center)
+
     def to(self, *args, **kwargs):
         """Return the dictionary with every tensor moved as `torch.Tensor.to` would."""
         return _moved(self, args, kwargs)
@@ -152,22 +162,29 @@ class AffineTranscoder(Affine):
 
     def predict(self, x):
         """Predict the targets (..., d_out) of rows (..., d)."""
-        predicted = self.decode(self.encode(x))
-        return predicted if self.skip is None else predicted + (x - self.center) @ self.skip
+        codes = self.encode(x)
+        return self.decode(codes) + self.rest(x, codes)
+
+    def rest(self, x, codes):
+        """Return the part of the predictions for rows (..., d) that their codes do not decode to.
+
+        It is the skip connection, a tensor (..., d_out), or 0 if there is none.
+        """
+        return 0 if self.skip is None else (x - self.center) @ self.skip
 
 
 @dataclass(frozen=True)
-class HostDictionary:
-    """Dictionary that decodes on its device and encodes on the host.
+class Host:
+    """Encoder on the host with a decoder on its own device.
 
-    It serves dictionaries without an encoder matrix, whose codes are the solution of an
-    optimisation problem for each row.
+    It serves estimators without an encoder matrix, such as those whose codes are the solution of
+    an optimisation problem for each row.
 
     Parameters
     ----------
-    components : torch.Tensor of shape (m, d)
+    components : torch.Tensor of shape (m, d_out)
         Decoder directions.
-    offset : torch.Tensor of shape (d,)
+    offset : torch.Tensor of shape (d_out,)
         Vector added after decoding.
     transform : callable
         Function from rows, a numpy array (n, d), to codes (n, m).
@@ -184,19 +201,60 @@ class HostDictionary:
 
     def encode(self, x):
         """Encode rows (..., d) to codes (..., m) on the host, without gradients."""
-        x = x.detach().to(self.components)
-        rows = x.reshape(-1, x.shape[-1]).cpu().numpy()
-        codes = self.transform(rows)
-        codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
-        return torch.from_numpy(codes).to(x).reshape(*x.shape[:-1], -1)
+        return self._on_the_host(self.transform, x)
 
     def decode(self, codes):
-        """Decode codes (..., m) to rows (..., d)."""
+        """Decode codes (..., m) to rows (..., d_out)."""
         return codes @ self.components + self.offset
 
     def to(self, *args, **kwargs):
         """Return the dictionary with every tensor moved as `torch.Tensor.to` would."""
         return _moved(self, args, kwargs)
+
+    def _on_the_host(self, function, x):
+        x = x.detach().to(self.components)
+        rows = x.reshape(-1, x.shape[-1]).cpu().numpy()
+        values = function(rows)
+        values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+        return torch.from_numpy(values).to(x).reshape(*x.shape[:-1], -1)
+
+
+class HostDictionary(Host):
+    """Dictionary that encodes on the host; see `Host`, with d_out equal to d."""
+
+    @property
+    def n_inputs(self):
+        """Width of the rows that it encodes."""
+        return len(self.offset)
+
+
+@dataclass(frozen=True)
+class HostTranscoder(Host):
+    """Transcoder that encodes and predicts on the host.
+
+    Parameters
+    ----------
+    components, offset, transform
+        See `Host`.
+    predictions : callable
+        Function from rows, a numpy array (n, d), to predicted targets (n, d_out) or (n,).
+    n_inputs : int
+        Width d of the rows that it encodes.
+    """
+
+    predictions: Callable
+    n_inputs: int
+
+    def predict(self, x):
+        """Predict the targets (..., d_out) of rows (..., d) on the host, without gradients."""
+        return self._on_the_host(self.predictions, x)
+
+    def rest(self, x, codes):
+        """Return the part of the predictions for rows (..., d) that their codes do not decode to.
+
+        It is a tensor (..., d_out), computed on the host.
+        """
+        return self.predict(x) - self.decode(codes)
 
 
 def _as_tensors(values, dtype, device):

@@ -1,7 +1,7 @@
 """Dictionaries: estimators with `components_`, `transform` and `inverse_transform`.
 
-Floor 2: imports `_core`, scikit-learn and numpy. Names outside `__all__` are for use by other
-parts of skdict.
+Floor 2: imports `models`, `_core`, scikit-learn and numpy. Names outside `__all__` are for use by
+other parts of skdict.
 """
 
 from skdict._core import Nonlinearity
@@ -14,13 +14,16 @@ from skdict.decomposition._blocks import encode_blocks, finite_blocks, moments_o
 from skdict.decomposition._contract import (
     check_is_dictionary,
     check_reconstructs_rows,
+    check_targets_given,
     dictionary_atoms,
     dictionary_offset,
     is_transcoder,
+    rest_of_prediction,
 )
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._defaults import DEFAULTS
 from skdict.decomposition._measure import measure_at_cuts, measure_dictionary
+from skdict.decomposition._neuron_transcoder import NeuronTranscoder
 from skdict.decomposition._observers._base import Observer
 from skdict.decomposition._path import SparseDictionaryPath, sparse_dictionary_path
 from skdict.decomposition._path_cv import SparseDictionaryAutoencoderCV
@@ -31,11 +34,12 @@ from skdict.decomposition._selection import selection_rule
 from skdict.decomposition._sparse_dictionary_autoencoder import SparseDictionaryAutoencoder
 from skdict.decomposition._sparse_transcoder import SparseTranscoder
 from skdict.decomposition._to_torch import to_torch
-from skdict.decomposition._topk_dictionary import TopKDictionary
+from skdict.decomposition._topk_dictionary import TopKDictionary, split_signs
 from skdict.decomposition._training import fit_autoencoder
 
 __all__ = [
     "IdentityDictionary",
+    "NeuronTranscoder",
     "Nonlinearity",
     "PretrainedDictionary",
     "PretrainedTranscoder",

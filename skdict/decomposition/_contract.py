@@ -89,6 +89,59 @@ def check_reconstructs_rows(estimator):
         )
 
 
+def check_targets_given(estimator, y, name="y"):
+    """Check that targets are given for a transcoder, and for no other dictionary.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Dictionary or Pipeline, fitted or not.
+    y : array-like or None
+        Targets.
+    name : str, default="y"
+        Name of the targets in the message.
+
+    Raises
+    ------
+    ValueError
+        If it is a transcoder and there are no targets, or the other way round.
+    """
+    kind = type(estimator).__name__
+    if is_transcoder(estimator) and y is None:
+        raise ValueError(
+            f"{kind} predicts other rows than those that it encodes; pass these rows as {name}"
+        )
+    if y is not None and not is_transcoder(estimator):
+        raise ValueError(
+            f"{name} is given, but {kind} reconstructs the rows that it encodes; use it without "
+            f"{name}, on the rows that it was fitted on"
+        )
+
+
+def rest_of_prediction(transcoder, rows, codes):
+    """Return the part of a transcoder's predictions that codes do not decode to.
+
+    Parameters
+    ----------
+    transcoder : estimator
+        Fitted transcoder.
+    rows : ndarray of shape (n, d)
+        Rows.
+    codes : {ndarray, csr_array} of shape (n, m)
+        Their codes.
+
+    Returns
+    -------
+    ndarray of shape (n, d_out) or 0
+        The skip connection, or its equivalent in transcoders of other libraries: what `predict`
+        returns minus the decoded codes.
+    """
+    last = transcoder[-1] if hasattr(transcoder, "steps") else transcoder
+    if hasattr(last, "_rest"):
+        return last._rest(rows)
+    return np.reshape(last.predict(rows), (len(rows), -1)) - last.inverse_transform(codes)
+
+
 def dictionary_atoms(dictionary):
     """Return the decoder directions of any fitted dictionary.
 

@@ -4,6 +4,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._validation import check_choice, is_fitted
+from skdict.decomposition._contract import is_transcoder
 
 
 def check_prefit(prefit):
@@ -19,7 +20,8 @@ def fit_or_use(estimator, X, y=None, *, prefit="auto"):
     estimator : estimator
         Fitted or unfitted estimator, which is left unchanged.
     X, y : object
-        Data to fit a clone on; `y` is passed to `fit` only if it is not None.
+        Data to fit a clone on; `y` is passed to `fit` only if it is not None, or the estimator is a
+        transcoder, which requires it.
     prefit : {"auto", True, False}, default="auto"
         "auto" uses a fitted estimator as it is and fits a clone of an unfitted one. True requires a
         fitted estimator. False always fits a clone.
@@ -38,7 +40,8 @@ def fit_or_use(estimator, X, y=None, *, prefit="auto"):
         check_is_fitted(estimator)
     if prefit is not False and is_fitted(estimator):
         return estimator
-    return clone(estimator).fit(X) if y is None else clone(estimator).fit(X, y)
+    alone = y is None and not is_transcoder(estimator)
+    return clone(estimator).fit(X) if alone else clone(estimator).fit(X, y)
 
 
 class KeepFittedDictionary:

@@ -4,7 +4,13 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from skdict._core import AffineDictionary, HostDictionary, Weights, resolve_device
+from skdict._core import (
+    AffineDictionary,
+    HostDictionary,
+    HostTranscoder,
+    Weights,
+    resolve_device,
+)
 from skdict._validation import check_choice
 from skdict.decomposition._contract import (
     check_is_dictionary,
@@ -32,6 +38,8 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
 
     .. math:: \hat y = \nu + c D + (x - \mu) A
 
+    Other transcoders encode and predict on the host, with `transform` and `predict`.
+
     Parameters
     ----------
     dictionary : estimator
@@ -43,11 +51,11 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
 
     Returns
     -------
-    AffineDictionary, HostDictionary or AffineTranscoder
+    AffineDictionary, HostDictionary, AffineTranscoder or HostTranscoder
         Object with the methods ``encode(x)``, from shape (..., n_features) to
         (..., n_components), ``decode(codes)`` for the way back, and ``to(device)``. That of a
         transcoder decodes to (..., n_targets) and has ``predict(x)``, which includes the skip
-        connection.
+        connection, and ``rest(x, codes)``, the part of it that codes do not decode to.
 
     Raises
     ------
@@ -72,17 +80,25 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
     tensors = {"dtype": getattr(torch, dtype), "device": resolve_device(device)}
     if is_transcoder(last):
         return freeze(Weights.of(last), np.dtype(dtype), tensors["device"])
-    components, offset = dictionary_atoms(dictionary), dictionary_offset(dictionary)
-    encoding = _encoding(dictionary, offset)
-    if encoding is None:
-        return HostDictionary.from_arrays(
-            components=components,
-            offset=offset,
-            # Some solvers accept only rows of the dtype that they were fitted on.
-            transform=lambda rows: dictionary.transform(rows.astype(offset.dtype)),
+    tensors |= {
+        "components": dictionary_atoms(dictionary),
+        "offset": dictionary_offset(dictionary),
+    }
+    # Some solvers accept only rows of the dtype that they were fitted on.
+    own = tensors["offset"].dtype
+    if is_transcoder(last):
+        return HostTranscoder.from_arrays(
+            transform=lambda rows: last.transform(rows.astype(own)),
+            predictions=lambda rows: last.predict(rows.astype(own)),
+            n_inputs=last.n_features_in_,
             **tensors,
         )
-    return AffineDictionary.from_arrays(components=components, offset=offset, **encoding, **tensors)
+    encoding = _encoding(dictionary, tensors["offset"])
+    if encoding is None:
+        return HostDictionary.from_arrays(
+            transform=lambda rows: dictionary.transform(rows.astype(own)), **tensors
+        )
+    return AffineDictionary.from_arrays(**encoding, **tensors)
 
 
 def _encoding(dictionary, center):

@@ -9,12 +9,14 @@ from sklearn.utils import Bunch
 from skdict.interventions import (
     Reconstruct,
     Replace,
+    find_pair,
     frozen_dictionary,
     mean_row,
     measure_edits,
+    split_pair,
     text_batches,
 )
-from skdict.models import find_hook_point, loaded_pair
+from skdict.models import loaded_pair
 
 SMALLEST_DAMAGE = 1e-6
 
@@ -34,6 +36,8 @@ def loss_recovered(
 ):
     r"""Measure a language model with its activations replaced by their reconstruction.
 
+    For a transcoder, pass the pair of hook points that it reads and predicts: the activations at
+    the second are replaced by what it predicts from those at the first, skip connection included.
     With H the mean cross-entropy of the next token for the unedited model, the model with
     reconstructed activations and the model with ablated activations, the loss recovered is
 
@@ -49,10 +53,12 @@ def loss_recovered(
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Causal language model: a name, a folder, or a loaded model with its tokenizer.
-    hook_point : str
-        Hook point whose activations are replaced, see `ActivationExtractor`.
-    dictionary : estimator
-        Dictionary fitted on activations from this hook point.
+    hook_point : str or (str, str)
+        Hook point whose activations are replaced, see `ActivationExtractor`; or the two that a
+        transcoder reads and predicts, such as ``("mlp_in.2", "mlp_out.2")``.
+    dictionary : estimator, or dict of str to estimator
+        Dictionary fitted on activations from this hook point, or transcoder fitted on those from
+        the pair. A dict of several shares the passes of the unedited and of the ablated model.
     texts : list of str
         Texts to evaluate on, preferably held out from fitting the dictionary.
     max_length : int, default=256
@@ -72,10 +78,13 @@ def loss_recovered(
 
     Returns
     -------
-    Bunch
+    Bunch, or dict of str to Bunch
+        By name, if several dictionaries were given.
+
         cross_entropy, cross_entropy_reconstructed, cross_entropy_zero, cross_entropy_mean : float
             Cross-entropy in nats per token: of the unedited model, and with activations replaced
-            by their reconstruction, by zero and by their mean over these texts.
+            by their reconstruction (with a transcoder, its prediction), by zero and by their mean
+            over these texts.
         cross_entropy_increase : float
             Increase due to the reconstruction.
         loss_recovered_zero, loss_recovered_mean : float
@@ -96,8 +105,10 @@ def loss_recovered(
         If the model has no tokenizer or returns no logits, `dictionary` is not a dictionary, or
         `texts` is not a list of strings.
     ValueError
-        If the hook point does not exist or differs in width from the dictionary, no text has two
-        ordinary tokens in a row, or a parameter is out of range.
+        If a hook point does not exist or differs in width from the dictionary, a transcoder comes
+        with a single hook point or another dictionary with a pair, the second of a pair is computed
+        before the first, a dict of dictionaries is empty, no text has two ordinary tokens in a row,
+        or a parameter is out of range.
 
     Warns
     -----
@@ -122,47 +133,70 @@ def loss_recovered(
     >>> some = loss_recovered(stories.model, "resid_post.2", PCA(8).fit(acts), texts)
     >>> 0 < some.loss_recovered_mean < 1
     True
+
+    A transcoder takes the place of the MLP that it was fitted on:
+
+    >>> from skdict import SparseTranscoder
+    >>> from skdict.feature_extraction import extract_activations
+    >>> rows = extract_activations(stories.model, ["mlp_in.2", "mlp_out.2"], texts)
+    >>> transcoder = SparseTranscoder(64, activation="topk", target_l0=8, random_state=0)
+    >>> transcoder = transcoder.fit(rows["mlp_in.2"], rows["mlp_out.2"])
+    >>> mlp = loss_recovered(stories.model, ("mlp_in.2", "mlp_out.2"), transcoder, texts)
+    >>> 0 < mlp.loss_recovered_mean < 1
+    True
     """
     module, tokenizer = loaded_pair(
         model, device=device, revision=revision, trust_remote_code=trust_remote_code
     )
-    find_hook_point(module, hook_point)
-    frozen = frozen_dictionary(dictionary, module)
+    find_pair(module, hook_point)
+    several = dictionary if isinstance(dictionary, dict) else {"": dictionary}
+    if not several:
+        raise ValueError("dictionary={} has no dictionary; pass at least one, by name")
+    frozen = [frozen_dictionary(one, module, hook_point) for one in several.values()]
     options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
     batches = text_batches(module, tokenizer, texts, **options)
-    mean = mean_row(module, hook_point, batches)
-    edits = {
-        "reconstructed": Reconstruct(),
-        "zero": Replace(torch.zeros_like(mean)),
-        "mean": Replace(mean),
-    }
-    loss, divergence, n_tokens = measure_edits(module, hook_point, frozen, edits, batches)
+    replaced = split_pair(hook_point)[1]
+    mean = mean_row(module, replaced, batches)
+    rows = {"zero": torch.zeros_like(mean), "mean": mean}
+    edits = {name: (replaced, None, Replace(row)) for name, row in rows.items()}
+    # Numbers, because a dictionary may have any name.
+    edits |= {i: (hook_point, one, Reconstruct()) for i, one in enumerate(frozen)}
+    losses, divergences, n_tokens = measure_edits(module, edits, batches)
+    found = {}
+    for i, name in enumerate(several):
+        found[name] = _measures(i, losses, divergences, n_tokens)
+    return found if isinstance(dictionary, dict) else found[""]
+
+
+def _measures(edit, losses, divergences, n_tokens):
+    """Return the measures of one reconstruction."""
+    loss, reconstructed = losses[""], losses[edit]
     return Bunch(
-        cross_entropy=loss[""],
-        cross_entropy_reconstructed=loss["reconstructed"],
-        cross_entropy_zero=loss["zero"],
-        cross_entropy_mean=loss["mean"],
-        cross_entropy_increase=loss["reconstructed"] - loss[""],
-        loss_recovered_zero=_recovered(loss, "zero"),
-        loss_recovered_mean=_recovered(loss, "mean"),
-        kl_divergence=divergence["reconstructed"],
-        kl_zero=divergence["zero"],
-        kl_mean=divergence["mean"],
-        perplexity=float(np.exp(loss[""])),
-        perplexity_reconstructed=float(np.exp(loss["reconstructed"])),
+        cross_entropy=loss,
+        cross_entropy_reconstructed=reconstructed,
+        cross_entropy_zero=losses["zero"],
+        cross_entropy_mean=losses["mean"],
+        cross_entropy_increase=reconstructed - loss,
+        loss_recovered_zero=_recovered(losses, edit, "zero"),
+        loss_recovered_mean=_recovered(losses, edit, "mean"),
+        kl_divergence=divergences[edit],
+        kl_zero=divergences["zero"],
+        kl_mean=divergences["mean"],
+        perplexity=float(np.exp(loss)),
+        perplexity_reconstructed=float(np.exp(reconstructed)),
         n_tokens=n_tokens,
     )
 
 
-def _recovered(loss, ablation):
-    damage = loss[ablation] - loss[""]
+def _recovered(losses, edit, ablation):
+    damage = losses[ablation] - losses[""]
     if abs(damage) < SMALLEST_DAMAGE:
         warnings.warn(
             f"{ablation} ablation changes the cross-entropy by {damage:.1g} nats, so there is no "
             f"loss to recover and loss_recovered_{ablation} is nan; use cross_entropy_increase "
             f"instead",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return float("nan")
-    return (loss[ablation] - loss["reconstructed"]) / damage
+    return (losses[ablation] - losses[edit]) / damage

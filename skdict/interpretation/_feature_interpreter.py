@@ -12,6 +12,7 @@ from skdict.decomposition import (
     KeepFittedDictionary,
     check_prefit,
     fit_or_use,
+    is_transcoder,
     width_restored_on_error,
 )
 from skdict.inspection import FeatureColumns, check_activations
@@ -54,7 +55,8 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
     ----------
     dictionary : estimator
         Fitted or unfitted dictionary with `components_`, `transform` and `inverse_transform`, or
-        a Pipeline that ends in one.
+        a Pipeline that ends in one; or a transcoder, whose features are explained by the text on
+        which they fire.
     explainer : explainer, list of explainers or None, default=None
         Explainer, or a list of explainers from which the best is selected for each feature, with
         the richest last; its correlation has a lead of 0.1, because rich explanations gain most
@@ -187,8 +189,8 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         ----------
         X : Activations of shape (n_tokens, n_features)
             Activations of at least three documents.
-        y : None
-            Ignored.
+        y : array-like of shape (n_tokens, n_targets) or None, default=None
+            Targets to fit an unfitted transcoder on. Ignored for other dictionaries.
 
         Returns
         -------
@@ -200,14 +202,15 @@ class FeatureInterpreter(KeepFittedDictionary, TransformerMixin, BaseEstimator):
         TypeError
             If X is not `Activations`, or a parameter has the wrong type.
         ValueError
-            If a parameter is out of range, a feature does not exist or is repeated, or X has fewer
-            than three documents.
+            If a parameter is out of range, a feature does not exist or is repeated, X has fewer
+            than three documents, or a transcoder is to be fitted without `y`.
         """
         study = make_study(self, self.features)
         check_prefit(self.prefit)
         with width_restored_on_error(self):
             X = check_rows(self, check_activations(X, "X"), reset=True)
-            dictionary = fit_or_use(self.dictionary, X, prefit=self.prefit)
+            targets = y if is_transcoder(self.dictionary) else None
+            dictionary = fit_or_use(self.dictionary, X, targets, prefit=self.prefit)
             found = study.run(FeatureColumns(dictionary, self.sign), X)
         self.dictionary_, self._study, self._found = dictionary, study, found
         scores = scores_of(self, study, found)

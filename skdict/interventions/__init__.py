@@ -7,10 +7,12 @@ them. Names outside `__all__` are used by other parts of skdict.
 from skdict.interventions._circuits import find_circuit
 from skdict.interventions._edits import Ablate, Project, Reconstruct, Replace, Steer
 from skdict.interventions._frozen_dictionary import frozen_dictionary
+from skdict.interventions._hook_pairs import find_pair, split_pair
 from skdict.interventions._intervene import intervene
 from skdict.interventions._measure_edits import mean_row, measure_edits
 from skdict.interventions._patch import Patch
 from skdict.interventions._text_batches import text_batches
+from skdict.interventions._virtual_weights import virtual_weights
 from skdict.interventions.erasure._erasure_report import erasure_report
 from skdict.interventions.erasure._feature_eraser import FeatureEraser
 from skdict.interventions.erasure._leace import LEACE
@@ -33,4 +35,5 @@ __all__ = [
     "output_effects",
     "patching_curve",
     "patching_effects",
+    "virtual_weights",
 ]

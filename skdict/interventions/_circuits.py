@@ -104,6 +104,7 @@ def find_circuit(
     --------
     patching_curve : Find the features that carry a behaviour.
     intervene : Apply any edit, or a fitted eraser, to a running model.
+    virtual_weights : Rank possible parents by weights alone.
 
     Notes
     -----

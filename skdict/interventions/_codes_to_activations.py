@@ -2,21 +2,24 @@
 
 import torch
 
+from skdict.decomposition import is_transcoder
+
 
 def through_codes(dictionary, change, *, error, target=None):
-    r"""Return the function that rewrites activations through their codes.
+    r"""Return the function that rewrites activations through codes.
 
     With codes c of activations x, new codes c', decoder directions D and offset :math:`\nu`, it
     returns
 
-    .. math:: x + (c' - c) D, \qquad \nu + c' D, \qquad x^* + (c' - c^*) D
+    .. math:: y + (c' - c) D, \qquad \nu + c' D, \qquad y^* + (c' - c^*) D
 
-    for `error` "keep", "drop" and "target", where x* and c* come from another run. Sums run only
-    over codes that differ, so that an edit that changes nothing keeps every bit.
+    for `error` "keep", "drop" and "target", where y is x and y* and c* come from another run. With
+    a transcoder, y is what it predicts from x, and its skip connection is added to the second form.
+    Sums run only over codes that differ, so that an edit that changes nothing keeps every bit.
 
     Parameters
     ----------
-    dictionary : AffineDictionary or HostDictionary
+    dictionary : AffineDictionary, HostDictionary, AffineTranscoder or HostTranscoder
         Frozen dictionary.
     change : callable
         Function ``change(codes, start)`` from codes (texts, tokens, m) to new codes; `start` is
@@ -24,32 +27,45 @@ def through_codes(dictionary, change, *, error, target=None):
     error : {"keep", "target", "drop"}
         Treatment of the reconstruction error, see `intervene`.
     target : callable, optional
-        Function ``target(texts, tokens, start)`` that returns x* and c*, or None if the other run
+        Function ``target(texts, tokens, start)`` that returns y* and c*, or None if the other run
         has no such columns.
 
     Returns
     -------
     callable
-        Function ``rewrite(x, edited, start)`` from activations (texts, tokens, d), flags of the
-        tokens to edit (texts, tokens) and the column of the first token to new activations.
+        Function ``rewrite(x, y, edited, start)`` from activations to encode (texts, tokens, d) and
+        to edit (texts, tokens, d_out), flags of the tokens to edit (texts, tokens) and the column
+        of the first token to new activations. Except with a transcoder, x and y are the same.
     """
 
-    def rewrite(x, edited, start):
+    def rewrite(x, y, edited, start):
         shape = *edited.shape, len(dictionary.components)
         codes = x.new_zeros(shape)
         codes[edited] = dictionary.encode(x[edited])
         new = _checked(change(codes.clone(), start), codes, edited)
         if error == "drop":
-            return torch.where(edited[..., None], dictionary.decode(new), x)
-        base = x
+            return torch.where(edited[..., None], decoded(dictionary, new, x, codes, edited), y)
+        base = y
         other = target(*edited.shape, start) if error == "target" else None
         if other is not None:
-            base = torch.where(edited[..., None], other[0], x)
+            base = torch.where(edited[..., None], other[0], y)
             codes = other[1]
         difference = torch.where(edited[..., None], new - codes, 0)
         return add_codes(base, difference, dictionary.components)
 
     return rewrite
+
+
+def decoded(dictionary, new, x, codes, edited):
+    """Return the activations that new codes decode to, valid at the edited tokens.
+
+    With a transcoder, they include the part of its prediction from activations x that the codes of
+    x do not decode to, which is its skip connection.
+    """
+    rows = dictionary.decode(new)
+    if is_transcoder(dictionary):
+        rows[edited] = rows[edited] + dictionary.rest(x[edited], codes[edited])
+    return rows
 
 
 def add_codes(x, difference, components):

@@ -5,7 +5,7 @@ import torch
 
 from skdict._validation import as_rows, check_choice, check_number
 from skdict.decomposition import finite_blocks
-from skdict.interventions._codes_to_activations import through_codes
+from skdict.interventions._codes_to_activations import decoded, through_codes
 from skdict.interventions._frozen_dictionary import check_features
 from skdict.interventions._patch import Patch
 from skdict.interventions.erasure._erase import Erase
@@ -21,7 +21,8 @@ class Ablate:
     value : {"zero", "mean"} or float, default="zero"
         Code at every edited position, in activation units.
     rows : array-like of shape (n_samples, n_features), optional
-        Activations over which the mean codes are computed, read in blocks. Required for "mean".
+        Activations over which the mean codes are computed, read in blocks; for a transcoder, at
+        the hook point that it reads. Required for "mean".
 
     Raises
     ------
@@ -132,7 +133,8 @@ class Reconstruct:
     Notes
     -----
     Other edits keep the reconstruction error by default. This one always drops it, as
-    ``error="drop"`` does.
+    ``error="drop"`` does. For a transcoder, the reconstruction is its prediction, which includes
+    the skip connection.
 
     Examples
     --------
@@ -201,10 +203,13 @@ class Project:
         basis = basis[sizes > smallest].to(dictionary.components)
         center = self._center(dictionary)
 
-        def rewrite(x, edited, start):
-            base = x if error == "keep" else dictionary.decode(dictionary.encode(x))
+        def rewrite(x, y, edited, start):
+            base = y
+            if error == "drop":
+                codes = dictionary.encode(x)
+                base = decoded(dictionary, codes, x, codes, edited)
             projected = base - ((base - center) @ basis.T) @ basis
-            return torch.where(edited[..., None], projected, x)
+            return torch.where(edited[..., None], projected, y)
 
         return rewrite
 
@@ -236,7 +241,7 @@ class Replace:
         self.row = row
 
     def _bind(self, dictionary, error):
-        return lambda x, edited, start: torch.where(edited[..., None], self.row.to(x), x)
+        return lambda x, y, edited, start: torch.where(edited[..., None], self.row.to(y), y)
 
 
 def bind_edit(edit, dictionary, error):

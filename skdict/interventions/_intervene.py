@@ -5,8 +5,13 @@ from contextlib import contextmanager
 from skdict._validation import check_choice
 from skdict.interventions._edited_positions import EditedPositions
 from skdict.interventions._edits import bind_edit
-from skdict.interventions._frozen_dictionary import check_width, frozen_dictionary
-from skdict.models import PassTracker, as_rows, find_hook_point, loaded_model, verify_found
+from skdict.interventions._frozen_dictionary import (
+    check_target_width,
+    check_width,
+    frozen_dictionary,
+)
+from skdict.interventions._hook_pairs import check_fits, find_pair, split_pair
+from skdict.models import PassTracker, as_rows, loaded_model, verify_found
 
 ERRORS = ("keep", "target", "drop")
 
@@ -26,17 +31,26 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     so the reconstruction error of the dictionary is kept, and an edit that changes no code leaves
     the model's output bit-identical. A fitted eraser edits the activations themselves instead.
 
+    A transcoder is edited at a pair of hook points, such as ``("mlp_in.2", "mlp_out.2")``. The
+    codes c are those of the activations at the first one, read in the same forward pass, and the
+    activations y at the second one become
+
+    .. math:: y + \mathrm{decode}(c') - \mathrm{decode}(c),
+
+    which keeps the difference between y and what the transcoder predicts.
+
     Parameters
     ----------
     model : module, str, path or (module, tokenizer)
         Loaded model, with or without its tokenizer, or the name or folder of a model to load.
-    hook_point : str
+    hook_point : str or (str, str)
         Hook point to edit, such as "resid_post.2" (see `ActivationExtractor`), or the path of a
-        module.
+        module. For a transcoder: the hook point that it reads, and the one that it predicts, which
+        is edited. Blocks that edit the first of them go around this one.
     dictionary : estimator or None
-        Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`.
-        Pass the result of `to_torch` to convert a dictionary once and use it many times. None is
-        accepted for erasers, which need no codes.
+        Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`,
+        or a transcoder. Pass the result of `to_torch` to convert a dictionary once and use it many
+        times. None is accepted for erasers, which need no codes.
     edit : Ablate, Steer, Patch, Project, Reconstruct, fitted eraser or callable
         Edit to apply. A callable receives the codes as a tensor of shape (n_texts, n_tokens,
         n_components), zero at unedited tokens, and returns new codes. A fitted eraser, such as
@@ -50,8 +64,9 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
         raise an error when the block ends.
     error : {"keep", "target", "drop"}, default="keep"
         Treatment of the reconstruction error. "keep" keeps it, "target" takes it from the other
-        run of a `Patch`, and "drop" removes it, so that the model continues with decode(c').
-        Erasers accept only "keep".
+        run of a `Patch`, and "drop" removes it, so that the model continues with decode(c'), plus
+        the skip connection of a transcoder. Erasers accept only "keep", and transcoders not
+        "target".
 
     Yields
     ------
@@ -67,11 +82,13 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
         If the dictionary or the eraser is not fitted.
     ValueError
         If the hook point or a feature does not exist, the dictionary does not match the width of
-        the hook point, the edit returns codes of another shape or codes that are not finite, or
-        a parameter is out of range. During a forward pass: if an argument that determines the
-        position of the pass (mask, position ids, cache) cannot be read, or the pass does not
-        reach the hook point, runs in another thread or is inside gradient checkpointing. When
-        the block ends: if passes ran but none reached the hook point, or no text had one of the
+        the hook point, a transcoder comes with a single hook point or another dictionary with a
+        pair, an enclosing block reads the hook point for a transcoder, the edit returns codes of
+        another shape or codes that are not finite, or a parameter is out of range. During a forward
+        pass: if an argument that determines the position of the pass (mask, position ids, cache)
+        cannot be read, or the pass does not reach the hook point, reaches the second of a pair
+        before the first, runs in another thread or is inside gradient checkpointing. When the
+        block ends: if passes ran but none reached the hook point, or no text had one of the
         positions.
 
     Warns
@@ -118,27 +135,36 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     check_choice("error", error, ERRORS)
     chosen = EditedPositions(positions)
     module = loaded_model(model)
-    point = find_hook_point(module, hook_point)
-    frozen = None if dictionary is None else frozen_dictionary(dictionary, module)
+    source, point = find_pair(module, hook_point)
+    check_fits(dictionary, hook_point)
+    frozen = None if dictionary is None else frozen_dictionary(dictionary, module, hook_point)
     rewrite = bind_edit(edit, frozen, error)
-    verify_found(module, [hook_point])
+    names = [name for name in split_pair(hook_point) if name is not None]
+    verify_found(module, names)
 
-    def edited(value, standing):
-        rows = as_rows(value, standing.positions.shape, hook_point)
-        return _edit(rows, chosen.of(standing), standing.start, frozen, rewrite, hook_point, value)
+    def edited(value, standing, read):
+        values = [value] if source is None else [read, value]
+        shape, flags = standing.positions.shape, chosen.of(standing)
+        sides = [as_rows(v, shape, name) for v, name in zip(values, names, strict=True)]
+        new = _edit(sides, flags, standing.start, frozen, rewrite, names)
+        return None if new is None else new.to(value).reshape(value.shape)
 
-    with PassTracker(module, point, hook_point).editing(edited):
+    with PassTracker(module, point, names[-1], source).editing(edited):
         yield module
     chosen.check_all_met()
 
 
-def _edit(rows, chosen, start, dictionary, rewrite, hook_point, value):
-    """Return the activations that the model continues with, or None if nothing is edited."""
+def _edit(sides, chosen, start, dictionary, rewrite, names):
+    """Return the rows that the model continues with, or None if nothing is edited.
+
+    The sides are the rows to edit or, for a transcoder, the rows to read and those to edit.
+    """
     if dictionary is not None:
-        check_width(hook_point, rows.shape[-1], dictionary)
+        check_width(names[0], sides[0].shape[-1], dictionary)
+        if len(sides) > 1:
+            check_target_width(names[1], sides[1].shape[-1], dictionary)
+        # The model may be spread over devices; the dictionary is on one of them.
+        sides = [rows.to(dictionary.offset) for rows in sides]
     if not chosen.any():
         return None
-    # The model may be spread over devices; the dictionary is on one of them.
-    beside = rows if dictionary is None else rows.to(dictionary.offset)
-    new = rewrite(beside, chosen.to(beside.device), start)
-    return new.to(value).reshape(value.shape)
+    return rewrite(sides[0], sides[-1], chosen.to(sides[-1].device), start)

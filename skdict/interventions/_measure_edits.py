@@ -18,20 +18,17 @@ def mean_row(model, hook_point, batches):
 
 
 @torch.no_grad()
-def measure_edits(model, hook_point, dictionary, edits, batches):
+def measure_edits(model, edits, batches):
     """Return the cross-entropy and the KL divergence of a model under edits.
 
     Parameters
     ----------
     model : module
         Causal language model.
-    hook_point : str
-        Hook point to edit.
-    dictionary : AffineDictionary, HostDictionary or None
-        Frozen dictionary; None if no edit needs codes.
-    edits : dict of str to edit
-        Edits by name, applied at the kept tokens. Any edit that `intervene` accepts, a fitted
-        eraser included.
+    edits : dict of str to (hook_point, dictionary, edit)
+        By name, a hook point or a pair, a frozen dictionary, or None if the edit needs no codes,
+        and an edit that `intervene` accepts, such as a fitted eraser. Edits are applied at the
+        kept tokens.
     batches : list of TextBatch
         Texts to run.
 
@@ -52,7 +49,7 @@ def measure_edits(model, hook_point, dictionary, edits, batches):
             n_tokens += len(targets)
             clean = _log_probabilities(model, batch)
             losses[""] += _loss(clean, targets)
-            for name, edit in edits.items():
+            for name, (hook_point, dictionary, edit) in edits.items():
                 with intervene(model, hook_point, dictionary, edit, positions=batch.kept):
                     edited = _log_probabilities(model, batch)
                 losses[name] += _loss(edited, targets)

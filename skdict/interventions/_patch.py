@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from skdict.decomposition import is_transcoder
 from skdict.interventions._codes_to_activations import through_codes
 from skdict.interventions._frozen_dictionary import check_features
 
@@ -14,9 +15,10 @@ class Patch:
     ----------
     activations : torch.Tensor or array-like of shape (n_texts, n_tokens, width)
         Activations at the hook point in the other run, padding included, as read by
-        `skdict.models.capture`. Their codes replace those of this run column by column; later
-        columns of this run are left unchanged. A single text, of shape (1, n_tokens, width) or
-        (n_tokens, width), is patched into every text of this run.
+        `skdict.models.capture`; for a transcoder, at the hook point that it reads. Their codes
+        replace those of this run column by column; later columns of this run are left unchanged. A
+        single text, of shape (1, n_tokens, width) or (n_tokens, width), is patched into every text
+        of this run.
     features : int, sequence of int or None, default=None
         Features to patch. None patches all features.
 
@@ -29,7 +31,8 @@ class Patch:
     -----
     With ``error="keep"``, this run keeps its own reconstruction error. With ``error="target"``, it
     takes that of the other run, so that patching all features reproduces the activations of the
-    other run bit for bit.
+    other run bit for bit. A transcoder accepts only "keep" and "drop", because the activations that
+    it predicts in the other run are not given.
 
     Examples
     --------
@@ -53,6 +56,11 @@ class Patch:
         return f"Patch(activations of shape {shape}, {self.features!r})"
 
     def _bind(self, dictionary, error):
+        if error == "target" and is_transcoder(dictionary):
+            raise ValueError(
+                "error='target' needs the activations that the transcoder predicts in the other "
+                "run, but Patch has only those that it reads; use error='keep' or 'drop'"
+            )
         features = check_features(self.features, dictionary)
         other = _OtherRun(self.activations, dictionary)
 
@@ -82,17 +90,17 @@ class _OtherRun:
     ----------
     activations : array-like of shape (n_texts, n_tokens, width) or (n_tokens, width)
         Activations at the hook point.
-    dictionary : AffineDictionary or HostDictionary
+    dictionary : AffineDictionary, HostDictionary, AffineTranscoder or HostTranscoder
         Frozen dictionary.
     """
 
     def __init__(self, activations, dictionary):
         rows = torch.as_tensor(activations).detach().to(dictionary.offset)
         self.rows = rows if rows.ndim == 3 else rows[None]
-        if self.rows.shape[-1] != len(dictionary.offset):
+        if self.rows.shape[-1] != dictionary.n_inputs:
             raise ValueError(
                 f"the activations to patch in have width {self.rows.shape[-1]} but the dictionary "
-                f"expects {len(dictionary.offset)}; read them at the edited hook point"
+                f"expects {dictionary.n_inputs}; read them at the hook point that it encodes"
             )
         self.codes = dictionary.encode(self.rows)
 

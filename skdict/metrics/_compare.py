@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skdict._validation import check_number, is_fitted
 from skdict.decomposition import (
     TopKDictionary,
-    check_reconstructs_rows,
+    check_targets_given,
     fit_or_use,
     measure_at_cuts,
 )
@@ -153,8 +153,12 @@ class ComparisonTable:
         return [head, *shown]
 
 
-def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1, scorers=()):
+def compare_dictionaries(
+    dictionaries, train, test, *, y_train=None, y_test=None, n_active=None, n_seeds=1, scorers=()
+):
     r"""Compare dictionaries on the same rows.
+
+    Transcoders are compared by the FVU of their targets, which are passed as `y_test`.
 
     Parameters
     ----------
@@ -166,6 +170,9 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
         Rows to fit on; None if all dictionaries are fitted.
     test : array-like of shape (n_samples, n_features)
         Rows to evaluate on.
+    y_train, y_test : array-like of shape (n_samples, n_targets) or None, default=None
+        Targets of transcoders for `train`, if one is unfitted, and for `test`. With them, all
+        dictionaries must be transcoders; `NeuronTranscoder` is the baseline.
     n_active : int, list of int or None, default=None
         Number of strongest codes to keep on each row, ranked by absolute code times the length of
         the decoder direction, so that dictionaries are compared at equal sparsity. None keeps all
@@ -184,23 +191,25 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     Returns
     -------
     ComparisonTable
-        For each dictionary: `n_components`; `fvu`, the fraction of variance unexplained;
-        `fvu_inliers`, the same without rows whose norm after centring exceeds eight times the
-        median (not printed if there are none); `l0`, the mean number of non-zero codes per row;
-        `n_dead`, the number of features that fire on no row; `density`, the median over features
-        of the share of rows on which they fire. With a list, also `n_active`. With several seeds,
-        also `fvu_low` and `fvu_high`, the 95 % interval of the mean FVU over seeds (see Notes);
-        nan for dictionaries that are not random or already fitted.
+        For each dictionary: `n_components`; `fvu`, the fraction of variance unexplained (of
+        `y_test`, for transcoders); `fvu_inliers`, the same without rows whose norm after centring,
+        or that of their target, exceeds eight times the median (not printed if there are none);
+        `l0`, the mean number of non-zero codes per row; `n_dead`, the number of features that fire
+        on no row; `density`, the median over features of the share of rows on which they fire.
+        With a list, also `n_active`. With several seeds, also `fvu_low` and `fvu_high`, the 95 %
+        interval of the mean FVU over seeds (see Notes); nan for dictionaries that are not random
+        or already fitted.
 
     Raises
     ------
     TypeError
         If an estimator is not a dictionary, a scorer is not callable, or the rows are sparse.
     ValueError
-        If there is no dictionary, one is a transcoder, one is unfitted and `train` is None,
-        `n_active` or `n_seeds` is below 1, a list of `n_active` is empty or has duplicates, two
-        scorers return measures of the same name, or the test rows do not vary, are not finite or
-        are not two-dimensional.
+        If there is no dictionary, one is unfitted and `train` is None, one is a transcoder and its
+        targets are missing, or they are given and one is not a transcoder, transcoders come with
+        both `n_active` and `scorers`, `n_active` or `n_seeds` is below 1, a list of `n_active` is
+        empty or has duplicates, two scorers return measures of the same name, or the test rows or
+        targets do not vary, are not finite or are not two-dimensional.
 
     Notes
     -----
@@ -228,6 +237,22 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     >>> table = compare_dictionaries(methods, X, X, n_active=[1, 2])
     >>> table["neurons", 2]["l0"]
     2.0
+
+    A transcoder and the neurons of the MLP that it was fitted on, with 8 codes per row each:
+
+    >>> from skdict import SparseTranscoder, load_stories
+    >>> from skdict.decomposition import NeuronTranscoder
+    >>> from skdict.feature_extraction import extract_activations
+    >>> stories = load_stories()
+    >>> rows = extract_activations(stories.model, ["mlp_in.2", "mlp_out.2"], stories.texts[:20])
+    >>> X, y = rows["mlp_in.2"], rows["mlp_out.2"]
+    >>> methods = {
+    ...     "transcoder": SparseTranscoder(256, activation="topk", target_l0=8, random_state=0),
+    ...     "neurons": NeuronTranscoder(stories.model, 2),
+    ... }
+    >>> table = compare_dictionaries(methods, X, X, y_train=y, y_test=y, n_active=8)
+    >>> table["transcoder"]["fvu"] < table["neurons"]["fvu"]
+    True
     """
     if not isinstance(dictionaries, dict) or not dictionaries:
         raise ValueError(
@@ -237,12 +262,17 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     several = isinstance(n_active, (list, tuple, range, np.ndarray))
     cuts = _check_cuts(list(n_active) if several else [n_active])
     check_number("n_seeds", n_seeds, low=1, integer=True)
-    scorers = _check_scorers(scorers)
+    scorers = check_scorers(scorers)
+    if y_test is not None and scorers and cuts != [None]:
+        raise ValueError(
+            "scorers see all codes of a transcoder, which n_active would not match; pass only one "
+            "of scorers and n_active"
+        )
     records, all_runs = [], []
     for name, dictionary in dictionaries.items():
-        check_reconstructs_rows(dictionary)
-        fits = _fitted(name, dictionary, train, n_seeds)
-        runs = [_measure(fitted, test, cuts, scorers) for fitted in fits]
+        check_targets_given(dictionary, y_test, "y_test")
+        fits = _fitted(name, dictionary, train, y_train, n_seeds)
+        runs = [_measure(fitted, test, y_test, cuts, scorers) for fitted in fits]
         for i, cut in enumerate(cuts):
             label = {"dictionary": name} | ({"n_active": cut} if several else {})
             all_runs.append([run[i] for run in runs])
@@ -250,7 +280,7 @@ def compare_dictionaries(dictionaries, train, test, *, n_active=None, n_seeds=1,
     return ComparisonTable(records, all_runs)
 
 
-def _check_scorers(scorers):
+def check_scorers(scorers):
     """Return scorers as a list of (name or None, scorer)."""
     named = isinstance(scorers, dict)
     if not named and not isinstance(scorers, (list, tuple)):
@@ -267,16 +297,16 @@ def _check_scorers(scorers):
     return items
 
 
-def _measure(fitted, test, cuts, scorers):
+def _measure(fitted, test, y_test, cuts, scorers):
     """Return the measures of a fitted dictionary at each cut, including those of scorers."""
-    measures = measure_at_cuts(fitted, test, cuts)
+    measures = measure_at_cuts(fitted, test, cuts, y_test)
     for cut, record in zip(cuts, measures, strict=True):
         dictionary = fitted
         if cut is not None and scorers:
             dictionary = TopKDictionary(fitted, cut, prefit=True).fit(test)
         scored = {}
         for name, scorer in scorers:
-            for key, value in _score(name, scorer, dictionary, test).items():
+            for key, value in scores_by_name(name, scorer, dictionary, test).items():
                 if key in scored:
                     raise ValueError(
                         f"two scorers return {key!r}; pass scorers as a dict with distinct names"
@@ -287,7 +317,8 @@ def _measure(fitted, test, cuts, scorers):
     return measures
 
 
-def _score(name, scorer, dictionary, test):
+def scores_by_name(name, scorer, dictionary, test):
+    """Return the numbers of a scorer by name, see `compare_dictionaries`."""
     if hasattr(scorer, "measure"):
         before = "" if name is None else f"{name}_"
         return {before + key: value for key, value in scorer.measure(dictionary, test).items()}
@@ -307,9 +338,11 @@ def _check_cuts(cuts):
     return [int(cut) for cut in cuts]
 
 
-def _fitted(name, dictionary, train, n_seeds):
+def _fitted(name, dictionary, train, y_train, n_seeds):
     """Yield the fitted dictionary, or one fit per seed if it has a random state."""
     if not is_fitted(dictionary):
+        if train is not None:
+            check_targets_given(dictionary, y_train, "y_train")
         if train is None:
             raise ValueError(
                 f"{name!r} is not fitted and train is None; pass rows as train, or a fitted "
@@ -317,10 +350,11 @@ def _fitted(name, dictionary, train, n_seeds):
             )
         named = [key for key in dictionary.get_params() if key.split("__")[-1] == "random_state"]
         if n_seeds > 1 and named:
+            rows = (train,) if y_train is None else (train, y_train)
             for seed in range(n_seeds):
-                yield clone(dictionary).set_params(**dict.fromkeys(named, seed)).fit(train)
+                yield clone(dictionary).set_params(**dict.fromkeys(named, seed)).fit(*rows)
             return
-    yield fit_or_use(dictionary, train)
+    yield fit_or_use(dictionary, train, y_train)
 
 
 def mean_interval(values):

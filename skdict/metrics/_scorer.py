@@ -1,7 +1,7 @@
 """Scorer for searches: all measures of a dictionary from one pass over the rows."""
 
 from skdict._validation import check_number
-from skdict.decomposition import measure_dictionary
+from skdict.decomposition import is_transcoder, measure_dictionary
 
 
 class DictionaryScorer:
@@ -49,8 +49,8 @@ class DictionaryScorer:
             `inverse_transform` (such as texts to activations) only produce the rows.
         X : array-like
             Rows, or the input of the Pipeline.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples, n_targets) or None, default=None
+            Targets of a transcoder, which its FVU is measured on. Ignored for other dictionaries.
 
         Returns
         -------
@@ -62,13 +62,14 @@ class DictionaryScorer:
         TypeError
             If the estimator is not a dictionary.
         ValueError
-            If `n_active` is below 1, the dictionary is a transcoder, or the rows do not vary or
-            are not finite.
+            If `n_active` is below 1, targets are missing for a transcoder, or the rows or targets
+            do not vary or are not finite.
         """
         if self.n_active is not None:
             check_number("n_active", self.n_active, low=1, integer=True)
         dictionary, rows = split_rows(estimator, X)
-        measures = measure_dictionary(dictionary, rows, self.n_active)
+        targets = y if is_transcoder(dictionary) else None
+        measures = measure_dictionary(dictionary, rows, self.n_active, targets)
         return {"score": 1 - measures["fvu"], **measures}
 
     def __repr__(self):

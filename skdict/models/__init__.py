@@ -23,9 +23,11 @@ from skdict.models._loading import (
     loaded_pair,
     read_model,
 )
+from skdict.models._mlp import find_mlp
 from skdict.models._padding import as_rows, batches_of_like_length, context_length, pad, run
 from skdict.models._placement import input_device
 from skdict.models._reinitialized import reinitialize_model
+from skdict.models._residual_stream import norm_before, residual_stream_width
 from skdict.models._resuming import ForwardFrom, at_least_float32
 from skdict.models._running import evaluation_mode, hooks_at_rest, one_pass_at_a_time
 from skdict.models._state_hash import NotHashedError

@@ -60,10 +60,13 @@ def block_values(model, block, token_ids, *others, rewrite=None, stop=True):
 
 def adds_up(values):
     """Return True if the values of a block add up, without or with norms after the sums."""
-    return set(SUMMED) <= set(values) and (_adds_up(values) or _adds_up_behind_norms(values))
+    return set(SUMMED) <= set(values) and (is_plain_sum(values) or _adds_up_behind_norms(values))
 
 
-def _adds_up(values):
+def is_plain_sum(values):
+    """Return True if the output of a block is its input plus the outputs of its parts."""
+    if not set(SUMMED) <= set(values):
+        return False
     added = values["attn_out"] + values["mlp_out"]
     scale = torch.maximum(added.abs().max(), values["resid_post"].abs().max())
     return is_close(values["resid_pre"] + added, values["resid_post"], scale, values)

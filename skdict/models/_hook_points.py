@@ -118,7 +118,7 @@ def hook_points(model):
     ValueError
         If no list of blocks is found.
     """
-    n_blocks, parallel = len(find_blocks(model)), _runs_in_parallel(model)
+    n_blocks, parallel = len(find_blocks(model)), runs_in_parallel(model)
     return [
         f"{kind}.{block}"
         for block in range(n_blocks)
@@ -144,7 +144,7 @@ def place_in_block(model, block, kind):
     if kind in ("resid_pre", "resid_post"):
         return HookPoint(block, "input" if kind == "resid_pre" else "output")
     if kind == "resid_mid":
-        if _runs_in_parallel(model):
+        if runs_in_parallel(model):
             raise ValueError(explain_parallel(model))
         return place_in_block(model, block, "attn_out")._replace(block=block)
     attention = _attention(model, block)
@@ -181,7 +181,7 @@ def norms_of(module):
     return [m for m in module.modules() if "norm" in type(m).__name__.lower()]
 
 
-def _runs_in_parallel(model):
+def runs_in_parallel(model):
     """Return True if the attention and the MLP of each block both read the input of the block.
 
     Such blocks are an option of the configuration, or have one norm for both parts. In

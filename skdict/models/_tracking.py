@@ -1,9 +1,12 @@
 """Edit activations in every forward pass of a model, with the token positions of each pass."""
 
+import threading
 import warnings
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import ref
+
+import torch
 
 from skdict.models._encoders import is_encoder_decoder
 from skdict.models._hooks import hook_everywhere
@@ -17,6 +20,8 @@ from skdict.models._token_positions import (
     read_token_positions,
 )
 
+_thread = threading.local()
+
 
 @dataclass
 class _Call:
@@ -28,6 +33,7 @@ class _Call:
     has_encoder: bool
     n_ended: int
     token_positions: TokenPositions | None = None
+    reads: list = field(default_factory=list)
 
 
 class PassTracker:
@@ -45,11 +51,23 @@ class PassTracker:
         Hook point to edit.
     hook_point : str
         Name of the hook point.
+    source : (str, HookPoint) or None, default=None
+        Name of a hook point that is read before, in the same pass, and the hook point.
+
+    Raises
+    ------
+    ValueError
+        If the source is in another part of the model, which may receive other tokens.
     """
 
-    def __init__(self, model, point, hook_point):
-        self.point, self.hook_point = point, hook_point
+    def __init__(self, model, point, hook_point, source=None):
+        self.point, self.hook_point, self.source = point, hook_point, source
         self._model, self._around = model, _given_tokens(model, point.module)
+        if source is not None and _given_tokens(model, source[1].module) != self._around:
+            raise ValueError(
+                f"{source[0]!r} and {hook_point!r} are in parts of the model that may read "
+                f"different tokens; pass two hook points inside the same stack of blocks"
+            )
         self._scope, self._calls, self._filled = Scope(), [], {}
         self._started = self._finished = self._reached = 0
 
@@ -60,15 +78,16 @@ class PassTracker:
         Parameters
         ----------
         edit : callable
-            Function called as ``edit(value, token_positions)`` with the activations and their
-            `TokenPositions`. It returns new activations, or None to leave them unchanged.
+            Function called as ``edit(value, token_positions, read)`` with the activations, their
+            `TokenPositions` and the activations at the source in the same pass, or None if there
+            is no source. It returns new activations, or None to leave them unchanged.
 
         Raises
         ------
         ValueError
-            If a pass did not reach the hook point. While the model runs: if a pass runs in
-            another thread, will be run again in the backward pass, or has arguments from which
-            its token positions cannot be read.
+            If a pass did not reach the hook point, or an enclosing block reads it. While the model
+            runs: if a pass runs in another thread, will be run again in the backward pass, has
+            arguments from which its token positions cannot be read, or has not passed the source.
 
         Warns
         -----
@@ -80,6 +99,7 @@ class PassTracker:
             for depth, module in enumerate(self._around):
                 handle = module.register_forward_pre_hook(self._before(depth), with_kwargs=True)
                 stack.callback(handle.remove)
+            stack.enter_context(self._reading())
             stack.callback(hook_everywhere(self.point, self._visit(edit)).remove)
             for depth, module in enumerate(self._around):
                 handle = module.register_forward_hook(self._after(depth), always_call=True)
@@ -89,6 +109,26 @@ class PassTracker:
             finally:
                 self._scope.closed = True
         self._check_reached()
+
+    @contextmanager
+    def _reading(self):
+        """Read the source inside the block, in which no inner block may edit it."""
+        sources = vars(_thread).setdefault("sources", [])
+        if any(_is_same(self.point, source) for source in sources):
+            raise ValueError(
+                f"hook_point={self.hook_point!r} is read by an enclosing block, which would not "
+                f"see its edits; nest the blocks the other way round"
+            )
+        if self.source is None:
+            yield
+            return
+        handle = hook_everywhere(self.source[1], self._read)
+        sources.append(self.source[1])
+        try:
+            yield
+        finally:
+            sources.remove(self.source[1])
+            handle.remove()
 
     def _check_reached(self):
         if self._reached:
@@ -150,14 +190,39 @@ class PassTracker:
             if self._scope.is_resting():
                 return None
             self._check_thread()
-            self._check_call()
+            self._check_call(self.hook_point)
+            if self._calls[-1].token_positions is not None:
+                self._refuse_repeated(self.hook_point)
             token_positions = self._token_positions()
             self._reached += 1
             for call in self._calls:
                 call.token_positions = token_positions
-            return edit(value, token_positions)
+            return edit(value, token_positions, self._value_read())
 
         return visit
+
+    def _read(self, value):
+        if self._scope.is_resting():
+            return
+        self._check_thread()
+        self._check_call(self.source[0])
+        # A copy, because some models modify their tensors in place.
+        self._calls[-1].reads.append(value.clone() if torch.is_tensor(value) else value)
+
+    def _value_read(self):
+        """Return the activations at the source in this pass; None if there is no source."""
+        if self.source is None:
+            return None
+        reads = [value for call in self._calls for value in call.reads]
+        if not reads:
+            raise ValueError(
+                f"a forward pass reached {self.hook_point!r} before it had computed "
+                f"{self.source[0]!r}, or without computing it; pass the hook point that is read "
+                f"first, and run the whole model"
+            )
+        if len(reads) > 1:
+            self._refuse_repeated(self.source[0])
+        return reads[0]
 
     def _check_thread(self):
         if not self._scope.is_here():
@@ -167,25 +232,26 @@ class PassTracker:
                 f"thread that runs the model"
             )
 
-    def _check_call(self):
+    def _check_call(self, hook_point):
         if is_checkpointed():
             raise ValueError(
-                f"hook_point={self.hook_point!r} is inside gradient checkpointing, which runs it "
+                f"hook_point={hook_point!r} is inside gradient checkpointing, which runs it "
                 f"again in the backward pass, possibly after the edit has ended; call "
                 f"model.gradient_checkpointing_disable() first"
             )
         self._calls = self._running_calls()
         if not self._calls:
             raise ValueError(
-                f"the module at hook_point={self.hook_point!r} was run on its own, so the "
+                f"the module at hook_point={hook_point!r} was run on its own, so the "
                 f"positions of its rows in their texts are unknown; run the whole model, or its "
                 f"encoder or decoder"
             )
-        if self._calls[-1].token_positions is not None:
-            raise ValueError(
-                f"hook_point={self.hook_point!r} is a module that runs more than once in a "
-                f"forward pass; choose one that runs once"
-            )
+
+    def _refuse_repeated(self, hook_point):
+        raise ValueError(
+            f"hook_point={hook_point!r} is a module that runs more than once in a forward pass; "
+            f"choose one that runs once"
+        )
 
     def _running_calls(self):
         """Return the calls still in progress; those ended early are still in the list."""
@@ -224,6 +290,10 @@ class PassTracker:
             if cache is not None:
                 weak = hasattr(cache, "__weakref__")
                 self._filled[id(cache)] = (ref(cache) if weak else cache), length, padding
+
+
+def _is_same(point, other):
+    return point.module is other.module and point.side == other.side
 
 
 def _given_tokens(model, module):

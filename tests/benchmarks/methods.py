@@ -252,12 +252,19 @@ class Sparsify:
     modules = ("sparsify", "sparsify.sign_sgd", "schedulefree")
 
     def __init__(
-        self, width, n_components, batch_size, *, k=32, optimizer="signum", learning_rate=None
+        self,
+        width,
+        n_components,
+        batch_size,
+        *,
+        k=32,
+        optimizer="signum",
+        learning_rate=None,
+        **options,
     ):
         sparsify, sign_sgd, schedulefree = import_all(self.modules)
-        self._coder = sparsify.SparseCoder(
-            width, sparsify.SparseCoderConfig(num_latents=n_components, k=k)
-        )
+        config = sparsify.SparseCoderConfig(num_latents=n_components, k=k, **options)
+        self._coder = sparsify.SparseCoder(width, config)
         parameters, wide = self._coder.parameters(), (n_components / 2**14) ** 0.5
         if optimizer == "adam":
             self._optimizer = torch.optim.Adam(parameters, lr=learning_rate or 2e-4 / wide)

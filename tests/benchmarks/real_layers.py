@@ -34,12 +34,7 @@ def read_rows(args):
     """Return the rows of each hook point, from the cache where it has them."""
     missing = [name for name in args.hook_points if not (args.cache / name).is_dir()]
     if missing:
-        paragraphs = [
-            part.strip()
-            for path in args.texts
-            for part in re.split(r"\n\s*\n", path.read_text("utf-8"))
-            if len(part.strip()) > FEWEST_CHARACTERS
-        ]
+        paragraphs = paragraphs_of(args.texts)
         start = time.perf_counter()
         found = extract_activations(fetch_smollm2().model, missing, paragraphs, max_length=128)
         seconds = time.perf_counter() - start
@@ -48,6 +43,16 @@ def read_rows(args):
         for name, acts in found.items():
             acts.save(args.cache / name)
     return {name: Activations.load(args.cache / name) for name in args.hook_points}
+
+
+def paragraphs_of(paths):
+    """Return the paragraphs of text files that are not short."""
+    return [
+        part.strip()
+        for path in paths
+        for part in re.split(r"\n\s*\n", path.read_text("utf-8"))
+        if len(part.strip()) > FEWEST_CHARACTERS
+    ]
 
 
 def split(acts):

@@ -107,7 +107,7 @@ def test_planted_features_and_the_linear_part_are_found():
 def test_512_planted_features_and_the_linear_part_are_found():
     planted = plant(100_000, 512, 128, 96, 8)
     transcoder = SparseTranscoder(
-        768, skip_connection=True, alpha=0.005, max_iter=40, random_state=0
+        768, skip_connection=True, alpha=0.005, max_iter=20, random_state=0
     ).fit(planted.X, planted.Y)
     assert recovered(transcoder, planted) >= 0.95
     assert skip_error(transcoder, planted) < 0.02

@@ -117,6 +117,23 @@ def test_batches_do_not_matter(pair, rows):
         assert other[name] == pytest.approx(value, rel=1e-4), name
 
 
+def test_several_dictionaries_share_passes_and_change_nothing(pair, rows):
+    several = {"": PCA(2).fit(rows), "mean": PCA(5).fit(rows), "reconstructed": PCA(9).fit(rows)}
+    together = loss_recovered(pair, POINT, several, TEXTS)
+    alone = {name: loss_recovered(pair, POINT, one, TEXTS) for name, one in several.items()}
+    assert together == alone
+    passes = []
+    with pair[0].register_forward_pre_hook(lambda *_: passes.append(1)):
+        loss_recovered(pair, POINT, several, TEXTS)
+    # The mean, the unedited model, two ablations and three reconstructions.
+    assert len(passes) == 7
+
+
+def test_no_dictionary_among_several_is_an_error(pair):
+    with pytest.raises(ValueError, match="no dictionary"):
+        loss_recovered(pair, POINT, {}, TEXTS)
+
+
 def test_where_ablation_does_no_damage_there_is_nothing_to_recover(pair):
     model = build("llama")
     with torch.no_grad():

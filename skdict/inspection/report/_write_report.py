@@ -8,14 +8,15 @@ from tqdm.auto import tqdm
 from skdict._files import replace_file
 from skdict._outputs import check_output_file
 from skdict._validation import check_features, check_number
-from skdict.decomposition import check_is_dictionary
+from skdict.decomposition import check_is_dictionary, is_transcoder
 from skdict.inspection._checks import check_activations
+from skdict.inspection.report._evaluation_table import evaluation_data
 from skdict.inspection.report._measure import living, measure
 from skdict.inspection.report._page import page_html, visible
 from skdict.inspection.report._sheets import Sheets, nearest_alive
 from skdict.inspection.report._tables import effects_by_feature, number, scores_by_feature
 
-SCRIPTS = ("common.js", "charts.js", "feature.js", "report.js")
+SCRIPTS = ("common.js", "charts.js", "feature.js", "evaluation.js", "report.js")
 # Score, status, explanation and details of a feature that was not scored.
 UNSCORED = (None, "", "", "")
 
@@ -25,8 +26,10 @@ def write_report(
     dictionary,
     acts,
     *,
+    y=None,
     scores=None,
     effects=None,
+    evaluation=None,
     model=None,
     features=None,
     title="Dictionary report",
@@ -56,10 +59,14 @@ def write_report(
         HTML file to write. The file is written atomically.
     dictionary : estimator
         Fitted dictionary with `components_`, `transform` and `inverse_transform`, or a Pipeline
-        that ends in one.
+        that ends in one; or a fitted transcoder, whose features are shown where they fire in the
+        rows that it reads, and whose neighbours are those of the directions that it writes.
     acts : Activations of shape (n_tokens, width)
         Rows to encode. Use held-out rows so that the measures are unbiased. Rows are read once,
         block by block.
+    y : array-like of shape (n_tokens, n_targets), optional
+        Targets of a transcoder: rows of the hook point that it predicts, for the same tokens.
+        Without them, the report states that the FVU is left out.
     scores : FeatureInterpreter or table, optional
         Fitted interpreter, or a table with columns `feature`, `score` and optionally `status`,
         `explanation` and `details` (the rules behind the explanation, shown in the feature's
@@ -68,6 +75,9 @@ def write_report(
         Tokens that features make more or less likely, as returned by `output_effects` in
         `skdict.interventions`: columns `feature`, `token` and `effect`, in nats of
         log-probability.
+    evaluation : Evaluation, dict or path, optional
+        Result of `skdict.evaluation.evaluate_dictionary`, or its file ``evaluation.json``, whose
+        table the summary then shows.
     model : str, path or loaded model, optional
         Model whose name is shown; by default the model that `acts` were extracted from.
     features : array-like of int, optional
@@ -88,10 +98,13 @@ def write_report(
     ------
     TypeError
         If `dictionary` is not a fitted dictionary, `acts` is not an `Activations` object, or
-        `scores` or `effects` is not a supported table or contains values other than numbers.
+        `scores` or `effects` is not a supported table or contains values other than numbers, or
+        `evaluation` is not an evaluation.
     ValueError
         If `path` is a folder or not writable, a feature does not exist or is repeated, a column is
-        missing, a row is not finite, or a number is out of bounds.
+        missing, a row is not finite, a number is out of bounds, `y` does not match `acts` or is
+        given for another dictionary than a transcoder, or `evaluation` is a dict or file without
+        the result of an evaluation.
     OSError
         If the file cannot be written. An existing file is then left unchanged.
 
@@ -125,20 +138,22 @@ def write_report(
     options = kinds | {"window": window, "seed": seed}
     for name, value in options.items():
         check_number(name, value, low=int(name == "window"), integer=True)
+    evaluated = evaluation_data(evaluation)
     by_score, interpretation = scores_by_feature(scores, 2 * n_components)
     by_effect = effects_by_feature(effects, 2 * n_components)
-    statistics, measures = measure(dictionary, acts, verbose=verbose, **options)
+    statistics, measures = measure(dictionary, acts, y, verbose=verbose, **options)
     alive, listed = living(statistics.counts_)
-    if features is None:
-        features = np.flatnonzero(listed).tolist()
+    features = np.flatnonzero(listed).tolist() if features is None else features
     sheets = Sheets(statistics, acts.vocabulary, nearest_alive(dictionary, alive), by_effect)
     bar = tqdm(features, unit="feature", delay=1, leave=False, disable=not verbose)
     data = {
         "mode": "report",
         "title": visible(title),
-        "about": _about(dictionary, acts, model),
+        "about": _about(dictionary, acts, y, model),
+        "predicts": is_transcoder(dictionary),
         **_summary(statistics, measures, alive, listed),
         "interpretation": interpretation,
+        "evaluation": evaluated,
         "edges": [number(edge) for edge in statistics.histogram_edges_],
         "table": _table(statistics, features, by_score),
         "details": [sheets.sheet(j) | _rules(by_score.get(j, UNSCORED)) for j in bar],
@@ -190,7 +205,7 @@ def _rules(scored):
     return {"rules": visible(scored[-1])} if scored[-1] else {}
 
 
-def _about(dictionary, acts, model):
+def _about(dictionary, acts, y, model):
     """Return (name, value) pairs that describe where the data come from."""
     known = acts.metadata
     if model is None:
@@ -201,6 +216,7 @@ def _about(dictionary, acts, model):
     lines = {
         "model": None if model is None else Path(str(model)).name,
         "hook point": known.get("hook_point"),
+        "predicted hook point": getattr(y, "metadata", {}).get("hook_point"),
         "dictionary": type(check_is_dictionary(dictionary)).__name__,
     }
     return [[name, visible(str(value))] for name, value in lines.items() if value is not None]

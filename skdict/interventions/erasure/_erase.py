@@ -36,8 +36,8 @@ class Erase:
                 f"from the hook point first"
             )
 
-        def rewrite(x, edited, start):
-            rows = x[edited].detach().cpu()
+        def rewrite(x, y, edited, start):
+            rows = y[edited].detach().cpu()
             rows = rows if rows.dtype == torch.float64 else rows.float()
             erased = torch.as_tensor(self.eraser.transform(rows.numpy()))
             if erased.shape != rows.shape or not erased.isfinite().all():
@@ -46,8 +46,8 @@ class Erase:
                     f"{tuple(rows.shape)}, or values that are not finite; pass an eraser that "
                     f"returns finite rows of the same shape"
                 )
-            new = x.clone()
-            new[edited] = erased.to(x)
+            new = y.clone()
+            new[edited] = erased.to(y)
             return new
 
         return rewrite

@@ -183,8 +183,8 @@ def _model_damage(model, hook_point, texts, max_length, batch_size):
     def damage(eraser):
         if eraser is None:
             return {"kl_divergence": 0.0, "cross_entropy_increase": 0.0}
-        edits = {"erased": Erase(eraser)}
-        loss, divergence, _ = measure_edits(module, hook_point, None, edits, batches)
+        edits = {"erased": (hook_point, None, Erase(eraser))}
+        loss, divergence, _ = measure_edits(module, edits, batches)
         return {
             "kl_divergence": divergence["erased"],
             "cross_entropy_increase": loss["erased"] - loss[""],

@@ -7,7 +7,13 @@ import torch
 from scipy.stats import rankdata
 
 from skdict._validation import check_number, check_random_state
-from skdict.interventions._frozen_dictionary import check_features, check_width, frozen_dictionary
+from skdict.interventions._frozen_dictionary import (
+    check_features,
+    check_target_width,
+    check_width,
+    frozen_dictionary,
+)
+from skdict.interventions._hook_pairs import check_order, find_pair, split_pair
 from skdict.interventions._intervene import intervene
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.outputs._effects_table import OutputEffects
@@ -27,6 +33,7 @@ from skdict.models import (
 
 # Preparing to run from the hook point upward costs three forward passes of a batch.
 MIN_PAIRS_PER_TEXT = 4
+FINAL = "final norm"
 
 
 def output_effects(
@@ -66,10 +73,12 @@ def output_effects(
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Causal language model: a name, a folder, or a loaded model with its tokenizer.
-    hook_point : str
-        Hook point of the features, see `ActivationExtractor`.
+    hook_point : str or (str, str)
+        Hook point of the features, see `ActivationExtractor`; or the two that a transcoder reads
+        and predicts. Its features fire at the first and act at the second.
     dictionary : estimator
-        Dictionary fitted on activations from this hook point.
+        Dictionary fitted on activations from this hook point, or transcoder fitted on those from
+        the pair.
     texts : list of str
         Texts in which to look for the features.
     features : int, sequence of int or None, default=None
@@ -100,9 +109,9 @@ def output_effects(
     OutputEffects
         Table with the columns `feature`, `token`, `token_id`, `effect`, `direct`, `n_positions`
         and `agreement` (``to_dict``, ``to_frame``), ready for `write_report`, and the complete
-        arrays. `direct` and `agreement` are nan if the hook point does not write to the residual
-        stream ("attn_heads", "mlp_act", module paths) or the model has no final norm before its
-        unembedding.
+        arrays. `direct` and `agreement` are nan if the hook point (the second, for a transcoder)
+        does not write to the residual stream ("attn_heads", "mlp_act", module paths) or the model
+        has no final norm before its unembedding.
 
     Raises
     ------
@@ -110,8 +119,9 @@ def output_effects(
         If the model has no tokenizer or returns no logits, `dictionary` is not a dictionary, or
         `texts` is not a list of strings.
     ValueError
-        If the hook point or a feature does not exist, no text has two ordinary tokens in a row,
-        or a parameter is out of range.
+        If the hook point or a feature does not exist, a transcoder comes with a single hook point
+        or another dictionary with a pair, no text has two ordinary tokens in a row, or a parameter
+        is out of range.
 
     See Also
     --------
@@ -142,8 +152,8 @@ def output_effects(
     module, tokenizer = loaded_pair(
         model, device=device, revision=revision, trust_remote_code=trust_remote_code
     )
-    find_hook_point(module, hook_point)
-    frozen = frozen_dictionary(dictionary, module)
+    find_pair(module, hook_point)
+    frozen = frozen_dictionary(dictionary, module, hook_point)
     features = check_features(features, frozen)
     options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
     batches = text_batches(module, tokenizer, texts, **options)
@@ -160,8 +170,10 @@ class _Sums:
 
     def __init__(self, model, hook_point, dictionary, features):
         self.model, self.hook_point = model, hook_point
+        source, self.target = split_pair(hook_point)
+        self.source = source or self.target
         self.dictionary, self.features = dictionary, features
-        self.final = FinalNorm.find(model) if writes_to_the_residual_stream(hook_point) else None
+        self.final = FinalNorm.find(model) if writes_to_the_residual_stream(self.target) else None
         self.counts = np.zeros(len(features), dtype=int)
         self.effects = self.direct = None
 
@@ -169,7 +181,7 @@ class _Sums:
         """Return, for each batch, the pairs (index of feature, text) to run."""
         fires = []
         for batch in batches:
-            codes = self._codes(batch.read(self.model, self.hook_point), batch)
+            codes = self._codes(batch.read(self.model, self.source), batch)
             fires.append((codes != 0).any(dim=1).cpu().numpy())
         starts = np.cumsum([0, *map(len, fires)])
         fires = np.concatenate(fires)
@@ -185,7 +197,7 @@ class _Sums:
 
     def _codes(self, x, batch):
         """Return codes of the features, (texts, tokens, features); zero at unedited tokens."""
-        check_width(self.hook_point, x.shape[-1], self.dictionary)
+        check_width(self.source, x.shape[-1], self.dictionary)
         x = x.to(self.dictionary.offset)
         codes = x.new_zeros(*batch.ids.shape, len(self.features))
         codes[batch.kept] = self.dictionary.encode(x[batch.kept])[:, self.features]
@@ -195,17 +207,12 @@ class _Sums:
         """Add the effects of the pairs (index of feature, text) of a batch."""
         if not pairs:
             return
-        places = {"x": find_hook_point(self.model, self.hook_point)}
-        if self.final is not None:
-            places["final"] = self.final.point
-        with capture(places, stop=False) as values:
-            clean = _log_probabilities(batch.run(self.model))
-        shape = batch.ids.shape
-        codes = self._codes(as_rows(values["x"], shape, self.hook_point), batch)
+        clean, codes, final = self._unedited(batch)
         resumed = None
         if len(pairs) >= MIN_PAIRS_PER_TEXT * len(batch.ids):
             mask = None if batch.mask.all() else batch.mask
-            resumed = ForwardFrom(self.model, self.hook_point, batch.ids, mask)
+            resumed = ForwardFrom(self.model, self.target, batch.ids, mask)
+            check_target_width(self.target, resumed.hidden.shape[-1], self.dictionary)
         for start in range(0, len(pairs), batch_size):
             part = pairs[start : start + batch_size]
             edited = (
@@ -221,8 +228,22 @@ class _Sums:
                 if self.final is not None:
                     atom = self.dictionary.components[self.features[number]]
                     moved = codes[text, fires, number][:, None] * atom
-                    final = as_rows(values["final"], shape, "final norm")[text, fires]
-                    self._sum("direct", number, self.final.difference(final, moved))
+                    difference = self.final.difference(final[text, fires], moved)
+                    self._sum("direct", number, difference)
+
+    def _unedited(self, batch):
+        """Return log-probabilities, codes and the input of the final norm, if there is one."""
+        names = dict.fromkeys((self.source, self.target))
+        places = {name: find_hook_point(self.model, name) for name in names}
+        if self.final is not None:
+            places[FINAL] = self.final.point
+        with capture(places, stop=False) as values:
+            clean = _log_probabilities(batch.run(self.model))
+        check_order(self.hook_point, values)
+        shape = batch.ids.shape
+        codes = self._codes(as_rows(values[self.source], shape, self.source), batch)
+        final = None if self.final is None else as_rows(values[FINAL], shape, FINAL)
+        return clean, codes, final
 
     def _sum(self, name, number, differences):
         if getattr(self, name) is None:

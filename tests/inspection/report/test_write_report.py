@@ -1,19 +1,23 @@
 """What a report holds, whatever shows it."""
 
+import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.utils import Bunch
 
-from skdict import SparseDictionaryAutoencoder, load_stories
+from skdict import IdentityDictionary, SparseDictionaryAutoencoder, load_stories
+from skdict.activations import Activations
 from skdict.feature_extraction import ActivationExtractor
 from skdict.inspection import write_report
 from skdict.inspection.report import visible
 from skdict.inspection.report._page import embedded_json
 from skdict.interpretation import FeatureInterpreter
 from skdict.metrics import fvu
+from tests.decomposition.made_transcoder import make_transcoder
 from tests.inspection.report.planted_pages import VOCABULARY, page_data, planted
 
 
@@ -150,6 +154,80 @@ def test_scores_of_an_interpreter_are_shown(tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def transcoding():
+    """Return a transcoder with a skip connection, and activations of its rows and targets."""
+    _, acts = planted()
+    rng = np.random.default_rng(0)
+    targets = np.asarray(acts) @ rng.standard_normal((6, 3)) + rng.standard_normal((len(acts), 3))
+    targets = Activations(
+        targets.astype("float32"),
+        documents=acts.documents,
+        positions=acts.positions,
+        token_ids=acts.token_ids,
+        metadata={"model": "a/model", "hook_point": "mlp_out.1"},
+    )
+    components, skip = rng.standard_normal((2, 6, 3))
+    encoder = 2 * np.eye(6)[::-1]
+    transcoder = make_transcoder(encoder, -np.ones(6), components, np.ones(3), skip_=skip)
+    return transcoder, acts, targets
+
+
+def test_a_report_on_a_transcoder(transcoding, tmp_path):
+    transcoder, acts, targets = transcoding
+    write_report(tmp_path / "r.html", transcoder, acts, y=targets)
+    data, codes = page_data(tmp_path / "r.html"), transcoder.transform(acts).toarray()
+    # The sheets are those of the codes, whatever these predict.
+    like = IdentityDictionary().fit(codes)
+    names = "documents", "positions", "token_ids", "vocabulary"
+    coded = Activations(codes, **{name: getattr(acts, name) for name in names})
+    write_report(tmp_path / "codes.html", like, coded)
+    expected = page_data(tmp_path / "codes.html")
+    assert data["table"] == expected["table"]
+    for sheet, other in zip(data["details"], expected["details"], strict=True):
+        assert {**sheet, "near": None} == {**other, "near": None}
+    assert data["summary"]["fvu"] == pytest.approx(fvu(targets, transcoder.predict(acts)), rel=1e-3)
+    assert data["summary"]["l0"] == expected["summary"]["l0"]
+    assert data["predicts"] is True and expected["predicts"] is False
+    assert ["predicted hook point", "mlp_out.1"] in data["about"]
+    # Neighbours write in similar directions.
+    atoms = transcoder.components_ / np.linalg.norm(transcoder.components_, axis=1, keepdims=True)
+    fires = codes.any(axis=0)
+    for feature, sheet in zip(data["table"]["feature"], data["details"], strict=True):
+        for other, cosine in sheet["near"]:
+            assert fires[other]
+            assert cosine == pytest.approx(atoms[feature] @ atoms[other], abs=1e-3)
+
+
+def test_rows_in_any_order_keep_their_targets(transcoding, tmp_path):
+    transcoder, acts, targets = transcoding
+    order = np.random.default_rng(0).permutation(len(acts))
+    for name, rows in (("a", slice(None)), ("b", order)):
+        write_report(tmp_path / name, transcoder, acts[rows], y=targets[rows])
+    assert page_data(tmp_path / "a")["summary"] == page_data(tmp_path / "b")["summary"]
+
+
+def test_without_its_targets_a_transcoder_has_no_fvu(transcoding, tmp_path):
+    transcoder, acts, _ = transcoding
+    write_report(tmp_path / "r.html", transcoder, acts)
+    assert set(page_data(tmp_path / "r.html")["summary"]) == {"l0", "n_dead"}
+    assert "The FVU is left out: a transcoder is measured on" in (tmp_path / "r.html").read_text()
+
+
+def test_targets_that_do_not_match_are_refused(transcoding, tmp_path):
+    transcoder, acts, targets = transcoding
+    for dictionary, y, message in (
+        (IdentityDictionary().fit(np.asarray(acts)), targets, "y is given, but IdentityDictionary"),
+        (transcoder, targets[:40], "X has 1200 rows but y has 40"),
+        (transcoder, acts, "y has 6 columns but SparseTranscoder predicts 3"),
+        (transcoder, targets[np.roll(np.arange(1200), 40)], "X and y differ in documents"),
+        (transcoder, np.full((1200, 3), np.nan), "Input y contains NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write_report(tmp_path / "r.html", dictionary, acts, y=y)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_in_the_data_can_end_the_script(made):
     text = made[0].read_text(encoding="utf-8")
     assert text.count("<script") == 2 and text.count("</script>") == 2
@@ -198,3 +276,54 @@ def test_bad_input_is_refused_and_nothing_written(options, error, message, tmp_p
     with pytest.raises(error, match=re.escape(message)):
         write_report(tmp_path / "r.html", verbose=False, **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+EVALUATION = {
+    "dictionaries": ["a<b>", "b"],
+    "measures": [
+        {
+            "part": "loss",
+            "name": "fvu",
+            "about": "lower\tis better",
+            "values": [
+                {"value": 0.123456, "low": 0.1, "high": 0.2},
+                {"value": None, "low": None, "high": None},
+            ],
+        }
+    ],
+    "counts": {"n_loss_tokens": 12},
+    "left_out": {"absorption": "Skipped."},
+}
+
+
+def test_the_table_of_an_evaluation_is_in_the_page(tmp_path):
+    dictionary, acts = planted()
+    file = tmp_path / "evaluation.json"
+    file.write_text(json.dumps(EVALUATION))
+    shown = []
+    for given in (EVALUATION, file, str(file), Bunch(to_dict=lambda: EVALUATION)):
+        write_report(tmp_path / "r.html", dictionary, acts, evaluation=given, features=[0])
+        shown.append(page_data(tmp_path / "r.html")["evaluation"])
+    assert all(one == shown[0] for one in shown)
+    assert shown[0] == {
+        "names": ["a<b>", "b"],
+        "measures": [["loss", "fvu", "lower⇥is better", [[0.1235, 0.1, 0.2], [None] * 3]]],
+        "counts": [["loss tokens", 12]],
+        "left_out": [["absorption", "Skipped."]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (3, TypeError, "evaluation=3 is not accepted: pass the result of evaluate_dictionary"),
+        ({}, ValueError, "does not hold the result of evaluate_dictionary"),
+        (EVALUATION | {"measures": [{}]}, ValueError, "KeyError: 'part'"),
+        (EVALUATION | {"counts": [1]}, ValueError, "AttributeError"),
+    ],
+)
+def test_what_is_not_an_evaluation_is_rejected(tmp_path, given, error, message):
+    dictionary, acts = planted()
+    with pytest.raises(error, match=message):
+        write_report(tmp_path / "r.html", dictionary, acts, evaluation=given)
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ from skdict.decomposition import to_torch
 from skdict.interventions import Ablate, OutputEffects, intervene, output_effects
 from skdict.models import capture, find_hook_point
 from tests.conftest import build
+from tests.decomposition.made_transcoder import codes_and_skip, make_transcoder
 from tests.tiny_tokenizers import tiny_tokenizer
 
 TEXTS = ["a cat sat", "dogs run far away", "why not? yes!"]
@@ -124,6 +125,76 @@ def test_what_does_not_write_to_the_residual_stream_has_no_direct_effect(llama):
     table = output_effects(llama, "mlp_act.1", neurons, TEXTS, [0])
     assert np.isfinite(table.effects).all()
     assert np.isnan(table.direct).all() and np.isnan(table.agreement).all()
+
+
+PAIR = "mlp_in.1", "mlp_out.1"
+
+
+def random_transcoder():
+    rng = np.random.default_rng(0)
+    shapes = {"encoder": (12, 16), "bias": 12, "components": (12, 16), "mean": 16, "skip": (16, 16)}
+    *weights, skip = (rng.standard_normal(shape) for shape in shapes.values())
+    return make_transcoder(*weights, skip_=skip)
+
+
+def test_transcoder_features_act_at_the_second_hook_point(pair, monkeypatch):
+    (model, tokenizer), transcoder, feature = pair, random_transcoder(), 5
+    atom = torch.from_numpy(transcoder.components_[feature])
+    differences = []
+    for text in TEXTS:
+        ids = torch.tensor(tokenizer(text)["input_ids"])[None]
+        points = {name: find_hook_point(model, name) for name in PAIR}
+        with torch.no_grad(), capture(points) as values:
+            model(ids)
+        codes = codes_and_skip(transcoder, values[PAIR[0]].reshape(-1, 16).numpy())[0][:, feature]
+        codes[0] = 0
+        removed = torch.from_numpy(codes).float()[:, None] * atom
+
+        def without(module, args, y, removed=removed):
+            return y - removed.reshape(y.shape)
+
+        with torch.no_grad():
+            clean = model(ids).logits[0].log_softmax(-1)
+            handle = points[PAIR[1]].module.register_forward_hook(without)
+            edited = model(ids).logits[0].log_softmax(-1)
+            handle.remove()
+        differences.append((clean - edited)[codes != 0])
+    expected = torch.cat(differences)
+    for fewest in (0, np.inf):
+        monkeypatch.setattr(
+            "skdict.interventions.outputs._output_effects.MIN_PAIRS_PER_TEXT", fewest
+        )
+        table = output_effects(pair, PAIR, transcoder, TEXTS, [2, feature], batch_size=2)
+        assert table.n_positions[1] == len(expected) > 1
+        np.testing.assert_allclose(table.effects[1], expected.mean(dim=0), atol=5e-6)
+
+
+def test_a_transcoder_feature_that_writes_a_token_is_found_to_raise_it(llama):
+    unembedding = llama[0].lm_head.weight.detach().numpy()
+    directions = unembedding[[17, 200]] - unembedding.mean(axis=0)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    rng = np.random.default_rng(0)
+    transcoder = make_transcoder(rng.standard_normal((2, 16)), np.ones(2), directions, np.zeros(16))
+    table = output_effects(llama, ("mlp_in.2", "mlp_out.2"), transcoder, TEXTS)
+    for row, token in enumerate([17, 200]):
+        assert table.direct[row].argmax() == token
+        assert table.effects[row].argmax() == token
+    assert (table.agreement > 0.99).all()
+
+
+def test_pairs_are_checked(llama):
+    transcoder, dictionary = random_transcoder(), random_dictionary(llama, "resid_post.1")
+    narrow = make_transcoder(np.eye(16), np.ones(16), np.ones((16, 5)), np.zeros(5))
+    for point, one, message in (
+        (PAIR[::-1], transcoder, "the model computes 'mlp_in.1' before 'mlp_out.1'"),
+        (PAIR[1], transcoder, "'mlp_out.1' is a single hook point"),
+        (PAIR, dictionary, "RandomDictionary is not a transcoder"),
+        (("mlp_act.1", PAIR[1]), transcoder, "width 32 but.*width 16"),
+        (PAIR, narrow, "'mlp_out.1' has width 16 but the transcoder predicts rows of width 5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            output_effects(llama, point, one, TEXTS)
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in llama[0].modules())
 
 
 def test_bad_input(llama):

@@ -78,10 +78,10 @@ function overview() {
   const { summary, interpretation } = data;
   const alive = table.density.filter((density) => density > 0).length;
   const tiles = [
-    ["FVU", show(summary.fvu), "fraction of variance unexplained"],
+    "fvu" in summary && ["FVU", show(summary.fvu), data.predicts ? "fraction of the targets' variance unexplained" : "fraction of variance unexplained"],
     ["L0", show(summary.l0), `active codes per token, of ${show(data.n_components)}`],
     ["dead features", show(summary.n_dead), `of ${show(data.n_components)} never fire`],
-  ];
+  ].filter(Boolean);
   if (interpretation) {
     const i = interpretation;
     const two = (value) => (value === null ? "–" : (Math.round(value * 100) / 100 + 0).toFixed(2).replace("-", "−"));
@@ -92,7 +92,9 @@ function overview() {
   return [
     el("h2", { tabindex: "-1" }, "Summary"),
     el("dl", { class: "tiles" }, tiles.map(([name, value, hint]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, el("small", {}, hint))))),
+    "fvu" in summary ? null : el("p", { class: "without" }, "The FVU is left out: a transcoder is measured on the rows that it predicts, and this report was written without them."),
     el("section", { class: "card" }, el("h3", {}, "Density", el("small", {}, `${show(data.densities.length)} features`)), densityChart(data.densities)),
+    data.evaluation ? evaluationCard(data.evaluation) : null,
     el("dl", { class: "about" }, [...data.about, ["documents", show(data.n_documents)], ["tokens", show(data.n_tokens)], ["features shown", `${show(table.feature.length)} (${show(alive)} alive)`]].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
   ];
 }

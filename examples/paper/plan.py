@@ -1,0 +1,66 @@
+"""The scripts, what they need, and how long they took."""
+
+from typing import NamedTuple
+
+
+class Script(NamedTuple):
+    """A script of this folder.
+
+    Parameters
+    ----------
+    reads : tuple of str
+        Which hook points it reads: "layers", "mlp_layers" or "layer", as in `Setting`, or
+        "mlp_layer" for the MLP of that layer.
+    minutes : dict
+        Minutes on one of two busy cores, measured, by model.
+    """
+
+    reads: tuple
+    minutes: dict
+
+
+# Those that take longest come first, so that two cores end together.
+SCRIPTS = {
+    "interpretability": Script(("layers", "mlp_layers"), {"bundled": 26}),
+    "patching_curves": Script(("layers",), {"bundled": 23}),
+    "loss_recovered": Script(("layers",), {"bundled": 4, "smollm2": 116}),
+    "erasure": Script(("layers",), {"bundled": 4}),
+    "interpretability_controls": Script(("layer",), {"bundled": 5}),
+    "interpretability_sampling": Script(("layer",), {}),
+    "interpretability_topk": Script(("layer",), {}),
+    "interpretability_sizes": Script(("layer",), {}),
+    "patching_causes": Script(("layer",), {}),
+    "patching_tokens": Script(("layer",), {}),
+    "fvu_l0": Script(("layer", "mlp_layer"), {}),
+    "living_features": Script(("layer", "mlp_layer"), {}),
+    "similarity_across_sizes": Script(("layer",), {}),
+    "moments": Script(("layer",), {}),
+    "case_studies": Script(("layers",), {}),
+    "circuit": Script(("layers",), {}),
+    "ioi_accuracy": Script(("layer",), {}),
+    "toy_recovery": Script((), {}),
+}
+
+
+def hook_points_of(setting, names):
+    """Return the hook points that scripts read, in the order of the layers."""
+    places = {
+        "layers": [("resid_post", layer) for layer in setting.layers],
+        "mlp_layers": [("mlp_out", layer) for layer in setting.mlp_layers],
+        "layer": [("resid_post", setting.layer)],
+        "mlp_layer": [("mlp_out", setting.layer)],
+    }
+    wanted = {place for name in names for kind in SCRIPTS[name].reads for place in places[kind]}
+    return [f"{kind}.{layer}" for kind, layer in sorted(wanted, key=lambda place: place[::-1])]
+
+
+def print_plan(model, names, waiting):
+    """Print the scripts in their order, with what is done and how long the others took."""
+    print("stages:\n  activations of all texts, once")
+    for name in names:
+        minutes = SCRIPTS[name].minutes.get(model)
+        took = "" if minutes is None else f"about {minutes} min on one core"
+        print(f"  {name:28}{took if name in waiting else 'done'}")
+    known = [SCRIPTS[name].minutes.get(model) for name in waiting]
+    if known and None not in known:
+        print(f"about {sum(known) / 120:.1f} h on two cores, besides reading the texts", flush=True)
