@@ -1,14 +1,13 @@
 """Published dictionaries with frozen weights."""
 
-import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._core import Weights, resolve_device
-from skdict._validation import check_finite, check_rows, check_targets, compute_dtype
+from skdict._validation import check_rows, compute_dtype
 from skdict.decomposition._base import BaseDictionary
+from skdict.decomposition._base_transcoder import TranscoderMixin
 from skdict.decomposition._blocks import finite_blocks
-from skdict.decomposition._codes import decode_rows, encode_rows, explained_variance
+from skdict.decomposition._codes import decode_rows, encode_rows
 from skdict.decomposition._frozen import encoding_arrays, freeze
 from skdict.decomposition._row_norms import NormalisedRows, denormalise
 
@@ -179,7 +178,7 @@ class PretrainedDictionary(BaseDictionary):
         return encoding_arrays(Weights.of(self))
 
 
-class PretrainedTranscoder(RegressorMixin, PretrainedDictionary):
+class PretrainedTranscoder(TranscoderMixin, PretrainedDictionary):
     r"""Published transcoder with frozen weights.
 
     Codes follow from the rows as in `PretrainedDictionary`, and predict other rows, such as the
@@ -223,73 +222,3 @@ class PretrainedTranscoder(RegressorMixin, PretrainedDictionary):
     skdict.io.load_dictionary : Load a published transcoder.
     SparseTranscoder : Train a transcoder.
     """
-
-    def predict(self, X):
-        """Predict the targets of rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_targets)
-            Predictions: the decoded codes plus the skip connection, float64 for float64 rows and
-            float32 otherwise.
-
-        Raises
-        ------
-        NotFittedError
-            If the transcoder is not fitted.
-        ValueError
-            If X has another width than the transcoder, or contains NaN or infinity.
-        TypeError
-            If X is sparse.
-        """
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return np.concatenate([self._reconstruct(block) for _, block in finite_blocks(X)])
-
-    def score(self, X, y):
-        """Return the fraction of the variance of the targets explained, 1 - FVU.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples, n_targets)
-            Targets.
-
-        Returns
-        -------
-        float
-            Fraction of variance explained: 1 if the prediction is exact, 0 if it is no better than
-            the mean, negative if it is worse.
-
-        Raises
-        ------
-        NotFittedError
-            If the transcoder is not fitted.
-        ValueError
-            If X or y has another width than the transcoder or contains NaN or infinity, if they
-            differ in their number of rows or in provenance, or if y does not vary.
-        TypeError
-            If X or y is sparse.
-        """
-        check_is_fitted(self)
-        X, width = check_rows(self, X, reset=False), self.components_.shape[1]
-        y = check_targets(X, y, type(self).__name__, width=width)
-        return explained_variance(self._pairs(X, y), width, "y")
-
-    def _pairs(self, X, y):
-        """Yield blocks of targets and of their predictions."""
-        for start, block in finite_blocks(X):
-            targets = np.asarray(y[start : start + len(block)])
-            yield check_finite(targets, start, "y"), self._reconstruct(block)
-
-    def _reconstruct(self, rows):
-        predicted = self._decode(self._encode(rows))
-        if hasattr(self, "skip_"):
-            predicted += (rows - self.mean_) @ self.skip_
-        return predicted

@@ -270,8 +270,3 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
             See `fit`.
         """
         return fit_block(self, X, y)
-
-    def _rest(self, block):
-        if not hasattr(self, "skip_"):
-            return 0
-        return ((block - self.mean_) @ self.skip_).astype(block.dtype, copy=False)

@@ -111,8 +111,9 @@ def check_on_model(
     options = {"max_length": max_length, "batch_size": batch_size, "skip_first": skip_first}
     rows = extract_activations(pair, points, texts, skip_special_tokens=True, **options)
     loss = None
-    if not (is_transcoder(last) or hasattr(last, "row_norm_")):
-        loss = loss_recovered(pair, *points, dictionary, texts, **options)
+    if not hasattr(last, "row_norm_"):
+        place = points if is_transcoder(last) else points[0]
+        loss = loss_recovered(pair, place, dictionary, texts, **options)
     return ModelCheck(
         **_measured(dictionary, rows[points[0]], rows[points[-1]]),
         loss=loss,

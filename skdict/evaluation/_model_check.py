@@ -28,8 +28,7 @@ class ModelCheck:
     n_dead : int
         Number of features that fire on no row.
     loss : Bunch or None
-        Result of `loss_recovered`; None for transcoders, and for dictionaries that normalise each
-        row.
+        Result of `loss_recovered`; None for dictionaries that normalise each row.
     reported : dict
         Values that the publisher reports: `l0`, `n_dead`, as far as they are known.
 

@@ -128,8 +128,11 @@ def test_transcoders_are_measured_on_their_targets():
     score = transcoder.score(held_out[PAIR[0]], held_out[PAIR[1]])
     assert check.fvu == pytest.approx(1 - score, rel=1e-5)
     assert check.verdict == "plausible"
-    swapped = check_on_model(transcoder, STORIES.model, TEST, hook_point=PAIR[::-1])
-    assert swapped.verdict == "suspect"
+    loss = loss_recovered(STORIES.model, PAIR, transcoder, TEST)
+    assert check.loss.loss_recovered_mean == pytest.approx(loss.loss_recovered_mean)
+    assert 0.3 < check.loss.loss_recovered_mean < 1
+    with pytest.raises(ValueError, match="before"):
+        check_on_model(transcoder, STORIES.model, TEST, hook_point=PAIR[::-1])
     for wrong in (None, "mlp_in.2", ("mlp_in.2", None)):
         with pytest.raises(ValueError, match="hook points of rows and of targets"):
             check_on_model(transcoder, STORIES.model, TEST, hook_point=wrong)
