@@ -12,7 +12,9 @@ ENDS = ("_low", "_high")
 class Evaluation:
     """All measures of one or several dictionaries, readable by `print`.
 
-    Attributes
+    Parameters are kept as attributes.
+
+    Parameters
     ----------
     table : ComparisonTable
         One record per dictionary, with the bounds of 95 % confidence intervals as `_low` and
