@@ -12,6 +12,8 @@ ENDS = ("_low", "_high")
 class Evaluation:
     """All measures of one or several dictionaries, readable by `print`.
 
+    Parameters are kept as attributes.
+
     Parameters
     ----------
     table : ComparisonTable

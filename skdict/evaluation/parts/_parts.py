@@ -101,8 +101,7 @@ def _probing(labels, sizes, seed):
         rows = sources.first_rows(MOST_LABELLED)
         made = labels(rows)
         scorer = SparseProbing(made, k=sizes, random_state=seed)
-        for dictionary in dictionaries:
-            measures = scorer.measure(dictionary, rows)
+        for measures in scorer.measure_each(dictionaries, rows):
             counts = {"n_labelled_tokens": len(rows), "n_probed_classes": measures.pop("n_probed")}
             yield measures, counts
 

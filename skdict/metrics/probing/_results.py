@@ -67,7 +67,7 @@ class Results:
         }
 
 
-def fit_probes(draws, encoded, groups, sizes, C, random_state):
+def fit_probes(draws, encoded, groups, sizes, C, random_state, dense=None):
     """Select features, fit all probes and return the `Results`.
 
     Parameters
@@ -84,6 +84,8 @@ def fit_probes(draws, encoded, groups, sizes, C, random_state):
         Inverse strength of the L2 penalty.
     random_state : RandomState
         Source of the bootstrap samples.
+    dense : ndarray of shape (n_problems, n_groups, 2, 2) or None, default=None
+        Counts of the dense probe on the same samples; None fits it.
     """
     selected = select_features(draws, encoded, max(sizes))
     columns = np.unique(selected)
@@ -91,7 +93,7 @@ def fit_probes(draws, encoded, groups, sizes, C, random_state):
     tested = np.unique(groups[np.concatenate([draw.test for draw in draws])])
     # Numbers of groups that are not tested have no meaning and are not used.
     groups = np.searchsorted(tested, groups)
-    hits = {k: [] for k in [*sizes, DENSE]}
+    hits = {k: [] for k in ([*sizes, DENSE] if dense is None else sizes)}
     for draw, features in zip(draws, selected, strict=True):
         own = codes[:, np.searchsorted(columns, features)]
         for k, counts in hits.items():
@@ -100,6 +102,7 @@ def fit_probes(draws, encoded, groups, sizes, C, random_state):
             truth = draw.problem.targets[draw.test]
             counts.append(tally(right, truth, groups[draw.test], (len(tested), 2)))
     hits = {k: np.array(counts) for k, counts in hits.items()}
+    hits.setdefault(DENSE, dense)
     resampled = resampled_means(np.concatenate(list(hits.values())), random_state)
     parts = np.split(resampled, len(hits), axis=1)
     return Results(draws, selected, hits, dict(zip(hits, parts, strict=True)))

@@ -7,7 +7,7 @@ from skdict._validation import as_rows, check_flag, check_number, check_random_s
 from skdict.decomposition import check_is_dictionary
 from skdict.metrics._scorer import split_rows
 from skdict.metrics.probing._encoded import EncodedRows, PooledDocuments
-from skdict.metrics.probing._results import fit_probes
+from skdict.metrics.probing._results import DENSE, fit_probes
 from skdict.metrics.probing._sampling import draw_samples
 from skdict.metrics.probing._units import label_units
 
@@ -182,6 +182,37 @@ class SparseProbing(BaseEstimator):
         """
         return self._probe(estimator, X).summary()
 
+    def measure_each(self, estimators, X):
+        """Measure several dictionaries on the same samples, fitting the dense probe once.
+
+        Parameters
+        ----------
+        estimators : iterable of estimator
+            Fitted dictionaries.
+        X : array-like of shape (n_rows, n_features)
+            Rows, with documents if the labels are of documents.
+
+        Yields
+        ------
+        dict of str to float
+            Result of `measure` for each dictionary in order.
+
+        Raises
+        ------
+        TypeError
+            As for `measure`.
+        ValueError
+            As for `measure`.
+        """
+        seed = check_random_state(self.random_state).get_state()
+        dense = None
+        for estimator in estimators:
+            source = np.random.RandomState()
+            source.set_state(seed)
+            results = self._probe(estimator, X, source, dense)
+            dense = results.hits[DENSE]
+            yield results.summary()
+
     def report(self, estimator, X):
         """Return the balanced accuracy of every probe, with the selected features.
 
@@ -210,7 +241,7 @@ class SparseProbing(BaseEstimator):
         """
         return self._probe(estimator, X).records()
 
-    def _probe(self, estimator, X):
+    def _probe(self, estimator, X, source=None, dense=None):
         """Return the `Results` of a dictionary."""
         sizes = self._check_params()
         dictionary, X = split_rows(estimator, X)
@@ -222,7 +253,7 @@ class SparseProbing(BaseEstimator):
             )
         X = as_rows(X)
         units = label_units(X, self.labels, per_document=self.per_document, groups=self.groups)
-        source = check_random_state(self.random_state)
+        source = check_random_state(self.random_state) if source is None else source
         draws = draw_samples(
             units.problems,
             units.groups,
@@ -240,7 +271,7 @@ class SparseProbing(BaseEstimator):
         else:
             encoded = EncodedRows(dictionary, n_components, X, used)
         draws = [draw.renumbered(used) for draw in draws]
-        return fit_probes(draws, encoded, units.groups[used], sizes, self.C, source)
+        return fit_probes(draws, encoded, units.groups[used], sizes, self.C, source, dense)
 
     def _check_params(self):
         """Check the parameters and return `k` as a list of int."""

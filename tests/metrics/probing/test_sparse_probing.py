@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from skdict import Activations, IdentityDictionary, compare_dictionaries
 from skdict.decomposition import TopKDictionary
 from skdict.metrics import SparseProbing
+from skdict.metrics.probing import _results
 
 N_DOCUMENTS, N_TOKENS, WIDTH = 60, 40, 20
 
@@ -253,6 +254,25 @@ def test_the_seed_decides_the_samples(acts):
     )
     assert first == again
     assert accuracies(first) != accuracies(other)
+
+
+def test_several_dictionaries_share_the_dense_probe(acts, monkeypatch):
+    X = np.asarray(acts)
+    scorer = SparseProbing({"a": X[:, 0] > 0, "b": X[:, 1] > 0.5}, k=[1, 2])
+    methods = [neurons(acts), PCA().fit(X), Linear(np.eye(WIDTH)[::-1])]
+    alone = [scorer.measure(method, acts) for method in methods]
+    dense, fitted = [], _results.Probe
+
+    def probe(inputs, *rest, **options):
+        dense.append(inputs.shape[1] == WIDTH)
+        return fitted(inputs, *rest, **options)
+
+    monkeypatch.setattr(_results, "Probe", probe)
+    assert list(scorer.measure_each(methods, acts)) == alone
+    assert sum(dense) == 2
+    # Without a fixed seed, too, all are measured on the same samples.
+    again = list(scorer.set_params(random_state=None).measure_each(methods, acts))
+    assert len({measures["probing_dense"] for measures in again}) == 1
 
 
 @pytest.mark.parametrize(
