@@ -19,6 +19,8 @@ from skdict.decomposition._contract import (
     is_transcoder,
 )
 from skdict.decomposition._frozen import freeze
+from skdict.decomposition._pretrained import PretrainedTranscoder
+from skdict.decomposition._sparse_transcoder import SparseTranscoder
 from skdict.decomposition._topk_dictionary import TopKDictionary
 
 TOLERANCE = 1e-3
@@ -78,7 +80,7 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
     last = check_is_dictionary(dictionary)
     check_choice("dtype", dtype, ("float32", "float64"))
     tensors = {"dtype": getattr(torch, dtype), "device": resolve_device(device)}
-    if is_transcoder(last):
+    if isinstance(last, (SparseTranscoder, PretrainedTranscoder)):
         return freeze(Weights.of(last), np.dtype(dtype), tensors["device"])
     tensors |= {
         "components": dictionary_atoms(dictionary),

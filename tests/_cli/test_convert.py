@@ -94,8 +94,3 @@ def test_dictionaries_of_others_are_shown_and_reported(folder, tmp_path, monkeyp
     shown = capsys.readouterr().out
     assert "sae = load_dictionary('published', subfolder='sae', format='saelens')" in shown
     assert (tmp_path / "report.html").stat().st_size > 10_000
-
-
-def test_a_transcoder_is_not_shown(folder, capsys):
-    assert run("show", folder / "transcoder", folder / "acts") == 1
-    assert "SparseTranscoder predicts other rows" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_interpretability_is_a_part_on_request(folders, tmp_path, capsys):
     [
         ((), "missing SOURCES"),
         (("one/sae", "one/sae"), "each once"),
-        (("nowhere",), "contains neither dictionary.json"),
+        (("nowhere",), "'nowhere' does not exist; pass a folder"),
         (("unknown",), "have hook points None; pass hook_point"),
         (("one/sae", "--skip", "recall"), "skip has 'recall'"),
         (("one/sae", "--skip", "a,,b"), "is not a list of parts"),
