@@ -52,14 +52,17 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
         factors,
         penalty.row_slopes(factors),
         model.levels,
+        model.group.features,
     )
     learned = {name: backend.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
     gates = penalty.gate_slopes(factors, l0)
     gates = () if gates is None else (backend.from_rows(codes, gates),)
     pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned, *gates)
+    row_sums = backend.row_sums(codes)
+    model.group.features.sum_([row_sums])
     sums = BatchSums(
         errors,
-        penalty.penalties(backend.row_sums(codes), counts, l0),
+        penalty.penalties(row_sums, counts, l0),
         backend.n_fired(codes, tensors.components.shape[-2]),
     )
     extra = None
@@ -77,6 +80,7 @@ def _count(backend, model, codes, factors):
     if not model.penalty.counts:
         return None, None
     counts = backend.row_counts(codes)
+    model.group.features.sum_([counts])
     l0 = (counts * factors).sum(-1, keepdim=True)
-    model.group.sum_([l0])
+    model.group.rows.sum_([l0])
     return counts, l0
