@@ -190,7 +190,10 @@ class Trainer:
 
     @torch.no_grad()
     def l0(self, rows):
-        """Return the mean number of codes that fire per row of rows (n, d), seen by all processes."""
+        """Return the mean number of codes that fire per row of rows (n, d), given a penalty.
+
+        All processes of a group pass the same rows.
+        """
         group, n = self.model.group, len(rows)
         parts = group.rows.part(rows).split(512)
         return group.total(sum(int(torch.count_nonzero(self.model.codes(x))) for x in parts)) / n

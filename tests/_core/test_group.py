@@ -66,11 +66,13 @@ def train(group, *options, n_steps=14):
         if step == n_steps // 2:
             trainer.firing_counts.clamp_(max=5).sub_(5).clamp_(min=-4)
             trainer.resample(x, 0.1, torch.Generator().manual_seed(3))
-    read, l0 = trainer.read(5), trainer.l0(x)
+    read = trainer.read(5)
+    if trainer.penalty.alpha or trainer.penalty.counts:
+        read["held_out"] = trainer.l0(x)
     return {
         name: value if name in SHARED or "counts." in name else joined(value, group.features)
         for name, value in trainer.state().items()
-    }, read | {"held_out": l0}
+    }, read
 
 
 def joined(array, features):

@@ -9,11 +9,11 @@ import torch
 
 from skdict._core import L0, L1, NONLINEARITIES, Levels, Stack, Tensors, Trainer
 from skdict._core._adam import Adam
+from skdict._core._group import ALONE
 from skdict._core._model import Model
 from skdict._core._objectives import whole
 from skdict._core._plan import Plan
 from skdict._core._screening.bounds import Screen
-from skdict._core._group import ALONE
 from skdict._core._start import calibrate_decoder, with_skip
 from skdict._core._step import take_step
 
