@@ -205,6 +205,10 @@ class Trainer:
         shared = [group] if isinstance(nonlinearity, BatchTopK) else []
         return nonlinearity.frozen(self.tensors, rows, *shared)
 
+    def release(self):
+        """Free the optimiser's state, after which no further step can be taken."""
+        self._adam = None
+
     def moments(self):
         """Return Adam's moments and step count, and the step each feature last fired at."""
         held = {"first": self._adam.first, "second": self._adam.second}

@@ -47,7 +47,7 @@ class Fit:
     def batches(self):
         """Yield the batches of one epoch, instances of `Batch`."""
         for _ in range(self.schedule.passes):
-            yield from self.rows.batches(self.schedule.batch_size)
+            yield from self.rows.training_batches(self.schedule.batch_size)
 
     def begin_epoch(self):
         """Reset the firing counts and notify observers."""
@@ -71,6 +71,8 @@ class Fit:
         self.schedule.rows_here = 0
         for observer in self.observers:
             observer.after_epoch(self)
+        # A callback may have stopped the fit in another process only.
+        self.stopped = self.rows.group.total(int(self.stopped)) > 0
 
     def state(self):
         """Return the state to resume from: arrays by name, and a dict that fits in JSON."""
@@ -135,8 +137,9 @@ def _run_epoch(fits, stack):
         fit.begin_epoch()
     for batch in fits[0].batches():
         for trainer in trainers:
-            trainer.step(batch.x, fits[0].schedule.rate, batch.weights, batch.target)
+            rate = fits[0].schedule.rate
+            trainer.step(batch.x, rate, batch.weights, batch.target, batch.n_rows)
         for fit in fits:
-            fit.count(len(batch.x))
+            fit.count(batch.n_rows)
     for fit in fits:
         fit.end_epoch()

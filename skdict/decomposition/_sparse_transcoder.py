@@ -93,6 +93,12 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training. "auto" and "float32" both keep the dtype of
         training.
+    shard : {"rows", "components"} or None, default=None
+        Division of the work in an initialised process group of `torch.distributed`; without one it
+        has no effect. "rows": each process trains on its part of every batch, and gradients are
+        summed. "components": each process trains its part of the features, on all rows, and
+        reconstructions are summed. All processes pass the same rows and parameters. The result is
+        that of one process up to rounding.
     warm_start : bool, default=False
         If True, `fit` starts from the fitted transcoder, if there is one.
     sparse_output : bool, default=True
@@ -190,6 +196,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         batch_size=1024,
         learning_rate="auto",
         precision="auto",
+        shard=None,
         warm_start=False,
         sparse_output=True,
         device="auto",
@@ -212,6 +219,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.precision = precision
+        self.shard = shard
         self.warm_start = warm_start
         self.sparse_output = sparse_output
         self.device = device
