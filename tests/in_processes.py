@@ -81,7 +81,6 @@ def run(script, size, *arguments, folder, **options):
 
 def free_port():
     """Return a port of this machine that is free now."""
-
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

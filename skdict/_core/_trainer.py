@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from skdict._core._adam import Adam
+from skdict._core._agreement import agreed
 from skdict._core._backends import Compiled, Dense, Portable, is_compiled
 from skdict._core._group import ALONE
 from skdict._core._model import Model
@@ -72,6 +73,7 @@ class Trainer:
         self.model = Model(tensors, nonlinearity, penalty, levels, group)
         self.learning_rate = learning_rate
         self.n_steps, self.silent_steps = n_steps, silent_steps
+        self._n_features = group.features.total(len(tensors.bias))
         self._adam = Adam(tensors)
         compiled = is_compiled() if compiled is None else compiled
         self._plan = Plan(tensors, nonlinearity, batch_size, compiled, group)
@@ -227,8 +229,17 @@ class Trainer:
         dict of str to ndarray
             State for `restore`: tensors, Adam's state, counters, running sums, and the latest
             fraction of active codes and the number of threads, on which the order of sums depends.
+            It does not depend on how many processes train the dictionary. If they hold features,
+            only rank 0 returns it, and the others an empty dict.
         """
-        arrays = {name: t.cpu().numpy().copy() for name, t in self._state_tensors().items()}
+        arrays, features = {}, self.model.group.features
+        for name, tensor in self._state_tensors().items():
+            if self._is_divided(name):
+                tensor = features.joined(tensor, self._n_features)
+            if features.rank == 0:
+                arrays[name] = tensor.cpu().numpy().copy()
+        if features.rank > 0:
+            return {}
         arrays["n_steps"] = np.array(self.n_steps)
         share_active = self._plan.share_active
         arrays["share_active"] = np.array(np.nan if share_active is None else share_active)
@@ -236,7 +247,9 @@ class Trainer:
         return arrays
 
     def restore(self, state):
-        """Resume from the `state` of a trainer of the same shape.
+        """Resume from the `state` of a trainer of the same dictionary.
+
+        In a group, rank 0 passes the state and the others an empty dict.
 
         Raises
         ------
@@ -244,20 +257,33 @@ class Trainer:
             If arrays are missing or have the wrong shape or dtype, or if the state comes from a
             run with another number of threads.
         """
+        group = self.model.group
+        with agreed(group):
+            if group.rank == 0:
+                self._check_state(state)
+        for name, tensor in self._state_tensors().items():
+            whole = tensor.new_empty(self._whole_shape(name, tensor))
+            if group.rank == 0:
+                whole.copy_(torch.tensor(state[name]))
+            group.broadcast_([whole])
+            tensor.copy_(group.features.part(whole) if self._is_divided(name) else whole)
+        numbers = [float(state[name]) for name in ("n_steps", "share_active") if state]
+        n_steps, share_active = group.gather_objects(numbers)[0]
+        self.n_steps = int(n_steps)
+        self._plan.share_active = None if np.isnan(share_active) else share_active
+
+    def _check_state(self, state):
         tensors = self._state_tensors()
-        scalars = {
-            "n_steps": np.array(0),
-            "share_active": np.array(1.0),
-            "n_threads": np.array(0),
-        }
-        due = {k: t.cpu().numpy() for k, t in tensors.items()} | scalars
-        for name, like in due.items():
+        due = {k: (self._whole_shape(k, t), t.numpy(force=True).dtype) for k, t in tensors.items()}
+        due |= {"n_steps": ((), np.array(0).dtype), "n_threads": ((), np.array(0).dtype)}
+        due["share_active"] = (), np.array(1.0).dtype
+        for name, (shape, dtype) in due.items():
             array = state.get(name)
-            if array is None or (array.shape, array.dtype) != (like.shape, like.dtype):
+            if array is None or (array.shape, array.dtype) != (shape, dtype):
                 found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
                 raise ValueError(
-                    f"the saved training state holds {found} for {name!r}, but {like.dtype} of "
-                    f"shape {like.shape} is expected; restart the training from scratch"
+                    f"the saved training state holds {found} for {name!r}, but {dtype} of "
+                    f"shape {shape} is expected; restart the training from scratch"
                 )
         threads, now = int(state["n_threads"]), torch.get_num_threads()
         if threads != now:
@@ -266,11 +292,17 @@ class Trainer:
                 f"would change the order of sums; call torch.set_num_threads({threads}) first, or "
                 f"set OMP_NUM_THREADS={threads}"
             )
-        for name, tensor in tensors.items():
-            tensor.copy_(torch.tensor(state[name]))
-        self.n_steps = int(state["n_steps"])
-        share_active = float(state["share_active"])
-        self._plan.share_active = None if np.isnan(share_active) else share_active
+
+    def _is_divided(self, name):
+        """Return True if a tensor of the state has entries for the features of this process."""
+        kind, _, name = name.rpartition(".")
+        return name in ("last_fired", "firing_counts") or (
+            kind in ("parameters", "first", "second") and self.tensors.specs[name].per_feature
+        )
+
+    def _whole_shape(self, name, tensor):
+        """Return the shape that a tensor of the state has if one process holds all features."""
+        return (self._n_features, *tensor.shape[1:]) if self._is_divided(name) else (*tensor.shape,)
 
     def _state_tensors(self):
         groups = {

@@ -75,7 +75,10 @@ class Fit:
         self.stopped = self.rows.group.total(int(self.stopped)) > 0
 
     def state(self):
-        """Return the state to resume from: arrays by name, and a dict that fits in JSON."""
+        """Return the state to resume from: arrays by name, and a dict that fits in JSON.
+
+        All processes of a group call this method; the arrays are those of `Trainer.state`.
+        """
         arrays = self.trainer.state() | {"generator": self.rows.generator.get_state().numpy()}
         plain = {
             "n_iter": self.schedule.n_iter,
@@ -88,10 +91,15 @@ class Fit:
         return arrays, plain
 
     def restore(self, arrays, plain):
-        """Resume from the `state` of a fit of the same rows, parameters and observers."""
+        """Resume from the `state` of a fit of the same rows, parameters and observers.
+
+        In a group, rank 0 passes it, and the others an empty dict and None.
+        """
+        generator = np.array(arrays["generator"]) if arrays else None
+        plain, generator = self.rows.group.gather_objects((plain, generator))[0]
         self.trainer.restore(arrays)
         self.trainer.penalty.strength = plain["alpha"]
-        self.rows.generator.set_state(torch.from_numpy(np.array(arrays["generator"])))
+        self.rows.generator.set_state(torch.from_numpy(generator))
         self.schedule.n_iter, self.schedule.total = plain["n_iter"], plain["total"]
         self.stopped, self.history = plain["stopped"], plain["history"]
         for observer in self.observers:

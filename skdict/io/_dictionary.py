@@ -4,9 +4,11 @@ from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
+from skdict._core import open_group
 from skdict._files import restore_interrupted
 from skdict._validation import check_choice, check_json
-from skdict.io.formats import FORMATS
+from skdict.decomposition import is_part
+from skdict.io.formats import FORMATS, native
 from skdict.io.formats.native import CLASSES
 
 
@@ -15,6 +17,10 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
 
     The folder is written under a temporary name and then renamed, so it is never incomplete. An
     existing dictionary of the same format is replaced.
+
+    After a fit with `shard`, all processes of the group may call this function: the first one
+    writes. If each process holds a part of the features, all of them must call it, with a folder
+    that they share, and each writes a file of its own.
 
     Parameters
     ----------
@@ -42,8 +48,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     TypeError
         If the estimator is of another class, or `metadata` is not JSON-serialisable.
     ValueError
-        If the format is unknown, a weight is NaN or infinite, or SAELens has no codes of this
-        form (signed codes, offsets with "topk", codes that can be negative).
+        If the format is unknown or does not allow parts, a weight is NaN or infinite, or SAELens
+        has no codes of this form (signed codes, offsets with "topk", codes that can be negative).
     FileExistsError
         If the folder holds something other than a dictionary of this format, or another process
         is writing to it.
@@ -69,6 +75,13 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
             f"estimators with joblib.dump or as the tensors of to_torch"
         )
     check_is_fitted(dictionary)
+    if is_part(dictionary) and format != "skdict":
+        raise ValueError(
+            f"format={format!r} cannot be written in parts; save the dictionary with "
+            f"format='skdict', load it whole and save it again"
+        )
+    if not is_part(dictionary) and open_group(getattr(dictionary, "shard", None)).rank > 0:
+        return
     if metadata is None:
         metadata = getattr(dictionary, "metadata_", {})
     else:
@@ -76,7 +89,7 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     FORMATS[format].write(dictionary, folder, metadata)
 
 
-def load_dictionary(folder):
+def load_dictionary(folder, *, in_parts=False):
     """Load a dictionary from a folder without running any code from it.
 
     Parameters
@@ -85,6 +98,10 @@ def load_dictionary(folder):
         Folder written by `save_dictionary`, or a SAELens 6 directory of architecture
         ``standard``, ``topk`` or ``jumprelu``. Its decoder directions are scaled to unit length
         and its codes to match, which does not change reconstructions.
+    in_parts : bool, default=False
+        If True, do not load a dictionary that was saved in parts as a whole. In a process group,
+        each process loads its part, and `transform` and `inverse_transform` are called in all
+        processes. In a single process, these methods read one part after the other from disk.
 
     Returns
     -------
@@ -99,11 +116,13 @@ def load_dictionary(folder):
     FileNotFoundError
         If the folder contains no dictionary.
     ValueError
-        If the format or version is unknown, files are damaged or do not belong together, or the
-        architecture is not supported.
+        If the format or version is unknown, files are damaged or do not belong together, the
+        architecture is not supported, or `in_parts` is True for a dictionary saved as a whole.
     """
     folder = Path(folder)
     restore_interrupted(folder)
+    if in_parts and native.matches(folder):
+        return native.read_in_parts(folder, open_group("components"))
     for format in FORMATS.values():
         if format.matches(folder):
             return format.read(folder)

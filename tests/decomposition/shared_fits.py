@@ -16,23 +16,25 @@ from skdict.decomposition._schedule import Schedule
 JUMPRELU = {"activation": "jumprelu", "target_l0": 3, "bias_init": "zeros"}
 TOPK = {"activation": "topk", "target_l0": 3}
 BATCH_TOPK = {"activation": "batch_topk", "target_l0": 2.5}
+# A penalty and a rate that kill features at once.
+RESAMPLE = {"alpha": 6.0, "dead_features": "resample", "learning_rate": 0.05}
 CASES = {
     "relu": {},
     "relu, untied": {"tied_weights": False},
     "relu, target_l0": {"target_l0": 3},
-    "relu, resampling": {"alpha": 1.5, "dead_features": "resample", "tied_weights": False},
+    "relu, resampling": RESAMPLE | {"tied_weights": False},
     "relu, nested": {"matryoshka": [3, 8]},
     "topk": TOPK,
     "topk, tied": TOPK | {"tied_weights": True},
-    "topk, auxk": TOPK | {"target_l0": 1, "n_components": 61, "batch_size": 20},
+    "topk, auxk": TOPK | {"target_l0": 1, "n_components": 150},
     "batch_topk": BATCH_TOPK,
     "batch_topk, tied": BATCH_TOPK | {"tied_weights": True},
     "batch_topk, nested": BATCH_TOPK | {"matryoshka": [0.2, 0.5]},
     "jumprelu": JUMPRELU,
     "jumprelu, tied": JUMPRELU | {"tied_weights": True},
-    "jumprelu, resampling": JUMPRELU | {"target_l0": 0.5, "dead_features": "resample"},
+    "jumprelu, resampling": JUMPRELU | RESAMPLE | {"target_l0": 0.2, "n_components": 61},
     "transcoder": TOPK | {"kind": SparseTranscoder, "skip_connection": True},
-    "transcoder, resampling": {"alpha": 1.5, "dead_features": "resample", "kind": SparseTranscoder},
+    "transcoder, resampling": RESAMPLE | {"kind": SparseTranscoder, "n_components": 61},
 }
 
 
@@ -58,23 +60,33 @@ def fit_case(case, shard=None, **changed):
 
 def planted():
     """Return float32 rows of planted features."""
-    return make_sparse_features(3000, n_features=24, n_components=48, random_state=0).X
+    return make_sparse_features(1000, n_features=24, n_components=48, random_state=0).X
 
 
 def fit_planted(activation, shard=None):
     """Return an estimator after a whole fit in float32."""
     options = {"target_l0": 6} if activation == "batch_topk" else {"alpha": 0.2}
-    Schedule.min_steps = 100
+    Schedule.min_steps = 30
     return SparseDictionaryAutoencoder(
-        64, activation=activation, batch_size=100, random_state=0, shard=shard, **options
+        64,
+        activation=activation,
+        batch_size=100,
+        max_iter=4,
+        random_state=0,
+        shard=shard,
+        **options,
     ).fit(planted())
 
 
 def arrays_of(estimator):
     """Return the fitted arrays and numbers by name."""
     found = {n: v for n, v in vars(estimator).items() if isinstance(v, (np.ndarray, int, float))}
-    found = {name: v for name, v in found.items() if name.endswith("_") and name != "n_features_in_"}
-    return found | {f"history {k}": [e[k] for e in estimator.history_] for k in estimator.history_[0]}
+    found = {
+        name: v for name, v in found.items() if name.endswith("_") and name != "n_features_in_"
+    }
+    return found | {
+        f"history {k}": [e[k] for e in estimator.history_] for k in estimator.history_[0]
+    }
 
 
 def main(folder):
