@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def start(script, size, *arguments, folder, environments=()):
+def start(script, size, *arguments, folder, folders=None):
     """Start a script, or a module given as ``-m name``, once for each rank.
 
     Parameters
@@ -22,9 +22,9 @@ def start(script, size, *arguments, folder, environments=()):
     *arguments : object
         Arguments of the script.
     folder : path
-        Folder for a file by which the processes find each other.
-    environments : list of dict
-        Further variables of each rank.
+        Working directory.
+    folders : list of path, optional
+        Working directory of each rank.
 
     Returns
     -------
@@ -43,13 +43,12 @@ def start(script, size, *arguments, folder, environments=()):
     }
     found = []
     for rank in range(size):
-        own = environments[rank] if environments else {}
         ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         found.append(
             subprocess.Popen(
                 command,
-                env=os.environ | shared | ranks | own,
-                cwd=folder,
+                env=os.environ | shared | ranks,
+                cwd=folders[rank] if folders else folder,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -1,5 +1,7 @@
 """Groups of processes that communicate by `torch.distributed`."""
 
+import re
+
 import torch
 import torch.distributed as dist
 
@@ -113,7 +115,12 @@ class _Contact:
         if isinstance(error, RuntimeError) and not isinstance(error, torch.cuda.OutOfMemoryError):
             raise ConnectionError(
                 f"process {self._rank} lost contact with another process of its group, which "
-                f"failed, was killed or did not answer in time ({str(error).splitlines()[0]}); see "
-                f"the messages of the other processes, then start all of them again"
+                f"failed, was killed or did not answer in time ({_shortened(error)}); see the "
+                f"messages of the other processes, then start all of them again"
             ) from error
         return False
+
+
+def _shortened(error):
+    """Return the first sentence of an error, without the source file that gloo puts before it."""
+    return re.sub(r"^\[\S+\]\s*", "", str(error)).partition(". ")[0].splitlines()[0]

@@ -177,6 +177,10 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         Values used for the parameters of these names, after "auto" is resolved.
     n_iter_, n_steps_ : int, int
         Number of epochs, and of steps of Adam.
+    feature_range_ : tuple of (int, int, int)
+        Only with ``shard="components"``, if the whole dictionary is too large for each process:
+        first feature held by this process, the one after its last, and the number of all features.
+        Attributes with one entry or row per feature are then those of these features.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -290,6 +294,8 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
             If a parameter has the wrong type or X is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
+        RuntimeError, ConnectionError
+            With `shard`, if another process fails or cannot be reached.
         """
         return fit_autoencoder(self, X)
 
@@ -313,7 +319,8 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         Raises
         ------
         ValueError
-            See `fit`; or if the width differs from the first block's, or `debias` is True.
+            See `fit`; or if the width differs from the first block's, `debias` is True or `shard` is
+            "components".
         TypeError
             See `fit`.
         """

@@ -144,6 +144,10 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         Values used for the parameters of these names, after "auto" is resolved.
     n_iter_, n_steps_ : int, int
         Number of epochs, and of steps of Adam.
+    feature_range_ : tuple of (int, int, int)
+        Only with ``shard="components"``, if the whole dictionary is too large for each process:
+        first feature held by this process, the one after its last, and the number of all features.
+        Attributes with one entry or row per feature are then those of these features.
     n_features_in_ : int
         Width of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -254,6 +258,8 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
             If a parameter has the wrong type, or X or y is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
+        RuntimeError, ConnectionError
+            With `shard`, if another process fails or cannot be reached.
         """
         return fit_autoencoder(self, X, y=y)
 
@@ -277,7 +283,7 @@ class SparseTranscoder(RegressorMixin, TrainedDictionary):
         Raises
         ------
         ValueError
-            See `fit`; or if a width differs from the first block's.
+            See `fit`; or if a width differs from the first block's or `shard` is "components".
         TypeError
             See `fit`.
         """

@@ -119,10 +119,11 @@ def fit_block(sae, X, y=None):
             "debias=True refits codes at the end of training, but partial_fit does not know when "
             "training ends; pass debias=False and call refit_codes after the last block, or use fit"
         )
-    with width_restored_on_error(sae):
-        first = not hasattr(sae, "components_")
-        X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
-        targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
+    first, group = not hasattr(sae, "components_"), group_of(sae)
+    with width_restored_on_error(sae), only_first_warns(group):
+        with agreed(group):
+            X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
+            targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
         (_fit_first_block if first else _fit_next_block)(sae, X, targets)
     return sae
 

@@ -53,6 +53,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     FileExistsError
         If the folder holds something other than a dictionary of this format, or another process
         is writing to it.
+    RuntimeError, ConnectionError
+        If the dictionary is held in parts and another process fails or cannot be reached.
 
     Examples
     --------

@@ -80,6 +80,8 @@ def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
         it.
     OSError
         If the checkpoint or the dictionary cannot be written.
+    RuntimeError, ConnectionError
+        If another process of the group fails or cannot be reached.
 
     Examples
     --------

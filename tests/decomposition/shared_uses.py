@@ -78,6 +78,13 @@ def disagree(rank):
     return found | {"fitted": fit(random_state=None).components_}
 
 
+def partial_fit(shard):
+    """Return an estimator after two blocks."""
+    sae = SparseDictionaryAutoencoder(8, activation="batch_topk", random_state=0, shard=shard)
+    with short_and_without_ties(min_steps=1):
+        return sae.partial_fit(X[:250]).partial_fit(X[250:])
+
+
 class KilledError(Exception):
     """Stands for the end of a process."""
 
@@ -132,6 +139,7 @@ def main(what, folder):
         fail_in_the_middle(what)
         return
     found = {"parts": use_parts(folder), "disagree": disagree(dist.get_rank())}
+    found["partial_fit"] = partial_fit("rows").components_
     found |= {shard: resume(folder, shard) for shard in ("rows", "components")}
     with open(f"{folder}/{dist.get_rank()}.pickle", "wb") as file:
         pickle.dump(found, file)

@@ -10,7 +10,7 @@ import pytest
 from skdict import SparseDictionaryAutoencoder
 from skdict.io import fit_resumable, load_dictionary, save_dictionary
 from tests.decomposition.shared_fits import CASES, fit_case, rows_of, short_and_without_ties
-from tests.decomposition.shared_uses import USED
+from tests.decomposition.shared_uses import USED, partial_fit
 from tests.in_processes import finish, run, start
 
 SCRIPT = Path(__file__).with_name("shared_uses.py")
@@ -107,6 +107,12 @@ def test_processes_that_disagree_all_say_so(name, first, second, shared):
 def test_the_seed_is_that_of_the_first_process(shared):
     one, other = (found["disagree"]["fitted"] for found in shared[1])
     np.testing.assert_array_equal(one, other)
+
+
+def test_blocks_are_shared_too(shared):
+    for found in shared[1]:
+        expected = partial_fit(None).components_
+        np.testing.assert_allclose(found["partial_fit"], expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("shard", ["rows", "components"])
