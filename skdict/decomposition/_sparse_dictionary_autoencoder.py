@@ -319,8 +319,8 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         Raises
         ------
         ValueError
-            See `fit`; or if the width differs from the first block's, `debias` is True or `shard` is
-            "components".
+            See `fit`; or if the width differs from the first block's, `debias` is True, or `shard`
+            is "components".
         TypeError
             See `fit`.
         """
