@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from skdict._core import Nonlinearity, check_same, open_group, sample_rows
-from skdict._validation import check_choice
+from skdict._core import Nonlinearity, Weights, agreed, check_same, open_group, sample_rows
+from skdict._validation import as_host_array, check_choice
 from skdict._version import __version__
 
 SHARDS = (None, "rows", "components")
@@ -45,9 +45,11 @@ def group_of(sae):
 @contextmanager
 def only_first_warns(group):
     """Suppress warnings in all processes of a group but the first."""
+    if group.rank == 0:
+        yield
+        return
     with warnings.catch_warnings():
-        if group.rank > 0:
-            warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")
         yield
 
 
@@ -66,15 +68,34 @@ def check_processes(sae, sides, group):
     if group.size == 1:
         return
     values = {"the version of skdict": __version__, "the version of torch": torch.__version__}
-    values |= {"the number of processes": group.size, "the class": type(sae).__name__}
+    with agreed(group):
+        values |= _facts(sae, sides)
+    check_same(group, values)
+
+
+def _facts(sae, sides):
+    """Return what must be equal in all processes, by the name that messages use."""
+    facts = {"the class": type(sae).__name__}
     for name, side in zip(("X", "y"), sides, strict=False):
-        values[f"the shape of {name}"] = tuple(side.shape)
-        values[f"the dtype of {name}"] = str(side.dtype)
-        values[f"the SHA-256 of a sample of {name}"] = _hash(sample_rows(side, SAMPLE_ROWS))
+        facts[f"the shape of {name}"] = tuple(side.shape)
+        facts[f"the dtype of {name}"] = str(side.dtype)
+        facts[f"the SHA-256 of a sample of {name}"] = _hash(sample_rows(side, SAMPLE_ROWS))
     params = sae.get_params(deep=False)
     plain = (int, float, str, bool, type(None), list, tuple, np.generic)
-    values |= {k: v for k, v in params.items() if k not in FREE and isinstance(v, plain)}
-    check_same(group, values)
+    facts |= {k: v for k, v in params.items() if k not in FREE and isinstance(v, plain)}
+    if sae.dict_init is not None:
+        facts["the SHA-256 of dict_init"] = _hash_of_start(sae.dict_init)
+    if sae.warm_start and hasattr(sae, "components_"):
+        facts["the SHA-256 of the fitted dictionary"] = _hash_of_start(sae)
+    return facts
+
+
+def _hash_of_start(given):
+    """Return the SHA-256 of a fitted dictionary, or of directions."""
+    if not hasattr(given, "get_params"):
+        return _hash(np.asarray(as_host_array(given)))
+    names = (name for name in Weights.attribute_names() if hasattr(given, name))
+    return [_hash(np.asarray(getattr(given, name))) for name in names]
 
 
 def _hash(array):
