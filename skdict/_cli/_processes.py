@@ -27,7 +27,7 @@ def process_group(shard):
     Parameters
     ----------
     shard : {"rows", "components"} or None
-        What the processes divide among them; None means rows.
+        Division of the work; None means rows.
 
     Yields
     ------

@@ -68,7 +68,7 @@ class Group(Alone):
     Parameters
     ----------
     shard : {"rows", "components"}
-        What is divided among the processes.
+        Division of the work: by the rows of batches, or by features.
     size, rank : int
         Number of processes, and number of this one.
     """

@@ -14,7 +14,7 @@ def open_group(shard):
     Parameters
     ----------
     shard : {"rows", "components"} or None
-        What is divided among the processes; None for a process that works by itself.
+        Division of the work; None for a process that works by itself.
 
     Returns
     -------
@@ -35,7 +35,7 @@ class Processes(Group):
     Parameters
     ----------
     shard : {"rows", "components"}
-        What is divided among the processes.
+        Division of the work: by the rows of batches, or by features.
     """
 
     def __init__(self, shard):

@@ -58,11 +58,9 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     gates = penalty.gate_slopes(factors, l0)
     gates = () if gates is None else (backend.from_rows(codes, gates),)
     pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned, *gates)
-    row_sums = backend.row_sums(codes)
-    model.group.features.sum_([row_sums])
     sums = BatchSums(
         errors,
-        penalty.penalties(row_sums, counts, l0),
+        _penalties(backend, model, codes, counts, l0),
         backend.n_fired(codes, tensors.components.shape[-2]),
     )
     extra = None
@@ -73,6 +71,13 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     backend.update(tensors, adam, x, codes, pulls, *slopes, rate, model.group, extra)
     nonlinearity.project(tensors)
     return sums
+
+
+def _penalties(backend, model, codes, counts, l0):
+    """Return the penalty of each row on the codes of all processes."""
+    row_sums = backend.row_sums(codes)
+    model.group.features.sum_([row_sums])
+    return model.penalty.penalties(row_sums, counts, l0)
 
 
 def _count(backend, model, codes, factors):

@@ -49,12 +49,6 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0):
             f"{_shaping(sae)} differs from the value used for earlier blocks; restore it, or "
             f"start afresh with a clone of the estimator"
         )
-    product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
-    if product_dtype != rows.dtype and rows.dtype == torch.float64:
-        raise ValueError(
-            "precision='bfloat16' would round float64 rows to 8 significant bits; pass float32 "
-            "rows or precision='auto'"
-        )
     check_batches(sae, len(rows), rows.group.rows.size)
     features = rows.group.features
     n_components = features.total(len(start.bias))
@@ -70,13 +64,24 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0):
         penalty_of(sae, alpha),
         learning_rate=setting(sae, "learning_rate"),
         batch_size=-(-batch_size // rows.group.rows.size),
-        product_dtype=product_dtype,
+        product_dtype=_product_dtype(sae, rows),
         levels=None if levels is None else levels.of_span(*features.span(n_components)),
         moments=moments,
         group=rows.group,
         n_steps=n_steps,
         silent_steps=silent_steps(schedule) if has_auxk else None,
     )
+
+
+def _product_dtype(sae, rows):
+    """Return the dtype that matrices are rounded to inside products."""
+    product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
+    if product_dtype != rows.dtype and rows.dtype == torch.float64:
+        raise ValueError(
+            "precision='bfloat16' would round float64 rows to 8 significant bits; pass float32 "
+            "rows or precision='auto'"
+        )
+    return product_dtype
 
 
 def weights_of(trainer, rows):
