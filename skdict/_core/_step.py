@@ -57,7 +57,7 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     learned = {name: backend.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
     gates = penalty.gate_slopes(factors, l0)
     gates = () if gates is None else (backend.from_rows(codes, gates),)
-    pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned, *gates)
+    slopes = nonlinearity.backward(codes, slopes, learned, *gates)
     sums = BatchSums(
         errors,
         _penalties(backend, model, codes, counts, l0),
@@ -67,7 +67,6 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
     if dead is not None:
         full = -2 * model.levels.weights[-1] * factors
         extra = aux_gradients(model, x, factors, pulls[-1].slopes / full[:, None], dead)
-    slopes = pre_slopes, learned_slopes
     backend.update(tensors, adam, x, codes, pulls, *slopes, rate, model.group, extra)
     nonlinearity.project(tensors)
     return sums
