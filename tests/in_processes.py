@@ -57,7 +57,7 @@ def start(script, size, *arguments, folder, folders=None):
     return found
 
 
-def finish(processes, timeout=300):
+def finish(processes, timeout=900):
     """Wait for processes; return the exit code, output and errors of each."""
     deadline, done = time.monotonic() + timeout, []
     try:
