@@ -20,6 +20,7 @@ from skdict._files._tables import read_table
 from skdict._files._tensors import read_tensors
 from skdict._files._whole import (
     check_replaceable,
+    link_folder,
     replace_file,
     restore_interrupted,
     settle,
@@ -36,6 +37,7 @@ __all__ = [
     "clear_leftovers",
     "hash_ends",
     "hash_file",
+    "link_folder",
     "locked",
     "map_array",
     "name_beside",

@@ -82,7 +82,7 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             If the number of columns of X is not `n_components`, or a code is NaN or infinite.
         """
         check_is_fitted(self)
-        return self._decode(check_codes(X, len(self.components_), type(self).__name__))
+        return self._decode(check_codes(X, self._n_features_out, type(self).__name__))
 
     def score(self, X, y=None):
         r"""Return the fraction of variance explained, 1 - FVU.

@@ -1,10 +1,19 @@
 """Measurements of rows before training: moments, outliers, centre and scale."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
-from skdict._core import MEDIANS, InlierMoments, OutlierRule, find_outlier_rule, iter_blocks
+from skdict._core import (
+    ALONE,
+    MEDIANS,
+    InlierMoments,
+    OutlierRule,
+    agreed,
+    find_outlier_rule,
+    iter_blocks,
+)
 from skdict._validation import check_finite
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import OutlierWarning
@@ -51,7 +60,7 @@ class RowScale:
         return OutlierRule(self.mean.astype(np.float64), self.cutoff)
 
 
-def measure_rows(sides, rules=None, *, center=True):
+def measure_rows(sides, rules=None, *, center=True, group=ALONE):
     """Return the `InlierMoments` of rows and of their targets, after checking that they are finite.
 
     A row is an outlier if it or its target is beyond the cutoff.
@@ -64,22 +73,31 @@ def measure_rows(sides, rules=None, *, center=True):
         Rules that identify outliers. By default they are derived from these rows.
     center : bool, default=True
         If True, measure distances from the mean, else from the origin.
+    group : Alone or Group, optional
+        Processes that each measure some of the blocks of the same rows.
 
     Returns
     -------
     list of InlierMoments
     """
-    if rules is None:
-        rules = [find_outlier_rule(rows, center=center) for rows in sides]
+    with agreed(group):
+        if rules is None:
+            rules = [find_outlier_rule(rows, center=center) for rows in sides]
+        moments = _measure(sides, rules, group)
+    return [reduce(InlierMoments.merge, group.gather_objects(one)) for one in moments]
+
+
+def _measure(sides, rules, group):
+    """Return the moments of the blocks of this process."""
     moments = [InlierMoments(rule) for rule in rules]
-    for start, block in iter_blocks(sides[0]):
+    for start, block in iter_blocks(sides[0], group=group):
         blocks = [block, *(np.asarray(rows[start : start + len(block)]) for rows in sides[1:])]
         for name, block in zip(NAMES, blocks, strict=False):
             check_finite(block, start, name)
         pairs = list(zip(moments, blocks, strict=True))
         beyond = np.any([one.rule.is_outlier(block) for one, block in pairs], axis=0)
         for one, block in pairs:
-            one.update(block, beyond)
+            one.update(block, beyond, start)
     return moments
 
 

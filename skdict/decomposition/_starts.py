@@ -89,9 +89,11 @@ def _new_start(sae, rows):
         dtype=rows.dtype,
         device=rows.device,
         target_width=len(rows.target_scaling.mean) if rows.has_targets else None,
+        features=rows.group.features,
     )
     if given is not None:
         directions = torch.from_numpy(_unit_rows(given, (n_components, width)))
+        directions = rows.group.features.part(directions)
         start.components.copy_(directions)
         start.encoder.copy_(directions)
     is_calibrated = setting(sae, "bias_init") == "calibrated"
@@ -102,13 +104,14 @@ def _new_start(sae, rows):
 def _calibrated(start, sae, rows):
     """Return tensors with what is estimated from a sample of the rows and of their targets."""
     sample, target = rows.sample()
+    features = rows.group.features
     if rows.has_targets:
-        draw_encoder(start, sample, rows.generator)
+        draw_encoder(start, sample, rows.generator, features)
     if setting(sae, "bias_init") == "calibrated":
         start.bias.copy_(calibrate_bias(start.encoder, sample, FIRING_SHARE))
     if rows.has_targets:
         start = with_skip(start, sample, target) if sae.skip_connection else start
-        calibrate_decoder(start, sample, target)
+        calibrate_decoder(start, sample, target, features)
     nonlinearity_of(sae, len(start.bias)).calibrate(start, sample)
     return start
 
@@ -167,10 +170,11 @@ def _start_from(fitted, sae, rows, source):
             f"tied_weights=False"
         )
     shift = (np.asarray(rows.scaling.mean, np.float64) - weights.mean) @ encoder.T
-    arrays, unit = {"components": weights.components}, rows.target_scaling.scale
+    part, unit = rows.group.features.part, rows.target_scaling.scale
+    arrays = {"components": part(weights.components)}
     if not tied:
-        arrays["encoder"] = encoder * (rows.scaling.scale / unit)
-    arrays["bias"] = (bias + shift) / unit
+        arrays["encoder"] = part(encoder) * (rows.scaling.scale / unit)
+    arrays["bias"] = part((bias + shift) / unit)
     if rows.has_targets and sae.skip_connection:
         shape = encoder.shape[1], weights.components.shape[1]
         skip = np.zeros(shape) if weights.skip is None else weights.skip
@@ -195,7 +199,8 @@ def _with_learned(start, fitted, sae, rows):
     for name in learned:
         known = getattr(fitted, f"{name}_", None)
         if known is not None:
-            learned[name] = torch.tensor(known * gains).to(start.bias) / rows.target_scaling.scale
+            known = torch.tensor(rows.group.features.part(known * gains)).to(start.bias)
+            learned[name] = known / rows.target_scaling.scale
         elif name == "thresholds":
             # A dictionary without thresholds keeps its codes only if thresholds start at zero.
             learned[name] = torch.zeros_like(start.bias)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
+from skdict._core import open_group
 from skdict._validation import check_choice, check_json, told
-from skdict.io.formats import FORMATS
+from skdict.decomposition import is_part
+from skdict.io.formats import FORMATS, native
 from skdict.io.formats._detection import open_source, read_source, readable, written
 from skdict.io.formats.native import CLASSES
 
@@ -15,6 +17,10 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
 
     The folder is written under a temporary name and then renamed, so it is never incomplete. An
     existing dictionary of the same format is replaced.
+
+    After a fit with `shard`, all processes of the group may call this function: the first one
+    writes. If each process holds a part of the features, all of them must call it, with a folder
+    that they share, and each writes a file of its own.
 
     Parameters
     ----------
@@ -42,11 +48,13 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     TypeError
         If the estimator is of another class, or `metadata` is not JSON-serialisable.
     ValueError
-        If the format is unknown, a weight is NaN or infinite, or the format cannot hold the
-        dictionary; the message names the part that it lacks.
+        If the format is unknown or does not allow parts, a weight is NaN or infinite, or the format
+        cannot hold the dictionary; the message names the part that it lacks.
     FileExistsError
         If the folder holds something other than a dictionary of this format, or another process
         is writing to it.
+    RuntimeError, ConnectionError
+        If the dictionary is held in parts and another process fails or cannot be reached.
 
     Notes
     -----
@@ -86,6 +94,13 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
             f"estimators with joblib.dump or as the tensors of to_torch"
         )
     check_is_fitted(dictionary)
+    if is_part(dictionary) and format != "skdict":
+        raise ValueError(
+            f"format={format!r} cannot be written in parts; save the dictionary with "
+            f"format='skdict', load it whole and save it again"
+        )
+    if not is_part(dictionary) and open_group(getattr(dictionary, "shard", None)).rank > 0:
+        return
     if metadata is None:
         metadata = getattr(dictionary, "metadata_", {})
     else:
@@ -93,7 +108,9 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     FORMATS[format].write(dictionary, folder, metadata)
 
 
-def load_dictionary(source, *, subfolder=None, revision=None, format="auto", hook_point=None):
+def load_dictionary(
+    source, *, subfolder=None, revision=None, format="auto", hook_point=None, in_parts=False
+):
     """Load a dictionary from a folder, a file or the Hugging Face hub, without running code.
 
     Besides dictionaries saved by `save_dictionary`, the formats of other libraries and publishers
@@ -121,6 +138,10 @@ def load_dictionary(source, *, subfolder=None, revision=None, format="auto", hoo
         Hook point to record in ``metadata_`` in place of the published one, in the names used here,
         such as "resid_post.9". If a file holds the dictionaries of several hook points ("e2e_sae"),
         it selects one.
+    in_parts : bool, default=False
+        If True, do not load a dictionary that was saved in parts as a whole. In a process group,
+        each process loads its part, and `transform` and `inverse_transform` are called in all
+        processes. In a single process, these methods read one part after the other from disk.
 
     Returns
     -------
@@ -148,7 +169,15 @@ def load_dictionary(source, *, subfolder=None, revision=None, format="auto", hoo
     _check_texts(source=source, subfolder=subfolder, revision=revision, hook_point=hook_point)
     check_choice("format", format, ("auto", *readable()))
     files = open_source(source, subfolder=subfolder, revision=revision, hook_point=hook_point)
-    dictionary = read_source(files, format)
+    if in_parts and native.matches(files):
+        dictionary = native.read_in_parts(files, open_group("components"))
+    elif in_parts:
+        raise ValueError(
+            f"in_parts=True is for dictionaries saved in parts by skdict, but {files.origin!r} is in "
+            f"another format; load it with in_parts=False"
+        )
+    else:
+        dictionary = read_source(files, format)
     if hook_point is not None:
         dictionary.metadata_ = dictionary.metadata_ | {"hook_point": hook_point}
     return dictionary

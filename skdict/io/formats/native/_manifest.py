@@ -32,7 +32,7 @@ NAMES = {
     "params": dict,
     "fitted": dict,
     "metadata": dict,
-    "sha256": str,
+    "sha256": (str, dict),
     "versions": dict,
 }
 NUMBER, COUNT = (int, float), (int,)
@@ -111,16 +111,23 @@ def read_manifest(folder):
     for name, kind in NAMES.items():
         if not isinstance(manifest[name], kind):
             raise ValueError(
-                f"{str(path)!r} has {name}={manifest[name]!r:.80} but a {kind.__name__} is "
+                f"{str(path)!r} has {name}={manifest[name]!r:.80} but a {_told(kind)} is "
                 f"expected; save the dictionary again"
             )
-    if manifest["class"] not in CLASSES or not SHA256.fullmatch(manifest["sha256"]):
+    hashes = manifest["sha256"]
+    listed = list(hashes.values()) if isinstance(hashes, dict) else [hashes]
+    are_hashes = listed and all(isinstance(h, str) and SHA256.fullmatch(h) for h in listed)
+    if manifest["class"] not in CLASSES or not are_hashes:
         raise ValueError(
             f"{str(path)!r} has class {manifest['class']!r:.80} or no valid SHA-256; pass a folder "
             f"with one of {', '.join(CLASSES)} and the SHA-256 of its tensors"
         )
     _check_params(manifest, path)
     return manifest
+
+
+def _told(kind):
+    return " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
 
 
 def _check_params(manifest, path):
@@ -136,9 +143,9 @@ def _check_params(manifest, path):
             )
 
 
-def read_arrays(folder, sha256):
-    """Return the arrays of a saved dictionary, checked against the hash in its manifest."""
-    path = folder / TENSORS
+def read_arrays(folder, sha256, name=TENSORS):
+    """Return the arrays in a file of a dictionary, checked against the hash in its manifest."""
+    path = folder / name
     try:
         file = read_tensors(path)
     except (ValueError, OSError) as error:
