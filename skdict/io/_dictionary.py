@@ -173,8 +173,8 @@ def load_dictionary(
         dictionary = native.read_in_parts(files, open_group("components"))
     elif in_parts:
         raise ValueError(
-            f"in_parts=True is for dictionaries saved in parts by skdict, but {files.origin!r} is in "
-            f"another format; load it with in_parts=False"
+            f"{files.origin!r} is in the format of another library, but in_parts=True is for "
+            f"dictionaries that skdict saved in parts; load it with in_parts=False"
         )
     else:
         dictionary = read_source(files, format)
