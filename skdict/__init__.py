@@ -2,7 +2,8 @@
 
 from importlib import import_module
 
-__version__ = "0.2.0"
+from skdict._version import __version__
+
 # Imported on first use, so that Ctrl-C works while the command line loads.
 _HOMES = {
     "ActivationExtractor": "feature_extraction",

@@ -164,7 +164,7 @@ def campaign(reader, folder, n_mutations, seed):
     for _ in range(n_mutations):
         work = _fresh(whole, folder)
         path = work / chance.choice(reader.files)
-        kind = mutate(path, chance)
+        kind = mutate(path, chance) if reader.damage is None else reader.damage(work, chance)
         if reader.forge is not None and kind == "json" and chance.random() < 0.3:
             kind = reader.forge(path) or kind
         outcome, told = _outcome(reader, work, due, kind)

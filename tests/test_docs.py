@@ -37,8 +37,8 @@ FITS = (  # whose defaults are made smaller, so that a page takes seconds; all e
     SparseTranscoder.__init__,
     sparse_dictionary_path,
 )
-# An endpoint, what people have written, or a model that is not bundled.
-NEEDS_OTHERS = ("OpenAIClient(", "ratings-", "fetch_smollm2(")
+# An endpoint, what people have written, a model that is not bundled, or the hub.
+NEEDS_OTHERS = ("OpenAIClient(", "ratings-", "fetch_smollm2(", "google/gemma-scope")
 BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", re.MULTILINE)
 
 

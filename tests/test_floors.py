@@ -12,7 +12,15 @@ ROOT = Path(skdict.__file__).parent
 # From the ground up. What stands on one floor is in rooms of its own, but for those that are
 # named before others in one tuple, which may import them.
 FLOORS = [
-    [("_core",), ("_files",), ("_outputs",), ("_text",), ("_vocabulary",), ("exceptions",)],
+    [
+        ("_core",),
+        ("_files",),
+        ("_outputs",),
+        ("_text",),
+        ("_vocabulary",),
+        ("_version",),
+        ("exceptions",),
+    ],
     [("models", "_validation", "activations", "_store")],
     [("feature_extraction", "decomposition"), ("datasets",)],
     [("metrics",)],

@@ -43,6 +43,8 @@ class Reader:
         False if other content cannot be told from damage.
     forge : callable, optional
         Gives a damaged file a hash that fits.
+    damage : callable, optional
+        Damages files in a folder, in place of `tests.fuzzing.mutate`, and returns the kind.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Reader:
     files: tuple
     has_hash: bool = True
     forge: Callable | None = None
+    damage: Callable | None = None
 
 
 def rows(n=60, width=4):
@@ -121,10 +124,12 @@ def to_fit():
 
 def write_checkpoint(folder):
     plain = _resumable_fit.fit_autoencoder
+
+    def stopped(sae, X, observers, **targets):
+        plain(sae, X, [*observers, Stop()], **targets)
+
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(
-            _resumable_fit, "fit_autoencoder", lambda sae, X, seen: plain(sae, X, [*seen, Stop()])
-        )
+        patch.setattr(_resumable_fit, "fit_autoencoder", stopped)
         fit_resumable(to_fit(), rows(), folder / "sae")
 
 

@@ -12,8 +12,8 @@ re-initialised weights::
     python examples/paper/interpretability.py --out paper
     python examples/paper/interpretability.py --out smollm2 --model smollm2 --text wikitext.txt
 
-Dictionaries are fitted on some texts, and explained and scored on others. Of each dictionary 150
-features are explained, on SmolLM2 60.
+Dictionaries are fitted on some texts, and explained and scored on others. Of each dictionary 60
+features are explained.
 """
 
 import matplotlib
@@ -58,7 +58,8 @@ def interpretability_parser(description):
     add = parser.add_argument
     hook_points = [f"resid_post.{setting.layer}"]
     add("--hook-points", nargs="+", default=hook_points, help="where activations are read")
-    add("--n-features", type=int, default=size(150, 10), help="features to explain per dictionary")
+    n_features = size(setting.n_explained, 10)
+    add("--n-features", type=int, default=n_features, help="features to explain per dictionary")
     add("--score-tokens", type=int, default=50_000, help="tokens to explain and score on, at most")
     return parser, setting
 
@@ -217,7 +218,6 @@ def parse_args():
     control = [f"resid_post.{setting.layer}", f"mlp_out.{nearest}"]
     layers = [f"resid_post.{layer}" for layer in setting.layers]
     parser.set_defaults(hook_points=layers + [f"mlp_out.{layer}" for layer in setting.mlp_layers])
-    parser.set_defaults(n_features=size(setting.n_explained, 10))
     parser.add_argument(
         "--control-hook-points",
         nargs="*",

@@ -21,11 +21,11 @@ class Script(NamedTuple):
 
 # Those that take longest come first, so that two cores end together.
 SCRIPTS = {
-    "interpretability": Script(("layers", "mlp_layers"), {}),
-    "patching_curves": Script(("layers",), {}),
-    "loss_recovered": Script(("layers",), {}),
-    "erasure": Script(("layers",), {}),
-    "interpretability_controls": Script(("layer",), {}),
+    "interpretability": Script(("layers", "mlp_layers"), {"bundled": 26}),
+    "patching_curves": Script(("layers",), {"bundled": 23}),
+    "loss_recovered": Script(("layers",), {"bundled": 4, "smollm2": 116}),
+    "erasure": Script(("layers",), {"bundled": 4}),
+    "interpretability_controls": Script(("layer",), {"bundled": 5}),
     "interpretability_sampling": Script(("layer",), {}),
     "interpretability_topk": Script(("layer",), {}),
     "interpretability_sizes": Script(("layer",), {}),

@@ -37,7 +37,7 @@ class Setting:
     max_iter : int
         Number of epochs.
     n_explained : int
-        Number of features explained per dictionary in the experiment on every layer.
+        Number of features explained per dictionary.
     seeds : tuple of int
         Random seeds.
     """
@@ -70,7 +70,7 @@ SETTINGS = {
         alpha=0.2,
         target_l0=16,
         max_iter=8,
-        n_explained=150,
+        n_explained=60,
         seeds=(0, 1, 2),
     ),
     SMOLLM2: Setting(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 import torch
-from texts import load_documents, read_documents, write_documents
+from documents import load_documents, read_documents, write_documents
 
 from skdict import ActivationExtractor, Activations, load_stories
 from skdict.datasets import fetch_smollm2

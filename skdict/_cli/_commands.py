@@ -5,7 +5,7 @@ import os
 import sys
 
 from skdict import __version__
-from skdict._cli import demo, extract, fit, report, show
+from skdict._cli import convert, demo, evaluate, extract, fit, report, show
 from skdict._text import printable
 
 DESCRIPTION = """\
@@ -73,7 +73,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"skdict {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, extract, fit, report, show):
+    for command in (demo, extract, fit, evaluate, report, show, convert):
         command.add_parser(commands)
     parser.set_defaults(after_interruption="")
     return parser

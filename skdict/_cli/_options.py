@@ -9,9 +9,15 @@ import yaml
 from skdict._files import replace_file
 
 REQUIRED = object()
-_FOLDER = {"nargs": "?", "type": Path, "default": REQUIRED}
-DICTIONARY = {"dictionary": _FOLDER | {"metavar": "FOLDER", "help": "folder of a saved dictionary"}}
-STORE = {"store": _FOLDER | {"metavar": "STORE", "help": "folder of saved activations"}}
+STORE = {
+    "store": {
+        "nargs": "?",
+        "type": Path,
+        "default": REQUIRED,
+        "metavar": "STORE",
+        "help": "folder of saved activations",
+    }
+}
 TARGETS = {
     "--targets": {
         "metavar": "STORE",
@@ -94,7 +100,8 @@ def as_settings(options, **used):
 
 
 def _settle(given, actions, defaults):
-    given = {name: v for name, v in given.items() if name in actions and v is not None}
+    # Arguments that accept any number of values are empty lists if they are not given.
+    given = {name: v for name, v in given.items() if name in actions and v not in (None, [])}
     path = given.get("settings")
     filed = {} if path is None else _read_settings(path, actions)
     settled = defaults | filed | given
@@ -152,8 +159,9 @@ def _convert(told, value, action):
         raise ValueError(f"{told} is not accepted: pass {wanted}")
     if is_flag:
         return value
-    if isinstance(action, argparse._AppendAction):
-        return [str(item) for item in (value if isinstance(value, list) else [value])]
+    if isinstance(action, argparse._AppendAction) or action.nargs == "*":
+        items = value if isinstance(value, list) else [value]
+        return [(action.type or str)(str(item)) for item in items]
     text = _as_argument(value)
     try:
         value = (action.type or str)(text)

@@ -21,8 +21,8 @@ def python_snippet(dictionary, store, scores=None, *, transcoder=False, targets=
 
     Parameters
     ----------
-    dictionary : path
-        Folder of the dictionary.
+    dictionary : str
+        Code that loads the dictionary.
     store : path
         Folder of the store. If `extract` did not write it, its model may not be loadable by name,
         and the code does not steer.
@@ -51,7 +51,7 @@ def python_snippet(dictionary, store, scores=None, *, transcoder=False, targets=
     lines = [f"from {name} import {', '.join(modules[name])}" for name in sorted(modules)]
     lines += [
         "",
-        f"{named} = load_dictionary({str(dictionary)!r})",
+        f"{named} = {dictionary}",
         f"acts = Activations.load({str(store)!r})",
         f"codes = {named}.transform(acts)",
         _choice(scores),

@@ -52,6 +52,15 @@ class Stores:
             if not writer.complete and writer.next_document <= start:
                 writer.append(rows, next_document=end)
 
+    def adopt(self, folders, start):
+        """Append finished stores of the block that begins with text `start`, by hook point."""
+        for point in folders.keys() - self._writers.keys():
+            self._open(point)
+        for point, folder in folders.items():
+            writer = self._writers[point]
+            if not writer.complete and writer.next_document <= start:
+                writer.adopt(folder)
+
     def finish(self):
         """Mark all stores as finished."""
         for writer in self._writers.values():

@@ -11,13 +11,16 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skdict._cli._clock import Clock
+from skdict._cli._extracted_blocks import ExtractedBlocks
 from skdict._cli._extraction_cost import check_space, describe_cost, row_bytes
 from skdict._cli._held_out import warn_of_few_documents
 from skdict._cli._options import REQUIRED, add_command, as_settings, save_settings
+from skdict._cli._processes import process_group
 from skdict._cli._reading import READING_ARGUMENTS, given_texts, make_extractor
 from skdict._cli._stores import Stores
 from skdict._cli._terminal import show, show_json
 from skdict._cli._text_lengths import count_texts, report_tokens
+from skdict._core import agreed, check_same
 from skdict._outputs import check_output_folder
 from skdict._store import store_digest
 from skdict._validation import check_number
@@ -32,7 +35,8 @@ save them to disk. Each hook point gets its own store, FOLDER/HOOK_POINT, for us
 `show` and Activations.load.
 
 Run the same command again to resume after an interruption; at most one shard of texts is read
-again.
+again. To read with several processes or GPUs, start the same command by torchrun:
+torchrun --nproc-per-node 4 -m skdict extract ... The result does not depend on their number.
 
 Without --model and --texts it uses the bundled model and stories and needs no network.
 """
@@ -102,28 +106,64 @@ def add_parser(commands):
 
 def run(options):
     """Extract the activations and report the result."""
-    _check(options)
-    clock = Clock(silent=options.json)
-    found = given_texts(options, clock)
-    extractor = _extractor(options, (options.hook_point or [None])[0])
-    points = options.hook_point or [extractor.hook_point]
-    reading = replace(extractor._reading(), hook_points=tuple(points))
+    with process_group(None) as group:
+        clock = Clock(silent=options.json or group.rank > 0)
+        with agreed(group):
+            _check(options)
+            found = given_texts(options, clock)
+            extractor = _extractor(options, (options.hook_point or [None])[0])
+            points = options.hook_point or [extractor.hook_point]
+            reading = replace(extractor._reading(), hook_points=tuple(points))
+            sources = _sources(options, reading, found.texts)
+        check_same(group, sources)
+        lengths = _extract(options, reading, extractor, found, sources, clock, group)
+        counts = reading.token_counts
+        counts.n_tokens, counts.n_padding = map(group.total, (counts.n_tokens, counts.n_padding))
+        if group.rank == 0:
+            results = {
+                "out": str(options.out),
+                "texts": count_texts(found, lengths),
+                "padding_share": counts.padding_share,
+                "stores": {point: _describe(options.out / point) for point in points},
+                "seconds": clock.seconds(),
+            }
+            _report(options, results)
+
+
+def _extract(options, reading, extractor, found, sources, clock, group):
+    """Write the stores of all hook points, and return the lengths of the texts in rank 0."""
+    texts, blocks = found.texts, ExtractedBlocks(options.out, sources)
+    stores = lengths = done = None
     with ExitStack() as stack:
-        # Compare the settings with those of existing stores before measuring any text.
-        stores = Stores(stack, options.out, _sources(options, reading, found.texts))
-        lengths = report_tokens(found, extractor, clock)
-        warn_of_few_documents(clock, np.count_nonzero(lengths.n_rows))
-        done = _plan(options, reading, found.texts, lengths, stores, clock)
-        save_settings(options.out, as_settings(options, hook_point=points))
-        _write(stores, reading, found.texts, options, done, clock)
-    results = {
-        "out": str(options.out),
-        "texts": count_texts(found, lengths),
-        "padding_share": reading.token_counts.padding_share,
-        "stores": {point: _describe(options.out / point) for point in points},
-        "seconds": clock.seconds(),
-    }
-    _report(options, results)
+        with agreed(group):
+            if group.rank == 0:
+                # Compare the settings with those of existing stores before measuring any text.
+                stores = Stores(stack, options.out, sources)
+                lengths = report_tokens(found, extractor, clock)
+                warn_of_few_documents(clock, np.count_nonzero(lengths.n_rows))
+                done = _plan(options, reading, texts, lengths, stores, clock)
+                points = list(reading.hook_points)
+                save_settings(options.out, as_settings(options, hook_point=points))
+        done = group.gather_objects(done)[0]
+        with agreed(group), clock.python_warnings():
+            if group.size > 1:
+                _read_blocks(blocks, reading, texts, options, done, group)
+        with agreed(group):
+            if group.rank == 0:
+                _write(stores, blocks, reading, texts, options, done, clock)
+    return lengths
+
+
+def _read_blocks(blocks, reading, texts, options, done, group):
+    """Read every block that this process is to read and that is not finished."""
+    if group.rank > 0:
+        warnings.simplefilter("ignore", OutlierWarning)
+    starts = range(done, len(texts), options.texts_per_shard)
+    for start in starts[group.rank :: group.size]:
+        if not blocks.are_done(start):
+            end = min(start + options.texts_per_shard, len(texts))
+            blocks.read(reading, texts, start, end)
+            warnings.simplefilter("ignore", OutlierWarning)
 
 
 def _check(options):
@@ -176,20 +216,31 @@ def _sources(options, reading, texts):
     return {point: source | {"hook_point": point} for point in reading.hook_points}
 
 
-def _write(stores, reading, texts, options, done, clock):
-    """Read the remaining texts and write their rows, one shard at a time."""
+def _write(stores, blocks, reading, texts, options, done, clock):
+    """Read the remaining texts and write their rows, one shard at a time.
+
+    Blocks that several processes have read become part of the stores without being read again.
+    """
     bar = tqdm(total=len(texts), initial=done, unit="text", disable=options.json)
     with bar, clock.python_warnings():
         for start in range(done, len(texts), options.texts_per_shard):
             end = min(start + options.texts_per_shard, len(texts))
-            try:
-                stores.append(reading.run(texts[start:end], first_document=start), start, end)
-                # The first rows have warned of outliers.
-                warnings.simplefilter("ignore", OutlierWarning)
-            except NoRowsError:
-                pass
+            if blocks.are_done(start):
+                stores.adopt(blocks.stores(start), start)
+            else:
+                _read_and_write(stores, reading, texts, start, end)
             bar.update(end - start)
     stores.finish()
+    blocks.remove()
+
+
+def _read_and_write(stores, reading, texts, start, end):
+    try:
+        stores.append(reading.run(texts[start:end], first_document=start), start, end)
+        # The first rows have warned of outliers.
+        warnings.simplefilter("ignore", OutlierWarning)
+    except NoRowsError:
+        pass
 
 
 def _describe(folder):

@@ -1,6 +1,7 @@
 """`skdict fit`: fit a dictionary to a store of activations and save it."""
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from sklearn.base import clone
 from skdict._cli._clock import Clock, duration
 from skdict._cli._held_out import HOW_TO_HOLD_OUT, count_documents
 from skdict._cli._options import REQUIRED, STORE, add_command, as_settings, save_settings
+from skdict._cli._processes import SHARD, process_group
 from skdict._cli._sparsity import ACTIVATION_ARGUMENTS, sparsity_params
 from skdict._cli._terminal import show, show_json
-from skdict._core import resolve_device
+from skdict._core import agreed, resolve_device
 from skdict._files import locked, restore_interrupted
 from skdict._outputs import check_disk_space, check_output_folder
 from skdict._store import store_digest
@@ -30,6 +32,9 @@ save it to a folder for use with `show` and load_dictionary. Rows are read from 
 
 A checkpoint is written after each epoch. Run the same command again to resume after an
 interruption; the resulting dictionary is the same as without one.
+
+To train on several processes or GPUs, start the same command by torchrun:
+torchrun --nproc-per-node 4 -m skdict fit ...
 """
 ARGUMENTS = {
     **STORE,
@@ -59,6 +64,7 @@ ARGUMENTS = {
         "help": "random seed for the initial directions and the order of rows",
     },
     "--device": {"default": "auto", "help": "device to compute on: auto, cpu, cuda or cuda:0"},
+    "--shard": SHARD,
     "--precision": {
         "choices": ("auto", "float32", "bfloat16"),
         "default": "auto",
@@ -78,27 +84,43 @@ def add_parser(commands):
 
 def run(options):
     """Report an estimate of the cost, fit the dictionary, and report the result."""
-    _check(options)
-    clock = Clock(silent=options.json)
-    acts = Activations.load(options.store)
-    if options.n_components is None:
-        options.n_components = 4 * acts.shape[1]
-    sparsity = sparsity_params(options, options.activation)
-    device = str(resolve_device(options.device))
-    settings = as_settings(options, device=device, **sparsity)
-    learned_from = {k: v for k, v in settings.items() if k not in ("store", "out", "device")}
-    metadata = acts.metadata | {
-        "fit": learned_from | {"store_digest": store_digest(options.store)},
-    }
-    with locked(options.out):
-        dictionary = _already_there(options.out, metadata)
-        if dictionary is None:
-            dictionary = _fit(options, acts, sparsity, metadata, clock)
-        else:
+    with process_group(options.shard) as group:
+        _run(options, group)
+
+
+def _run(options, group):
+    with ExitStack() as stack:
+        with agreed(group):
+            _check(options)
+            clock = Clock(silent=options.json or group.rank > 0)
+            acts = Activations.load(options.store)
+            if options.n_components is None:
+                options.n_components = 4 * acts.shape[1]
+            sparsity = sparsity_params(options, options.activation)
+            device = str(resolve_device(options.device))
+            settings = as_settings(options, device=device, **sparsity)
+            metadata = _metadata(options, acts, settings)
+            dictionary = None
+            if group.rank == 0:
+                stack.enter_context(locked(options.out))
+                dictionary = _already_there(options.out, metadata)
+        if group.total(int(dictionary is not None)) == 0:
+            dictionary = _fit(options, acts, sparsity, metadata, clock, group)
+        elif group.rank == 0:
             checkpoint_path(options.out).unlink(missing_ok=True)
             clock.say(f"{options.out} already holds a dictionary with these settings")
-        save_settings(options.out, settings)
-    _report(options, acts, dictionary, clock)
+        if group.rank == 0:
+            save_settings(options.out, settings)
+            _report(options, acts, dictionary, clock)
+
+
+def _metadata(options, acts, settings):
+    """Return the metadata of the dictionary: the origin of its rows, and what determines it."""
+    free = ("store", "out", "device", "shard")
+    learned_from = {name: value for name, value in settings.items() if name not in free}
+    return acts.metadata | {
+        "fit": learned_from | {"store_digest": store_digest(options.store)},
+    }
 
 
 def _check(options):
@@ -113,7 +135,7 @@ def _check(options):
     check_output_folder("--out", options.out)
 
 
-def _fit(options, acts, sparsity, metadata, clock):
+def _fit(options, acts, sparsity, metadata, clock, group):
     estimator = SparseDictionaryAutoencoder(
         options.n_components,
         **sparsity,
@@ -124,16 +146,19 @@ def _fit(options, acts, sparsity, metadata, clock):
         random_state=options.seed,
         device=options.device,
         precision=options.precision,
+        shard=(options.shard or "rows") if group.size > 1 else options.shard,
         verbose=not options.json,
     )
-    check_autoencoder_params(estimator)
-    # Space for the dictionary and for a checkpoint with encoder, gradients and two moments.
-    n_numbers = 2 * (options.n_components or 1) * acts.shape[1]
-    check_disk_space("--out", options.out, 4 * n_numbers * max(4, acts.dtype.itemsize))
-    _say_estimate(estimator, acts, clock)
-    checkpoint = checkpoint_path(options.out)
-    if checkpoint.is_file():
-        clock.say(f"resuming from {checkpoint}")
+    with agreed(group):
+        check_autoencoder_params(estimator)
+        if group.rank == 0:
+            # Space for the dictionary and a checkpoint with encoder, gradients and two moments.
+            n_numbers = 2 * (options.n_components or 1) * acts.shape[1]
+            check_disk_space("--out", options.out, 4 * n_numbers * max(4, acts.dtype.itemsize))
+            _say_estimate(estimator, acts, clock, group.size)
+            checkpoint = checkpoint_path(options.out)
+            if checkpoint.is_file():
+                clock.say(f"resuming from {checkpoint}")
     return fit_resumable(estimator, acts, options.out, metadata=metadata)
 
 
@@ -158,14 +183,17 @@ def _already_there(out, metadata):
     return dictionary
 
 
-def _say_estimate(estimator, acts, clock):
+def _say_estimate(estimator, acts, clock, n_processes):
     """Report the number of steps, and about how much time and memory they take."""
     n_rows, width = acts.shape
     m, batch = estimator.n_components, min(estimator.batch_size, n_rows)
     steps, passes = count_steps(n_rows, estimator.batch_size)
     trial = acts[: TRIAL_BATCHES * batch]
+    if estimator.shard == "components":
+        m = -(-m // n_processes)
     # Exclude the first call from the timing, because it initialises the dictionary.
-    trainee = clone(estimator).set_params(verbose=0).partial_fit(trial)
+    trainee = clone(estimator).set_params(verbose=0, shard=None, n_components=m)
+    trainee.partial_fit(trial)
     start = time.perf_counter()
     trainee.partial_fit(trial)
     seconds = (time.perf_counter() - start) / len(trial) * n_rows * passes * estimator.max_iter
@@ -173,10 +201,11 @@ def _say_estimate(estimator, acts, clock):
     # Parameters, gradients, Adam's two moments and scratch; codes and their gradients; batches.
     numbers = 6 * m * width + 2 * batch * m + 2 * batch * width
     memory = (numbers * itemsize + 3 * 64 * 2**20) / 1e6
+    shared = f" of one of {n_processes} processes" if n_processes > 1 else ""
     clock.say(
-        f"fitting {m} features to {n_rows} rows of width {width}: "
+        f"fitting {estimator.n_components} features to {n_rows} rows of width {width}: "
         f"{steps * estimator.max_iter} steps in {estimator.max_iter} epochs, about "
-        f"{duration(seconds)} at the initial speed, and about {memory:.0f} MB of memory"
+        f"{duration(seconds)} at the initial speed{shared}, and about {memory:.0f} MB of memory"
     )
 
 
@@ -196,7 +225,7 @@ def _report(options, acts, dictionary, clock):
     n_documents = count_documents(acts)
     results = {
         "out": str(options.out),
-        "n_components": len(dictionary.components_),
+        "n_components": options.n_components,
         "n_documents": n_documents,
         "n_iter": dictionary.n_iter_,
         "n_steps": dictionary.n_steps_,

@@ -1,4 +1,4 @@
-"""`skdict report`: write an HTML report on a saved dictionary."""
+"""`skdict report`: write an HTML report on a saved or published dictionary."""
 
 import textwrap
 from pathlib import Path
@@ -11,8 +11,9 @@ from skdict._cli._held_out import (
     fitted_on,
     warn_of_few_documents,
 )
-from skdict._cli._options import DICTIONARY, STORE, TARGETS, add_command, as_settings
+from skdict._cli._options import STORE, TARGETS, add_command, as_settings
 from skdict._cli._snippet import python_snippet
+from skdict._cli._source import SOURCE, load_source, source_code
 from skdict._cli._terminal import show, show_json
 from skdict._cli.show import load_targets, note_other_source
 from skdict._outputs import check_output_file
@@ -21,17 +22,17 @@ from skdict.activations import Activations
 from skdict.decomposition import is_transcoder
 from skdict.inspection import write_report
 from skdict.interpretation import FeatureInterpreter
-from skdict.io import load_dictionary
 
 DESCRIPTION = """\
-Write an HTML report on a saved dictionary, with its measures and, for each feature, the contexts
-and tokens it fires on and an explanation with its score. The report is a single file that opens in
-any browser, without a server or network. For unbiased results pass activations of held-out texts,
-on which the dictionary was not fitted.
+Write an HTML report on a saved or published dictionary, with its measures and, for each feature,
+the contexts and tokens it fires on and an explanation with its score. The report is a single file
+that opens in any browser, without a server or network. For unbiased results pass activations of
+held-out texts, on which the dictionary was not fitted.
 """
 ARGUMENTS = {
-    **DICTIONARY,
+    "dictionary": SOURCE["dictionary"],
     **STORE,
+    **SOURCE,
     **TARGETS,
     "--out": {
         "metavar": "FILE",
@@ -43,6 +44,11 @@ ARGUMENTS = {
         "metavar": "TEXT",
         "default": "Dictionary report",
         "help": "title of the report",
+    },
+    "--evaluation": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "evaluation.json of `evaluate`, to show its table in the summary",
     },
     "--n-explained": {
         "metavar": "N",
@@ -56,7 +62,7 @@ ARGUMENTS = {
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "write an HTML report on a saved dictionary"
+    help = "write an HTML report on a dictionary"
     add_command(commands, "report", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
@@ -65,11 +71,12 @@ def run(options):
     check_number("--n-explained", options.n_explained, low=0, integer=True)
     check_output_file("--out", options.out)
     clock = Clock(silent=options.json)
-    dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
+    dictionary, acts = load_source(options), Activations.load(options.store)
     note_other_source(dictionary, acts)
     targets = load_targets(options, dictionary, acts)
     scores = _explain(options, dictionary, acts, clock) if options.n_explained else None
     shown = {"y": targets, "scores": scores, "title": options.title}
+    shown["evaluation"] = options.evaluation
     write_report(options.out, dictionary, acts, **shown, verbose=not options.json)
     results = {
         "out": str(options.out),
@@ -85,7 +92,7 @@ def run(options):
         show_json({"settings": as_settings(options)} | results)
     else:
         kind = {"transcoder": is_transcoder(dictionary), "targets": options.targets}
-        code = python_snippet(options.dictionary, options.store, scores, **kind)
+        code = python_snippet(source_code(options), options.store, scores, **kind)
         _print(options, results, scores, code)
 
 

@@ -1,6 +1,7 @@
-"""`skdict show`: evaluate a saved dictionary on a store of activations."""
+"""`skdict show`: evaluate a saved or published dictionary on a store of activations."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import asdict
 
@@ -8,7 +9,8 @@ import numpy as np
 import scipy.sparse
 
 from skdict._cli._held_out import STATEMENTS, fitted_on
-from skdict._cli._options import DICTIONARY, STORE, TARGETS, add_command, as_settings
+from skdict._cli._options import STORE, TARGETS, add_command, as_settings
+from skdict._cli._source import SOURCE, load_source, source_arguments
 from skdict._cli._terminal import show, show_json
 from skdict._core import iter_blocks
 from skdict._text import printable
@@ -16,13 +18,12 @@ from skdict._validation import check_features, check_number, check_targets
 from skdict.activations import Activations
 from skdict.decomposition import is_transcoder
 from skdict.inspection import summarize_features
-from skdict.io import load_dictionary
 from skdict.metrics import compare_dictionaries
 
 DESCRIPTION = """\
-Evaluate a saved dictionary on a store of activations, and print contexts in which some of its
-features fire. For unbiased results pass activations of held-out texts, on which the dictionary
-was not fitted.
+Evaluate a saved or published dictionary on a store of activations, and print contexts in which
+some of its features fire. For unbiased results pass activations of held-out texts, on which the
+dictionary was not fitted.
 """
 
 
@@ -37,8 +38,9 @@ def _features(text):
 
 
 ARGUMENTS = {
-    **DICTIONARY,
+    "dictionary": SOURCE["dictionary"],
     **STORE,
+    **SOURCE,
     **TARGETS,
     "--features": {
         "metavar": "I,J,...",
@@ -67,7 +69,7 @@ BLOCK_BYTES = 2**24
 
 def add_parser(commands):
     """Add the command to the parser."""
-    help = "print the measures and features of a saved dictionary"
+    help = "print the measures and features of a dictionary"
     add_command(commands, "show", run, arguments=ARGUMENTS, help=help, description=DESCRIPTION)
 
 
@@ -76,7 +78,7 @@ def run(options):
     for name in ("n_features", "n_contexts"):
         flag = "--" + name.replace("_", "-")
         check_number(flag, getattr(options, name), low=0, integer=True)
-    dictionary, acts = load_dictionary(options.dictionary), Activations.load(options.store)
+    dictionary, acts = load_source(options), Activations.load(options.store)
     n_components = len(dictionary.components_)
     if options.features is not None:
         check_features(options.features, n_components, name="--features")
@@ -110,8 +112,9 @@ def _print(options, results, n_components, summaries):
         f"{'' if 'fvu' in measures else WITHOUT_TARGETS}\n"
     )
     show("\n\n".join(map(str, summaries)))
-    targets = "" if options.targets is None else f" --targets {options.targets}"
-    show(f"\nNext step:\n\n  python -m skdict report {options.dictionary} {options.store}{targets}")
+    targets = "" if options.targets is None else f" --targets {shlex.quote(str(options.targets))}"
+    command = source_arguments(options, options.store)
+    show(f"\nNext step:\n\n  python -m skdict report {command}{targets}")
 
 
 def _fvu_in_words(options, measures):

@@ -6,6 +6,7 @@ Shapes in this package use `n` for rows, `d` for the width of the model and `m` 
 A tilde in formulas marks rows after centring and scaling.
 """
 
+from skdict._core._agreement import agreed, check_same
 from skdict._core._batches import Batch, iter_blocks, sample_rows, shuffled_batches
 from skdict._core._device import resolve_device
 from skdict._core._dictionary import (
@@ -15,6 +16,7 @@ from skdict._core._dictionary import (
     HostDictionary,
     HostTranscoder,
 )
+from skdict._core._group import ALONE
 from skdict._core._inference import active_codes, iter_active_codes, iter_codes, to_csr
 from skdict._core._moments import RunningMoments
 from skdict._core._nonlinearities import NONLINEARITIES, Nonlinearity
@@ -27,6 +29,8 @@ from skdict._core._outliers import (
     find_outlier_rule,
     outlier_weights,
 )
+from skdict._core._processes import open_group
+from skdict._core._shared_batches import shared_batches
 from skdict._core._stack import Stack
 from skdict._core._start import (
     calibrate_bias,
@@ -40,6 +44,7 @@ from skdict._core._trainer import Trainer
 from skdict._core._weights import Weights
 
 __all__ = [
+    "ALONE",
     "L0",
     "L1",
     "MEDIANS",
@@ -61,18 +66,22 @@ __all__ = [
     "Trainer",
     "Weights",
     "active_codes",
+    "agreed",
     "calibrate_bias",
     "calibrate_decoder",
+    "check_same",
     "distances",
     "draw_encoder",
     "find_outlier_rule",
     "iter_active_codes",
     "iter_blocks",
     "iter_codes",
+    "open_group",
     "outlier_weights",
     "random_tensors",
     "resolve_device",
     "sample_rows",
+    "shared_batches",
     "shuffled_batches",
     "to_csr",
     "with_skip",

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skdict._core._group import ALONE
+
 BLOCK_BYTES = 64 * 2**20
 CHUNK_ROWS = 256
 
@@ -19,23 +21,27 @@ class Batch(NamedTuple):
     """Weight of each row in the loss, 1 unless it is an outlier; shape (n,)."""
     target: torch.Tensor | None
     """Rows to reconstruct, shape (n, d_out); None for those that are encoded."""
+    n_rows: int
+    """Number of rows of the batch in all processes."""
 
     def inliers(self):
         """Return the rows of weight 1."""
         kept = self.weights == 1
         target = None if self.target is None else self.target[kept]
-        return Batch(self.x[kept], self.weights[kept], target)
+        return Batch(self.x[kept], self.weights[kept], target, int(kept.sum()))
 
 
-def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4):
+def iter_blocks(rows, *, block_bytes=BLOCK_BYTES // 4, group=ALONE):
     """Yield `(start, block)` over all rows in order, each block as a numpy array.
+
+    The processes of a group take turns, and each reads only its own blocks.
 
     A block takes at most `block_bytes` as float64, so intermediate results stay small however
     many rows there are.
     """
     n_rows, width = rows.shape
     step = max(1, block_bytes // (8 * width))
-    for start in range(0, n_rows, step):
+    for start in range(group.rank * step, n_rows, group.size * step):
         yield start, np.asarray(rows[start : start + step])
 
 
@@ -84,11 +90,7 @@ def shuffled_batches(sources, batch_size, *, generator, dtype, device, prepare=N
     list of torch.Tensor of shape (<= batch_size, d)
         Batch of each source.
     """
-    n_rows, width = sources[0].shape[0], sum(rows.shape[1] for rows in sources)
-    starts = torch.randperm(-(-n_rows // CHUNK_ROWS), generator=generator).numpy() * CHUNK_ROWS
-    block_rows = max(BLOCK_BYTES // (width * dtype.itemsize), batch_size, CHUNK_ROWS)
-    n_blocks = max(1, round(n_rows / block_rows))
-    parts = np.array_split(starts, n_blocks)
+    parts = draw_blocks(sources, batch_size, generator, dtype)
     for blocks in _read_ahead(sources, parts, dtype):
         blocks = [block.to(device) for block in blocks]
         if prepare is not None:
@@ -98,6 +100,14 @@ def shuffled_batches(sources, batch_size, *, generator, dtype, device, prepare=N
         for chosen in order.tensor_split(-(-n_here // batch_size)):
             # Copies whole rows, which is faster than plain indexing.
             yield [block.index_select(0, chosen) for block in blocks]
+
+
+def draw_blocks(sources, batch_size, generator, dtype):
+    """Return the first rows of the chunks of each block, in random order."""
+    n_rows, width = sources[0].shape[0], sum(rows.shape[1] for rows in sources)
+    starts = torch.randperm(-(-n_rows // CHUNK_ROWS), generator=generator).numpy() * CHUNK_ROWS
+    block_rows = max(BLOCK_BYTES // (width * dtype.itemsize), batch_size, CHUNK_ROWS)
+    return np.array_split(starts, max(1, round(n_rows / block_rows)))
 
 
 def _read_ahead(sources, parts, dtype):

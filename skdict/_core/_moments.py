@@ -32,12 +32,23 @@ class RunningMoments:
             return self
         # Shift by the first row, so that the mean of equal rows is exactly that row.
         block_mean = block[0] + (block - block[0]).mean(axis=0)
-        if self.n_rows == 0:
-            self.mean = block_mean
-        step, total = block_mean - self.mean, self.n_rows + n_new
         # Extreme rows overflow to infinity; the caller decides what to do about that.
         with np.errstate(over="ignore"):
             within = np.square(block - block_mean).sum()
+        return self._include(n_new, block_mean, within)
+
+    def merge(self, other):
+        """Include the rows that another instance has seen."""
+        return self._include(other.n_rows, other.mean, other.squared_deviations)
+
+    def _include(self, n_new, mean, within):
+        """Include rows given by their number, mean and sum of squared deviations."""
+        if n_new == 0:
+            return self
+        if self.n_rows == 0:
+            self.mean = mean
+        step, total = mean - self.mean, self.n_rows + n_new
+        with np.errstate(over="ignore"):
             between = (step @ step) * self.n_rows * n_new / total
         self.squared_deviations += float(within + between)
         self.mean = self.mean + step * (n_new / total)

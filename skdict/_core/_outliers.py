@@ -119,16 +119,25 @@ class InlierMoments:
         self.total, self.inliers = RunningMoments(width), RunningMoments(width)
         self.outliers = []
 
-    def update(self, block, beyond=None):
+    def update(self, block, beyond=None, start=None):
         """Update with the rows of a block (n, d) and return the mask of its outliers.
 
-        The mask `beyond` (n,) replaces that of the rule, if it is given.
+        The mask `beyond` (n,) replaces that of the rule, if it is given, and `start` is the index
+        of the first row; by default, blocks follow each other.
         """
         beyond = self.rule.is_outlier(block) if beyond is None else beyond
-        self.outliers += (self.total.n_rows + np.flatnonzero(beyond)).tolist()
+        start = self.total.n_rows if start is None else start
+        self.outliers += (start + np.flatnonzero(beyond)).tolist()
         self.total.update(block)
         self.inliers.update(block[~beyond] if beyond.any() else block)
         return beyond
+
+    def merge(self, other):
+        """Include the rows that another instance with the same rule has seen."""
+        self.total.merge(other.total)
+        self.inliers.merge(other.inliers)
+        self.outliers = sorted(self.outliers + other.outliers)
+        return self
 
     @property
     def outlier_share(self):

@@ -8,6 +8,7 @@ may decide that by timing.
 
 import time
 
+from skdict._core._group import ALONE
 from skdict._core._screening.choice import ScreeningChoice
 
 # With fewer multiply-adds per batch than this, screening costs more than it saves.
@@ -31,6 +32,9 @@ class Plan:
         Maximum number of rows in a batch.
     compiled : bool
         If True, sparse steps use compiled loops.
+    group : Alone or another group, optional
+        Processes that share the batch or hold further features. They choose alike wherever entries
+        are selected together, because dense and sparse steps exchange different numbers.
 
     Attributes
     ----------
@@ -42,11 +46,12 @@ class Plan:
         Fraction of active entries; None if not yet known.
     """
 
-    def __init__(self, tensors, nonlinearity, batch_size, compiled):
-        self._tensors, self._nonlinearity = tensors, nonlinearity
-        m, d = tensors.encoder.shape
+    def __init__(self, tensors, nonlinearity, batch_size, compiled, group=ALONE):
+        self._tensors, self._nonlinearity, self._group = tensors, nonlinearity, group
+        here, d = tensors.encoder.shape
+        m = group.features.total(here)
         on_cpu = tensors.bias.device.type == "cpu"
-        self.chooses = on_cpu and batch_size * m * d >= LEAST_WORK
+        self.chooses = on_cpu and batch_size * m * d >= LEAST_WORK * group.features.size
         self._most_active = most_active(d, compiled)
         self._choice = ScreeningChoice(tensors.encoder, tensors.bias, compiled)
         self.share_active = nonlinearity.share_active(m) if on_cpu else None
@@ -59,7 +64,7 @@ class Plan:
         cutoff = self._nonlinearity.feature_cutoff(self._tensors)
         if self.share_active is None:
             sample = x[:SAMPLE_ROWS] @ self._tensors.encoder.T + self._tensors.bias
-            self.share_active = float((sample > cutoff).float().mean())
+            self.share_active = self._group.rows.mean((sample > cutoff).float())
         if self.share_active > self._most_active:
             return None
         return self._choice.screen(self._choice.next_kind(x, cutoff))

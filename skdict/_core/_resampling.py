@@ -39,27 +39,29 @@ def resample_features(model, adam, dead, sample, share, generator, target=None):
     int
         Number of features re-initialised.
     """
-    n_dead = int(dead.sum())
+    tensors, group = model.tensors, model.group.features
+    n_here = int(dead.sum())
+    counts = group.gather(torch.tensor(n_here)).tolist()
+    n_dead, before = sum(counts), sum(counts[: group.rank])
     if n_dead == 0:
         return 0
-    tensors = model.tensors
     missing = model.residual(sample, target)
     losses = missing.square().sum(1)
     if not losses.any():
         return 0
     chosen = losses.square().double().cpu().multinomial(n_dead, True, generator=generator)
-    chosen = chosen.to(missing.device)
-    components = noisy_directions(missing[chosen], generator)
+    mine, chosen = slice(before, before + n_here), chosen.to(missing.device)
+    components = noisy_directions(missing, chosen, generator, mine)
     encoder = components.clone()
     if target is not None:
-        encoder = noisy_directions(sample[chosen], generator)
-    learned = model.nonlinearity.learned(n_dead)
+        encoder = noisy_directions(sample, chosen, generator, mine)
+    learned = model.nonlinearity.learned(n_here)
     starts = {name: start.to(encoder) for name, start in learned.items()}
     starts |= {"components": components, "encoder": encoder}
     starts["bias"] = calibrate_bias(encoder, sample, share)
     starts = Tensors(starts)
     if target is not None:
-        calibrate_decoder(starts, sample, missing)
+        calibrate_decoder(starts, sample, missing, group)
     model.nonlinearity.calibrate(starts, sample)
     _replace(tensors, adam, dead, starts)
     return n_dead

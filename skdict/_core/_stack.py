@@ -47,8 +47,11 @@ class Stack:
         self._silent_steps = first.silent_steps
 
     @torch.no_grad()
-    def step(self, x, rate=1.0, weights=None, target=None):
-        """Take the step of `Trainer.step` in all trainers, without synchronising."""
+    def step(self, x, rate=1.0, weights=None, target=None, n_rows=None):
+        """Take the step of `Trainer.step` in all trainers, without synchronising.
+
+        `n_rows` is the number of rows of x, because a stack trains in one process.
+        """
         weights = x.new_ones(len(x)) if weights is None else weights
         first = self._trainers[0]
         self._n_steps.fill_(first.n_steps)

@@ -2,26 +2,40 @@
 
 import torch
 
+from skdict._core._group import ALONE
 from skdict._core._tensors import Tensors
 
 # Ridge of the skip connection, relative to the mean variance of a dimension of the rows.
 RIDGE = 1e-3
 # Length of the noise that is added to directions of rows.
 NOISE = 0.1
+# Rows drawn at a time where not all are kept; a multiple of 16.
+DRAWN_ROWS = 4096
 
 
 def random_tensors(
-    n_components, width, *, tied, nonlinearity, generator, dtype, device, target_width=None
+    n_components,
+    width,
+    *,
+    tied,
+    nonlinearity,
+    generator,
+    dtype,
+    device,
+    target_width=None,
+    features=ALONE,
 ):
     """Return tensors with random unit directions, zero biases and the nonlinearity's own tensors.
 
     Directions are drawn in float32 on the CPU and then cast, so the initial values are the same
     for every dtype and device. An untied encoder starts as a copy of the decoder, and that of a
-    transcoder, whose decoder has another width, with directions of its own.
+    transcoder, whose decoder has another width, with directions of its own. The processes of a
+    group draw the same directions and keep their own part.
     """
+    mine = slice(*features.span(n_components))
 
     def draw(width):
-        directions = torch.randn(n_components, width, generator=generator)
+        directions = draw_normal(n_components, width, generator, mine)
         directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
         return directions.to(device=device, dtype=dtype)
 
@@ -29,34 +43,70 @@ def random_tensors(
     values = {"components": directions if target_width is None else draw(target_width)}
     if not tied:
         values["encoder"] = directions.clone()
-    values["bias"] = directions.new_zeros(n_components)
-    learned = nonlinearity.learned(n_components)
+    values["bias"] = directions.new_zeros(len(directions))
+    learned = nonlinearity.learned(len(directions))
     return Tensors(values | {name: start.to(values["bias"]) for name, start in learned.items()})
 
 
-def noisy_directions(rows, generator):
-    """Return the unit directions of rows (n, d), with some noise from a generator on the CPU.
+def draw_normal(n_rows, width, generator, kept):
+    """Return a slice of the rows of normal numbers (n, d) without holding all of them.
+
+    The numbers are those of ``torch.randn(n_rows, width, generator=generator)``, which fills
+    contiguous memory in runs of 16.
+    """
+    if kept == slice(0, n_rows):
+        return torch.randn(n_rows, width, generator=generator)
+    parts, start = [], 0
+    while start < n_rows:
+        # A last piece of less than a run would be drawn in another way.
+        stop = start + DRAWN_ROWS if start + DRAWN_ROWS + 16 <= n_rows else n_rows
+        piece = torch.randn(stop - start, width, generator=generator)
+        parts.append(piece[max(kept.start - start, 0) : max(kept.stop - start, 0)].clone())
+        start = stop
+    return torch.cat(parts) if parts else torch.empty(0, width)
+
+
+def noisy_directions(rows, chosen, generator, kept):
+    """Return the unit directions of chosen rows, with some noise from a generator on the CPU.
 
     Rows drawn more than once would give identical features, which would stay identical.
+
+    Parameters
+    ----------
+    rows : torch.Tensor of shape (n, d)
+        Rows to choose from.
+    chosen : torch.Tensor of shape (m,)
+        Row of each feature.
+    generator : torch.Generator
+        Generator of the noise of all features.
+    kept : slice
+        Features to return directions of.
+
+    Returns
+    -------
+    torch.Tensor of shape (m', d)
     """
+    noise = draw_normal(len(chosen), rows.shape[1], generator, kept).to(rows)
+    rows = rows[chosen[kept]]
     lengths = rows.norm(dim=1, keepdim=True).clamp_(min=torch.finfo(rows.dtype).tiny)
     directions = rows / lengths
-    noise = torch.randn(directions.shape, generator=generator).to(directions)
     directions += NOISE * noise / noise.norm(dim=1, keepdim=True)
     return directions.div_(directions.norm(dim=1, keepdim=True))
 
 
-def draw_encoder(tensors, sample, generator):
+def draw_encoder(tensors, sample, generator, features=ALONE):
     """Replace encoder directions by those of rows drawn from a sample (n, d), each at most once.
 
-    If there are fewer rows than features, rows are drawn repeatedly.
+    If there are fewer rows than features, rows are drawn repeatedly. The processes of a group draw
+    the same rows.
     """
-    n_features = len(tensors.bias)
+    n_features = features.total(len(tensors.bias))
     if len(sample) >= n_features:
         chosen = torch.randperm(len(sample), generator=generator)[:n_features]
     else:
         chosen = torch.randint(len(sample), (n_features,), generator=generator)
-    tensors.encoder.copy_(noisy_directions(sample[chosen.to(sample.device)], generator))
+    mine = slice(*features.span(n_features))
+    tensors.encoder.copy_(noisy_directions(sample, chosen.to(sample.device), generator, mine))
 
 
 def with_skip(tensors, sample, target):
@@ -82,7 +132,7 @@ def with_skip(tensors, sample, target):
     return Tensors({**tensors, "skip": skip})
 
 
-def calibrate_decoder(tensors, sample, target):
+def calibrate_decoder(tensors, sample, target, features=ALONE):
     """Set the decoder and the length of encoder directions from targets, in place.
 
     The decoder direction of a feature becomes the mean of the targets, minus the skip connection,
@@ -98,6 +148,8 @@ def calibrate_decoder(tensors, sample, target):
         Rows after centring and scaling.
     target : torch.Tensor of shape (n, d_out)
         Their targets after centring and scaling.
+    features : Alone or another group, optional
+        Processes that hold further features.
     """
     if "skip" in tensors:
         target = target - sample @ tensors["skip"]
@@ -111,6 +163,7 @@ def calibrate_decoder(tensors, sample, target):
         directions = torch.where(lengths > 0, sums / lengths, tensors.components[part])
         tensors.components[part] = directions
         rebuilt += codes @ directions
+    features.sum_([rebuilt])
     gain = (rebuilt * target).sum() / rebuilt.square().sum()
     if gain > 0:
         tensors.encoder.mul_(gain)

@@ -52,24 +52,31 @@ def take_step(backend, model, adam, x, weights, n_rows, rate, screen=None, dead=
         factors,
         penalty.row_slopes(factors),
         model.levels,
+        model.group.features,
     )
     learned = {name: backend.at_entries(codes, tensors[name]) for name in nonlinearity.learned(0)}
     gates = penalty.gate_slopes(factors, l0)
     gates = () if gates is None else (backend.from_rows(codes, gates),)
-    pre_slopes, learned_slopes = nonlinearity.backward(codes, slopes, learned, *gates)
+    slopes = nonlinearity.backward(codes, slopes, learned, *gates)
     sums = BatchSums(
         errors,
-        penalty.penalties(backend.row_sums(codes), counts, l0),
+        _penalties(backend, model, codes, counts, l0),
         backend.n_fired(codes, tensors.components.shape[-2]),
     )
     extra = None
     if dead is not None:
         full = -2 * model.levels.weights[-1] * factors
         extra = aux_gradients(model, x, factors, pulls[-1].slopes / full[:, None], dead)
-    slopes = pre_slopes, learned_slopes
     backend.update(tensors, adam, x, codes, pulls, *slopes, rate, model.group, extra)
     nonlinearity.project(tensors)
     return sums
+
+
+def _penalties(backend, model, codes, counts, l0):
+    """Return the penalty of each row on the codes of all processes."""
+    row_sums = backend.row_sums(codes)
+    model.group.features.sum_([row_sums])
+    return model.penalty.penalties(row_sums, counts, l0)
 
 
 def _count(backend, model, codes, factors):
@@ -77,6 +84,7 @@ def _count(backend, model, codes, factors):
     if not model.penalty.counts:
         return None, None
     counts = backend.row_counts(codes)
+    model.group.features.sum_([counts])
     l0 = (counts * factors).sum(-1, keepdim=True)
-    model.group.sum_([l0])
+    model.group.rows.sum_([l0])
     return counts, l0

@@ -39,7 +39,11 @@ class Tally:
         return None if for_steps is None else n_steps - self.last_fired >= for_steps
 
     def add(self, sums, weights, step, group):
-        """Add the sums of a batch whose rows have weights (n,)."""
+        """Add the sums of a batch whose rows have weights (n,).
+
+        Of the sums, only the number of codes is that of the features of this process. Return the
+        number of rows on which each of them fired.
+        """
         inlier = weights == 1
         errors, losses = sums.squared_errors.double(), sums.penalties.double()
         losses = weights * (errors + losses)
@@ -51,7 +55,8 @@ class Tally:
         here[..., 4] = losses.sum(-1)
         here[..., 5] = sums.n_fired.sum(-1)
         n_fired = sums.n_fired.long()
-        group.sum_([here, n_fired])
+        group.rows.sum_([here, n_fired])
         self.sums += here
         self.firing_counts += n_fired
         self.last_fired.masked_fill_(n_fired > 0, step)
+        return n_fired

@@ -4,9 +4,11 @@ import numpy as np
 import torch
 
 from skdict._core._adam import Adam
+from skdict._core._agreement import agreed
 from skdict._core._backends import Compiled, Dense, Portable, is_compiled
-from skdict._core._group import Alone
+from skdict._core._group import ALONE
 from skdict._core._model import Model
+from skdict._core._nonlinearities import BatchTopK
 from skdict._core._objectives import whole
 from skdict._core._plan import Plan, timed
 from skdict._core._products import multiplier
@@ -42,7 +44,8 @@ class Trainer:
     compiled : bool or None, default=None
         If True, sparse steps use compiled loops. None uses them if they are installed.
     group : Alone or another group, optional
-        Processes that share each batch; by default only this process.
+        Processes that share each batch, or that hold further features; by default only this
+        process.
     n_steps : int, default=0
         Number of steps taken before. All features count as alive at that step, unless `moments`
         says otherwise.
@@ -62,17 +65,18 @@ class Trainer:
         levels=None,
         moments=None,
         compiled=None,
-        group=None,
+        group=ALONE,
         n_steps=0,
         silent_steps=None,
     ):
         levels = whole(tensors.components.shape[-2]) if levels is None else levels
-        self.model = Model(tensors, nonlinearity, penalty, levels, group or Alone())
+        self.model = Model(tensors, nonlinearity, penalty, levels, group)
         self.learning_rate = learning_rate
         self.n_steps, self.silent_steps = n_steps, silent_steps
+        self._n_features = group.features.total(len(tensors.bias))
         self._adam = Adam(tensors)
         compiled = is_compiled() if compiled is None else compiled
-        self._plan = Plan(tensors, nonlinearity, batch_size, compiled)
+        self._plan = Plan(tensors, nonlinearity, batch_size, compiled, group)
         self.multiply = multiplier(tensors.bias.dtype, product_dtype, tensors.bias.device)
         self._sparse = (Compiled if compiled else Portable)(self.multiply)
         self.batch_size = batch_size
@@ -94,35 +98,35 @@ class Trainer:
         return self.model.penalty
 
     @torch.no_grad()
-    def step(self, x, rate=1.0, weights=None, target=None):
+    def step(self, x, rate=1.0, weights=None, target=None, n_rows=None):
         """Train on one batch.
 
         Parameters
         ----------
         x : torch.Tensor of shape (n, d)
-            Rows, centred and scaled. Each process of a group trains on its part of them.
+            Rows, centred and scaled; in a group whose processes share rows, those of this process.
         rate : float, default=1.0
             Factor on the learning rate.
         weights : torch.Tensor of shape (n,), optional
             Weight of each row in the objective, between 0 and 1; 1 by default.
         target : torch.Tensor of shape (n, d_out), optional
             Rows to reconstruct from the codes of x, centred and scaled; x by default.
+        n_rows : int, optional
+            Number of rows of the batch in all processes; that of x by default.
         """
-        n_rows, group = len(x), self.model.group
-        weights = x.new_ones(n_rows) if weights is None else weights
-        target = None if target is None else group.part(target)
-        x, weights = group.part(x), group.part(weights)
+        n_rows = len(x) if n_rows is None else n_rows
+        weights = x.new_ones(len(x)) if weights is None else weights
         screen, dead = self._plan.screen(x), self._tally.silent(self.n_steps, self.silent_steps)
         options = self._adam, x, weights, n_rows, self.learning_rate * rate, screen, dead, target
         if screen is None:
             sums = take_step(self._all_entries(), self.model, *options)
         else:
             sums, seconds = timed(take_step, self._sparse, self.model, *options)
-            self._plan.took(screen, seconds / len(x))
+            self._plan.took(screen, seconds / max(len(x), 1))
         self.n_steps += 1
-        self._tally.add(sums, weights, self.n_steps, group)
+        n_fired = self._tally.add(sums, weights, self.n_steps, self.model.group)
         if self._plan.measures:
-            self._plan.share_active = float(sums.n_fired.sum()) / (len(x) * len(sums.n_fired))
+            self._plan.share_active = float(n_fired.sum()) / (n_rows * len(n_fired))
 
     @property
     def firing_counts(self):
@@ -159,6 +163,8 @@ class Trainer:
             The number of the `step`; means over rows of the weighted `loss`, `squared_error`,
             `inlier_error` (over rows of weight 1) and `l0`; and `n_dead`.
         """
+        features = self.model.group.features
+        features.sum_([self._tally.sums[5]])
         n, n_inliers, error, inlier_error, loss, n_active = self._tally.sums.tolist()
         self._tally.sums.zero_()
         silent = self._tally.silent(self.n_steps, silent_steps)
@@ -168,7 +174,7 @@ class Trainer:
             "squared_error": error / n,
             "inlier_error": inlier_error / max(n_inliers, 1),
             "l0": n_active / n,
-            "n_dead": int(silent.sum()),
+            "n_dead": features.total(int(silent.sum())),
         }
 
     def resample(self, sample, share, generator, target=None):
@@ -180,18 +186,30 @@ class Trainer:
         count = resample_features(self.model, self._adam, dead, sample, share, generator, target)
         if count:
             self._tally.last_fired[dead] = self.n_steps
+            # Other processors may round differently, and processes that share rows must not drift.
+            self.model.group.rows.broadcast_(self._state_tensors().values())
         return count
 
     @torch.no_grad()
     def l0(self, rows):
-        """Return the mean number of codes that fire per row of rows (n, d)."""
-        parts = rows.split(512)
-        return sum(int(torch.count_nonzero(self.model.codes(x))) for x in parts) / len(rows)
+        """Return the mean number of codes that fire per row of rows (n, d), given a penalty.
+
+        All processes of a group pass the same rows.
+        """
+        group, n = self.model.group, len(rows)
+        parts = group.rows.part(rows).split(512)
+        return group.total(sum(int(torch.count_nonzero(self.model.codes(x))) for x in parts)) / n
 
     @torch.no_grad()
     def frozen(self, rows):
-        """Return `Nonlinearity.frozen` for the current tensors."""
-        return self.model.nonlinearity.frozen(self.tensors, rows)
+        """Return `Nonlinearity.frozen` for the current tensors and rows seen by all processes."""
+        nonlinearity, group = self.model.nonlinearity, self.model.group
+        shared = [group] if isinstance(nonlinearity, BatchTopK) else []
+        return nonlinearity.frozen(self.tensors, rows, *shared)
+
+    def release(self):
+        """Free the optimiser's state, after which no further step can be taken."""
+        self._adam = None
 
     def moments(self):
         """Return Adam's moments and step count, and the step each feature last fired at."""
@@ -211,8 +229,17 @@ class Trainer:
         dict of str to ndarray
             State for `restore`: tensors, Adam's state, counters, running sums, and the latest
             fraction of active codes and the number of threads, on which the order of sums depends.
+            It does not depend on how many processes train the dictionary. If they hold features,
+            only rank 0 returns it, and the others an empty dict.
         """
-        arrays = {name: t.cpu().numpy().copy() for name, t in self._state_tensors().items()}
+        arrays, features = {}, self.model.group.features
+        for name, tensor in self._state_tensors().items():
+            if self._is_divided(name):
+                tensor = features.joined(tensor, self._n_features)
+            if features.rank == 0:
+                arrays[name] = tensor.cpu().numpy().copy()
+        if features.rank > 0:
+            return {}
         arrays["n_steps"] = np.array(self.n_steps)
         share_active = self._plan.share_active
         arrays["share_active"] = np.array(np.nan if share_active is None else share_active)
@@ -220,7 +247,9 @@ class Trainer:
         return arrays
 
     def restore(self, state):
-        """Resume from the `state` of a trainer of the same shape.
+        """Resume from the `state` of a trainer of the same dictionary.
+
+        In a group, rank 0 passes the state and the others an empty dict.
 
         Raises
         ------
@@ -228,20 +257,33 @@ class Trainer:
             If arrays are missing or have the wrong shape or dtype, or if the state comes from a
             run with another number of threads.
         """
+        group = self.model.group
+        with agreed(group):
+            if group.rank == 0:
+                self._check_state(state)
+        for name, tensor in self._state_tensors().items():
+            whole = tensor.new_empty(self._whole_shape(name, tensor))
+            if group.rank == 0:
+                whole.copy_(torch.tensor(state[name]))
+            group.broadcast_([whole])
+            tensor.copy_(group.features.part(whole) if self._is_divided(name) else whole)
+        numbers = [float(state[name]) for name in ("n_steps", "share_active") if state]
+        n_steps, share_active = group.gather_objects(numbers)[0]
+        self.n_steps = int(n_steps)
+        self._plan.share_active = None if np.isnan(share_active) else share_active
+
+    def _check_state(self, state):
         tensors = self._state_tensors()
-        scalars = {
-            "n_steps": np.array(0),
-            "share_active": np.array(1.0),
-            "n_threads": np.array(0),
-        }
-        due = {k: t.cpu().numpy() for k, t in tensors.items()} | scalars
-        for name, like in due.items():
+        due = {k: (self._whole_shape(k, t), t.numpy(force=True).dtype) for k, t in tensors.items()}
+        due |= {"n_steps": ((), np.array(0).dtype), "n_threads": ((), np.array(0).dtype)}
+        due["share_active"] = (), np.array(1.0).dtype
+        for name, (shape, dtype) in due.items():
             array = state.get(name)
-            if array is None or (array.shape, array.dtype) != (like.shape, like.dtype):
+            if array is None or (array.shape, array.dtype) != (shape, dtype):
                 found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
                 raise ValueError(
-                    f"the saved training state holds {found} for {name!r}, but {like.dtype} of "
-                    f"shape {like.shape} is expected; restart the training from scratch"
+                    f"the saved training state holds {found} for {name!r}, but {dtype} of "
+                    f"shape {shape} is expected; restart the training from scratch"
                 )
         threads, now = int(state["n_threads"]), torch.get_num_threads()
         if threads != now:
@@ -250,11 +292,17 @@ class Trainer:
                 f"would change the order of sums; call torch.set_num_threads({threads}) first, or "
                 f"set OMP_NUM_THREADS={threads}"
             )
-        for name, tensor in tensors.items():
-            tensor.copy_(torch.tensor(state[name]))
-        self.n_steps = int(state["n_steps"])
-        share_active = float(state["share_active"])
-        self._plan.share_active = None if np.isnan(share_active) else share_active
+
+    def _is_divided(self, name):
+        """Return True if a tensor of the state has entries for the features of this process."""
+        kind, _, name = name.rpartition(".")
+        return name in ("last_fired", "firing_counts") or (
+            kind in ("parameters", "first", "second") and self.tensors.specs[name].per_feature
+        )
+
+    def _whole_shape(self, name, tensor):
+        """Return the shape that a tensor of the state has if one process holds all features."""
+        return (self._n_features, *tensor.shape[1:]) if self._is_divided(name) else (*tensor.shape,)
 
     def _state_tensors(self):
         groups = {

@@ -63,14 +63,30 @@ class Weights:
         return [f"{field.name}_" for field in fields(cls)]
 
     @classmethod
-    def of(cls, estimator):
+    def of(cls, estimator, *, part=False):
         """Return the weights of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted dictionary or transcoder.
+        part : bool, default=False
+            If True, accept an estimator that holds a part of the features.
 
         Raises
         ------
         AttributeError
             If the estimator lacks a mandatory attribute.
+        ValueError
+            If the estimator holds only a part of the features, and `part` is False.
         """
+        if hasattr(estimator, "feature_range_") and not part:
+            start, stop, n_components = estimator.feature_range_
+            raise ValueError(
+                f"this process holds only features {start} to {stop - 1} of {n_components}; save "
+                f"the dictionary in all processes with save_dictionary, and load it whole with "
+                f"load_dictionary"
+            )
         due = {f.name for f in fields(cls) if f.default is MISSING}
         names = (
             name for name in cls.attribute_names() if name[:-1] in due or hasattr(estimator, name)

@@ -14,7 +14,7 @@ MOST_HEADER_BYTES = 4096
 # The header that numpy writes for arrays of numbers. A pattern of our own, because numpy passes the
 # header to Python's parser, which can fail with many types of error.
 HEADER = re.compile(
-    rb"\{'descr': '([<>|][fiu][1248])', 'fortran_order': False, "
+    rb"\{'descr': '([<>|][fiu][1248])', 'fortran_order': (False|True), "
     rb"'shape': \(((?:\d{1,19}(?:, \d{1,19})*)?),?\), \} *\n"
 )
 
@@ -64,12 +64,12 @@ def _read_header(file, path):
     if start[:-2] == MAGIC:
         (length,) = struct.unpack("<H", start[-2:])
         match = HEADER.fullmatch(file.read(min(length, MOST_HEADER_BYTES)))
-    if match is None:
+    if match is None or match[2] == b"True":
         raise ValueError(
             f"{str(path)!r} is truncated, or not an array of numbers in C order written by "
             f"numpy.save (pickles are never loaded); get a complete copy, or write it again"
         )
-    shape = tuple(int(n) for n in match[2].split(b", ") if n)
+    shape = tuple(int(n) for n in match[3].split(b", ") if n)
     return _dtype(match[1].decode(), path), shape, len(start) + length
 
 

@@ -44,11 +44,14 @@ class TensorFile:
         Metadata of the file.
     sha256 : str
         SHA-256 of the file.
+    dtypes : dict of str to str
+        Dtype of each array in the file, such as "BF16".
     """
 
     arrays: dict
     metadata: dict
     sha256: str
+    dtypes: dict
 
 
 def read_tensors(path):
@@ -105,7 +108,8 @@ def _read(file):
     arrays = {}
     for name, kind, shape in entries:
         arrays[name] = _read_array(file, kind, shape, digest)
-    return TensorFile(arrays, metadata, digest.hexdigest())
+    dtypes = {name: kind for name, kind, _ in entries}
+    return TensorFile(arrays, metadata, digest.hexdigest(), dtypes)
 
 
 def _parse(content):

@@ -1,6 +1,7 @@
 """Write folders and files that are never seen incomplete."""
 
 import os
+import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,32 @@ def replace_file(path, content):
         os.replace(beside, path)
     except OSError as error:
         raise explained(error, path) from error
+    finally:
+        remove(beside)
+
+
+def link_folder(source, folder):
+    """Create a folder with hard links to the files of another one, complete or not at all.
+
+    Files are copied where the file system has no links. An existing folder is replaced.
+
+    Raises
+    ------
+    OSError
+        If a file can be neither linked nor copied.
+    """
+    beside = name_beside(folder, "part")
+    try:
+        beside.mkdir()
+        for path in source.iterdir():
+            try:
+                os.link(path, beside / path.name)
+            except OSError:
+                shutil.copy2(path, beside / path.name)
+        remove(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise explained(error, folder) from error
     finally:
         remove(beside)
 

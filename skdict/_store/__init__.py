@@ -8,7 +8,7 @@ A store is a folder with a manifest, `activations.json`, and one folder per shar
 part of the store, so a store is consistent at every moment. The manifest includes its own hash.
 """
 
-from skdict._store._format import MANIFEST, read_manifest, store_digest
+from skdict._store._format import MANIFEST, is_finished, read_manifest, store_digest
 from skdict._store._joined_rows import JoinedRows
 from skdict._store._order import check_order, first_out_of_order
 from skdict._store._reading import open_store
@@ -22,6 +22,7 @@ __all__ = [
     "ShardedRows",
     "check_order",
     "first_out_of_order",
+    "is_finished",
     "open_store",
     "read_manifest",
     "store_digest",

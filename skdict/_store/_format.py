@@ -131,6 +131,15 @@ def store_digest(folder):
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def is_finished(folder, source):
+    """Return True if a folder is a finished store of a source; its files are not checked."""
+    try:
+        manifest = read_manifest(folder)
+    except FileNotFoundError:
+        return False
+    return manifest["complete"] and manifest["source"] == json.loads(json.dumps(source))
+
+
 def check_complete(folder, manifest):
     """Raise `ValueError` if the store is unfinished."""
     if not manifest["complete"]:

@@ -4,10 +4,19 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
-from skdict._files import Lock, clear_leftovers, name_beside, sealed, settle, whole_folder
+from skdict._files import (
+    Lock,
+    clear_leftovers,
+    link_folder,
+    name_beside,
+    sealed,
+    settle,
+    whole_folder,
+)
 from skdict._store._format import (
     COLUMNS,
     DTYPES,
@@ -19,6 +28,7 @@ from skdict._store._format import (
     write_shard,
 )
 from skdict._store._order import check_order
+from skdict._store._reading import open_store
 from skdict._store._vectors import (
     VECTORS,
     has_same_vectors,
@@ -26,6 +36,8 @@ from skdict._store._vectors import (
 )
 
 SHARD_BYTES = 256 * 2**20
+# Entries of the manifest in which all shards agree.
+DESCRIPTION = ("dtype", "width", "metadata", "vocabulary")
 
 
 def write_whole(activations, folder):
@@ -175,6 +187,37 @@ class ActivationsWriter:
             shutil.rmtree(beside, ignore_errors=True)
         self._manifest = manifest
 
+    def adopt(self, folder):
+        """Append the shards of another finished store, without copying its files if possible.
+
+        The other store is left as it is, and can be removed afterwards.
+
+        Parameters
+        ----------
+        folder : path
+            Finished store with the next documents, on the same file system.
+
+        Raises
+        ------
+        ValueError
+            See `append`; or if the other store is unfinished or damaged.
+        OSError
+            If the shards cannot be linked or copied.
+        """
+        _, columns, vocabulary, _ = open_store(Path(folder), verify=False)
+        manifest = read_manifest(folder)
+        other = SimpleNamespace(vocabulary=vocabulary, documents=columns["documents"])
+        self._check_follows(other, manifest)
+        new = self._manifest | {key: manifest[key] for key in DESCRIPTION}
+        if not new["shards"]:
+            new |= write_vectors(self._folder, vocabulary)
+        for shard in manifest["shards"]:
+            name = shard_name(len(new["shards"]))
+            link_folder(Path(folder) / shard["name"], self._folder / name)
+            new["shards"] = [*new["shards"], shard | {"name": name}]
+        write_manifest(self._folder, new)
+        self._manifest = new
+
     def finish(self):
         """Mark the store as finished, so that it can be loaded.
 
@@ -214,7 +257,7 @@ class ActivationsWriter:
             )
         if not old["shards"]:
             return
-        for key in ("dtype", "width", "metadata", "vocabulary"):
+        for key in DESCRIPTION:
             if new[key] != old[key]:
                 shown = "" if key == "vocabulary" else f" ({new[key]}, not {old[key]})"
                 raise ValueError(

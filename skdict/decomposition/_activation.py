@@ -34,11 +34,16 @@ def check_activation(sae):
         )
 
 
-def check_batches(sae, n_rows):
-    """Raise ValueError if "batch_topk" would select no code from a batch."""
+def check_batches(sae, n_rows, n_processes=1):
+    """Raise ValueError if a process would get no row or "batch_topk" no code of a batch."""
+    smallest = n_rows // -(-n_rows // sae.batch_size)
+    if smallest < n_processes:
+        raise ValueError(
+            f"batches of {smallest} rows cannot be shared by {n_processes} processes; raise "
+            f"batch_size, start fewer processes, or pass shard='components'"
+        )
     if sae.activation != "batch_topk" or sae.target_l0 is None:
         return
-    smallest = n_rows // -(-n_rows // sae.batch_size)
     if sae.target_l0 * smallest < 1:
         raise ValueError(
             f"target_l0={sae.target_l0} selects no code from a batch of {smallest} rows; raise "

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from skdict._core import resolve_device
+from skdict._core import agreed, resolve_device
 from skdict._validation import (
     as_numbers,
     check_choice,
@@ -20,6 +20,7 @@ from skdict.decomposition._column_blocks import check_blocks
 from skdict.decomposition._contract import is_transcoder
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import check_matryoshka, levels_of
+from skdict.decomposition._sharding import check_shard
 
 # None is the dtype of training.
 PRODUCT_DTYPES = {"auto": None, "float32": None, "bfloat16": torch.bfloat16}
@@ -53,6 +54,7 @@ def check_autoencoder_params(sae):
     check_choice("bias_init", sae.bias_init, ("auto", "calibrated", "zeros"))
     _check_dead_features(sae)
     check_choice("precision", sae.precision, tuple(PRODUCT_DTYPES))
+    check_shard(sae)
     params = sae.get_params(deep=False)
     for name in filter(params.__contains__, FLAGS):
         check_flag(name, params[name])
@@ -113,14 +115,17 @@ def check_memory(sae, n_components, rows):
         )
     device = rows.device
     widths = len(rows.scaling.mean), len(rows.target_scaling.mean)
+    start, stop = rows.group.features.span(n_components)
     # Moments and gradients of the encoder have its width, those of the decoder that of targets.
-    sizes = n_components, sum(widths) / 2, rows.dtype.itemsize
+    sizes = stop - start, sum(widths) / 2, rows.dtype.itemsize
     needed, free = training_bytes(*sizes, setting(sae, "tied_weights")), _free_bytes(device)
-    if free is not None and needed > free:
-        raise ValueError(
-            f"n_components={n_components} at width {widths[0]} needs about {needed / GIB:.1f} GiB "
-            f"on {device}, which has {free / GIB:.1f} GiB free; lower n_components"
-        )
+    with agreed(rows.group):
+        if free is not None and needed > free:
+            raise ValueError(
+                f"n_components={n_components} at width {widths[0]} needs about "
+                f"{needed / GIB:.1f} GiB on {device}, which has {free / GIB:.1f} GiB free; lower "
+                f"n_components, or train on several machines with shard='components'"
+            )
 
 
 @contextmanager

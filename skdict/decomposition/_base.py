@@ -82,7 +82,7 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             If the number of columns of X is not `n_components`, or a code is NaN or infinite.
         """
         check_is_fitted(self)
-        return self._decode(check_codes(X, len(self.components_), type(self).__name__))
+        return self._decode(check_codes(X, self._n_features_out, type(self).__name__))
 
     def score(self, X, y=None):
         r"""Return the fraction of variance explained, 1 - FVU.
@@ -117,8 +117,12 @@ class BaseDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         blocks = (block for _, block in finite_blocks(X))
-        pairs = ((block, self.inverse_transform(self._encode(block))) for block in blocks)
+        pairs = ((block, self._reconstruct(block)) for block in blocks)
         return explained_variance(pairs, X.shape[1])
+
+    def _reconstruct(self, rows):
+        """Return the reconstruction of checked rows."""
+        return self.inverse_transform(self._encode(rows))
 
     @property
     def _n_features_out(self):

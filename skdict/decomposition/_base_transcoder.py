@@ -12,8 +12,7 @@ from skdict.decomposition._codes import explained_variance
 class TranscoderMixin(RegressorMixin):
     """Mixin for dictionaries that predict other rows than those that they encode.
 
-    Place it before `BaseDictionary` among the base classes. ``_rest(block)`` returns the part of
-    the predictions that codes do not decode to, such as a skip connection, or 0.
+    Place it before `BaseDictionary` among the base classes.
     """
 
     def predict(self, X):
@@ -116,3 +115,9 @@ class TranscoderMixin(RegressorMixin):
 
     def _predict(self, block):
         return self._decode(self._encode(block)) + self._rest(block)
+
+    def _rest(self, block):
+        """Return the part of the predictions that codes do not decode to: the skip connection."""
+        if not hasattr(self, "skip_"):
+            return 0
+        return ((block - self.mean_) @ self.skip_).astype(block.dtype, copy=False)

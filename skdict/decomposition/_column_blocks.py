@@ -180,32 +180,26 @@ def is_rounding(errors, size, eps):
     return bool(np.abs(errors).max() <= ROUNDING * eps * abs(size))
 
 
-def block_norms(sae):
-    """Return the norm of each block of the decoder directions that were trained.
+class BlockNorms:
+    """Mixin of dictionaries that may read blocks of columns."""
 
-    Parameters
-    ----------
-    sae : SparseDictionaryAutoencoder
-        Estimator fitted with blocks.
+    @property
+    def block_norms_(self):
+        """Norm of each feature's direction in each block, shape (n_components, n_blocks).
 
-    Returns
-    -------
-    ndarray of shape (m, n_blocks)
-        Norms of the blocks of each direction, scaled like the rows in training. The squares of a
-        feature sum to 1.
-
-    Raises
-    ------
-    AttributeError
-        If the estimator is not fitted, or has no blocks.
-    """
-    if not hasattr(sae, "blocks_"):
-        raise AttributeError(
-            f"this {type(sae).__name__} has no block_norms_: it is not fitted, or without blocks"
-        )
-    parts = split_columns(sae.components_, sae.blocks_)
-    norms = np.stack([np.linalg.norm(part, axis=1) for part in parts], axis=1) / sae.scale_
-    return (norms / np.linalg.norm(norms, axis=1, keepdims=True)).astype(sae.components_.dtype)
+        Directions are scaled like the rows in training. The squares of a feature sum to 1.
+        """
+        if not hasattr(self, "blocks_") or hasattr(self, "target_mean_"):
+            raise AttributeError(
+                f"this {type(self).__name__} has no block_norms_: it is not fitted, or without "
+                f"blocks"
+            )
+        parts = split_columns(self.components_, self.blocks_)
+        norms = np.stack([np.linalg.norm(part, axis=1) for part in parts], axis=1) / self.scale_
+        # A feature that writes nothing has no share of any block.
+        lengths = np.linalg.norm(norms, axis=1, keepdims=True)
+        shares = np.divide(norms, lengths, out=np.zeros_like(norms), where=lengths > 0)
+        return shares.astype(self.components_.dtype)
 
 
 def _is_integer(value):

@@ -47,7 +47,7 @@ class Fit:
     def batches(self):
         """Yield the batches of one epoch, instances of `Batch`."""
         for _ in range(self.schedule.passes):
-            yield from self.rows.batches(self.schedule.batch_size)
+            yield from self.rows.training_batches(self.schedule.batch_size)
 
     def begin_epoch(self):
         """Reset the firing counts and notify observers."""
@@ -71,9 +71,14 @@ class Fit:
         self.schedule.rows_here = 0
         for observer in self.observers:
             observer.after_epoch(self)
+        # A callback may have stopped the fit in another process only.
+        self.stopped = self.rows.group.total(int(self.stopped)) > 0
 
     def state(self):
-        """Return the state to resume from: arrays by name, and a dict that fits in JSON."""
+        """Return the state to resume from: arrays by name, and a dict that fits in JSON.
+
+        All processes of a group call this method; the arrays are those of `Trainer.state`.
+        """
         arrays = self.trainer.state() | {"generator": self.rows.generator.get_state().numpy()}
         plain = {
             "n_iter": self.schedule.n_iter,
@@ -86,10 +91,15 @@ class Fit:
         return arrays, plain
 
     def restore(self, arrays, plain):
-        """Resume from the `state` of a fit of the same rows, parameters and observers."""
+        """Resume from the `state` of a fit of the same rows, parameters and observers.
+
+        In a group, rank 0 passes it, and the others an empty dict and None.
+        """
+        generator = np.array(arrays["generator"]) if arrays else None
+        plain, generator = self.rows.group.gather_objects((plain, generator))[0]
         self.trainer.restore(arrays)
         self.trainer.penalty.strength = plain["alpha"]
-        self.rows.generator.set_state(torch.from_numpy(np.array(arrays["generator"])))
+        self.rows.generator.set_state(torch.from_numpy(generator))
         self.schedule.n_iter, self.schedule.total = plain["n_iter"], plain["total"]
         self.stopped, self.history = plain["stopped"], plain["history"]
         for observer in self.observers:
@@ -135,8 +145,9 @@ def _run_epoch(fits, stack):
         fit.begin_epoch()
     for batch in fits[0].batches():
         for trainer in trainers:
-            trainer.step(batch.x, fits[0].schedule.rate, batch.weights, batch.target)
+            rate = fits[0].schedule.rate
+            trainer.step(batch.x, rate, batch.weights, batch.target, batch.n_rows)
         for fit in fits:
-            fit.count(len(batch.x))
+            fit.count(batch.n_rows)
     for fit in fits:
         fit.end_epoch()

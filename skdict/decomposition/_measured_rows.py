@@ -1,14 +1,17 @@
 """Measurements of rows before training: moments, outliers, centre and scale."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
 
 from skdict._core import (
+    ALONE,
     MEDIANS,
     InlierMoments,
     OutlierRule,
+    agreed,
     find_outlier_rule,
     iter_blocks,
     outlier_weights,
@@ -84,7 +87,7 @@ class RowScale:
         return outlier_weights(torch.linalg.vector_norm(x, dim=1), self.cutoff / self.scale)
 
 
-def measure_rows(sides, rules=None, *, center=True, sizes=None):
+def measure_rows(sides, rules=None, *, center=True, sizes=None, group=ALONE):
     """Return the `InlierMoments` of rows and of their targets, after checking that they are finite.
 
     A row is an outlier if it or its target is beyond the cutoff, or any of its blocks of columns.
@@ -99,17 +102,30 @@ def measure_rows(sides, rules=None, *, center=True, sizes=None):
         If True, measure distances from the mean, else from the origin.
     sizes : tuple of int, optional
         Sizes of the blocks of columns of rows without targets, to measure each separately.
+    group : Alone or Group, optional
+        Processes that each measure some of the blocks of the same rows.
 
     Returns
     -------
     list of InlierMoments
         Moments of each side, or of each block.
     """
-    if rules is None:
-        parts = sides if sizes is None else split_columns(sample_rows(sides[0], SAMPLE_ROWS), sizes)
-        rules = [find_outlier_rule(rows, center=center) for rows in parts]
+    with agreed(group):
+        if rules is None:
+            rules = [find_outlier_rule(rows, center=center) for rows in _parts(sides, sizes)]
+        moments = _measure(sides, rules, sizes, group)
+    return [reduce(InlierMoments.merge, group.gather_objects(one)) for one in moments]
+
+
+def _parts(sides, sizes):
+    """Return what a rule is derived from for each: the sides, or a sample of each block."""
+    return sides if sizes is None else split_columns(sample_rows(sides[0], SAMPLE_ROWS), sizes)
+
+
+def _measure(sides, rules, sizes, group):
+    """Return the moments of the rows that this process reads."""
     moments = [InlierMoments(rule) for rule in rules]
-    for start, block in iter_blocks(sides[0]):
+    for start, block in iter_blocks(sides[0], group=group):
         blocks = [block, *(np.asarray(rows[start : start + len(block)]) for rows in sides[1:])]
         for name, block in zip(NAMES, blocks, strict=False):
             check_finite(block, start, name)
@@ -117,7 +133,7 @@ def measure_rows(sides, rules=None, *, center=True, sizes=None):
         pairs = list(zip(moments, parts, strict=True))
         beyond = np.any([one.rule.is_outlier(block) for one, block in pairs], axis=0)
         for one, block in pairs:
-            one.update(block, beyond)
+            one.update(block, beyond, start)
     return moments
 
 

@@ -132,9 +132,6 @@ class NeuronTranscoder(TranscoderMixin, BaseDictionary):
     def _decode(self, codes):
         return decode_rows(codes, self.components_, self.offset_)
 
-    def _rest(self, block):
-        return 0
-
     def __sklearn_clone__(self):
         # A plain clone would copy a loaded model.
         return type(self)(**self.get_params(deep=False))

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skdict._core import Batch, shuffled_batches
+from skdict._core import ALONE, Batch, shared_batches, shuffled_batches
 
 SAMPLE_ROWS = 8192
 CALIBRATION_ROWS = 1024
@@ -35,6 +35,8 @@ class ScaledRows:
         Device of the batches.
     seed : int
         Seed for shuffling and sampling.
+    group : Alone or Group, optional
+        Processes that train on these rows together; all of them have the same.
 
     Attributes
     ----------
@@ -46,6 +48,8 @@ class ScaledRows:
         True if there are targets.
     n_outliers : int
         Number of outliers.
+    group : Alone or Group
+        Processes that train on these rows together.
     dtype : torch.dtype
         Dtype of the batches.
     generator : torch.Generator
@@ -53,10 +57,21 @@ class ScaledRows:
     """
 
     def __init__(
-        self, sides, scalings, moments, held_out=None, *, blocks=None, dtype, device, seed
+        self,
+        sides,
+        scalings,
+        moments,
+        held_out=None,
+        *,
+        blocks=None,
+        dtype,
+        device,
+        seed,
+        group=ALONE,
     ):
         self.scaling, self.target_scaling = scalings[0], scalings[-1]
-        self.moments, self.blocks, self.device = moments, blocks, device
+        self.moments, self.blocks = moments, blocks
+        self.device, self.group = device, group
         self.dtype = getattr(torch, np.dtype(dtype).name)
         self.has_targets, self.n_outliers = len(sides) > 1, len(moments[0].outliers)
         self._sides, self._scalings, self._held_out, self._seed = sides, scalings, held_out, seed
@@ -113,6 +128,24 @@ class ScaledRows:
         )
         yield from map(self._batch, batches)
 
+    def training_batches(self, batch_size):
+        """Yield the `batches`; in a group whose processes share rows, this process's part."""
+        group = self.group.rows
+        if group.size == 1:
+            yield from self.batches(batch_size)
+            return
+        batches = shared_batches(
+            self._sides,
+            batch_size,
+            group=group,
+            generator=self.generator,
+            dtype=self.dtype,
+            device=self.device,
+            prepare=self._scale,
+        )
+        for n_rows, sides in batches:
+            yield self._batch(sides)._replace(n_rows=n_rows)
+
     def _scaled(self, sides):
         """Return unscaled rows of one or both sides as tensors, centred and scaled."""
         options = {"dtype": self.dtype, "device": self.device}
@@ -125,7 +158,8 @@ class ScaledRows:
         return blocks
 
     def _batch(self, sides):
-        return Batch(sides[0], self._weights(sides), sides[1] if self.has_targets else None)
+        target = sides[1] if self.has_targets else None
+        return Batch(sides[0], self._weights(sides), target, len(sides[0]))
 
     def _weights(self, sides):
         """Return the weights of rows in the loss: 1, or less for outliers."""

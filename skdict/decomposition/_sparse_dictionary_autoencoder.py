@@ -2,12 +2,12 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from skdict.decomposition._column_blocks import block_norms
+from skdict.decomposition._column_blocks import BlockNorms
 from skdict.decomposition._trained_dictionary import TrainedDictionary
 from skdict.decomposition._training import fit_autoencoder, fit_block, refit_estimator
 
 
-class SparseDictionaryAutoencoder(TrainedDictionary):
+class SparseDictionaryAutoencoder(BlockNorms, TrainedDictionary):
     r"""Sparse dictionary learned by an autoencoder.
 
     The encoder maps each row :math:`x` to sparse codes :math:`c`, one per feature; the decoder
@@ -83,10 +83,9 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         features to be general and later ones to be specific, which counters feature absorption at
         some cost in FVU. `debias` and `dead_features` consider the full dictionary only.
     blocks : array-like of shape (n_blocks,) or None, default=None
-        Number of columns of each block, for aligned rows of several hook points or models side by
-        side (a crosscoder [6]_); see `skdict.feature_extraction.join_activations`. Each block has
-        its own centre, scale and outlier cutoff, so all weigh the same; directions have unit length
-        over all blocks after scaling. A row is an outlier if it is one in any block.
+        Sizes of the blocks of columns, for aligned rows of several hook points or models side by
+        side (a crosscoder [6]_); see `skdict.feature_extraction.join_activations`. Each has its own
+        centre, scale and outlier cutoff; directions have unit length over all, after scaling.
     debias : bool, default=False
         If True, refit code magnitudes and directions by least squares after training, to undo L1
         shrinkage; see `refit_codes`. The set of active codes does not change.
@@ -125,6 +124,12 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training. "auto" and "float32" both keep the dtype of
         training. "bfloat16" rounds factors and products, but not parameters, sums and `transform`.
+    shard : {"rows", "components"} or None, default=None
+        Division of the work in an initialised process group of `torch.distributed`; without one it
+        has no effect. "rows": each process trains on its part of every batch, and gradients are
+        summed. "components": each process trains its part of the features, on all rows, and
+        reconstructions are summed. All processes pass the same rows and parameters. The result is
+        that of one process up to rounding.
     warm_start : bool, default=False
         If True, `fit` starts from the fitted dictionary, if there is one.
     sparse_output : bool, default=True
@@ -162,17 +167,15 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
     mean_ : ndarray of shape (n_features_in_,)
         Mean row, subtracted before encoding and added after decoding; zeros with `center=False`.
     scale_ : float or ndarray of shape (n_blocks,)
-        Root mean square norm of ``x - mean_``; 1 with `rescale=False`. With several blocks, that
-        of each block times the square root of their number.
-    blocks_ : ndarray of shape (n_blocks,)
-        With `blocks`: their sizes.
-    block_norms_ : ndarray of shape (n_components, n_blocks)
-        With `blocks`: norm of each feature's direction in each block, after scaling. The squares of
-        a feature sum to 1.
+        Root mean square norm of ``x - mean_``, or of each of several blocks times the square root
+        of their number; 1 with `rescale=False`.
+    blocks_, block_norms_ : ndarray of shape (n_blocks,) and (n_components, n_blocks)
+        With `blocks`: their sizes, and the norm of each feature's direction in each block, after
+        scaling. The squares of a feature sum to 1.
     firing_counts_ : ndarray of shape (n_components,), dtype int64
         Number of rows on which each feature fired in the last epoch.
     outlier_cutoff_ : float or ndarray of shape (n_blocks,)
-        Norm of ``x - mean_``, or of each of several blocks, above which a row is an outlier: eight
+        Norm of ``x - mean_``, or of any of several blocks, above which a row is an outlier: eight
         times the median norm.
     n_outlier_rows_ : int
         Number of outlier rows in the training data.
@@ -185,6 +188,10 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         Values used for the parameters of these names, after "auto" is resolved.
     n_iter_, n_steps_ : int, int
         Number of epochs, and of steps of Adam.
+    feature_range_ : tuple of (int, int, int)
+        Only with ``shard="components"``, if the whole dictionary is too large for each process:
+        first feature held by this process, the one after its last, and the number of all features.
+        Attributes with one entry or row per feature are then those of these features.
     n_features_in_ : int
         Width of the rows.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -244,6 +251,7 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         batch_size=1024,
         learning_rate="auto",
         precision="auto",
+        shard=None,
         warm_start=False,
         sparse_output=True,
         device="auto",
@@ -268,6 +276,7 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.precision = precision
+        self.shard = shard
         self.warm_start = warm_start
         self.sparse_output = sparse_output
         self.device = device
@@ -300,6 +309,8 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
             If a parameter has the wrong type or X is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
+        RuntimeError, ConnectionError
+            With `shard`, if another process fails or cannot be reached.
         """
         return fit_autoencoder(self, X)
 
@@ -323,7 +334,8 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         Raises
         ------
         ValueError
-            See `fit`; or if the width differs from the first block's, or `debias` is True.
+            See `fit`; or if the width differs from the first block's, `debias` is True, or `shard`
+            is "components".
         TypeError
             See `fit`.
         """
@@ -385,8 +397,3 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         """
         check_is_fitted(self)
         return refit_estimator(self, X)
-
-    @property
-    def block_norms_(self):
-        """Norm of each feature's direction in each block, shape (n_components, n_blocks)."""
-        return block_norms(self)

@@ -88,6 +88,12 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products in training. "auto" and "float32" both keep the dtype of
         training.
+    shard : {"rows", "components"} or None, default=None
+        Division of the work in an initialised process group of `torch.distributed`; without one it
+        has no effect. "rows": each process trains on its part of every batch, and gradients are
+        summed. "components": each process trains its part of the features, on all rows, and
+        reconstructions are summed. All processes pass the same rows and parameters. The result is
+        that of one process up to rounding.
     warm_start : bool, default=False
         If True, `fit` starts from the fitted transcoder, if there is one.
     sparse_output : bool, default=True
@@ -133,6 +139,10 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
         Values used for the parameters of these names, after "auto" is resolved.
     n_iter_, n_steps_ : int, int
         Number of epochs, and of steps of Adam.
+    feature_range_ : tuple of (int, int, int)
+        Only with ``shard="components"``, if the whole dictionary is too large for each process:
+        first feature held by this process, the one after its last, and the number of all features.
+        Attributes with one entry or row per feature are then those of these features.
     n_features_in_ : int
         Width of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -186,6 +196,7 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
         batch_size=1024,
         learning_rate="auto",
         precision="auto",
+        shard=None,
         warm_start=False,
         sparse_output=True,
         device="auto",
@@ -208,6 +219,7 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.precision = precision
+        self.shard = shard
         self.warm_start = warm_start
         self.sparse_output = sparse_output
         self.device = device
@@ -242,6 +254,8 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
             If a parameter has the wrong type, or X or y is sparse.
         MemoryError
             If a GPU runs out of memory; the message says what to lower.
+        RuntimeError, ConnectionError
+            With `shard`, if another process fails or cannot be reached.
         """
         return fit_autoencoder(self, X, y=y)
 
@@ -265,13 +279,8 @@ class SparseTranscoder(TranscoderMixin, TrainedDictionary):
         Raises
         ------
         ValueError
-            See `fit`; or if a width differs from the first block's.
+            See `fit`; or if a width differs from the first block's or `shard` is "components".
         TypeError
             See `fit`.
         """
         return fit_block(self, X, y)
-
-    def _rest(self, block):
-        if not hasattr(self, "skip_"):
-            return 0
-        return ((block - self.mean_) @ self.skip_).astype(block.dtype, copy=False)

@@ -90,9 +90,11 @@ def _new_start(sae, rows):
         dtype=rows.dtype,
         device=rows.device,
         target_width=len(rows.target_scaling.mean) if rows.has_targets else None,
+        features=rows.group.features,
     )
     if given is not None:
         directions = torch.from_numpy(_unit_rows(given, (n_components, width)))
+        directions = rows.group.features.part(directions)
         start.components.copy_(directions)
         start.encoder.copy_(directions)
     is_calibrated = setting(sae, "bias_init") == "calibrated"
@@ -103,13 +105,14 @@ def _new_start(sae, rows):
 def _calibrated(start, sae, rows):
     """Return tensors with what is estimated from a sample of the rows and of their targets."""
     sample, target = rows.sample()
+    features = rows.group.features
     if rows.has_targets:
-        draw_encoder(start, sample, rows.generator)
+        draw_encoder(start, sample, rows.generator, features)
     if setting(sae, "bias_init") == "calibrated":
         start.bias.copy_(calibrate_bias(start.encoder, sample, FIRING_SHARE))
     if rows.has_targets:
         start = with_skip(start, sample, target) if sae.skip_connection else start
-        calibrate_decoder(start, sample, target)
+        calibrate_decoder(start, sample, target, features)
     nonlinearity_of(sae, len(start.bias)).calibrate(start, sample)
     return start
 
@@ -141,6 +144,11 @@ def _check_has_weights(dictionary, rows):
     if rows.has_targets != (weights.target_mean is not None):
         what = "does not predict targets" if rows.has_targets else "is a transcoder"
         raise TypeError(f"{given} {what}: pass a fitted {accepted}")
+    if hasattr(dictionary, "row_norm_"):
+        raise ValueError(
+            f"{given} normalises each row ({dictionary.row_norm_}), which no activation here does; "
+            f"pass a fitted {accepted}"
+        )
 
 
 def _start_from(fitted, sae, rows, source):
@@ -165,10 +173,11 @@ def _start_from(fitted, sae, rows, source):
             f"{source.name} has an encoder that is not the transpose of its decoder; pass "
             f"tied_weights=False"
         )
-    arrays, unit = {"components": weights.components}, rows.target_scaling.unit
+    part, unit = rows.group.features.part, rows.target_scaling.unit
+    arrays = {"components": part(weights.components)}
     if not tied:
-        arrays["encoder"] = encoder * (rows.scaling.unit / unit)
-    arrays["bias"] = (bias + shift @ encoder.T) / unit
+        arrays["encoder"] = part(encoder) * (rows.scaling.unit / unit)
+    arrays["bias"] = part((bias + shift @ encoder.T) / unit)
     if rows.has_targets and sae.skip_connection:
         shape = encoder.shape[1], weights.components.shape[1]
         skip = np.zeros(shape) if weights.skip is None else weights.skip
@@ -208,7 +217,8 @@ def _with_learned(start, fitted, gains, sae, rows):
     for name in learned:
         known = getattr(fitted, f"{name}_", None)
         if known is not None:
-            learned[name] = torch.tensor(known * gains).to(start.bias) / rows.target_scaling.unit
+            known = torch.tensor(rows.group.features.part(known * gains)).to(start.bias)
+            learned[name] = known / rows.target_scaling.unit
         elif name == "thresholds":
             # A dictionary without thresholds keeps its codes only if thresholds start at zero.
             learned[name] = torch.zeros_like(start.bias)
@@ -251,7 +261,7 @@ def _without_gains(weights, sae, source):
         held = "thresholds"
     elif name is not None and weights.signed:
         held = "codes of both signs"
-    elif name in ("topk", "batch_topk") and np.ptp(thresholds) > 0:
+    elif name in ("topk", "batch_topk") and np.ptp(thresholds * gains) > 0:
         held = "thresholds that differ between features"
     else:
         encoder = weights.encoder * gains[:, None] if len(gains) > 1 else weights.encoder

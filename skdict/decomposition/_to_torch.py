@@ -19,6 +19,7 @@ from skdict.decomposition._contract import (
     is_transcoder,
 )
 from skdict.decomposition._frozen import freeze
+from skdict.decomposition._pretrained import PretrainedTranscoder
 from skdict.decomposition._sparse_transcoder import SparseTranscoder
 from skdict.decomposition._topk_dictionary import TopKDictionary
 
@@ -35,7 +36,7 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
     scalers, PCA and any of these. Dictionaries that solve a problem for each row (NMF,
     MiniBatchDictionaryLearning) decode on the device, but encode on the host with `transform`.
 
-    The tensors of a `SparseTranscoder` also predict its targets:
+    The tensors of a transcoder also predict its targets:
 
     .. math:: \hat y = \nu + c D + (x - \mu) A
 
@@ -79,7 +80,7 @@ def to_torch(dictionary, *, device="auto", dtype="float32"):
     last = check_is_dictionary(dictionary)
     check_choice("dtype", dtype, ("float32", "float64"))
     tensors = {"dtype": getattr(torch, dtype), "device": resolve_device(device)}
-    if isinstance(last, SparseTranscoder):
+    if isinstance(last, (SparseTranscoder, PretrainedTranscoder)):
         return freeze(Weights.of(last), np.dtype(dtype), tensors["device"])
     tensors |= {
         "components": dictionary_atoms(dictionary),

@@ -135,7 +135,7 @@ class TopKDictionary(KeepFittedDictionary, BaseDictionary):
     def _strongest(self, X):
         """Yield blocks of rows with their strongest codes as CSR arrays."""
         for _, block, codes in encode_blocks(self.dictionary_, X):
-            codes = _split_signs(codes) if self.split_sign else codes
+            codes = split_signs(codes) if self.split_sign else codes
             yield block, scipy.sparse.csr_array(keep_strongest(codes, self.k, self._lengths))
 
     def _reconstructions(self, X):
@@ -158,7 +158,7 @@ def _check_dictionary(dictionary):
     check_reconstructs_rows(dictionary)
 
 
-def _split_signs(codes):
+def split_signs(codes):
     """Return the positive parts of codes, followed by their negative parts."""
     if scipy.sparse.issparse(codes):
         return scipy.sparse.hstack([codes.maximum(0), (-codes).maximum(0)], format="csr")

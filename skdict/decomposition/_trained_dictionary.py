@@ -6,6 +6,7 @@ from skdict.decomposition._base import BaseDictionary
 from skdict.decomposition._codes import decode_rows, encode_rows
 from skdict.decomposition._frozen import encoding_arrays, freeze
 from skdict.decomposition._observers._callbacks import CallbackSupportMixin
+from skdict.decomposition._parts import decode_shared, encode_shared, is_part
 
 # Above this share of active codes, it is faster to compute all codes than to search for them.
 MOST_ACTIVE = 0.1
@@ -22,6 +23,8 @@ class TrainedDictionary(CallbackSupportMixin, BaseDictionary):
 
     def _encode(self, X):
         """Return the codes of checked rows."""
+        if is_part(self):
+            return encode_shared(self, X)
         dictionary = freeze(Weights.of(self), compute_dtype(X), resolve_device(self.device))
         # A dictionary without history, trained elsewhere, is assumed to be sparse.
         l0 = self.history_[-1]["l0"] if self.history_ else 0
@@ -33,7 +36,13 @@ class TrainedDictionary(CallbackSupportMixin, BaseDictionary):
         )
 
     def _decode(self, codes):
+        if is_part(self):
+            return decode_shared(self, codes)
         return decode_rows(codes, self.components_, Weights.of(self).offset)
 
     def _encoding_arrays(self):
         return encoding_arrays(Weights.of(self))
+
+    @property
+    def _n_features_out(self):
+        return self.feature_range_[2] if is_part(self) else len(self.components_)

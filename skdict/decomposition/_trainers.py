@@ -17,7 +17,7 @@ from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import levels_of
 
 
-def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=None):
+def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0):
     """Return a trainer for the tensors `start`.
 
     Parameters
@@ -25,7 +25,7 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
     sae : SparseDictionaryAutoencoder
         Estimator whose parameters are used.
     start : Tensors
-        Initial tensors, trained in place.
+        Initial tensors, trained in place; of a dictionary shared by a group, those of this process.
     rows : ScaledRows
         Rows to train on.
     schedule : Schedule
@@ -34,8 +34,6 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
         State of Adam after an earlier block.
     n_steps : int, default=0
         Number of steps taken before.
-    group : group of processes, optional
-        Processes that share each batch.
 
     Returns
     -------
@@ -52,30 +50,39 @@ def new_trainer(sae, start, rows, schedule, *, moments=None, n_steps=0, group=No
             f"{_shaping(sae)} differs from the value used for earlier blocks; restore it, or "
             f"start afresh with a clone of the estimator"
         )
-    product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
-    if product_dtype != rows.dtype and rows.dtype == torch.float64:
-        raise ValueError(
-            "precision='bfloat16' would round float64 rows to 8 significant bits; pass float32 "
-            "rows or precision='auto'"
-        )
-    check_batches(sae, len(rows))
+    check_batches(sae, len(rows), rows.group.rows.size)
+    features = rows.group.features
+    n_components = features.total(len(start.bias))
+    levels = levels_of(sae, n_components)
+    batch_size = min(sae.batch_size, len(rows))
     has_auxk = setting(sae, "dead_features") == "auxk"
     alpha = setting(sae, "alpha")
     if is_steered(sae) and moments is not None:
         alpha = sae.alpha_ or alpha
     return Trainer(
         start,
-        nonlinearity_of(sae, len(start.bias)),
+        nonlinearity_of(sae, n_components),
         penalty_of(sae, alpha),
         learning_rate=setting(sae, "learning_rate"),
-        batch_size=min(sae.batch_size, len(rows)),
-        product_dtype=product_dtype,
-        levels=levels_of(sae, len(start.bias)),
+        batch_size=-(-batch_size // rows.group.rows.size),
+        product_dtype=_product_dtype(sae, rows),
+        levels=None if levels is None else levels.of_span(*features.span(n_components)),
         moments=moments,
-        group=group,
+        group=rows.group,
         n_steps=n_steps,
         silent_steps=silent_steps(schedule) if has_auxk else None,
     )
+
+
+def _product_dtype(sae, rows):
+    """Return the dtype that matrices are rounded to inside products."""
+    product_dtype = PRODUCT_DTYPES[sae.precision] or rows.dtype
+    if product_dtype != rows.dtype and rows.dtype == torch.float64:
+        raise ValueError(
+            "precision='bfloat16' would round float64 rows to 8 significant bits; pass float32 "
+            "rows or precision='auto'"
+        )
+    return product_dtype
 
 
 def weights_of(trainer, rows):

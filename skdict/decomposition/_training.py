@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from skdict._core import Weights, resolve_device
+from skdict._core import Weights, agreed, resolve_device
 from skdict._validation import check_rows, check_targets
 from skdict.decomposition._activation import is_steered, penalty_kind
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
@@ -21,14 +21,23 @@ from skdict.decomposition._observers._convergence import Convergence
 from skdict.decomposition._observers._progress import Progress
 from skdict.decomposition._observers._resampling import Resampling
 from skdict.decomposition._observers._steering import Aim, Steering
+from skdict.decomposition._parts import gather_features
 from skdict.decomposition._schedule import BlockSchedule, Schedule
+from skdict.decomposition._sharding import group_of, only_first_warns
 from skdict.decomposition._starts import continued_start, start_of
 from skdict.decomposition._trainers import learned_of, new_trainer, weights_of
 from skdict.decomposition._training_rows import block_rows, training_rows
 
 # Attributes that an earlier fit may have set and the next one may not: the optimiser's state of
 # `partial_fit`, the metadata of a loaded dictionary, and weights of another activation.
-LEFT_BEHIND = ("_moments", "metadata_", "blocks_", "bandwidths_", *Weights.attribute_names())
+LEFT_BEHIND = (
+    "_moments",
+    "metadata_",
+    "blocks_",
+    "bandwidths_",
+    "feature_range_",
+    *Weights.attribute_names(),
+)
 
 
 def _replace(sae, attributes, gone=LEFT_BEHIND):
@@ -58,11 +67,14 @@ def fit_autoencoder(sae, X, observers=(), *, y=None):
     SparseDictionaryAutoencoder or SparseTranscoder
         The fitted estimator.
     """
-    check_autoencoder_params(sae)
-    with width_restored_on_error(sae), told_what_to_lower(sae):
-        X = check_rows(sae, X, reset=True, min_rows=2)
-        _fit_rows(sae, X, _checked_targets(sae, X, y), observers)
-    warn_of_dead_features(sae)
+    group = group_of(sae)
+    with width_restored_on_error(sae), told_what_to_lower(sae), only_first_warns(group):
+        with agreed(group):
+            check_autoencoder_params(sae)
+            X = check_rows(sae, X, reset=True, min_rows=2)
+            y = _checked_targets(sae, X, y)
+        _fit_rows(sae, X, y, observers)
+        warn_of_dead_features(sae)
     return sae
 
 
@@ -100,15 +112,21 @@ def fit_block(sae, X, y=None):
         The fitted estimator.
     """
     check_autoencoder_params(sae)
+    if sae.shard == "components":
+        raise ValueError(
+            "partial_fit does not support shard='components', because each process would keep a "
+            "part of the optimiser's state; pass shard='rows', or fit memory-mapped rows with fit"
+        )
     if sae.debias:
         raise ValueError(
             "debias=True refits codes at the end of training, but partial_fit does not know when "
             "training ends; pass debias=False and call refit_codes after the last block, or use fit"
         )
-    with width_restored_on_error(sae):
-        first = not hasattr(sae, "components_")
-        X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
-        targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
+    first, group = not hasattr(sae, "components_"), group_of(sae)
+    with width_restored_on_error(sae), only_first_warns(group):
+        with agreed(group):
+            X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
+            targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
         (_fit_first_block if first else _fit_next_block)(sae, X, targets)
     return sae
 
@@ -159,7 +177,7 @@ def _fit_next_block(sae, X, targets):
 
 def _fit_block(sae, trainer, rows, schedule):
     """Train on a block, and return the fitted attributes and the optimiser's state."""
-    observers = [Progress()] if sae.verbose else []
+    observers = [Progress()] if sae.verbose and rows.group.rank == 0 else []
     if is_steered(sae):
         observers.append(reaching(sae)(sae.target_l0))
     fit = Fit(trainer, rows, schedule, observers)
@@ -187,7 +205,7 @@ def new_fit(sae, start, rows, observers=()):
     -------
     Fit
     """
-    asked = [Progress()] if sae.verbose else []
+    asked = [Progress()] if sae.verbose and rows.group.rank == 0 else []
     if is_steered(sae):
         asked.append(reaching(sae)(sae.target_l0, rows.held_out()))
     if setting(sae, "dead_features") == "resample":
@@ -209,7 +227,13 @@ def finished_attributes(sae, fit, X):
     weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
         weights = refit_weights(X, weights, resolve_device(sae.device), fit.rows.scaling)
-    return _attributes(sae, fit, weights)
+    attributes = _attributes(sae, fit, weights)
+    if fit.rows.group.features.size > 1:
+        # The whole dictionary may take as much memory as the optimiser's state.
+        fit.trainer.release()
+        del weights
+        gather_features(attributes, fit.rows.group)
+    return attributes
 
 
 def row_attributes(rows):

@@ -8,6 +8,7 @@ from skdict.decomposition._column_blocks import BlockScale, block_sizes, split_c
 from skdict.decomposition._held_out import split_rows
 from skdict.decomposition._measured_rows import NAMES, RowScale, measure_rows, row_scale
 from skdict.decomposition._scaled_rows import ScaledRows
+from skdict.decomposition._sharding import check_processes, group_of
 
 
 def training_rows(sae, X, targets=None, *, hold_out=True):
@@ -25,29 +26,35 @@ def training_rows(sae, X, targets=None, *, hold_out=True):
         If True, hold out rows if `sae` needs them to measure L0.
     """
     sides, dtype, held_out = _sides(X, targets), compute_dtype(X), None
+    group = group_of(sae)
+    check_processes(sae, sides, group)
     sizes = block_sizes(sae, X.shape[1])
     if sizes is None or len(sizes) == 1:
-        moments, scalings = _measured_sides(sae, sides)
+        moments, scalings = _measured_sides(sae, sides, group)
     else:
-        moments, scalings = _measured_blocks(sae, sides, sizes)
+        moments, scalings = _measured_blocks(sae, sides, sizes, group)
     if hold_out:
         sides, held_out = zip(*(split_rows(sae, rows) for rows in sides), strict=True)
         held_out = None if held_out[0] is None else held_out
-    return _scaled(sae, sides, moments, scalings, dtype, _draw_seed(sae), held_out, sizes)
+    options = {"dtype": dtype, "seed": _draw_seed(sae, group), "blocks": sizes, "group": group}
+    return _scaled(sae, sides, moments, scalings, held_out, **options)
 
 
 def block_rows(sae, X, targets=None):
     """Return `ScaledRows` of a later block, with the centre, scale and dtype of the first."""
     sides = _sides(X, targets)
+    group = group_of(sae)
+    check_processes(sae, sides, group)
     sizes = block_sizes(sae, X.shape[1])
     _check_same_blocks(sae, sizes)
     scalings = [RowScale.of(sae, prefix) for prefix in ("", "target_")[: len(sides)]]
     rules = [rule for scaling in scalings for rule in scaling.rules]
-    moments = measure_rows(sides, rules, sizes=getattr(scalings[0], "sizes", None))
+    blocks = getattr(scalings[0], "sizes", None)
+    moments = measure_rows(sides, rules, sizes=blocks, group=group)
     # Every block is shuffled in a different order.
-    seed = _draw_seed(sae) + sae.n_steps_
-    dtype = sae.components_.dtype
-    return _scaled(sae, sides, moments, scalings, dtype, seed, blocks=sizes)
+    seed = _draw_seed(sae, group) + sae.n_steps_
+    options = {"dtype": sae.components_.dtype, "seed": seed, "blocks": sizes, "group": group}
+    return _scaled(sae, sides, moments, scalings, **options)
 
 
 def _check_same_blocks(sae, sizes):
@@ -59,18 +66,18 @@ def _check_same_blocks(sae, sizes):
         )
 
 
-def _measured_sides(sae, sides):
+def _measured_sides(sae, sides, group):
     """Return the moments and scalings of rows and of their targets."""
-    moments = measure_rows(sides, center=sae.center)
+    moments = measure_rows(sides, center=sae.center, group=group)
     return moments, [
         row_scale(rows, one, sae.center, sae.rescale, name)
         for rows, one, name in zip(sides, moments, NAMES, strict=False)
     ]
 
 
-def _measured_blocks(sae, sides, sizes):
+def _measured_blocks(sae, sides, sizes, group):
     """Return the moments of each block of columns, and the scaling of whole rows in a list."""
-    moments = measure_rows(sides, center=sae.center, sizes=sizes)
+    moments = measure_rows(sides, center=sae.center, sizes=sizes, group=group)
     first = split_columns(np.asarray(sides[0][:1]), sizes)
     parts = [
         row_scale(rows, one, sae.center, sae.rescale, f"block {i} of X")
@@ -83,10 +90,12 @@ def _sides(X, targets):
     return [X] if targets is None else [X, targets]
 
 
-def _draw_seed(sae):
-    return check_random_state(sae.random_state).randint(np.iinfo(np.int32).max)
+def _draw_seed(sae, group):
+    """Draw the seed of a fit; all processes of a group use that of the first."""
+    seed = check_random_state(sae.random_state).randint(np.iinfo(np.int32).max)
+    return group.gather_objects(seed)[0]
 
 
-def _scaled(sae, sides, moments, scalings, dtype, seed, held_out=None, blocks=None):
-    options = {"dtype": dtype, "device": resolve_device(sae.device), "seed": seed}
-    return ScaledRows(sides, scalings, moments, held_out, blocks=blocks, **options)
+def _scaled(sae, sides, moments, scalings, held_out=None, **options):
+    device = resolve_device(sae.device)
+    return ScaledRows(sides, scalings, moments, held_out, device=device, **options)

@@ -133,7 +133,8 @@ class Reconstruct:
     Notes
     -----
     Other edits keep the reconstruction error by default. This one always drops it, as
-    ``error="drop"`` does.
+    ``error="drop"`` does. For a transcoder, the reconstruction is its prediction, which includes
+    the skip connection.
 
     Examples
     --------

@@ -35,12 +35,15 @@ class TextBatch:
         Tokens that may be edited: neither the first ones nor special tokens.
     predicting : torch.Tensor of bool, shape (n_texts, n_tokens)
         Kept tokens that are followed by another kept token.
+    texts : list of int
+        Index of each text in the list that was passed.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     kept: torch.Tensor
     predicting: torch.Tensor
+    texts: list
 
     def run(self, model):
         """Return the logits of a model, of shape (n_texts, n_tokens, n_vocabulary)."""
@@ -59,9 +62,8 @@ class TextBatch:
 
     def rows(self, texts):
         """Return a batch of some of the texts; texts may repeat."""
-        return TextBatch(
-            self.ids[texts], self.mask[texts], self.kept[texts], self.predicting[texts]
-        )
+        parts = (self.ids, self.mask, self.kept, self.predicting)
+        return TextBatch(*(part[texts] for part in parts), np.array(self.texts)[texts].tolist())
 
     def targets(self):
         """Return the token that follows each predicting token."""
@@ -111,4 +113,5 @@ def _batch(windows, device):
     predicting = kept.copy()
     predicting[:, :-1] &= kept[:, 1:]
     predicting[:, -1] = False
-    return TextBatch(ids, mask, *(torch.from_numpy(a).to(device) for a in (kept, predicting)))
+    flags = (torch.from_numpy(a).to(device) for a in (kept, predicting))
+    return TextBatch(ids, mask, *flags, [window.text for window in windows])

@@ -11,7 +11,7 @@ from skdict.decomposition import Nonlinearity
 from skdict.io.formats.native import plain_params
 
 # Parameters that do not change which dictionary is learned.
-FREE = ("device", "sparse_output", "verbose")
+FREE = ("device", "shard", "sparse_output", "verbose")
 
 
 def fit_identity(estimator, X, y=None):

@@ -1,11 +1,13 @@
 """Fit that can be interrupted and resumed."""
 
 import json
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
 
+from skdict._core import ALONE, agreed, check_same
 from skdict._files import (
     check_replaceable,
     clear_leftovers,
@@ -21,6 +23,8 @@ from skdict.decomposition import (
     SparseTranscoder,
     check_autoencoder_params,
     fit_autoencoder,
+    group_of,
+    is_part,
     is_transcoder,
 )
 from skdict.io._dictionary import save_dictionary
@@ -37,6 +41,10 @@ def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
     the dictionary is bit-identical to that of an uninterrupted fit. The checkpoint is a safetensors
     file next to the folder, ``<folder>.checkpoint.safetensors``. It is replaced atomically after
     each epoch and removed once the dictionary is saved.
+
+    With `shard` in a process group, all processes call this function. The first one writes the
+    checkpoint, with the state of the whole dictionary, and an interrupted fit can be resumed with
+    another number of processes.
 
     Parameters
     ----------
@@ -72,6 +80,8 @@ def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
         it.
     OSError
         If the checkpoint or the dictionary cannot be written.
+    RuntimeError, ConnectionError
+        If another process of the group fails or cannot be reached.
 
     Examples
     --------
@@ -92,15 +102,29 @@ def fit_resumable(estimator, X, folder, *, y=None, metadata=None):
     elif y is not None:
         raise ValueError("y is given, but an autoencoder has no targets; pass a SparseTranscoder")
     metadata = json.loads(json.dumps(metadata or {}))
+    group = group_of(estimator)
+    with ExitStack() as stack:
+        with agreed(group):
+            identity = fit_identity(estimator, rows, y)
+            if group.rank == 0:
+                stack.enter_context(_cleared(folder))
+        checkpoint = Checkpoint(checkpoint_path(folder), identity, group)
+        check_same(group, checkpoint.identity)
+        fit_autoencoder(estimator, X, [checkpoint], y=y)
+        with nullcontext() if is_part(estimator) else agreed(group):
+            save_dictionary(estimator, folder, metadata=metadata)
+        checkpoint.remove()
+    return estimator
+
+
+@contextmanager
+def _cleared(folder):
+    """Hold the lock of a folder, and remove what interrupted processes left beside it."""
     with locked(folder) as lock:
         check_replaceable(folder, MARKER, "a saved dictionary")
         path = checkpoint_path(folder)
         clear_leftovers(path.parent, path.name, holds_lock=lock.by_kernel)
-        checkpoint = Checkpoint(path, fit_identity(estimator, rows, y))
-        fit_autoencoder(estimator, X, [checkpoint], y=y)
-        save_dictionary(estimator, folder, metadata=metadata)
-        checkpoint.remove()
-    return estimator
+        yield
 
 
 def _check_estimator(estimator):
@@ -133,21 +157,30 @@ class Checkpoint(Observer):
         Checkpoint file, which need not exist.
     identity : dict
         Values that must be equal for a fit to be resumed; must be JSON-serialisable.
+    group : Alone or Group, optional
+        Processes that fit together; only the first one reads and writes.
     """
 
-    def __init__(self, path, identity):
-        self._path, self._identity = path, json.loads(json.dumps(identity))
+    def __init__(self, path, identity, group=ALONE):
+        self._path, self.identity = path, json.loads(json.dumps(identity))
+        self._group = group
 
     def before_fit(self, fit):
         """Resume the fit if there is a checkpoint."""
-        earlier = self._load()
-        if earlier is not None:
-            fit.restore(*earlier)
+        with agreed(self._group):
+            earlier = self._load() if self._group.rank == 0 else None
+        if self._group.total(int(earlier is not None)):
+            fit.restore(*(earlier or ({}, None)))
 
     def after_epoch(self, fit):
         """Replace the checkpoint with the current state of the fit."""
         arrays, plain = fit.state()
-        texts = {"identity": json.dumps(self._identity), "plain": json.dumps(plain)}
+        with agreed(self._group):
+            if self._group.rank == 0:
+                self._save(arrays, plain)
+
+    def _save(self, arrays, plain):
+        texts = {"identity": json.dumps(self.identity), "plain": json.dumps(plain)}
         texts |= {"format": FORMAT, "version": VERSION}
         texts["sha256"] = sha256_of(arrays, texts)
         replace_file(self._path, save(arrays, metadata=texts))
@@ -175,10 +208,11 @@ class Checkpoint(Observer):
 
     def remove(self):
         """Remove the checkpoint."""
-        self._path.unlink(missing_ok=True)
+        if self._group.rank == 0:
+            self._path.unlink(missing_ok=True)
 
     def _check_identity(self, there):
-        now = self._identity
+        now = self.identity
         differing = [key for key in now | there if there.get(key) != now.get(key)]
         if differing:
             told = ", ".join(

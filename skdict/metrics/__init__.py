@@ -1,11 +1,17 @@
 """Evaluate dictionaries: metrics from arrays to numbers, and comparisons in one table.
 
-Floor 3: imports `decomposition`, whose dictionaries it measures.
+Floor 3: imports `decomposition`, whose dictionaries it measures, and `datasets`.
 """
 
 from skdict.decomposition import selection_rule
 from skdict.metrics._agreement import capacity, code_correlation, dictionary_similarity
-from skdict.metrics._compare import ComparisonTable, compare_dictionaries
+from skdict.metrics._compare import (
+    ComparisonTable,
+    check_scorers,
+    compare_dictionaries,
+    mean_interval,
+    scores_by_name,
+)
 from skdict.metrics._correlation import CorrelationSums, pearson
 from skdict.metrics._match_layers import LayerMatch, match_layers
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
@@ -16,9 +22,12 @@ from skdict.metrics._similarity import (
     unit_rows,
 )
 from skdict.metrics._sparsity import dead_features, l0
+from skdict.metrics._synthetic_benchmark import synthetic_benchmark
+from skdict.metrics.probing import SparseProbing
 
 __all__ = [
     "DictionaryScorer",
+    "SparseProbing",
     "capacity",
     "code_correlation",
     "compare_dictionaries",
@@ -31,4 +40,5 @@ __all__ = [
     "max_cosine_similarity",
     "reconstruction_bias",
     "selection_rule",
+    "synthetic_benchmark",
 ]

@@ -262,7 +262,7 @@ def compare_dictionaries(
     several = isinstance(n_active, (list, tuple, range, np.ndarray))
     cuts = _check_cuts(list(n_active) if several else [n_active])
     check_number("n_seeds", n_seeds, low=1, integer=True)
-    scorers = _check_scorers(scorers)
+    scorers = check_scorers(scorers)
     if y_test is not None and scorers and cuts != [None]:
         raise ValueError(
             "scorers see all codes of a transcoder, which n_active would not match; pass only one "
@@ -280,7 +280,7 @@ def compare_dictionaries(
     return ComparisonTable(records, all_runs)
 
 
-def _check_scorers(scorers):
+def check_scorers(scorers):
     """Return scorers as a list of (name or None, scorer)."""
     named = isinstance(scorers, dict)
     if not named and not isinstance(scorers, (list, tuple)):
@@ -306,7 +306,7 @@ def _measure(fitted, test, y_test, cuts, scorers):
             dictionary = TopKDictionary(fitted, cut, prefit=True).fit(test)
         scored = {}
         for name, scorer in scorers:
-            for key, value in _score(name, scorer, dictionary, test).items():
+            for key, value in scores_by_name(name, scorer, dictionary, test).items():
                 if key in scored:
                     raise ValueError(
                         f"two scorers return {key!r}; pass scorers as a dict with distinct names"
@@ -317,7 +317,8 @@ def _measure(fitted, test, y_test, cuts, scorers):
     return measures
 
 
-def _score(name, scorer, dictionary, test):
+def scores_by_name(name, scorer, dictionary, test):
+    """Return the numbers of a scorer by name, see `compare_dictionaries`."""
     if hasattr(scorer, "measure"):
         before = "" if name is None else f"{name}_"
         return {before + key: value for key, value in scorer.measure(dictionary, test).items()}

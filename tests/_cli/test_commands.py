@@ -348,7 +348,7 @@ def test_scientific_notation_is_a_number(stores, tmp_path):
         ([*TOPK, "--alpha", "0.1"], "--alpha 0.1 cannot be used with --activation topk"),
         (["extract", "--out", "x", "--texts", "nowhere"], "--texts nowhere: no such file"),
         (["fit", "STORE", "--out", "STORE"], "is not a saved dictionary"),
-        (["show", "nowhere", "STORE"], "contains neither dictionary.json"),
+        (["show", "nowhere", "STORE"], "'nowhere' does not exist; pass a folder or file"),
         (["show", "SAE", "STORE", "--features", "48"], "--features contains 48, which does not"),
         (["show", "SAE", "OTHER"], "384 features"),
         (["report", "SAE", "OTHER", "--n-explained", "0"], "384 features"),

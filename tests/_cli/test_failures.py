@@ -42,7 +42,7 @@ def test_any_error_is_one_line(monkeypatch, capsys, error):
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(show, "load_dictionary", fail)
+    monkeypatch.setattr(show, "load_source", fail)
     assert main(["show", "a", "b"]) == 1
     shown, told = capsys.readouterr()
     assert shown == "" and told.startswith("skdict: error: ") and told.count("\n") == 1

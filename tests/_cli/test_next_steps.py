@@ -64,7 +64,7 @@ def test_every_command_leads_to_the_next(folder, tmp_path, monkeypatch, capsys):
 
 def test_without_scores_and_model_the_code_still_runs(folder, tmp_path, capsys):
     Activations.load(folder / "acts" / POINT).save(tmp_path / "saved")
-    code = python_snippet(folder / "sae", tmp_path / "saved")
+    code = python_snippet(f"load_dictionary({str(folder / 'sae')!r})", tmp_path / "saved")
     assert "load_model" not in code
     exec(compile(code, "next step", "exec"), {})
     assert capsys.readouterr().out.startswith("feature ")
@@ -76,7 +76,7 @@ def test_the_code_fetches_a_fetched_model(folder, tmp_path, monkeypatch, capsys)
         monkeypatch.setattr(module, "fetch_smollm2", lambda: fetched)
     options = ("--texts", folder / "texts.txt", "--out", tmp_path, "--hook-point", POINT)
     assert run("extract", "--model", "smollm2", *options) == 0
-    code = python_snippet(folder / "sae", tmp_path / POINT)
+    code = python_snippet(f"load_dictionary({str(folder / 'sae')!r})", tmp_path / POINT)
     assert "from skdict.datasets import fetch_smollm2\n" in code
     capsys.readouterr()
     exec(compile(code, "next step", "exec"), {})

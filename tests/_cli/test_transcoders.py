@@ -59,7 +59,7 @@ def test_show_with_and_without_targets(folder, capsys):
     told = capsys.readouterr().out
     fires = f"{codes.nnz / len(acts):.1f} of 48 features fire per token"
     assert told.startswith(f"On {len(acts)} rows: {fires}")
-    assert "variance unexplained: left out; pass --targets to measure it." in told
+    assert "variance unexplained is left out; pass --targets to measure it." in told
     assert run(*options, "--targets", targets) == 0
     told = capsys.readouterr().out
     assert f"fraction of the targets' variance unexplained {fvu:.4g}; {fires}" in told

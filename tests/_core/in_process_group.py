@@ -4,18 +4,21 @@ import threading
 
 import torch
 
+from skdict._core._group import Group
 
-class ThreadGroup:
+
+class ThreadGroup(Group):
     """One member of a group; every member calls the same methods in the same order."""
 
-    def __init__(self, shared, rank):
-        self._shared, self.rank, self.size = shared, rank, shared["size"]
+    def __init__(self, shared, shard, rank):
+        super().__init__(shard, shared["size"], rank)
+        self._shared = shared
 
     @classmethod
-    def of(cls, size):
+    def of(cls, size, shard="rows"):
         """Return the members of a group."""
-        shared = {"size": size, "barrier": threading.Barrier(size), "held": [None] * size}
-        return [cls(shared, rank) for rank in range(size)]
+        shared = {"barrier": threading.Barrier(size), "held": [None] * size, "size": size}
+        return [cls(shared, shard, rank) for rank in range(size)]
 
     def sum_(self, tensors):
         self._reduce(tensors, lambda held: torch.stack(held).sum(0))
@@ -26,16 +29,29 @@ class ThreadGroup:
     def broadcast_(self, tensors):
         self._reduce(tensors, lambda held: held[0])
 
-    def part(self, rows):
-        return rows.tensor_split(self.size)[self.rank]
+    def gather(self, tensor):
+        return torch.stack([held for (held,) in self._exchange([tensor.clone()])])
+
+    def gather_objects(self, value):
+        return self._exchange(value)
+
+    def joined(self, part, n):
+        return torch.cat([held for (held,) in self._exchange([part.clone()])])
 
     def _reduce(self, tensors, reduce):
-        barrier, held = self._shared["barrier"], self._shared["held"]
-        held[self.rank] = [tensor.clone() for tensor in tensors]
-        barrier.wait(60)
+        tensors = list(tensors)
+        held = self._exchange([tensor.clone() for tensor in tensors])
         for i, tensor in enumerate(tensors):
             tensor.copy_(reduce([member[i] for member in held]))
+
+    def _exchange(self, value):
+        """Return what each member passes to this method."""
+        barrier, held = self._shared["barrier"], self._shared["held"]
+        held[self.rank] = value
         barrier.wait(60)
+        values = list(held)
+        barrier.wait(60)
+        return values
 
 
 def run_in_threads(work, members):

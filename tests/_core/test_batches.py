@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from skdict import Activations
-from skdict._core import _batches, iter_blocks, sample_rows, shuffled_batches
+from skdict._core import (
+    _batches,
+    iter_blocks,
+    sample_rows,
+    shared_batches,
+    shuffled_batches,
+)
+from skdict._core._group import Group
 
 
 def rows_of(n, d=3):
@@ -81,6 +88,30 @@ def test_sources_are_read_in_step(block_bytes, monkeypatch):
         torch.testing.assert_close(right, 5 * left[:, :2])
     seen = torch.cat([left for left, _ in batches])
     np.testing.assert_array_equal(np.sort(seen[:, 0].numpy()), rows_of(700)[:, 0])
+
+
+@pytest.mark.parametrize("block_bytes", [3000, 64 * 2**20])
+@pytest.mark.parametrize("size", [1, 3])
+def test_processes_read_their_parts_of_the_same_batches(block_bytes, size, monkeypatch):
+    monkeypatch.setattr(_batches, "BLOCK_BYTES", block_bytes)
+    sources = [rows_of(700, 3), rows_of(700, 3)[:, :2].astype(np.float16)]
+    options = {"dtype": torch.float32, "device": torch.device("cpu")}
+    options["prepare"] = lambda blocks: [2 * block for block in blocks]
+    generators = [torch.Generator().manual_seed(0) for _ in range(size + 1)]
+    whole = shuffled_batches(sources, 64, generator=generators[size], **options)
+    parts = [
+        shared_batches(sources, 64, group=Group("rows", size, rank), generator=g, **options)
+        for rank, g in enumerate(generators[:size])
+    ]
+    n_batches = 0
+    for expected, *mine in zip(whole, *parts, strict=True):
+        assert {n_rows for n_rows, _ in mine} == {len(expected[0])}
+        for side, due in enumerate(expected):
+            assert torch.equal(torch.cat([sides[side] for _, sides in mine]), due)
+        states = [generator.get_state() for generator in generators]
+        assert all(torch.equal(state, states[-1]) for state in states)
+        n_batches += 1
+    assert n_batches >= 11
 
 
 def test_memory_maps_half_precision_and_activations(tmp_path):

@@ -9,6 +9,7 @@ import torch
 
 from skdict._core import L0, L1, NONLINEARITIES, Levels, Stack, Tensors, Trainer
 from skdict._core._adam import Adam
+from skdict._core._group import ALONE
 from skdict._core._model import Model
 from skdict._core._objectives import whole
 from skdict._core._plan import Plan
@@ -132,7 +133,7 @@ def test_gradient_of_auxk_equals_autograd(skip, kind, way):
     assert_gradients(step(way, kind, x, y, tensors, weights, whole(M), dead)[1], gradients)
 
 
-def train(kind, tensors, batches, way="dense", group=None, dtype=torch.float64):
+def train(kind, tensors, batches, way="dense", group=ALONE, dtype=torch.float64):
     """Return a trainer after a step on each pair of rows and targets."""
     trainer = Trainer(
         tensors,
@@ -147,7 +148,10 @@ def train(kind, tensors, batches, way="dense", group=None, dtype=torch.float64):
         group=group,
     )
     for x, y in batches:
-        trainer.step(x, weights=make_weights(len(x), x.dtype), target=y)
+        weights = make_weights(len(x), x.dtype)
+        mine = (None if rows is None else group.rows.part(rows) for rows in (x, weights, y))
+        x_here, weights, y = mine
+        trainer.step(x_here, weights=weights, target=y, n_rows=len(x))
     return trainer
 
 

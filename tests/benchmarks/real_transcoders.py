@@ -15,6 +15,7 @@ import importlib.util
 import itertools
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def centre_and_scale(rows):
     return mean.astype(np.float32), np.float32(np.sqrt(np.square(rows - mean).sum(1).mean()))
 
 
-def fit_sparsify(X, Y, skip_connection, seed):
+def fit_sparsify(X, Y, seed, *, skip_connection):
     """Return a transcoder trained by sparsify's coder and optimiser."""
     sides = centre_and_scale(X), centre_and_scale(Y)
     x, y = (
@@ -94,7 +95,7 @@ def fit_sparsify(X, Y, skip_connection, seed):
     return coder.transcoder(*sides)
 
 
-def fit_ours(X, Y, activation, skip_connection, seed):
+def fit_ours(X, Y, seed, *, activation, skip_connection):
     """Return a fitted `SparseTranscoder`, or an autoencoder if `skip_connection` is None."""
     shared = {"activation": activation, "target_l0": TARGET_L0, "max_iter": EPOCHS}
     shared |= {"batch_size": BATCH_ROWS, "random_state": seed}
@@ -107,16 +108,13 @@ def fits():
     """Return a function of X, Y and seed for each name."""
     found = {}
     for kind, activation in KINDS.items():
-        found[f"{kind}, autoencoder"] = lambda X, Y, seed, a=activation: fit_ours(
-            X, Y, a, None, seed
-        )
+        ours = partial(fit_ours, activation=activation)
+        found[f"{kind}, autoencoder"] = partial(ours, skip_connection=None)
         for name, skip in SKIP.items():
-            found[f"{kind}, transcoder{name}"] = lambda X, Y, seed, a=activation, s=skip: fit_ours(
-                X, Y, a, s, seed
-            )
+            found[f"{kind}, transcoder{name}"] = partial(ours, skip_connection=skip)
     if importlib.util.find_spec("sparsify"):
         for name, skip in SKIP.items():
-            found[f"sparsify{name}"] = lambda X, Y, seed, s=skip: fit_sparsify(X, Y, s, seed)
+            found[f"sparsify{name}"] = partial(fit_sparsify, skip_connection=skip)
     return found
 
 

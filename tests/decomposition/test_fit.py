@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skdict import SparseDictionaryAutoencoder
+from skdict._core import ALONE
 from skdict.decomposition._fit import Fit, run_together
 from skdict.decomposition._observers._base import Observer
 from skdict.decomposition._observers._convergence import Convergence
@@ -24,13 +25,14 @@ from in_process_group import ThreadGroup, run_in_threads
 X = np.random.default_rng(0).standard_normal((640, 6)).astype(np.float32)
 
 
-def new_fit(observers=(), alpha=0.1, max_iter=3, X=X, group=None, **options):
+def new_fit(observers=(), alpha=0.1, max_iter=3, X=X, group=ALONE, **options):
     options = {"batch_size": 64, "random_state": 0, "device": "cpu"} | options
     sae = SparseDictionaryAutoencoder(12, alpha=alpha, **options)
     rows = training_rows(sae, X)
+    rows.group = group
     schedule = Schedule(len(rows), sae.batch_size, max_iter)
     return Fit(
-        new_trainer(sae, start_of(sae, rows), rows, schedule, group=group),
+        new_trainer(sae, start_of(sae, rows), rows, schedule),
         rows,
         schedule,
         observers,
@@ -155,7 +157,7 @@ def test_two_processes_that_share_batches_fit_as_one(tied_weights):
         run_together([fit])
         return weights_of(fit.trainer, fit.rows).attributes(), fit.history
 
-    weights, history = train(None)
+    weights, history = train(ALONE)
     for theirs, their_history in run_in_threads(train, ThreadGroup.of(2)):
         for name, array in weights.items():
             np.testing.assert_allclose(theirs[name], array, rtol=1e-10, atol=1e-10)

@@ -157,8 +157,8 @@ def test_a_transcoder_is_not_read_as_another_class(rows, tmp_path):
         forge(path, content_of(path) | {"class": other, "params": {}})
         with pytest.raises(ValueError, match=message):
             load_dictionary(tmp_path / folder)
-    with pytest.raises(TypeError, match="SparseTranscoder cannot be written as a SAELens"):
-        save_dictionary(fit_transcoder(rows), tmp_path / "there", format="saelens")
+    with pytest.raises(TypeError, match="SparseTranscoder cannot be written in the format of"):
+        save_dictionary(fit_transcoder(rows), tmp_path / "there", format="dictionary_learning")
 
 
 def test_an_activation_object_is_kept_by_name(rows, tmp_path):
@@ -252,5 +252,5 @@ def test_damage_is_told_and_nothing_is_run(rows, tmp_path):
     manifest.write_text(json.dumps(content_of(manifest)))
     refuse("does not begin with its own hash")
     manifest.unlink()
-    with pytest.raises(FileNotFoundError, match="neither dictionary.json nor cfg.json"):
+    with pytest.raises(FileNotFoundError, match="none of these: dictionary.json with"):
         load_dictionary(folder)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from skdict._core._group import ALONE
 from skdict._core._objectives.matryoshka import Pull
 
 
@@ -83,18 +84,23 @@ class Backend(ABC):
         self._multiply(x, skip, passed)
         return torch.sub(target, passed, out=passed)
 
-    def rebuild(self, codes, target, components, factors, row_slopes):
+    def rebuild(self, codes, target, components, factors, row_slopes, features=ALONE):
         """Reconstruct rows; return squared errors (..., n), the pull, and the slopes of entries.
 
-        The pull is the residual, reconstruction minus target, of each row times its factor.
+        The pull is the residual, reconstruction minus target, of each row times its factor. The
+        processes of the group `features` each contribute their features.
         """
         m = components.shape[-2]
-        residual = self.decode(codes, components, 0, m).sub_(target)
+        residual = self.decode(codes, components, 0, m)
+        features.sum_([residual])
+        residual.sub_(target)
         errors = residual.square().sum(-1)
         pull = residual.mul_(factors[:, None])
         return errors, pull, self.slopes(codes, [Pull(0, m, pull)], components, row_slopes)
 
-    def rebuild_nested(self, codes, target, components, factors, row_slopes, levels):
+    def rebuild_nested(
+        self, codes, target, components, factors, row_slopes, levels, features=ALONE
+    ):
         """Reconstruct rows like `rebuild`, for nested prefixes; return one pull per group.
 
         The errors are those of the full dictionary. The pull on a group is the sum of the weighted
@@ -103,7 +109,9 @@ class Backend(ABC):
         residuals = []
         for start, stop in levels.groups():
             before = residuals[-1] if residuals else -target
-            residuals.append(before + self.decode(codes, components, start, stop))
+            part = self.decode(codes, components, start, stop)
+            features.sum_([part])
+            residuals.append(before + part)
         errors = residuals[-1].square().sum(-1)
         parts = zip(levels.groups(), levels.weights, residuals, strict=True)
         pull, pulls = torch.zeros_like(residuals[-1]), []
@@ -136,7 +144,7 @@ class Backend(ABC):
         rate : float or torch.Tensor
             Learning rate.
         group : Alone or another group
-            Processes to sum gradients over.
+            Processes that train the dictionary; gradients are summed over those that share rows.
         extra : Extra, optional
             Additional gradients of some features.
         """
@@ -156,7 +164,7 @@ class Backend(ABC):
             features = slice(None) if extra.features is None else extra.features
             for name, gradient in extra.gradients.items():
                 gradients[name][features] += gradient
-        group.sum_(list(gradients.values()))
+        group.rows.sum_(list(gradients.values()))
         descend(tensors, gradients, adam, rate)
 
     def _gradients_like(self, tensors):

@@ -7,6 +7,7 @@ from skdict._core._adam import BETAS, EPSILON
 from skdict._core._backends.base import of_all_levels
 from skdict._core._backends.compiled_finder import CompiledFinder
 from skdict._core._backends.sparse import Sparse
+from skdict._core._group import ALONE
 from skdict._core._objectives.matryoshka import Pull
 
 try:
@@ -21,14 +22,17 @@ NEW_SHARES = 1 - BETAS[0], 1 - BETAS[1]
 
 
 class Compiled(Sparse):
-    """Sparse back end in compiled loops; a single process never stores the full gradient."""
+    """Sparse back end in compiled loops; unless rows are shared, no full gradient is stored."""
 
     def __init__(self, *multiply):
         super().__init__(CompiledFinder(), *multiply)
         self._room = None
 
-    def rebuild(self, codes, target, components, factors, row_slopes):
+    def rebuild(self, codes, target, components, factors, row_slopes, features=ALONE):
         """Reconstruct rows as `Backend.rebuild` does, in one loop that reuses cached directions."""
+        if features.size > 1:
+            options = factors, row_slopes, features
+            return super().rebuild(codes, target, components, *options)
         pull, slopes, errors = self._outputs(codes, target, 1)
         kernels.rebuild_rows(
             target.numpy(),
@@ -42,8 +46,13 @@ class Compiled(Sparse):
         )
         return errors, pull[0], slopes
 
-    def rebuild_nested(self, codes, target, components, factors, row_slopes, levels):
+    def rebuild_nested(
+        self, codes, target, components, factors, row_slopes, levels, features=ALONE
+    ):
         """Reconstruct rows as `Backend.rebuild_nested` does, in one loop over sorted entries."""
+        if features.size > 1:
+            options = factors, row_slopes, levels, features
+            return super().rebuild_nested(codes, target, components, *options)
         pulls, slopes, errors = self._outputs(codes, target, len(levels.ends))
         kernels.rebuild_nested_rows(
             target.numpy(),
@@ -119,8 +128,8 @@ class Compiled(Sparse):
     def update(
         self, tensors, adam, x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra=None
     ):
-        """Take a step of Adam; with one process, apply each gradient as soon as it is summed."""
-        if group.size > 1:
+        """Take a step of Adam; unless rows are shared, apply each gradient once it is summed."""
+        if group.rows.size > 1:
             arguments = x, codes, pulls, pre_slopes, learned_slopes, rate, group, extra
             return super().update(tensors, adam, *arguments)
         dtype = x.numpy().dtype.type

@@ -103,6 +103,8 @@ class Portable(Sparse):
         by_feature, rows, ends = self._sorted(codes, len(out))
         entries = entries[by_feature]
         for start, stop, pull in pulls:
+            if start == stop:
+                continue
             first, last = ends[start], ends[stop]
             starts = ends[start:stop] - first
             sums = weighted_sums(pull, rows[first:last], entries[first:last], starts)

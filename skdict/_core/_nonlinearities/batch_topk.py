@@ -2,6 +2,7 @@
 
 import torch
 
+from skdict._core._group import ALONE
 from skdict._core._nonlinearities.topk import TopK
 from skdict._core._selection import largest_of_batch
 from skdict._core._threshold import shared_threshold
@@ -30,7 +31,7 @@ class BatchTopK(TopK):
         """Return the selected entries of the batch."""
         return search.largest_of_batch(self.k)
 
-    def frozen(self, tensors, rows):
-        """Return one threshold for all features."""
-        threshold = shared_threshold(tensors, rows, self.k)
+    def frozen(self, tensors, rows, group=ALONE):
+        """Return one threshold for all features, from the rows or features of all processes."""
+        threshold = shared_threshold(tensors, rows, self.k, group)
         return {"thresholds": torch.full_like(tensors.bias, threshold)}

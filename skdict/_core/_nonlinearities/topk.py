@@ -28,7 +28,8 @@ class TopK(Relu):
 
     def select(self, pre, eligible, group):
         """Keep the k largest pre-activations of each row."""
-        pre.masked_fill_(~largest_of_rows(pre, self.k, self._most), 0)
+        chosen = largest_of_rows(pre, self.k, self._most, group.features)
+        pre.masked_fill_(~chosen, 0)
 
     def entries(self, search, tensors):
         """Return the k largest entries of each row."""

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import torch
 
+from skdict._core._shared_selection import largest_of_shared_rows
+
 WEIGHT = 1 / 32
 
 
@@ -51,16 +53,20 @@ def aux_gradients(model, x, factors, residual, dead):
         Gradients of the dead features on the CPU, and of all features on a GPU, where counting the
         dead ones would synchronise with the device.
     """
-    tensors, features = model.tensors, None
+    tensors, features, shared = model.tensors, None, model.group.features
+    n_dead = dead.shape[-1]
     if dead.device.type == "cpu" and dead.ndim == 1:
         features = dead.nonzero().squeeze(1)
-        if len(features) == 0:
+        n_dead = shared.total(len(features))
+        if n_dead == 0:
             return None
         tensors = {name: tensors[name][features] for name in ("components", "encoder", "bias")}
         dead = None
-    codes = _codes(tensors, x, dead)
+    codes = _codes(tensors, x, dead, n_dead, shared)
     scale = 2 * WEIGHT / _variance(residual, factors, model.group)
-    pull = torch.matmul(codes, tensors["components"]).sub_(residual)
+    pull = torch.matmul(codes, tensors["components"])
+    shared.sum_([pull])
+    pull.sub_(residual)
     pull.mul_(factors[:, None] * scale[..., None, None])
     slopes = (pull @ tensors["components"].mT).masked_fill_(codes == 0, 0)
     gradients = {"components": codes.mT @ pull, "bias": slopes.sum(-2)}
@@ -73,23 +79,26 @@ def aux_gradients(model, x, factors, residual, dead):
 def _variance(residual, factors, group):
     """Return the weighted sum of squared deviations of the rows from their mean, (...,)."""
     total, mean = factors.sum(), (factors @ residual).unsqueeze(-2)
-    group.sum_([total, mean])
+    group.rows.sum_([total, mean])
     norms = torch.linalg.vector_norm(residual - mean / total, dim=-1)
     variance = (factors * norms.square()).sum(-1)
-    group.sum_([variance])
+    group.rows.sum_([variance])
     return variance
 
 
-def _codes(tensors, x, dead):
+def _codes(tensors, x, dead, n_dead, shared):
     """Return the codes (..., n, k) of dead features, keeping the largest d_out / 2 of each row.
 
-    If `dead` is None, all features are dead.
+    If `dead` is None, all features are dead. At most `n_dead` are so in all processes.
     """
     pre = torch.matmul(x, tensors["encoder"].mT).add_(tensors["bias"].unsqueeze(-2)).clamp_(min=0)
     if dead is not None:
         pre.masked_fill_(~dead.unsqueeze(-2), 0)
     most = max(1, tensors["components"].shape[-1] // 2)
-    if pre.shape[-1] > most:
+    if shared.size > 1:
+        if n_dead > most:
+            pre.masked_fill_(~largest_of_shared_rows(pre, most, shared), 0)
+    elif pre.shape[-1] > most:
         top = pre.topk(most, dim=-1, sorted=False)
         pre = torch.zeros_like(pre).scatter_(-1, top.indices, top.values)
     return pre

@@ -32,6 +32,11 @@ class Levels(NamedTuple):
         """Return the start and stop of each group of features."""
         return list(pairwise((0, *self.ends)))
 
+    def of_span(self, start, stop):
+        """Return the levels of the features from `start` to `stop`, some of them maybe empty."""
+        ends = tuple(min(max(end - start, 0), stop - start) for end in self.ends)
+        return Levels(ends, self.weights)
+
 
 def whole(n_components):
     """Return the single level with all features."""
@@ -47,7 +52,7 @@ class Pull(NamedTuple):
     """Shape (..., n, d)."""
 
 
-def differentiate(backend, codes, target, components, factors, row_slopes, levels):
+def differentiate(backend, codes, target, components, factors, row_slopes, levels, features):
     """Reconstruct rows; return the gradients with respect to reconstructions and codes.
 
     Parameters
@@ -66,6 +71,8 @@ def differentiate(backend, codes, target, components, factors, row_slopes, level
         Gradient of the penalty with respect to each code that fires.
     levels : Levels
         Nested prefixes and their weights.
+    features : Alone or another group
+        Processes that hold features of the dictionary.
 
     Returns
     -------
@@ -75,6 +82,8 @@ def differentiate(backend, codes, target, components, factors, row_slopes, level
     """
     factors = 2 * factors
     if len(levels.ends) == 1:
-        errors, pull, slopes = backend.rebuild(codes, target, components, factors, row_slopes)
+        options = factors, row_slopes, features
+        errors, pull, slopes = backend.rebuild(codes, target, components, *options)
         return errors, [Pull(0, levels.ends[0], pull)], slopes
-    return backend.rebuild_nested(codes, target, components, factors, row_slopes, levels)
+    options = factors, row_slopes, levels, features
+    return backend.rebuild_nested(codes, target, components, *options)

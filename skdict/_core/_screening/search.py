@@ -4,8 +4,9 @@ import math
 
 import torch
 
-from skdict._core._group import Alone
+from skdict._core._group import ALONE
 from skdict._core._selection import batch_count, kth_largest, largest_of_batch_entries
+from skdict._core._shared_selection import largest_of_shared_row_entries
 
 SAMPLE_ROWS = 64
 # The next guess, as a fraction of the last cutoff or of a guess that was too high.
@@ -29,16 +30,16 @@ class Search:
     eligible : torch.Tensor of shape (n,), dtype bool, optional
         Mask of the rows that compete in a selection over the batch; all by default.
     group : Alone or another group, optional
-        Processes that share the batch.
+        Processes that share the batch or the features.
     known : dict, optional
         Cutoff found on the previous batch. It speeds up the next search and never changes its
         result.
     """
 
-    def __init__(self, finder, x, encoder, bias, screen, eligible=None, group=None, known=None):
+    def __init__(self, finder, x, encoder, bias, screen, eligible=None, group=ALONE, known=None):
         self._finder, self._x, self._encoding, self._screen = finder, x, (encoder, bias), screen
         self._eligible = x.new_ones(len(x), dtype=torch.bool) if eligible is None else eligible
-        self._group = group or Alone()
+        self._group = group
         self._known = {} if known is None else known
 
     def above(self, cutoff):
@@ -47,7 +48,10 @@ class Search:
 
     def largest_of_rows(self, k):
         """Return the k largest positive entries of each row."""
-        return self._finder.largest(self._x, *self._encoding, k, self._screen)
+        features = self._group.features
+        most = min(k, len(self._encoding[1]))
+        codes = self._finder.largest(self._x, *self._encoding, most, self._screen)
+        return codes if features.size == 1 else largest_of_shared_row_entries(codes, k, features)
 
     def largest_of_batch(self, k):
         """Return the floor(k n) largest positive entries of the eligible rows.
@@ -76,7 +80,8 @@ class Search:
             return BELOW_LAST * self._known["cutoff"]
         encoder, bias = self._encoding
         sample = torch.addmm(bias, self._x[:SAMPLE_ROWS], encoder.T).flatten()
-        count = sample.new_tensor([k * min(SAMPLE_ROWS, len(self._x))]).ceil().long()
-        guess = kth_largest(sample, count)
+        # The rows or features of this process stand for those of all.
+        n_here = k * min(SAMPLE_ROWS, len(self._x)) / self._group.features.size
+        guess = kth_largest(sample, sample.new_tensor([n_here]).ceil().long())
         self._group.sum_([guess])
         return BELOW_LAST * float(guess) / self._group.size

@@ -10,12 +10,13 @@ from skdict._outputs import check_output_file
 from skdict._validation import check_features, check_number
 from skdict.decomposition import check_is_dictionary, is_transcoder
 from skdict.inspection._checks import check_activations
+from skdict.inspection.report._evaluation_table import evaluation_data
 from skdict.inspection.report._measure import living, measure
 from skdict.inspection.report._page import page_html, visible
 from skdict.inspection.report._sheets import Sheets, nearest_alive
 from skdict.inspection.report._tables import effects_by_feature, number, scores_by_feature
 
-SCRIPTS = ("common.js", "charts.js", "feature.js", "report.js")
+SCRIPTS = ("common.js", "charts.js", "feature.js", "evaluation.js", "report.js")
 # Score, status, explanation and details of a feature that was not scored.
 UNSCORED = (None, "", "", "")
 
@@ -28,6 +29,7 @@ def write_report(
     y=None,
     scores=None,
     effects=None,
+    evaluation=None,
     model=None,
     features=None,
     title="Dictionary report",
@@ -73,6 +75,9 @@ def write_report(
         Tokens that features make more or less likely, as returned by `output_effects` in
         `skdict.interventions`: columns `feature`, `token` and `effect`, in nats of
         log-probability.
+    evaluation : Evaluation, dict or path, optional
+        Result of `skdict.evaluation.evaluate_dictionary`, or its file ``evaluation.json``, whose
+        table the summary then shows.
     model : str, path or loaded model, optional
         Model whose name is shown; by default the model that `acts` were extracted from.
     features : array-like of int, optional
@@ -93,11 +98,13 @@ def write_report(
     ------
     TypeError
         If `dictionary` is not a fitted dictionary, `acts` is not an `Activations` object, or
-        `scores` or `effects` is not a supported table or contains values other than numbers.
+        `scores` or `effects` is not a supported table or contains values other than numbers, or
+        `evaluation` is not an evaluation.
     ValueError
         If `path` is a folder or not writable, a feature does not exist or is repeated, a column is
-        missing, a row is not finite, a number is out of bounds, or `y` does not match `acts` or is
-        given for another dictionary than a transcoder.
+        missing, a row is not finite, a number is out of bounds, `y` does not match `acts` or is
+        given for another dictionary than a transcoder, or `evaluation` is a dict or file without
+        the result of an evaluation.
     OSError
         If the file cannot be written. An existing file is then left unchanged.
 
@@ -131,12 +138,12 @@ def write_report(
     options = kinds | {"window": window, "seed": seed}
     for name, value in options.items():
         check_number(name, value, low=int(name == "window"), integer=True)
+    evaluated = evaluation_data(evaluation)
     by_score, interpretation = scores_by_feature(scores, 2 * n_components)
     by_effect = effects_by_feature(effects, 2 * n_components)
     statistics, measures = measure(dictionary, acts, y, verbose=verbose, **options)
     alive, listed = living(statistics.counts_)
-    if features is None:
-        features = np.flatnonzero(listed).tolist()
+    features = np.flatnonzero(listed).tolist() if features is None else features
     sheets = Sheets(statistics, acts.vocabulary, nearest_alive(dictionary, alive), by_effect)
     bar = tqdm(features, unit="feature", delay=1, leave=False, disable=not verbose)
     data = {
@@ -146,6 +153,7 @@ def write_report(
         "predicts": is_transcoder(dictionary),
         **_summary(statistics, measures, alive, listed),
         "interpretation": interpretation,
+        "evaluation": evaluated,
         "edges": [number(edge) for edge in statistics.histogram_edges_],
         "table": _table(statistics, features, by_score),
         "details": [sheets.sheet(j) | _rules(by_score.get(j, UNSCORED)) for j in bar],

@@ -1,5 +1,8 @@
 """Classes of tokens with similar directions in the model's input embedding."""
 
+from functools import lru_cache
+
+import joblib
 import numpy as np
 from sklearn.cluster import KMeans
 
@@ -25,19 +28,41 @@ def token_classes(token_ids, vectors):
 
     Returns
     -------
-    list of list of tuple of int
+    tuple of list of tuple of int
         For each level, the token ids of each class.
     """
     types, counts = np.unique(token_ids, return_counts=True)
-    vectors = np.asarray(vectors, dtype=np.float32)
+    return _classes(_Types(types, counts, np.asarray(vectors, dtype=np.float32)))
+
+
+class _Types:
+    """Token types of a text with their counts, and all vectors; equal if their values are.
+
+    Dictionaries are compared on the same text, and clustering takes longer than explaining some of
+    them.
+    """
+
+    def __init__(self, types, counts, vectors):
+        self.types, self.counts, self.vectors = types, counts, vectors
+        self._digest = joblib.hash((types, counts, vectors))
+
+    def __hash__(self):
+        return hash(self._digest)
+
+    def __eq__(self, other):
+        return self._digest == other._digest
+
+
+@lru_cache(maxsize=4)
+def _classes(text):
     found = []
     for k in LEVELS:
-        if k * FEWEST_TYPES_PER_CLASS > len(types):
+        if k * FEWEST_TYPES_PER_CLASS > len(text.types):
             break
         means = KMeans(k, init="random", n_init=1, max_iter=MAX_ITER, random_state=0)
-        means.fit(vectors[types], sample_weight=np.sqrt(counts))
-        found.append(_members(means.predict(vectors), k))
-    return found
+        means.fit(text.vectors[text.types], sample_weight=np.sqrt(text.counts))
+        found.append(_members(means.predict(text.vectors), k))
+    return tuple(found)
 
 
 def _members(class_of, n_classes):

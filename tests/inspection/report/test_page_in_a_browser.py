@@ -220,3 +220,27 @@ def page_data_of(page):
     return page.execute_script(
         "return JSON.parse(document.querySelector('script[type=\"application/json\"]').textContent)"
     )
+
+
+def test_the_summary_shows_the_table_of_an_evaluation(browser, tmp_path):
+    dictionary, acts = planted()
+    value = {"value": 0.12, "low": 0.1, "high": 0.2}
+    missing = dict.fromkeys(value)
+    evaluation = {
+        "dictionaries": [VOCABULARY[0], "b"],
+        "measures": [
+            {"part": "loss", "name": name, "about": VOCABULARY[1], "values": [value, missing]}
+            for name in ("first", "second")
+        ],
+        "counts": {"n_loss_tokens": 1234},
+        "left_out": {"absorption": VOCABULARY[1]},
+    }
+    write_report(tmp_path / "r.html", dictionary, acts, evaluation=evaluation)
+    browser.get((tmp_path / "r.html").as_uri())
+    card = one(browser, "#evaluation")
+    rows = [row.text.split("\n") for row in card.find_elements("css selector", "tr")]
+    assert rows[0][0].startswith("measure") and VOCABULARY[0] in card.text
+    assert [row[0].split()[0] for row in rows[1:]] == ["loss", "first", "second"]
+    assert "0.1 to 0.2" in card.text and "1,234 loss tokens" in card.text
+    assert "absorption left out" in card.text
+    assert browser.execute_script("return window.planted") is None

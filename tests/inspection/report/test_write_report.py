@@ -1,11 +1,13 @@
 """What a report holds, whatever shows it."""
 
+import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.utils import Bunch
 
 from skdict import IdentityDictionary, SparseDictionaryAutoencoder, load_stories
 from skdict.activations import Activations
@@ -274,3 +276,54 @@ def test_bad_input_is_refused_and_nothing_written(options, error, message, tmp_p
     with pytest.raises(error, match=re.escape(message)):
         write_report(tmp_path / "r.html", verbose=False, **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+EVALUATION = {
+    "dictionaries": ["a<b>", "b"],
+    "measures": [
+        {
+            "part": "loss",
+            "name": "fvu",
+            "about": "lower\tis better",
+            "values": [
+                {"value": 0.123456, "low": 0.1, "high": 0.2},
+                {"value": None, "low": None, "high": None},
+            ],
+        }
+    ],
+    "counts": {"n_loss_tokens": 12},
+    "left_out": {"absorption": "Skipped."},
+}
+
+
+def test_the_table_of_an_evaluation_is_in_the_page(tmp_path):
+    dictionary, acts = planted()
+    file = tmp_path / "evaluation.json"
+    file.write_text(json.dumps(EVALUATION))
+    shown = []
+    for given in (EVALUATION, file, str(file), Bunch(to_dict=lambda: EVALUATION)):
+        write_report(tmp_path / "r.html", dictionary, acts, evaluation=given, features=[0])
+        shown.append(page_data(tmp_path / "r.html")["evaluation"])
+    assert all(one == shown[0] for one in shown)
+    assert shown[0] == {
+        "names": ["a<b>", "b"],
+        "measures": [["loss", "fvu", "lower⇥is better", [[0.1235, 0.1, 0.2], [None] * 3]]],
+        "counts": [["loss tokens", 12]],
+        "left_out": [["absorption", "Skipped."]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (3, TypeError, "evaluation=3 is not accepted: pass the result of evaluate_dictionary"),
+        ({}, ValueError, "does not hold the result of evaluate_dictionary"),
+        (EVALUATION | {"measures": [{}]}, ValueError, "KeyError: 'part'"),
+        (EVALUATION | {"counts": [1]}, ValueError, "AttributeError"),
+    ],
+)
+def test_what_is_not_an_evaluation_is_rejected(tmp_path, given, error, message):
+    dictionary, acts = planted()
+    with pytest.raises(error, match=message):
+        write_report(tmp_path / "r.html", dictionary, acts, evaluation=given)
+    assert not list(tmp_path.iterdir())

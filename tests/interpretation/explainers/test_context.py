@@ -90,7 +90,7 @@ def test_classes_are_the_planted_groups_and_cover_the_vocabulary():
         assert sorted(i for ids in level for i in ids) == list(range(N_TYPES))
         assert all(len(set(group[list(ids)])) == 1 for ids in level)
     assert token_classes(tokens.token_ids, vocabulary.vectors) == levels
-    assert token_classes(tokens.token_ids[:20], vocabulary.vectors) == []
+    assert token_classes(tokens.token_ids[:20], vocabulary.vectors) == ()
 
 
 def slow_pursuit(columns, codes, budget):

@@ -94,6 +94,7 @@ function overview() {
     el("dl", { class: "tiles" }, tiles.map(([name, value, hint]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, el("small", {}, hint))))),
     "fvu" in summary ? null : el("p", { class: "without" }, "The FVU is left out: a transcoder is measured on the rows that it predicts, and this report was written without them."),
     el("section", { class: "card" }, el("h3", {}, "Density", el("small", {}, `${show(data.densities.length)} features`)), densityChart(data.densities)),
+    data.evaluation ? evaluationCard(data.evaluation) : null,
     el("dl", { class: "about" }, [...data.about, ["documents", show(data.n_documents)], ["tokens", show(data.n_tokens)], ["features shown", `${show(table.feature.length)} (${show(alive)} alive)`]].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
   ];
 }

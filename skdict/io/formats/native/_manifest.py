@@ -8,6 +8,8 @@ from skdict._core import Weights
 from skdict._files import SHA256, read_sealed, read_tensors
 from skdict.decomposition import (
     IdentityDictionary,
+    PretrainedDictionary,
+    PretrainedTranscoder,
     RandomDictionary,
     SparseDictionaryAutoencoder,
     SparseTranscoder,
@@ -15,15 +17,22 @@ from skdict.decomposition import (
 
 MANIFEST = "dictionary.json"
 TENSORS = "dictionary.safetensors"
+FILES = f"{MANIFEST} with {TENSORS} (skdict)"
 FORMAT, VERSION = "skdict.dictionary", 2
-TRAINED = (SparseDictionaryAutoencoder, SparseTranscoder)
+TRAINED = (
+    SparseDictionaryAutoencoder,
+    SparseTranscoder,
+    PretrainedDictionary,
+    PretrainedTranscoder,
+)
+TRANSCODERS = {SparseTranscoder.__name__, PretrainedTranscoder.__name__}
 CLASSES = {c.__name__: c for c in (*TRAINED, RandomDictionary, IdentityDictionary)}
 NAMES = {
     "class": str,
     "params": dict,
     "fitted": dict,
     "metadata": dict,
-    "sha256": str,
+    "sha256": (str, dict),
     "versions": dict,
 }
 NUMBER, COUNT = (int, float), (int,)
@@ -47,12 +56,14 @@ PLAIN = {
     "tied_weights_": (bool,),
     "bias_init_": (str,),
     "dead_features_": (str,),
+    "row_norm_": (str,),
     "_error_unit": NUMBER,
     "_error_unit_inliers": NUMBER,
 }
 WORDS = {
     "bias_init_": ("calibrated", "zeros"),
     "dead_features_": ("ignore", "resample", "auxk"),
+    "row_norm_": ("layer_norm", "constant_norm"),
 }
 # Infinite if no row is an outlier, NaN if no row varies.
 MAY_BE_INFINITE = {
@@ -105,16 +116,23 @@ def read_manifest(folder):
     for name, kind in NAMES.items():
         if not isinstance(manifest[name], kind):
             raise ValueError(
-                f"{str(path)!r} has {name}={manifest[name]!r:.80} but a {kind.__name__} is "
+                f"{str(path)!r} has {name}={manifest[name]!r:.80} but a {_told(kind)} is "
                 f"expected; save the dictionary again"
             )
-    if manifest["class"] not in CLASSES or not SHA256.fullmatch(manifest["sha256"]):
+    hashes = manifest["sha256"]
+    listed = list(hashes.values()) if isinstance(hashes, dict) else [hashes]
+    are_hashes = listed and all(isinstance(h, str) and SHA256.fullmatch(h) for h in listed)
+    if manifest["class"] not in CLASSES or not are_hashes:
         raise ValueError(
             f"{str(path)!r} has class {manifest['class']!r:.80} or no valid SHA-256; pass a folder "
             f"with one of {', '.join(CLASSES)} and the SHA-256 of its tensors"
         )
     _check_params(manifest, path)
     return manifest
+
+
+def _told(kind):
+    return " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
 
 
 def _check_params(manifest, path):
@@ -130,9 +148,9 @@ def _check_params(manifest, path):
             )
 
 
-def read_arrays(folder, sha256):
-    """Return the arrays of a saved dictionary, checked against the hash in its manifest."""
-    path = folder / TENSORS
+def read_arrays(folder, sha256, name=TENSORS):
+    """Return the arrays in a file of a dictionary, checked against the hash in its manifest."""
+    path = folder / name
     try:
         file = read_tensors(path)
     except (ValueError, OSError) as error:
@@ -175,19 +193,31 @@ def check_state(name, plain, arrays, told):
     blocks = arrays.get("blocks_", np.zeros(0, np.int64))
     sizes = (*components.shape, plain["n_features_in_"], len(blocks) if blocks.ndim else 0)
     sizes = dict(zip("mtdb", sizes, strict=True))
-    if sizes["d"] != sizes["t"] and name != SparseTranscoder.__name__:
+    if sizes["d"] != sizes["t"] and name not in TRANSCODERS:
         raise ValueError(
             f"{told} has n_features_in_={sizes['d']} but components_ of width {sizes['t']}; "
             f"{_ADVICE}"
         )
-    if "blocks_" in arrays and (blocks.min(initial=1) < 1 or blocks.sum() != sizes["d"]):
-        raise ValueError(
-            f"{told} has blocks_ that do not sum to its {sizes['d']} columns; {_ADVICE}"
-        )
+    _check_blocks(plain, arrays, sizes, told)
     for attribute, array in arrays.items():
         # A custom activation learns one number per feature.
         shape = tuple(sizes[letter] for letter in SHAPES.get(attribute, "m"))
         _check_array(attribute, array, shape, told)
+
+
+def _check_blocks(plain, arrays, sizes, told):
+    """Raise ValueError for blocks that do not fit the rows, or without a scale of each."""
+    blocks, several = arrays.get("blocks_"), sizes["b"] > 1
+    if blocks is not None and (blocks.min(initial=1) < 1 or blocks.sum() != sizes["d"]):
+        raise ValueError(
+            f"{told} has blocks_ that do not sum to its {sizes['d']} columns; {_ADVICE}"
+        )
+    wrong = OF_BLOCKS & set(plain if several else arrays)
+    if wrong:
+        raise ValueError(
+            f"{told} has {'one number' if several else 'an array'} {min(wrong)!r}, but "
+            f"{sizes['b']} blocks of columns; {_ADVICE}"
+        )
 
 
 def _check_names(name, found, told):
@@ -195,8 +225,10 @@ def _check_names(name, found, told):
     due, others = BASELINE_ARRAYS.get(name, {"components_"}), OF_TARGETS | {"skip_"}
     if name in {kind.__name__ for kind in TRAINED}:
         due = {f"{field.name}_" for field in fields(Weights) if field.default is MISSING}
-    if name == SparseTranscoder.__name__:
-        due, others = due | OF_TARGETS, set()
+    if name in TRANSCODERS:
+        # No outliers are known of the data that others trained on.
+        known = OF_TARGETS - ({"target_outlier_cutoff_"} if "Pretrained" in name else set())
+        due, others = due | known, set()
     missing = (due | {"n_features_in_"}) - found
     if missing:
         raise ValueError(f"{told} lacks {min(missing)}; save the dictionary again")

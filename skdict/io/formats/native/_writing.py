@@ -9,8 +9,9 @@ import torch
 from safetensors.numpy import save
 
 from skdict._files import sealed, whole_folder
-from skdict.decomposition import Nonlinearity
+from skdict.decomposition import Nonlinearity, is_part
 from skdict.io.formats.native._manifest import FORMAT, MANIFEST, TENSORS, VERSION, check_state
+from skdict.io.formats.native._parts import write_parts
 
 
 def write(dictionary, folder, metadata):
@@ -32,22 +33,29 @@ def write(dictionary, folder, metadata):
     """
     name = type(dictionary).__name__
     arrays, plain = _split_state(dictionary)
+
+    def describe(plain, sha256):
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "class": name,
+            "params": plain_params(dictionary),
+            "fitted": plain,
+            "metadata": dict(metadata),
+            "sha256": sha256,
+            "versions": {
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "scikit-learn": sklearn.__version__,
+                "torch": str(torch.__version__),
+            },
+        }
+
+    if is_part(dictionary):
+        write_parts(dictionary, folder, arrays, plain, describe)
+        return
     tensors = save(arrays)
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "class": name,
-        "params": plain_params(dictionary),
-        "fitted": plain,
-        "metadata": dict(metadata),
-        "sha256": hashlib.sha256(tensors).hexdigest(),
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "torch": str(torch.__version__),
-        },
-    }
+    manifest = describe(plain, hashlib.sha256(tensors).hexdigest())
     check_state(name, plain, arrays, "the dictionary to save")
     text = sealed(manifest, indent=1, finite=False)
     with whole_folder(folder, MANIFEST, "a saved dictionary") as beside:

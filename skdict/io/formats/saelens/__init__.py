@@ -1,7 +1,8 @@
-"""Read and write SAELens 6 directories of the supported architectures."""
+"""Read SAELens directories, and write those of SAELens 6."""
 
 from skdict.io.formats.saelens._names import CONFIG as MARKER
+from skdict.io.formats.saelens._names import FILES
 from skdict.io.formats.saelens._reading import matches, read
 from skdict.io.formats.saelens._writing import write
 
-__all__ = ["MARKER", "matches", "read", "write"]
+__all__ = ["FILES", "MARKER", "matches", "read", "write"]

@@ -1,222 +1,121 @@
-"""Read a SAELens directory as a fitted estimator."""
+"""Read a SAELens directory."""
 
 import numpy as np
 
-from skdict._core import Weights
-from skdict._files import read_json, read_tensors
-from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.io.formats._layout import check_k, checked_floats, scalar, take
+from skdict.io.formats._metadata import described
+from skdict.io.formats._published import Published, gated
+from skdict.io.formats.saelens._config import (
+    NORMS,
+    described_by,
+    input_scale,
+    is_transcoder,
+    read_config,
+)
 from skdict.io.formats.saelens._names import (
+    BATCH_TOPK,
     CONFIG,
     DIGEST,
+    LAYOUTS,
+    NORMALIZES,
+    RANKED,
     RANKS_BY_NORM,
-    RESHAPES,
     SUBTRACTS_B_DEC,
     WEIGHTS,
     digest,
-    tensor_shapes,
 )
-from skdict.models import from_transformer_lens
 
-ACCEPTED = {
-    "architecture": ("standard", "topk", "jumprelu"),
-    "normalize_activations": ("none", None),
-    # Rows of attn_heads are the flattened heads that "hook_z" makes.
-    RESHAPES: ("none", "hook_z", None),
-}
-METADATA = {"model_name": (str,), "hook_name": (str,), "l0": (int, float)}
-# Decoder rows whose norms are this close to 1 count as rounded unit vectors.
-ROUNDING = 1e-6
-# Architectures that SAELens uses in training only.
-TRAINED_ONLY = ("batchtopk", "matryoshka_batchtopk")
+OF_OTHERS = ("sae.safetensors",)
 
 
-def matches(folder):
-    """Return True if a folder is a SAELens directory."""
-    return (folder / CONFIG).is_file()
+def matches(source):
+    """Return True if a source is a SAELens directory."""
+    return CONFIG in source and not any(name in source for name in OF_OTHERS)
 
 
-def read(folder):
-    """Return an estimator with the codes and reconstructions of a SAELens directory.
-
-    Codes are in units of the rows: SAELens codes times the norms of the decoder rows. With topk and
-    `rescale_acts_by_decoder_norm`, SAELens codes already have these units and are unchanged.
+def read(source):
+    """Return the dictionary in a SAELens directory.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    source : Source
         SAELens directory.
 
     Returns
     -------
-    SparseDictionaryAutoencoder
-        Fitted dictionary with `metadata_`. TransformerLens names of hook points are translated,
-        such as "blocks.2.hook_resid_post" to "resid_post.2"; others are kept.
+    PretrainedDictionary or PretrainedTranscoder
+        Dictionary whose codes are SAELens codes times the norms of the decoder rows. With
+        `rescale_acts_by_decoder_norm`, SAELens codes already have these units.
 
     Raises
     ------
     ValueError
         If an architecture or normalisation is not supported, or files are damaged.
     """
-    config = read_json(folder / CONFIG)
-    _check_config(folder, config)
-    _check_metadata(folder, config["metadata"])
-    tensors = _checked_tensors(folder, config)
-    if config["architecture"] == "topk":
-        _check_k(folder, config)
-    return _as_estimator(_as_weights(tensors, config), _metadata(config["metadata"]))
+    config = read_config(source)
+    tensors = _read_weights(source, config)
+    sizes = {letter: config.get(name) for letter, name in zip("dn", ("d_in", "d_sae"), strict=True)}
+    sizes |= {"o": config["d_out"]} if config.get("d_out") is not None else {}
+    layout = LAYOUTS[config["architecture"]]
+    found = take(tensors, layout, sizes=sizes, required_by=f"its {CONFIG}")
+    published = _published(source, config, tensors, found)
+    metadata = described_by(config)
+    architecture = config["architecture"]
+    return published.fitted(described("saelens", tensors, architecture=architecture, **metadata))
 
 
-def _metadata(source):
-    """Return the model, the hook point under the name it has here, and the reported L0."""
-    name = source.get("hook_name")
-    hook_point = name and (from_transformer_lens(name) or name)
-    metadata = {"model": source.get("model_name"), "hook_point": hook_point}
-    return metadata | ({"l0": source["l0"]} if "l0" in source else {})
-
-
-def _check_config(folder, config):
-    if config.get("architecture") in TRAINED_ONLY:
+def _read_weights(source, config):
+    """Return the tensors; the logarithms of thresholds in older checkpoints become thresholds."""
+    tensors = source.tensors(WEIGHTS)
+    if DIGEST in config and config[DIGEST] != digest(config, tensors.sha256):
         raise ValueError(
-            f"{str(folder / CONFIG)!r} has architecture={config['architecture']!r}, which SAELens "
-            f"uses in training only; its inference form is a JumpReLU: save that with SAELens' "
-            f"save_inference_model(path), which writes architecture='jumprelu'"
+            f"{str(tensors.path.parent)!r} was changed after skdict wrote it; restore the original "
+            f"or, if the change is intended, remove {DIGEST!r} from {CONFIG}"
         )
-    for name, values in ACCEPTED.items():
-        if config.get(name) not in values:
-            told = ", ".join(repr(value) for value in values if value is not None)
-            raise ValueError(
-                f"{str(folder / CONFIG)!r} has {name}={config.get(name)!r}, which is not "
-                f"supported; accepted: {told}"
-            )
-    for name in (SUBTRACTS_B_DEC, RANKS_BY_NORM):
-        if not isinstance(config.get(name, True), bool):
-            raise ValueError(
-                f"{str(folder / CONFIG)!r} has {name}={config[name]!r}; set it to true or false, "
-                f"as in training"
-            )
-    if not isinstance(config.get("metadata"), dict):
-        raise ValueError(
-            f"{str(folder)!r} was written by a SAELens before version 6; load it and save it again "
-            f"with SAELens 6"
-        )
-
-
-def _check_metadata(folder, metadata):
-    for name, kinds in METADATA.items():
-        if type(metadata.get(name)) not in (*kinds, type(None)):
-            raise ValueError(
-                f"{str(folder / CONFIG)!r} has {name}={metadata[name]!r:.80} in its metadata; set "
-                f"it to a {kinds[-1].__name__} or null"
-            )
-
-
-def _check_k(folder, config):
-    k, most = config.get("k"), config["d_sae"]
-    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= most:
-        raise ValueError(
-            f"{str(folder / CONFIG)!r} has k={k!r}; set it to the number of features kept per row, "
-            f"a whole number from 1 to {most}"
-        )
-
-
-def _checked_tensors(folder, config):
-    """Return the checked tensors of the architecture; log thresholds become thresholds."""
-    file = _read_weights(folder, config)
-    # Convert half precision to float32, so that results are not rounded to half again.
-    tensors = {
-        name: array.astype(np.float32) if array.dtype == np.float16 else array
-        for name, array in file.arrays.items()
-    }
-    if "threshold" not in tensors and "log_threshold" in tensors:
+    arrays = tensors.arrays
+    logs = arrays.get("log_threshold")
+    if "threshold" not in arrays and logs is not None and logs.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            tensors["threshold"] = np.exp(tensors.pop("log_threshold").astype(np.float64))
-    due = tensor_shapes(config["architecture"], config.get("d_in"), config.get("d_sae"))
-    for name, shape in due.items():
-        found = tensors[name].shape if name in tensors else None
-        if found != shape:
-            raise ValueError(
-                f"{str(folder / WEIGHTS)!r} has {name} of shape {found} but its {CONFIG} requires "
-                f"{shape}; get a complete copy of the folder"
-            )
-        if tensors[name].dtype.kind != "f":
-            raise ValueError(
-                f"{str(folder / WEIGHTS)!r} has {name} of dtype {tensors[name].dtype}; get a copy "
-                f"with floating-point weights"
-            )
-        if not np.isfinite(tensors[name]).all():
-            raise ValueError(
-                f"{str(folder / WEIGHTS)!r} has NaN or infinity in {name}; get an intact copy of "
-                f"the file, or an earlier checkpoint"
-            )
-    return {name: tensors[name] for name in due}
+            arrays["threshold"] = np.exp(logs.astype(np.float64))
+    return tensors
 
 
-def _read_weights(folder, config):
-    try:
-        file = read_tensors(folder / WEIGHTS)
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{str(folder / WEIGHTS)!r} cannot be read as safetensors: it is missing next to "
-            f"{CONFIG}; get a complete copy of the folder"
-        ) from error
-    if DIGEST in config and config[DIGEST] != digest(config, file.sha256):
-        raise ValueError(
-            f"{str(folder)!r} was changed after skdict wrote it; restore the original or, if the "
-            f"change is intended, remove {DIGEST!r} from {CONFIG}"
-        )
-    return file
-
-
-def _as_weights(tensors, config):
-    """Return weights with the same reconstructions as the tensors."""
-    dtype = np.float64 if tensors["W_dec"].dtype == np.float64 else np.float32
-    # Fold in float64 and round once.
-    wide = {name: array.astype(np.float64) for name, array in tensors.items()}
-    norms = np.linalg.norm(wide["W_dec"], axis=1)
-    norms[np.abs(norms - 1) < ROUNDING] = 1
-    lengths = np.where(norms == 0, 1, norms)
-    encoder, bias = wide["W_enc"].T, wide["b_enc"]
-    if not config.get(SUBTRACTS_B_DEC, True):
-        bias = bias + encoder @ wide["b_dec"]
-    factors, form, k = lengths, {}, None
-    if config["architecture"] == "jumprelu":
-        # A ReLU precedes the threshold, so a negative threshold acts as zero.
-        form["thresholds"] = np.maximum(wide["threshold"], 0) * lengths
-    elif config["architecture"] == "topk":
-        k = config["k"]
-        if config.get(RANKS_BY_NORM, False):
-            # A feature with a zero decoder row must not outrank others.
-            factors = norms
-        else:
-            factors = np.ones_like(lengths)
-            form |= {"code_gains": lengths} if (lengths != 1).any() else {}
-    form |= {
-        "components": wide["W_dec"] / lengths[:, None],
-        "encoder": encoder * factors[:, None],
-        "encoder_bias": bias * factors,
-        "mean": wide["b_dec"],
+def _published(source, config, tensors, found):
+    scale, decoder = input_scale(source, config), found["W_dec"]
+    form = {
+        "decoder": _finetuned(tensors, decoder),
+        "decoder_bias": found["b_dec"],
+        "subtracts_bias": config.get(SUBTRACTS_B_DEC, True) and not is_transcoder(config),
+        "input_scale": scale,
+        "output_scale": scale,
+        "row_norm": NORMS[config.get(NORMALIZES)],
+        "is_transcoder": is_transcoder(config),
+        "skip": found["W_skip"].T if "W_skip" in found else None,
     }
-    rounded = {name: array.astype(dtype, order="C") for name, array in form.items()}
-    return Weights(**rounded, scale=1.0, k=k)
+    encoder, architecture = found["W_enc"].T, config["architecture"]
+    if architecture == "gated":
+        return gated(encoder, found["b_gate"], found["b_mag"], found["r_mag"], **form)
+    if architecture in RANKED:
+        k = check_k(config.get("k"), len(decoder), source.path(CONFIG))
+        form |= {"k": k, "signed": architecture == "abstopk"}
+    if architecture in RANKED + BATCH_TOPK:
+        form["ranks_by_norm"] = config.get(RANKS_BY_NORM, architecture in BATCH_TOPK)
+    if architecture in BATCH_TOPK:
+        form["thresholds"] = scalar(tensors, "topk_threshold")
+    if "threshold" in found:
+        form["thresholds"] = found["threshold"]
+    return Published(encoder, found["b_enc"], **form)
 
 
-def _as_estimator(weights, metadata):
-    m, d = weights.components.shape
-    sae = SparseDictionaryAutoencoder(m, tied_weights=False, **_activation(weights))
-    vars(sae).update(weights.attributes())
-    sae._error_unit = sae._error_unit_inliers = 1.0
-    sae.outlier_cutoff_, sae.n_outlier_rows_ = float("inf"), 0
-    sae.firing_counts_ = np.zeros(m, dtype=np.int64)
-    sae.history_, sae.n_iter_, sae.n_steps_ = [], 0, 0
-    sae.n_features_in_, sae.metadata_ = d, metadata
-    return sae
-
-
-def _activation(weights):
-    """Return the parameters that determine how codes follow from pre-activations."""
-    if weights.k is not None:
-        return {"activation": "topk", "target_l0": weights.k}
-    if weights.thresholds is not None:
-        equal = np.ptp(weights.thresholds) == 0
-        return {"activation": "batch_topk" if equal else "jumprelu"}
-    return {}
+def _finetuned(tensors, decoder):
+    """Return the decoder times the factors of a finetuning, which only older versions have."""
+    factors = tensors.arrays.get("scaling_factor")
+    if factors is None or (factors == 1).all():
+        return decoder
+    factors = checked_floats(factors, "scaling_factor", tensors.path)
+    if factors.shape != decoder.shape[:1]:
+        raise ValueError(
+            f"{str(tensors.path)!r} has scaling_factor of shape {factors.shape} but "
+            f"{decoder.shape[:1]} is required; get a complete copy of the file"
+        )
+    return decoder * factors[:, None]

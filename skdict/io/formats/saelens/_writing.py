@@ -6,12 +6,14 @@ import json
 import numpy as np
 from safetensors.numpy import save
 
-from skdict._core import Weights
 from skdict._files import parse_json, whole_folder
-from skdict.decomposition import SparseDictionaryAutoencoder
+from skdict.decomposition import is_transcoder
+from skdict.io.formats._folded import AUTOENCODERS, TRANSCODERS, folded
+from skdict.io.formats.saelens._config import NORMS
 from skdict.io.formats.saelens._names import (
     CONFIG,
     DIGEST,
+    NORMALIZES,
     RANKS_BY_NORM,
     RESHAPES,
     SUBTRACTS_B_DEC,
@@ -22,6 +24,8 @@ from skdict.models import to_transformer_lens
 
 # Below version 6, SAELens reads a file as one of its older formats.
 WRITTEN_AS = "6.0.0"
+# Settings by the normalisation of each row.
+NORMALIZES_BY = {row_norm: name for name, row_norm in NORMS.items() if row_norm} | {None: "none"}
 
 
 def write(dictionary, folder, metadata):
@@ -29,16 +33,19 @@ def write(dictionary, folder, metadata):
 
     Parameters
     ----------
-    dictionary : SparseDictionaryAutoencoder
-        Fitted dictionary. It becomes ``standard`` if codes are plain ReLU, ``topk`` if the k
-        largest pre-activations are kept, and ``jumprelu`` if there are thresholds, gains or
-        offsets.
+    dictionary : SparseDictionaryAutoencoder, SparseTranscoder, PretrainedDictionary or \
+            PretrainedTranscoder
+        Fitted dictionary. It becomes ``standard`` if codes are plain ReLU, ``topk`` or ``abstopk``
+        if the k largest pre-activations are kept, and ``jumprelu`` if there are thresholds, gains
+        or offsets. A transcoder becomes ``transcoder``, or a variant with a skip connection or
+        thresholds.
     folder : str or path
         Destination folder.
     metadata : dict
-        Metadata, of which `model`, `hook_point` and `l0` are written; the format has no entries
-        for others. Hook points such as "resid_post.2" are written under their TransformerLens
-        names, such as "blocks.2.hook_resid_post", and others unchanged.
+        Metadata, of which `model`, `hook_point`, `target_hook_point`, `l0` and `n_dead` are
+        written; the format has no entries for others. Hook points such as "resid_post.2" are
+        written under their TransformerLens names, such as "blocks.2.hook_resid_post", and others
+        unchanged.
 
     Raises
     ------
@@ -47,27 +54,25 @@ def write(dictionary, folder, metadata):
     ValueError
         If no SAELens architecture has such codes.
     """
-    if not isinstance(dictionary, SparseDictionaryAutoencoder):
-        raise TypeError(
-            f"{type(dictionary).__name__} cannot be written as a SAELens directory, only a "
-            f"SparseDictionaryAutoencoder can; save it with format='skdict'"
-        )
-    weights = Weights.of(dictionary)
-    architecture, options, tensors = _exported(weights)
+    transcodes = is_transcoder(dictionary)
+    lacks = ("k",) if transcodes else ()
+    form = folded(dictionary, "SAELens", AUTOENCODERS + TRANSCODERS, lacks=lacks)
+    architecture, options = _architecture(form, transcodes)
     described = _metadata(metadata)
     config = {
         "architecture": architecture,
-        "d_in": weights.components.shape[1],
-        "d_sae": weights.components.shape[0],
-        "dtype": weights.components.dtype.name,
+        "d_in": form.encoder.shape[1],
+        "d_sae": len(form.encoder),
+        "dtype": form.encoder.dtype.name,
         "device": "cpu",
-        SUBTRACTS_B_DEC: True,
-        "normalize_activations": "none",
+        SUBTRACTS_B_DEC: not transcodes,
+        NORMALIZES: NORMALIZES_BY[form.row_norm],
         # SAELens flattens the heads of this hook point only if the file says so.
         RESHAPES: "hook_z" if str(described["hook_name"]).endswith(".hook_z") else "none",
         **options,
         "metadata": described,
     }
+    tensors = _tensors(form, transcodes)
     content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
     config[DIGEST] = digest(config, hashlib.sha256(content).hexdigest())
     text = json.dumps(config, indent=1)
@@ -78,71 +83,41 @@ def write(dictionary, folder, metadata):
 
 
 def _metadata(metadata):
-    name = metadata.get("hook_point")
     written = {
         "sae_lens_version": WRITTEN_AS,
         "model_name": metadata.get("model"),
-        "hook_name": to_transformer_lens(name) or name if isinstance(name, str) else name,
+        "hook_name": _hook_name(metadata.get("hook_point")),
     }
-    return written | ({"l0": metadata["l0"]} if "l0" in metadata else {})
+    if "target_hook_point" in metadata:
+        written["hook_name_out"] = _hook_name(metadata["target_hook_point"])
+    reported = {"l0": "l0", "num_dead_features": "n_dead"}
+    return written | {name: metadata[key] for name, key in reported.items() if key in metadata}
 
 
-def _exported(weights):
-    """Return the architecture, the settings specific to it, and the tensors."""
+def _hook_name(name):
+    return to_transformer_lens(name) or name if isinstance(name, str) else name
+
+
+def _architecture(form, transcodes):
+    """Return the architecture and the settings specific to it."""
+    if transcodes:
+        parts = (form.thresholds is not None, "jumprelu"), (form.skip is not None, "skip")
+        names = [name for present, name in parts if present]
+        return "_".join([*names, "transcoder"]), {"d_out": form.decoder.shape[1]}
+    if form.k is not None:
+        return "abstopk" if form.signed else "topk", {"k": form.k, RANKS_BY_NORM: False}
+    return "standard" if form.thresholds is None else "jumprelu", {}
+
+
+def _tensors(form, transcodes):
     tensors = {
-        "W_enc": weights.encoder.T,
-        "b_enc": weights.encoder_bias,
-        "W_dec": weights.components,
-        "b_dec": weights.mean,
+        "W_enc": form.encoder.T,
+        "b_enc": form.raw_bias if transcodes else form.encoder_bias,
+        "W_dec": form.decoder,
+        "b_dec": form.decoder_bias,
     }
-    if weights.code_gains is not None and (weights.code_gains <= 0).any():
-        raise _no_counterpart("code gains that are not positive")
-    if weights.k is not None:
-        options = {"k": int(weights.k), RANKS_BY_NORM: False}
-        return "topk", options, tensors | _gained_decoder(weights)
-    gate = weights.thresholds, weights.code_gains, weights.code_offsets
-    if any(array is not None for array in gate):
-        return "jumprelu", {}, tensors | _folded_gate(*gate, weights)
-    return "standard", {}, tensors
-
-
-def _gained_decoder(weights):
-    """Return the tensors that hold the gains of top-k codes.
-
-    SAELens ranks the encoder outputs and does not scale them afterwards, so gains can only go into
-    the decoder.
-    """
-    if weights.signed:
-        raise _no_counterpart("codes selected by absolute value (signed_)")
-    if weights.code_offsets is not None and weights.code_offsets.any():
-        raise _no_counterpart("both a selection by rank (k_) and code offsets")
-    if weights.code_gains is None:
-        return {}
-    return {"W_dec": weights.components * weights.code_gains[:, None]}
-
-
-def _folded_gate(thresholds, gains, offsets, weights):
-    """Return the tensors of a JumpReLU with the same codes.
-
-    For g > 0, p > theta is equivalent to g p + o > g theta + o. If that threshold is not negative,
-    the ReLU before it clips nothing. Folding runs in float64 and is rounded once.
-    """
-    m, dtype = len(weights.components), weights.components.dtype
-    thresholds, gains, offsets = (
-        np.full(m, default) if array is None else array.astype(np.float64)
-        for array, default in ((thresholds, 0.0), (gains, 1.0), (offsets, 0.0))
-    )
-    folded = {
-        "W_enc": weights.encoder.T * gains,
-        "b_enc": weights.encoder_bias * gains + offsets,
-        "threshold": gains * thresholds + offsets,
-    }
-    if (folded["threshold"] < 0).any():
-        raise _no_counterpart("codes that can be negative")
-    return {name: array.astype(dtype) for name, array in folded.items()}
-
-
-def _no_counterpart(what):
-    return ValueError(
-        f"a dictionary with {what} has no counterpart in SAELens; save it with format='skdict'"
-    )
+    if form.thresholds is not None:
+        tensors["threshold"] = form.thresholds
+    if form.skip is not None:
+        tensors["W_skip"] = form.skip.T
+    return tensors
