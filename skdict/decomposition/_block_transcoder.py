@@ -5,6 +5,8 @@ import numbers
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdict.decomposition._contract import is_transcoder
+from skdict.decomposition._pretrained import PretrainedDictionary, PretrainedTranscoder
 from skdict.decomposition._sparse_transcoder import SparseTranscoder
 
 # Measures in the history that are those of all blocks together.
@@ -21,14 +23,14 @@ def block_transcoder(dictionary, block):
 
     Parameters
     ----------
-    dictionary : SparseDictionaryAutoencoder
-        Dictionary fitted with `blocks`.
+    dictionary : SparseDictionaryAutoencoder or PretrainedDictionary
+        Dictionary fitted with `blocks`, or a published crosscoder.
     block : int
         Index of the block.
 
     Returns
     -------
-    SparseTranscoder
+    SparseTranscoder or PretrainedTranscoder
         Fitted transcoder. Its decoder directions are the columns of `components_` in the block,
         whose lengths differ: a feature of other blocks has almost none. It cannot be trained.
 
@@ -54,7 +56,7 @@ def block_transcoder(dictionary, block):
     """
     check_is_fitted(dictionary)
     sizes = getattr(dictionary, "blocks_", None)
-    if sizes is None or isinstance(dictionary, SparseTranscoder):
+    if sizes is None or is_transcoder(dictionary):
         raise TypeError(
             f"{type(dictionary).__name__} was not fitted with blocks; pass a "
             f"SparseDictionaryAutoencoder fitted with blocks=[...]"
@@ -63,11 +65,22 @@ def block_transcoder(dictionary, block):
         raise TypeError(f"block={block!r} is not an integer; pass the index of a block")
     if not 0 <= block < len(sizes):
         raise ValueError(f"block={block} does not exist; pass 0 to {len(sizes) - 1}")
-    return _transcoder(dictionary, block, slice(*np.cumsum([0, *sizes])[block : block + 2]))
-
-
-def _transcoder(dictionary, block, columns):
+    columns = slice(*np.cumsum([0, *sizes])[block : block + 2])
     fitted = {name: value for name, value in vars(dictionary).items() if name.endswith("_")}
+    fitted |= {
+        "components_": np.ascontiguousarray(dictionary.components_[:, columns]),
+        "target_mean_": dictionary.mean_[columns].copy(),
+        "target_scale_": float(np.ravel(dictionary.scale_)[block]),
+    }
+    if isinstance(dictionary, PretrainedDictionary):
+        transcoder = PretrainedTranscoder(**dictionary.get_params(deep=False))
+        vars(transcoder).update(fitted)
+        return transcoder
+    return _sparse_transcoder(dictionary, block, fitted)
+
+
+def _sparse_transcoder(dictionary, block, fitted):
+    """Return a `SparseTranscoder` with fitted attributes and the parameters of a dictionary."""
     fitted.pop("tied_weights_", None)
     params, shared = dictionary.get_params(deep=False), SparseTranscoder().get_params(deep=False)
     params = {name: value for name, value in params.items() if name in shared}
@@ -78,9 +91,6 @@ def _transcoder(dictionary, block, columns):
     ]
     vars(transcoder).update(
         fitted,
-        components_=np.ascontiguousarray(dictionary.components_[:, columns]),
-        target_mean_=dictionary.mean_[columns].copy(),
-        target_scale_=float(np.ravel(dictionary.scale_)[block]),
         target_outlier_cutoff_=float(np.ravel(dictionary.outlier_cutoff_)[block]),
         history_=history,
     )

@@ -112,6 +112,8 @@ def folded(dictionary, library, accepted, *, lacks=()):
             f"{type(dictionary).__name__} cannot be written in the format of {library}; pass one "
             f"of {names}, or save it with format='skdict'"
         )
+    if len(getattr(dictionary, "blocks_", ())) > 1:
+        raise no_counterpart("several blocks of columns (blocks_)", library)
     weights = Weights.of(dictionary)
     if weights.code_gains is not None and (weights.code_gains <= 0).any():
         raise no_counterpart("code gains that are not positive", library)
