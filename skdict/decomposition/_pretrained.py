@@ -64,8 +64,8 @@ class PretrainedDictionary(BlockNorms, BaseDictionary):
     row_norm_ : str
         Normalisation of each row, where the dictionary has one.
     blocks_, block_norms_ : ndarray of shape (n_blocks,) and (n_components, n_blocks)
-        Of a crosscoder: sizes of the blocks of columns, and norm of each feature's direction in
-        each block, scaled as in training. The squares of a feature sum to 1.
+        Sizes of the blocks of columns, and norm of each feature's direction in each block, scaled
+        as in training, where the dictionary is a crosscoder. The squares of a feature sum to 1.
     metadata_ : dict
         Statements of the publisher, where they are known: `format`, `architecture`, `model`,
         `hook_point`, `dtype` and reported `l0`.

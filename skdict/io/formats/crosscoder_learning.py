@@ -110,11 +110,11 @@ def _class_of(config, tensors, path):
 
 
 def _scaling(tensors, sizes):
-    """Return centre (l, d) and scale (l,) of the rows of each block, in float64."""
+    """Return centre (l, d) of the rows of each block, their factor and divisor (l,), in float64."""
     statistics = [tensors.arrays.get(name) for name in ("activation_mean", "activation_std")]
     # NaN throughout marks statistics that are not used.
     if all(array is None or np.isnan(array).all() for array in statistics):
-        return np.zeros((sizes["l"], sizes["d"])), np.ones(sizes["l"])
+        return np.zeros((sizes["l"], sizes["d"])), np.ones(sizes["l"]), np.ones(sizes["l"])
     found = take(tensors, STATISTICS, sizes=sizes, required_by=f"its {CONFIG}")
     scale = found["activation_global_scale"].astype(np.float64)
     if (scale <= 0).any():
@@ -122,16 +122,16 @@ def _scaling(tensors, sizes):
             f"{str(tensors.path)!r} has activation_global_scale={scale.tolist()!r:.80}, but "
             f"positive numbers are expected; {ADVICE}"
         )
-    return found["activation_mean"].astype(np.float64), scale
+    return found["activation_mean"].astype(np.float64), scale, scale + EPS
 
 
-def _side_by_side(found, center, scale):
+def _side_by_side(found, center, scale, divisor):
     """Return the crosscoder on rows with blocks side by side, in their units."""
     encoder, decoder = found["encoder.weight"], found["decoder.weight"]
     n_layers, width, n = encoder.shape
     encoder = scaled(encoder.reshape(-1, n), np.repeat(scale, width)).T
-    decoder = scaled(decoder.reshape(-1, width), np.repeat(1 / (scale + EPS), n))
-    bias = found["decoder.bias"] / (scale + EPS)[:, None] + center
+    decoder = scaled(decoder.reshape(-1, width), np.repeat(1 / divisor, n))
+    bias = found["decoder.bias"] / divisor[:, None] + center
     return {
         "encoder": encoder,
         "encoder_bias": found["encoder.bias"] - product(encoder, center.ravel()),

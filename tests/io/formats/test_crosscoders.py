@@ -125,7 +125,7 @@ def test_older_files_state_neither_class_nor_norm_nor_scales(rows, folder):
     assert dictionary.metadata_["architecture"] == "CrossCoder"
     np.testing.assert_array_equal(dictionary.scale_, [1, 1])
     rebuilt = dictionary.inverse_transform(dictionary.transform(rows))
-    np.testing.assert_allclose(rebuilt, layout.predict(rows), atol=1e-6)
+    np.testing.assert_allclose(rebuilt, layout.predict(rows), atol=1e-10)
 
 
 def test_the_class_may_be_left_to_the_tensors(rows, folder):

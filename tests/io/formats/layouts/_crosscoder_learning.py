@@ -40,6 +40,7 @@ def crosscoder_learning(folder, dtype, norm="CROSSCODER", selects=True, scales=T
     t = wide(tensors)
     center = t["activation_mean"] if scales else np.zeros((L, WIDTH))
     scale = t["activation_global_scale"]
+    divisor = scale + EPS if scales else scale
 
     def encode(x):
         codes = np.zeros((len(x), N))
@@ -55,10 +56,10 @@ def crosscoder_learning(folder, dtype, norm="CROSSCODER", selects=True, scales=T
                 for i in range(WIDTH):
                     value = sum(codes[j] * t["decoder.weight"][layer, j, i] for j in range(N))
                     value += t["decoder.bias"][layer, i]
-                    row[layer * WIDTH + i] = value / (scale[layer] + EPS) + center[layer, i]
+                    row[layer * WIDTH + i] = value / divisor[layer] + center[layer, i]
         return rebuilt
 
-    by_block = [t["decoder.weight"][layer] / (scale[layer] + EPS) for layer in range(L)]
+    by_block = [t["decoder.weight"][layer] / divisor[layer] for layer in range(L)]
     save = safetensors_at(folder / "model.safetensors")
     decoder = np.concatenate(by_block, axis=1)
     return Layout(folder, tensors, save, encode, decoder, predict, "crosscoder_learning")
