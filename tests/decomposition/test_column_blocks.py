@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.usefixtures("short_epochs"),
 ]
 every_kind = pytest.mark.parametrize("kind", KINDS)
-continued = pytest.mark.parametrize("kind", KINDS.keys() - FINAL)
+continued = pytest.mark.parametrize("kind", sorted(KINDS.keys() - FINAL))
 BLOCKS = [5, 3, 4]
 
 
