@@ -245,19 +245,6 @@ def test_saving_and_loading_change_nothing(kind, tmp_path):
     np.testing.assert_array_equal(codes_of(pickle.loads(pickle.dumps(sae)), X), codes_of(sae, X))
 
 
-def test_saelens_reads_the_same_codes(tmp_path):
-    X = make_rows(dtype=np.float32)
-    sae = new("batch_topk").fit(X)
-    save_dictionary(sae, tmp_path / "sae", format="saelens")
-    again = load_dictionary(tmp_path / "sae")
-    np.testing.assert_allclose(
-        again.inverse_transform(again.transform(X)),
-        sae.inverse_transform(sae.transform(X)),
-        rtol=1e-4,
-        atol=1e-4,
-    )
-
-
 def test_a_resumed_fit_equals_one_without_a_break(tmp_path):
     X = make_rows(dtype=np.float32)
     whole = new("batch_topk", max_iter=3).fit(X)

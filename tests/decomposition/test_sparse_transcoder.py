@@ -335,7 +335,7 @@ def test_stores_are_read_in_slices_and_in_step(stores, monkeypatch):
     monkeypatch.setattr(ShardedRows, "__getitem__", sliced)
     monkeypatch.setattr(
         "skdict.decomposition._measured_rows.iter_blocks",
-        lambda rows: ((i, np.asarray(rows[i : i + 300])) for i in range(0, len(rows), 300)),
+        lambda rows, group: ((i, np.asarray(rows[i : i + 300])) for i in range(0, len(rows), 300)),
     )
     got = new("batch_topk").fit(*stores)
     assert sum(most) > 20_000
