@@ -11,6 +11,7 @@ import numpy as np
 from skdict._files import restore_interrupted
 from skdict._store import (
     ActivationsWriter,
+    JoinedRows,
     ShardedRows,
     check_order,
     open_store,
@@ -331,7 +332,7 @@ class Activations:
 
 def _as_array(rows):
     """Convert rows to an array; accept tensors on any device and of any dtype."""
-    if isinstance(rows, (np.ndarray, ShardedRows)):
+    if isinstance(rows, (np.ndarray, ShardedRows, JoinedRows)):
         return rows
     if hasattr(rows, "detach"):
         rows = rows.detach().cpu()

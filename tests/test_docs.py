@@ -38,7 +38,7 @@ FITS = (  # whose defaults are made smaller, so that a page takes seconds; all e
     sparse_dictionary_path,
 )
 # An endpoint, what people have written, a model that is not bundled, or the hub.
-NEEDS_OTHERS = ("OpenAIClient(", "ratings-", "fetch_smollm2(", "google/gemma-scope")
+NEEDS_OTHERS = ("OpenAIClient(", "ratings-", "fetch_smollm2(", "google/gemma-scope", "Butanium/")
 BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", re.MULTILINE)
 
 

@@ -27,8 +27,8 @@ class Weights:
         Bias added to the projections.
     mean : ndarray of shape (d,)
         Row subtracted before encoding and added after decoding.
-    scale : float
-        Number that centred rows are divided by in training.
+    scale : float or ndarray of shape (n_blocks,)
+        Number that centred rows are divided by in training; of each of several blocks of columns.
     target_mean : ndarray of shape (d_out,) or None, default=None
         Row added to the predictions of a transcoder; None for other dictionaries.
     target_scale : float or None, default=None

@@ -9,6 +9,7 @@ part of the store, so a store is consistent at every moment. The manifest includ
 """
 
 from skdict._store._format import MANIFEST, is_finished, read_manifest, store_digest
+from skdict._store._joined_rows import JoinedRows
 from skdict._store._order import check_order, first_out_of_order
 from skdict._store._reading import open_store
 from skdict._store._sharded_rows import ShardedRows
@@ -17,6 +18,7 @@ from skdict._store._writing import ActivationsWriter, write_whole
 __all__ = [
     "MANIFEST",
     "ActivationsWriter",
+    "JoinedRows",
     "ShardedRows",
     "check_order",
     "first_out_of_order",

@@ -23,7 +23,7 @@ from skdict._validation._rows import (
     compute_dtype,
     is_sliced,
 )
-from skdict._validation._targets import check_targets
+from skdict._validation._targets import check_same_tokens, check_targets
 from skdict._validation._texts import check_texts
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "check_number",
     "check_random_state",
     "check_rows",
+    "check_same_tokens",
     "check_targets",
     "check_texts",
     "compute_dtype",

@@ -53,7 +53,7 @@ def check_targets(X, y, owner, *, width=None):
         y = y[:, None] if y.ndim == 1 else y
     _check_shape(X, y, owner, width)
     if isinstance(X, Activations) and isinstance(y, Activations):
-        _check_provenance(X, y)
+        check_same_tokens(X, y)
     return y
 
 
@@ -70,15 +70,29 @@ def _check_shape(X, y, owner, width):
         )
 
 
-def _check_provenance(X, y):
-    """Raise ValueError if a row and its target are not those of the same token."""
+def check_same_tokens(X, y, names=("X", "y")):
+    """Check that two `Activations` of equal length hold rows of the same tokens.
+
+    Parameters
+    ----------
+    X, y : Activations
+        Rows to compare.
+    names : (str, str), default=("X", "y")
+        Names of the two in the message.
+
+    Raises
+    ------
+    ValueError
+        If documents, positions or token ids differ in a row; the message names the first one.
+    """
+    one, other = names
     for name in PROVENANCE:
         there, here = np.asarray(getattr(X, name)), np.asarray(getattr(y, name))
         differs = there != here
         if differs.any():
             row = int(np.argmax(differs))
             raise ValueError(
-                f"X and y differ in {name} at {differs.sum()} of {len(X)} rows, first at row "
-                f"{row}: {there[row]} in X and {here[row]} in y; read both hook points from the "
+                f"{one} and {other} differ in {name} at {differs.sum()} of {len(X)} rows, first at "
+                f"row {row}: {there[row]} in {one} and {here[row]} in {other}; read both from the "
                 f"same texts with the same options, and select the same rows of both"
             )

@@ -10,6 +10,7 @@ from skdict.decomposition._autoencoder_params import (
 )
 from skdict.decomposition._base import BaseDictionary, width_restored_on_error
 from skdict.decomposition._baselines import IdentityDictionary, RandomDictionary
+from skdict.decomposition._block_transcoder import block_transcoder
 from skdict.decomposition._blocks import encode_blocks, finite_blocks, moments_of
 from skdict.decomposition._codes import decode_rows
 from skdict.decomposition._contract import (
@@ -23,6 +24,7 @@ from skdict.decomposition._contract import (
 )
 from skdict.decomposition._dead_features import are_dead, firing_counts
 from skdict.decomposition._defaults import DEFAULTS
+from skdict.decomposition._layers import fit_layers
 from skdict.decomposition._measure import measure_at_cuts, measure_dictionary
 from skdict.decomposition._neuron_transcoder import NeuronTranscoder
 from skdict.decomposition._observers._base import Observer
@@ -57,8 +59,10 @@ __all__ = [
     "SparseDictionaryAutoencoderCV",
     "SparseTranscoder",
     "TopKDictionary",
+    "block_transcoder",
     "dictionary_atoms",
     "dictionary_offset",
+    "fit_layers",
     "sparse_dictionary_path",
     "to_torch",
 ]

@@ -16,6 +16,7 @@ from skdict._validation import (
     told,
 )
 from skdict.decomposition._activation import check_activation
+from skdict.decomposition._column_blocks import check_blocks
 from skdict.decomposition._contract import is_transcoder
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import check_matryoshka, levels_of
@@ -40,6 +41,7 @@ def check_autoencoder_params(sae):
             "alpha", sae.alpha, low=0, hint="0.1 is a start for rescaled rows; or pass 'auto'"
         )
     check_matryoshka(sae)
+    check_blocks(sae)
     _check_dict_init(sae)
     check_number("max_iter", sae.max_iter, low=1, integer=True)
     check_number("batch_size", sae.batch_size, low=1, integer=True)

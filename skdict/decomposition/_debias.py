@@ -23,6 +23,11 @@ import numpy as np
 from skdict._core import iter_blocks, sample_rows
 from skdict.decomposition import _debias_dense, _debias_iterative
 from skdict.decomposition._codes import encode_rows
+from skdict.decomposition._column_blocks import (
+    BlockScale,
+    with_even_columns,
+    without_even_columns,
+)
 from skdict.decomposition._frozen import freeze
 from skdict.decomposition._least_squares import solve_bounded, with_magnitudes
 
@@ -39,7 +44,7 @@ CHUNK_ROWS = 256
 BLOCK_CHUNKS = 16
 
 
-def refit_weights(X, weights, device):
+def refit_weights(X, weights, device, scaling=None):
     """Return weights with a smaller squared reconstruction error and the same supports.
 
     Parameters
@@ -51,6 +56,8 @@ def refit_weights(X, weights, device):
         ones, which replace them and are not multiplied by them.
     device : torch.device
         Device on which rows are encoded.
+    scaling : RowScale or BlockScale, optional
+        Scale of the rows in training. Errors are weighted by its blocks of columns, if it has any.
 
     Returns
     -------
@@ -59,8 +66,17 @@ def refit_weights(X, weights, device):
         signed, non-negative `code_offsets`, so that no code becomes negative. Features that fire
         on no row keep theirs.
     """
+    if isinstance(scaling, BlockScale):
+        even = with_even_columns(weights, scaling)
+        factors = (scaling.unit / scaling.columns).astype(weights.components.dtype)
+        return without_even_columns(_refit(X, even, _Pairs(weights, device, factors)), scaling)
+    return _refit(X, weights, _Pairs(weights, device))
+
+
+def _refit(X, weights, pairs):
+    """Return refitted weights, from pairs of rows and pre-activations in their units."""
     components, dtype = weights.components, weights.components.dtype
-    solver, pairs = _choose(X, weights, device)
+    solver, pairs = _choose(X, weights, pairs)
     equations = solver.Magnitudes(pairs(), components)
     gains, offsets = _fit_magnitudes(equations, weights)
     # Free the memory for the arrays of the second problem.
@@ -92,9 +108,9 @@ def _fit_magnitudes(equations, weights):
     return solve_bounded(equations, before, lowest, free)
 
 
-def _choose(X, weights, device):
+def _choose(X, weights, pairs):
     """Return the module to solve with, and a function that yields pairs of rows and codes."""
-    pairs, budget = _Pairs(weights, device), _budget_bytes()
+    budget = _budget_bytes()
     if _debias_dense.needed_bytes(len(weights.components)) <= budget:
         return _debias_dense, lambda: pairs(_blocks(X, len(X)))
     n_rows = _n_rows(X, pairs, budget)
@@ -129,10 +145,14 @@ def _budget_bytes():
 
 
 class _Pairs:
-    """Callable that yields blocks of centred rows with the pre-activations of active codes."""
+    """Callable that yields blocks of centred rows with the pre-activations of active codes.
 
-    def __init__(self, weights, device):
+    Columns of the rows are multiplied by `factors`, to which pre-activations are not subject.
+    """
+
+    def __init__(self, weights, device, factors=1):
         self.dtype, self._mean = weights.components.dtype, weights.mean
+        self._factors = factors
         plain = replace(weights, code_gains=None, code_offsets=None)
         self._dictionary = freeze(plain, self.dtype, device)
 
@@ -140,4 +160,4 @@ class _Pairs:
         for block in blocks:
             rows = block.astype(self.dtype, copy=False)
             codes = encode_rows(self._dictionary, rows, sparse_output=True, few_active=True)
-            yield rows - self._mean, codes
+            yield (rows - self._mean) * self._factors, codes

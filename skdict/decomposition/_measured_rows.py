@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+import torch
 
 from skdict._core import (
     ALONE,
@@ -13,12 +14,17 @@ from skdict._core import (
     agreed,
     find_outlier_rule,
     iter_blocks,
+    outlier_weights,
+    sample_rows,
 )
 from skdict._validation import check_finite
+from skdict.decomposition._column_blocks import BlockScale, split_columns
 from skdict.decomposition._user_warning import warn_user
 from skdict.exceptions import OutlierWarning
 
 SHOWN_ROWS = 5
+# Number of rows that the outlier rule of each block of columns is derived from.
+SAMPLE_ROWS = 8192
 # Rows and, for a transcoder, their targets, as messages call them.
 NAMES = "X", "y"
 
@@ -49,21 +55,42 @@ class RowScale:
 
     @classmethod
     def of(cls, sae, prefix=""):
-        """Return the centre, scale and cutoff of a fitted estimator; "target_" for its targets."""
+        """Return the scaling of a fitted estimator; with the prefix "target_", of its targets.
+
+        If it has several blocks of columns, this is a `BlockScale`.
+        """
         names = (f"{prefix}{name}_" for name in ("mean", "scale", "outlier_cutoff"))
-        units = sae._error_unit, sae._error_unit_inliers
-        return cls(*(getattr(sae, name) for name in names), *units)
+        values = *(getattr(sae, name) for name in names), sae._error_unit, sae._error_unit_inliers
+        return (
+            BlockScale(tuple(sae.blocks_.tolist()), *values)
+            if np.ndim(sae.scale_)
+            else cls(*values)
+        )
 
     @property
-    def rule(self):
-        """The outlier rule, to apply to further rows."""
-        return OutlierRule(self.mean.astype(np.float64), self.cutoff)
+    def unit(self):
+        """Unit of codes and pre-activations."""
+        return self.scale
+
+    @property
+    def columns(self):
+        """Divisor of all columns."""
+        return self.scale
+
+    @property
+    def rules(self):
+        """The outlier rule, to apply to further rows, in a list."""
+        return [OutlierRule(self.mean.astype(np.float64), self.cutoff)]
+
+    def weights(self, x):
+        """Return the weights of scaled rows (n, d) in the loss: 1, or less for outliers."""
+        return outlier_weights(torch.linalg.vector_norm(x, dim=1), self.cutoff / self.scale)
 
 
-def measure_rows(sides, rules=None, *, center=True, group=ALONE):
+def measure_rows(sides, rules=None, *, center=True, sizes=None, group=ALONE):
     """Return the `InlierMoments` of rows and of their targets, after checking that they are finite.
 
-    A row is an outlier if it or its target is beyond the cutoff.
+    A row is an outlier if it or its target is beyond the cutoff, or any of its blocks of columns.
 
     Parameters
     ----------
@@ -73,28 +100,37 @@ def measure_rows(sides, rules=None, *, center=True, group=ALONE):
         Rules that identify outliers. By default they are derived from these rows.
     center : bool, default=True
         If True, measure distances from the mean, else from the origin.
+    sizes : tuple of int, optional
+        Sizes of the blocks of columns of rows without targets, to measure each separately.
     group : Alone or Group, optional
         Processes that each measure some of the blocks of the same rows.
 
     Returns
     -------
     list of InlierMoments
+        Moments of each side, or of each block.
     """
     with agreed(group):
         if rules is None:
-            rules = [find_outlier_rule(rows, center=center) for rows in sides]
-        moments = _measure(sides, rules, group)
+            rules = [find_outlier_rule(rows, center=center) for rows in _parts(sides, sizes)]
+        moments = _measure(sides, rules, sizes, group)
     return [reduce(InlierMoments.merge, group.gather_objects(one)) for one in moments]
 
 
-def _measure(sides, rules, group):
-    """Return the moments of the blocks of this process."""
+def _parts(sides, sizes):
+    """Return what a rule is derived from for each: the sides, or a sample of each block."""
+    return sides if sizes is None else split_columns(sample_rows(sides[0], SAMPLE_ROWS), sizes)
+
+
+def _measure(sides, rules, sizes, group):
+    """Return the moments of the rows that this process reads."""
     moments = [InlierMoments(rule) for rule in rules]
     for start, block in iter_blocks(sides[0], group=group):
         blocks = [block, *(np.asarray(rows[start : start + len(block)]) for rows in sides[1:])]
         for name, block in zip(NAMES, blocks, strict=False):
             check_finite(block, start, name)
-        pairs = list(zip(moments, blocks, strict=True))
+        parts = blocks if sizes is None else split_columns(blocks[0], sizes)
+        pairs = list(zip(moments, parts, strict=True))
         beyond = np.any([one.rule.is_outlier(block) for one, block in pairs], axis=0)
         for one, block in pairs:
             one.update(block, beyond, start)
@@ -132,21 +168,25 @@ def row_scale(X, moments, center, rescale, name="X"):
     )
 
 
-def warn_of_outlier_rows(moments):
+def warn_of_outlier_rows(moments, has_targets=False):
     """Warn about outlier rows: their number, indices, share of the variance and treatment.
 
     Parameters
     ----------
     moments : list of InlierMoments
-        Moments of the rows and, for a transcoder, of their targets.
+        Moments of the rows and, for a transcoder, of their targets; or of each block of columns.
+    has_targets : bool, default=False
+        True if the second moments are those of targets.
     """
     rows = moments[0].outliers
     if not rows:
         return
     shares = [f"{one.outlier_share:.0%}" for one in moments]
     of, means = "the variance", "mean_ and scale_"
-    if len(moments) > 1:
+    if has_targets:
         of, means = "the variance of X and y", "the means and scales"
+    elif len(moments) > 1:
+        of = "the variance of the blocks"
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
     warn_user(
         f"{len(rows)} of {moments[0].total.n_rows} rows have more than {MEDIANS:g} times the "

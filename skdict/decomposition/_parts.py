@@ -17,7 +17,7 @@ from skdict.decomposition._frozen import freeze
 from skdict.decomposition._topk_dictionary import keep_strongest
 
 # Arrays without one entry or row for each feature.
-NOT_PER_FEATURE = ("mean_", "target_mean_", "skip_")
+SHARED = ("mean_", "target_mean_", "skip_", "blocks_", "scale_", "outlier_cutoff_")
 # Share of the machine's memory that the whole dictionaries of all processes may take. A share of
 # the free memory would make the result depend on other programs.
 MACHINE_SHARE = 0.25
@@ -31,7 +31,7 @@ def is_part(estimator):
 def per_feature(attributes):
     """Return the names of the fitted arrays with one entry or row for each feature."""
     arrays = (name for name, value in attributes.items() if isinstance(value, np.ndarray))
-    return [name for name in arrays if name not in NOT_PER_FEATURE and name != "feature_names_in_"]
+    return [name for name in arrays if name not in SHARED and name != "feature_names_in_"]
 
 
 def gather_features(attributes, group):

@@ -296,7 +296,7 @@ def fit_path(dictionaries, X, columns):
         fitted = [finished_attributes(*pair, X) for pair in zip(dictionaries, fits, strict=True)]
     for dictionary, attributes in zip(dictionaries, fitted, strict=True):
         vars(dictionary).update(columns, **attributes, **row_attributes(rows))
-    warn_of_outlier_rows(rows.moments)
+    warn_of_outlier_rows(rows.moments, rows.has_targets)
     return SparseDictionaryPath(dictionaries)
 
 

@@ -1,5 +1,6 @@
 """Published dictionaries with frozen weights."""
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdict._core import Weights, resolve_device
@@ -8,11 +9,12 @@ from skdict.decomposition._base import BaseDictionary
 from skdict.decomposition._base_transcoder import TranscoderMixin
 from skdict.decomposition._blocks import finite_blocks
 from skdict.decomposition._codes import decode_rows, encode_rows
+from skdict.decomposition._column_blocks import BlockNorms
 from skdict.decomposition._frozen import encoding_arrays, freeze
 from skdict.decomposition._row_norms import NormalisedRows, denormalise
 
 
-class PretrainedDictionary(BaseDictionary):
+class PretrainedDictionary(BlockNorms, BaseDictionary):
     r"""Published dictionary with frozen weights.
 
     `skdict.io.load_dictionary` returns one for the dictionaries of other libraries. Its weights are
@@ -52,14 +54,18 @@ class PretrainedDictionary(BaseDictionary):
         Encoder biases.
     mean_ : ndarray of shape (n_features_in_,)
         Row subtracted before encoding and added after decoding.
-    scale_ : float
-        Scale of centred rows in training; 1, because it is part of the weights.
+    scale_ : float or ndarray of shape (n_blocks,)
+        Scale of centred rows in training, 1 where it is not known; of each of several blocks. It is
+        part of the weights.
     thresholds_, code_gains_, code_offsets_ : ndarray of shape (n_components,)
         Threshold, gain and offset of each feature's code, where the dictionary has them.
     k_ : int
         Maximum number of active codes per row, where the dictionary has one.
     row_norm_ : str
         Normalisation of each row, where the dictionary has one.
+    blocks_, block_norms_ : ndarray of shape (n_blocks,) and (n_components, n_blocks)
+        Sizes of the blocks of columns, and norm of each feature's direction in each block, scaled
+        as in training, where the dictionary is a crosscoder. The squares of a feature sum to 1.
     metadata_ : dict
         Statements of the publisher, where they are known: `format`, `architecture`, `model`,
         `hook_point`, `dtype` and reported `l0`.
@@ -77,13 +83,15 @@ class PretrainedDictionary(BaseDictionary):
         self.device = device
 
     @classmethod
-    def _of(cls, weights, metadata, *, row_norm=None):
+    def _of(cls, weights, metadata, *, row_norm=None, blocks=None):
         """Return a dictionary with the given `Weights`."""
         dictionary = cls()
         vars(dictionary).update(weights.attributes(), metadata_=metadata)
         dictionary.n_features_in_ = weights.encoder.shape[1]
         if row_norm is not None:
             dictionary.row_norm_ = row_norm
+        if blocks is not None:
+            dictionary.blocks_ = np.array(blocks)
         return dictionary
 
     def fit(self, X, y=None):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skdict._core import ALONE, Batch, outlier_weights, shared_batches, shuffled_batches
+from skdict._core import ALONE, Batch, shared_batches, shuffled_batches
 
 SAMPLE_ROWS = 8192
 CALIBRATION_ROWS = 1024
@@ -21,12 +21,14 @@ class ScaledRows:
     ----------
     sides : list of array-like of shape (n, d)
         Training rows of each side, with finite values; read in slices.
-    scalings : list of RowScale
+    scalings : list of RowScale or BlockScale
         Centre, scale and outlier cutoff of each side.
     moments : list of InlierMoments
-        Moments and outliers of all rows of each side, including held-out ones.
+        Moments and outliers of all rows of each side or block of columns, including held-out rows.
     held_out : list of array-like of shape (n', d), optional
         Held-out rows of each side, unscaled.
+    blocks : tuple of int, optional
+        Sizes of the blocks of columns, if the estimator has any.
     dtype : numpy dtype
         Dtype of the batches: float32 or float64.
     device : torch.device
@@ -38,8 +40,10 @@ class ScaledRows:
 
     Attributes
     ----------
-    scaling, target_scaling : RowScale
+    scaling, target_scaling : RowScale or BlockScale
         Scaling of the rows to encode and of those to reconstruct; without targets, the same.
+    blocks : tuple of int or None
+        Sizes of the blocks of columns.
     has_targets : bool
         True if there are targets.
     n_outliers : int
@@ -53,16 +57,28 @@ class ScaledRows:
     """
 
     def __init__(
-        self, sides, scalings, moments, held_out=None, *, dtype, device, seed, group=ALONE
+        self,
+        sides,
+        scalings,
+        moments,
+        held_out=None,
+        *,
+        blocks=None,
+        dtype,
+        device,
+        seed,
+        group=ALONE,
     ):
         self.scaling, self.target_scaling = scalings[0], scalings[-1]
-        self.moments, self.device, self.group = moments, device, group
+        self.moments, self.blocks = moments, blocks
+        self.device, self.group = device, group
         self.dtype = getattr(torch, np.dtype(dtype).name)
         self.has_targets, self.n_outliers = len(sides) > 1, len(moments[0].outliers)
         self._sides, self._scalings, self._held_out, self._seed = sides, scalings, held_out, seed
         self.generator = torch.Generator().manual_seed(seed)
         options = {"dtype": self.dtype, "device": device}
         self._centers = [torch.tensor(scaling.mean, **options) for scaling in scalings]
+        self._divisors = [_divisor(scaling.columns, options) for scaling in scalings]
 
     def __len__(self):
         return len(self._sides[0])
@@ -137,8 +153,8 @@ class ScaledRows:
 
     def _scale(self, blocks):
         """Centre and scale a block of one or both sides in place."""
-        for block, center, scaling in zip(blocks, self._centers, self._scalings, strict=False):
-            block.sub_(center).div_(scaling.scale)
+        for block, center, by in zip(blocks, self._centers, self._divisors, strict=False):
+            block.sub_(center).div_(by)
         return blocks
 
     def _batch(self, sides):
@@ -149,11 +165,13 @@ class ScaledRows:
         """Return the weights of rows in the loss: 1, or less for outliers."""
         if self.n_outliers == 0:
             return sides[0].new_ones(len(sides[0]))
-        weights = [
-            outlier_weights(torch.linalg.vector_norm(x, dim=1), scaling.cutoff / scaling.scale)
-            for x, scaling in zip(sides, self._scalings, strict=True)
-        ]
-        return torch.stack(weights).amin(0)
+        pairs = zip(sides, self._scalings, strict=True)
+        return torch.stack([scaling.weights(x) for x, scaling in pairs]).amin(0)
 
     def _inliers(self, batch):
         return batch if self.n_outliers == 0 else batch.inliers()
+
+
+def _divisor(columns, options):
+    """Return a divisor common to all columns as it is, and one of each column as a tensor."""
+    return torch.tensor(columns, **options) if np.ndim(columns) else columns

@@ -80,9 +80,11 @@ def _facts(sae, sides):
         facts[f"the shape of {name}"] = tuple(side.shape)
         facts[f"the dtype of {name}"] = str(side.dtype)
         facts[f"the SHA-256 of a sample of {name}"] = _hash(sample_rows(side, SAMPLE_ROWS))
-    params = sae.get_params(deep=False)
+    params = {k: v for k, v in sae.get_params(deep=False).items() if k not in FREE}
     plain = (int, float, str, bool, type(None), list, tuple, np.generic)
-    facts |= {k: v for k, v in params.items() if k not in FREE and isinstance(v, plain)}
+    facts |= {k: v for k, v in params.items() if isinstance(v, plain)}
+    if isinstance(params.get("blocks"), np.ndarray):
+        facts["blocks"] = params["blocks"].tolist()
     if sae.dict_init is not None:
         facts["the SHA-256 of dict_init"] = _hash_of_start(sae.dict_init)
     if sae.warm_start and hasattr(sae, "components_"):

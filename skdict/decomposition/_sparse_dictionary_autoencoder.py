@@ -2,11 +2,12 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from skdict.decomposition._column_blocks import BlockNorms
 from skdict.decomposition._trained_dictionary import TrainedDictionary
 from skdict.decomposition._training import fit_autoencoder, fit_block, refit_estimator
 
 
-class SparseDictionaryAutoencoder(TrainedDictionary):
+class SparseDictionaryAutoencoder(BlockNorms, TrainedDictionary):
     r"""Sparse dictionary learned by an autoencoder.
 
     The encoder maps each row :math:`x` to sparse codes :math:`c`, one per feature; the decoder
@@ -81,6 +82,10 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         always added as the last level, so ``[1/16, 1/4]`` makes three. Nesting pushes early
         features to be general and later ones to be specific, which counters feature absorption at
         some cost in FVU. `debias` and `dead_features` consider the full dictionary only.
+    blocks : array-like of shape (n_blocks,) or None, default=None
+        Sizes of the blocks of columns, for aligned rows of several hook points or models side by
+        side (a crosscoder [6]_); see `skdict.feature_extraction.join_activations`. Each has its own
+        centre, scale and outlier cutoff; directions have unit length over all, after scaling.
     debias : bool, default=False
         If True, refit code magnitudes and directions by least squares after training, to undo L1
         shrinkage; see `refit_codes`. The set of active codes does not change.
@@ -157,15 +162,21 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         With "topk": maximum number of active codes per row.
     code_gains_, code_offsets_ : ndarray of shape (n_components,)
         With `debias=True` and after `refit_codes`: active codes are
-        ``code_gains_ * pre + code_offsets_``. Signed codes have gains only.
+        ``code_gains_ * pre + code_offsets_``. Signed codes have gains only, as do several blocks,
+        whose directions have different lengths in units of the rows.
     mean_ : ndarray of shape (n_features_in_,)
         Mean row, subtracted before encoding and added after decoding; zeros with `center=False`.
-    scale_ : float
-        Root mean square norm of ``x - mean_``; 1 with `rescale=False`.
+    scale_ : float or ndarray of shape (n_blocks,)
+        Root mean square norm of ``x - mean_``, or of each of several blocks times the square root
+        of their number; 1 with `rescale=False`.
+    blocks_, block_norms_ : ndarray of shape (n_blocks,) and (n_components, n_blocks)
+        With `blocks`: their sizes, and the norm of each feature's direction in each block, after
+        scaling. The squares of a feature sum to 1.
     firing_counts_ : ndarray of shape (n_components,), dtype int64
         Number of rows on which each feature fired in the last epoch.
-    outlier_cutoff_ : float
-        Norm of ``x - mean_`` above which a row is an outlier: eight times the median norm.
+    outlier_cutoff_ : float or ndarray of shape (n_blocks,)
+        Norm of ``x - mean_``, or of any of several blocks, above which a row is an outlier: eight
+        times the median norm.
     n_outlier_rows_ : int
         Number of outlier rows in the training data.
     history_ : list of dict
@@ -202,6 +213,8 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
        JumpReLU Sparse Autoencoders", arXiv:2407.14435.
     .. [5] Bussmann, Nabeshima, Karvonen and Nanda (2025), "Learning Multi-Level Features with
        Matryoshka Sparse Autoencoders", arXiv:2503.17547.
+    .. [6] Lindsey et al. (2024), "Sparse Crosscoders for Cross-Layer Features and Model Diffing",
+       Transformer Circuits.
 
     Examples
     --------
@@ -225,6 +238,7 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         alpha="auto",
         target_l0=None,
         matryoshka=None,
+        blocks=None,
         debias=False,
         tied_weights="auto",
         center=True,
@@ -249,6 +263,7 @@ class SparseDictionaryAutoencoder(TrainedDictionary):
         self.alpha = alpha
         self.target_l0 = target_l0
         self.matryoshka = matryoshka
+        self.blocks = blocks
         self.debias = debias
         self.tied_weights = tied_weights
         self.center = center

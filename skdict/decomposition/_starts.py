@@ -18,6 +18,7 @@ from skdict._core import (
 from skdict._validation import as_host_array
 from skdict.decomposition._activation import nonlinearity_of
 from skdict.decomposition._autoencoder_params import check_memory
+from skdict.decomposition._column_blocks import BlockScale, is_rounding, with_even_columns
 from skdict.decomposition._defaults import setting
 
 # Share of the rows on which a new feature fires.
@@ -138,6 +139,8 @@ def _check_has_weights(dictionary, rows):
         weights = Weights.of(dictionary)
     except AttributeError as error:
         raise TypeError(f"{given} has no {error.name}: pass a fitted {accepted}") from error
+    if rows.has_targets and hasattr(dictionary, "blocks_"):
+        raise TypeError(f"{given} is one block of a dictionary: pass a fitted {accepted}")
     if rows.has_targets != (weights.target_mean is not None):
         what = "does not predict targets" if rows.has_targets else "is a transcoder"
         raise TypeError(f"{given} {what}: pass a fitted {accepted}")
@@ -162,29 +165,44 @@ def _start_from(fitted, sae, rows, source):
     """
     weights = Weights.of(fitted)
     _check_shape(weights, sae, rows, source)
+    weights, shift = _on_scale_of(weights, rows.scaling)
     encoder, bias = _without_gains(weights, sae, source)
     tied = setting(sae, "tied_weights")
-    if tied and not np.array_equal(encoder, weights.components):
+    if tied and not _is_tied(encoder, weights.components, rows):
         raise ValueError(
             f"{source.name} has an encoder that is not the transpose of its decoder; pass "
             f"tied_weights=False"
         )
-    shift = (np.asarray(rows.scaling.mean, np.float64) - weights.mean) @ encoder.T
-    part, unit = rows.group.features.part, rows.target_scaling.scale
+    part, unit = rows.group.features.part, rows.target_scaling.unit
     arrays = {"components": part(weights.components)}
     if not tied:
-        arrays["encoder"] = part(encoder) * (rows.scaling.scale / unit)
-    arrays["bias"] = part((bias + shift) / unit)
+        arrays["encoder"] = part(encoder) * (rows.scaling.unit / unit)
+    arrays["bias"] = part((bias + shift @ encoder.T) / unit)
     if rows.has_targets and sae.skip_connection:
         shape = encoder.shape[1], weights.components.shape[1]
         skip = np.zeros(shape) if weights.skip is None else weights.skip
-        arrays["skip"] = skip * (rows.scaling.scale / unit)
+        arrays["skip"] = skip * (rows.scaling.unit / unit)
     options = {"dtype": rows.dtype, "device": rows.device}
     start = Tensors({name: torch.tensor(array, **options) for name, array in arrays.items()})
-    return _with_learned(start, fitted, sae, rows)
+    return _with_learned(start, fitted, weights.code_gains, sae, rows)
 
 
-def _with_learned(start, fitted, sae, rows):
+def _on_scale_of(weights, scaling):
+    """Return weights for rows with one scale for all columns, and the shift of their centre."""
+    shift = np.asarray(scaling.mean, np.float64) - weights.mean
+    if not isinstance(scaling, BlockScale):
+        return weights, shift
+    return with_even_columns(weights, scaling), shift * (scaling.unit / scaling.columns)
+
+
+def _is_tied(encoder, components, rows):
+    """Return True if the encoder equals the decoder, to rounding where blocks were rescaled."""
+    if isinstance(rows.scaling, BlockScale):
+        return is_rounding(encoder - components, 1, torch.finfo(rows.dtype).eps)
+    return np.array_equal(encoder, components)
+
+
+def _with_learned(start, fitted, gains, sae, rows):
     """Return the tensors with those of the nonlinearity, as fitted or newly calibrated.
 
     Gains that were folded into the encoder also scale values in units of pre-activations.
@@ -195,12 +213,12 @@ def _with_learned(start, fitted, sae, rows):
         return start
     calibrated = Tensors({**start, "bias": start.bias.clone(), **learned})
     nonlinearity.calibrate(calibrated, rows.sample()[0])
-    gains = getattr(fitted, "code_gains_", 1)
+    gains = 1 if gains is None else gains
     for name in learned:
         known = getattr(fitted, f"{name}_", None)
         if known is not None:
             known = torch.tensor(rows.group.features.part(known * gains)).to(start.bias)
-            learned[name] = known / rows.target_scaling.scale
+            learned[name] = known / rows.target_scaling.unit
         elif name == "thresholds":
             # A dictionary without thresholds keeps its codes only if thresholds start at zero.
             learned[name] = torch.zeros_like(start.bias)

@@ -11,6 +11,7 @@ from skdict.decomposition._activation import (
     penalty_of,
 )
 from skdict.decomposition._autoencoder_params import PRODUCT_DTYPES
+from skdict.decomposition._column_blocks import BlockScale, without_even_columns
 from skdict.decomposition._dead_features import silent_steps
 from skdict.decomposition._defaults import setting
 from skdict.decomposition._levels import levels_of
@@ -104,7 +105,7 @@ def weights_of(trainer, rows):
         If a weight is not finite, or so large that products overflow.
     """
     _check_converged(trainer)
-    tensors, scaling, unit = trainer.tensors, rows.scaling, rows.target_scaling.scale
+    tensors, scaling, unit = trainer.tensors, rows.scaling, rows.target_scaling.unit
     ours, dtype = {}, np.dtype(str(rows.dtype).removeprefix("torch.")).type
 
     def array(name, factor):
@@ -117,16 +118,17 @@ def weights_of(trainer, rows):
     if rows.has_targets:
         ours = {"target_mean": rows.target_scaling.mean.astype(dtype), "target_scale": unit}
     if "skip" in tensors:
-        ours["skip"] = array("skip", unit / scaling.scale)
-    return Weights(
+        ours["skip"] = array("skip", unit / scaling.unit)
+    weights = Weights(
         components=tensors.components.cpu().numpy().copy(),
-        encoder=array("encoder", unit / scaling.scale),
+        encoder=array("encoder", unit / scaling.unit),
         encoder_bias=array("bias", unit),
         mean=np.asarray(scaling.mean, dtype=dtype),
         scale=scaling.scale,
         **ours,
         **frozen,
     )
+    return without_even_columns(weights, scaling) if isinstance(scaling, BlockScale) else weights
 
 
 def _shaping(sae):
@@ -152,5 +154,5 @@ def learned_of(trainer, rows):
     """Return the learned tensors of the nonlinearity as fitted attributes, in units of codes."""
     names = trainer.model.nonlinearity.learned(0)
     arrays = {f"{name}_": trainer.tensors[name].cpu().numpy() for name in names}
-    unit = rows.target_scaling.scale
+    unit = rows.target_scaling.unit
     return {name: array * array.dtype.type(unit) for name, array in arrays.items()}

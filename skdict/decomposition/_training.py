@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import numpy as np
+
 from skdict._core import Weights, agreed, resolve_device, without_autocast
 from skdict._validation import check_rows, check_targets
 from skdict.decomposition._activation import is_steered, penalty_kind
@@ -13,7 +15,7 @@ from skdict.decomposition._dead_features import warn_of_dead_features
 from skdict.decomposition._debias import refit_weights
 from skdict.decomposition._defaults import setting, settings_used
 from skdict.decomposition._fit import Fit, run_together
-from skdict.decomposition._measured_rows import warn_of_outlier_rows
+from skdict.decomposition._measured_rows import RowScale, warn_of_outlier_rows
 from skdict.decomposition._observers._callbacks import EpochCallbacks, with_callbacks
 from skdict.decomposition._observers._convergence import Convergence
 from skdict.decomposition._observers._progress import Progress
@@ -31,6 +33,7 @@ from skdict.decomposition._training_rows import block_rows, training_rows
 LEFT_BEHIND = (
     "_moments",
     "metadata_",
+    "blocks_",
     "bandwidths_",
     "feature_range_",
     *Weights.attribute_names(),
@@ -88,7 +91,7 @@ def _fit_rows(sae, X, targets, observers):
     fit = new_fit(sae, start, rows, [callbacks, *observers])
     run_together([fit])
     _replace(sae, finished_attributes(sae, fit, X) | row_attributes(rows))
-    warn_of_outlier_rows(rows.moments)
+    warn_of_outlier_rows(rows.moments, rows.has_targets)
     callbacks.end_fit(fit)
 
 
@@ -147,7 +150,8 @@ def refit_estimator(sae, X):
     """
     X = check_rows(sae, X, reset=False)
     check_finite_rows(X)
-    weights = refit_weights(X, Weights.of(sae), resolve_device(sae.device))
+    scaling = RowScale.of(sae)
+    weights = refit_weights(X, Weights.of(sae), resolve_device(sae.device), scaling)
     # The optimiser's state belongs to the previous directions.
     _replace(sae, weights.attributes(), ("_moments", *Weights.attribute_names()))
     return sae
@@ -181,7 +185,7 @@ def _fit_block(sae, trainer, rows, schedule):
     fit = Fit(trainer, rows, schedule, observers)
     run_together([fit])
     attributes = _fitted_attributes(sae, fit) | {"_moments": trainer.moments()}
-    warn_of_outlier_rows(rows.moments)
+    warn_of_outlier_rows(rows.moments, rows.has_targets)
     return attributes
 
 
@@ -224,7 +228,7 @@ def finished_attributes(sae, fit, X):
     """Return the fitted attributes after a fit to X, with codes refitted if `debias` is True."""
     weights = weights_of(fit.trainer, fit.rows)
     if sae.debias:
-        weights = refit_weights(X, weights, resolve_device(sae.device))
+        weights = refit_weights(X, weights, resolve_device(sae.device), fit.rows.scaling)
     attributes = _attributes(sae, fit, weights)
     if fit.rows.group.features.size > 1:
         # The whole dictionary may take as much memory as the optimiser's state.
@@ -237,6 +241,8 @@ def finished_attributes(sae, fit, X):
 def row_attributes(rows):
     """Return the fitted attributes that depend only on the first rows of a fit."""
     ours = {"target_outlier_cutoff_": rows.target_scaling.cutoff} if rows.has_targets else {}
+    if rows.blocks is not None:
+        ours["blocks_"] = np.array(rows.blocks)
     return ours | {
         "outlier_cutoff_": rows.scaling.cutoff,
         "n_outlier_rows_": rows.n_outliers,

@@ -18,6 +18,7 @@ from skdict.inspection.displays import (
     FeatureMapDisplay,
     InputHistogramDisplay,
     InterpretabilityDisplay,
+    LayerFeaturesDisplay,
     PatchingCurveDisplay,
     TrainingHistoryDisplay,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "FeatureStatistics",
     "InputHistogramDisplay",
     "InterpretabilityDisplay",
+    "LayerFeaturesDisplay",
     "PatchingCurveDisplay",
     "TrainingHistoryDisplay",
     "collect_records",

@@ -60,7 +60,8 @@ def save_dictionary(dictionary, folder, *, format="skdict", metadata=None):
     -----
     Codes and reconstructions of the written files are the same up to rounding. Gains and offsets
     (`debias=True`) are folded into encoder and thresholds, and gains of top-k codes into the
-    decoder. The mean of a transcoder's rows is folded into its biases. All formats hold ReLU codes.
+    decoder. The mean of a transcoder's rows is folded into its biases. All formats hold ReLU codes,
+    and none but "skdict" holds several blocks of columns.
 
     - "saelens", for SAELens 6: ``standard``, ``topk``, ``abstopk`` and ``jumprelu``, which is that
       of "batch_topk", too, and transcoders with a ReLU or thresholds.
@@ -131,7 +132,8 @@ def load_dictionary(
         Branch, tag or commit on the hub.
     format : {"auto", "skdict", "saelens", "dictionary_learning", "sparsify", "gemma_scope", \
             "gemma_scope_transcoder", "gemma_scope_2", "openai", "llama_scope", "llamascopium", \
-            "goodfire", "qwen_scope", "circuit_tracer", "e2e_sae"}, default="auto"
+            "goodfire", "qwen_scope", "circuit_tracer", "crosscoder_learning", "e2e_sae"}, \
+            default="auto"
         Format of the files. "auto" detects it by the names of files and tensors, and by settings or
         the path where these coincide.
     hook_point : str, optional

@@ -28,6 +28,8 @@ class DictionaryInParts(BaseDictionary):
         Width of the rows.
     metadata_ : dict
         Saved metadata.
+    blocks_ : ndarray of shape (n_blocks,)
+        Sizes of the blocks of columns, of a crosscoder.
     """
 
     def __init__(self, folder, load_part, spans):
@@ -40,6 +42,8 @@ class DictionaryInParts(BaseDictionary):
         first = self.load_part(*self.spans[0])
         self._width, self.metadata_ = first.n_features_in_, first.metadata_
         self.n_features_in_ = self._width
+        if hasattr(first, "blocks_"):
+            self.blocks_ = first.blocks_
         return self
 
     def fit(self, X, y=None):

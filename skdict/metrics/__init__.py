@@ -13,6 +13,7 @@ from skdict.metrics._compare import (
     scores_by_name,
 )
 from skdict.metrics._correlation import CorrelationSums, pearson
+from skdict.metrics._match_layers import LayerMatch, match_layers
 from skdict.metrics._reconstruction import fvu, reconstruction_bias
 from skdict.metrics._scorer import DictionaryScorer, split_rows
 from skdict.metrics._similarity import (
@@ -35,6 +36,7 @@ __all__ = [
     "feature_recovery",
     "fvu",
     "l0",
+    "match_layers",
     "max_cosine_similarity",
     "reconstruction_bias",
     "selection_rule",

@@ -76,6 +76,11 @@ def code_correlation(codes, reference):
     >>> code_correlation([[1.0, 0], [2.0, 0], [4.0, 0]], [[3.0], [5.0], [9.0]]).tolist()
     [1.0, 0.0]
     """
+    return code_correlations(codes, reference).max(axis=1)
+
+
+def code_correlations(codes, reference):
+    """Return the correlation of each feature with each feature of other codes, shape (m, k)."""
     first, second = (
         scipy.sparse.csc_array(as_host_array(c), dtype=float) for c in (codes, reference)
     )
@@ -91,7 +96,7 @@ def code_correlation(codes, reference):
     covariance = (first.T @ second).toarray() / n_rows - np.outer(*means)
     scale = np.outer(*spreads)
     still = scale <= 1e-12 * np.outer(*map(np.sqrt, squares))
-    return np.divide(covariance, scale, out=np.zeros_like(covariance), where=~still).max(axis=1)
+    return np.divide(covariance, scale, out=np.zeros_like(covariance), where=~still)
 
 
 def dictionary_similarity(dictionary, reference, *, threshold=0.9, random_state=0):

@@ -16,7 +16,7 @@ from skdict.decomposition import _parts, _sharding, to_torch
 from skdict.io import _resumable_fit, fit_resumable, load_dictionary, save_dictionary
 from tests.decomposition.shared_fits import CASES, fit_case, rows_of, short_and_without_ties
 
-USED = ("relu, untied", "topk", "batch_topk", "jumprelu, tied", "transcoder")
+USED = ("relu, untied", "topk", "batch_topk, blocks", "jumprelu, tied", "transcoder")
 X = np.random.default_rng(0).standard_normal((400, 6))
 
 
@@ -71,6 +71,7 @@ def disagree(rank):
         "rows": told(fit, other),
         "batch": told(fit, batch_size=1),
         "invalid": told(fit, max_iter=rank),
+        "blocks": told(fit, blocks=np.array([2 + rank, 4 - rank])),
     }
     with mock.patch.object(_sharding, "__version__", version):
         found["version"] = told(fit)

@@ -171,7 +171,7 @@ def test_a_small_budget_takes_a_sample_of_the_rows(fitted, monkeypatch):
     monkeypatch.setattr(_debias, "BUDGET_BYTES", 500_000)
     refitted = [_debias.refit_weights(X, weights, "cpu") for _ in range(2)]
     np.testing.assert_array_equal(refitted[0].code_gains, refitted[1].code_gains)
-    solver, pairs = _debias._choose(X, weights, "cpu")
+    solver, pairs = _debias._choose(X, weights, _debias._Pairs(weights, "cpu"))
     counts = np.sum([(len(rows), codes.nnz) for rows, codes in pairs()], axis=0)
     assert solver is _debias_iterative
     assert 1000 < counts[0] < 5000

@@ -43,7 +43,9 @@ def test_what_was_saved_in_parts_is_loaded_whole_or_in_parts(case, shared):
     folder, whole, X = shared[0] / case, fit_case(case), rows_of(case)[0]
     loaded = load_dictionary(folder)
     assert loaded.metadata_ == {"case": case}
-    for name in ("components_", "encoder_", "encoder_bias_", "firing_counts_", "mean_"):
+    names = ["components_", "encoder_", "encoder_bias_", "firing_counts_", "mean_"]
+    names += ["blocks_", "block_norms_", "scale_", "outlier_cutoff_"] * case.endswith("blocks")
+    for name in names:
         np.testing.assert_allclose(getattr(loaded, name), getattr(whole, name), atol=1e-10)
     assert sorted(path.name for path in folder.iterdir()) == [
         "dictionary-0-7.safetensors",
@@ -88,6 +90,11 @@ def test_a_dictionary_saved_whole_has_no_parts(tmp_path):
         ("alpha", "ValueError: alpha is 1.1 in process 1 but 0.1", "ValueError: alpha is 1.1"),
         ("shape", r"ValueError: the shape of X is \(301, 6\) in", "ValueError: the shape of X"),
         ("rows", "ValueError: the SHA-256 of a sample of X is", "ValueError: the SHA-256"),
+        (
+            "blocks",
+            r"ValueError: blocks is \[3, 3\] in process 1 but \[2, 4\] in process 0",
+            r"ValueError: blocks is \[3, 3\]",
+        ),
         ("version", "ValueError: the version of skdict is '0.1' in process 1", "ValueError"),
         (
             "nan",

@@ -8,6 +8,7 @@ from skdict.inspection.displays._feature_density import FeatureDensityDisplay
 from skdict.inspection.displays._feature_map import FeatureMapDisplay
 from skdict.inspection.displays._input_histogram import InputHistogramDisplay
 from skdict.inspection.displays._interpretability import InterpretabilityDisplay
+from skdict.inspection.displays._layer_features import LayerFeaturesDisplay
 from skdict.inspection.displays._patching_curve import PatchingCurveDisplay
 from skdict.inspection.displays._similarity import DictionarySimilarityDisplay
 from skdict.inspection.displays._training_history import TrainingHistoryDisplay
@@ -19,6 +20,7 @@ __all__ = [
     "FeatureMapDisplay",
     "InputHistogramDisplay",
     "InterpretabilityDisplay",
+    "LayerFeaturesDisplay",
     "PatchingCurveDisplay",
     "TrainingHistoryDisplay",
 ]

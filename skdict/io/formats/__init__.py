@@ -9,6 +9,7 @@ entry to `FORMATS`, whose keys are the values of ``format=``.
 
 from skdict.io.formats import (
     circuit_tracer,
+    crosscoder_learning,
     dictionary_learning,
     e2e_sae,
     gemma_scope,
@@ -38,6 +39,7 @@ FORMATS = {
     "circuit_tracer": circuit_tracer,
     "llama_scope": llama_scope,
     "qwen_scope": qwen_scope,
+    "crosscoder_learning": crosscoder_learning,
     "refused": refused,
     "openai": openai,
     "goodfire": goodfire,

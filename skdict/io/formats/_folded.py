@@ -106,12 +106,7 @@ def folded(dictionary, library, accepted, *, lacks=()):
         If codes have no such form (a gain is not positive, codes can be negative, or a selection by
         rank comes with offsets), or if the format lacks a part of the dictionary.
     """
-    if type(dictionary) not in accepted:
-        names = ", ".join(kind.__name__ for kind in accepted)
-        raise TypeError(
-            f"{type(dictionary).__name__} cannot be written in the format of {library}; pass one "
-            f"of {names}, or save it with format='skdict'"
-        )
+    _check_kind(dictionary, library, accepted)
     weights = Weights.of(dictionary)
     if weights.code_gains is not None and (weights.code_gains <= 0).any():
         raise no_counterpart("code gains that are not positive", library)
@@ -136,6 +131,18 @@ def folded(dictionary, library, accepted, *, lacks=()):
         if part is not None and part is not False:
             raise no_counterpart(PARTS[name], library)
     return whole
+
+
+def _check_kind(dictionary, library, accepted):
+    """Raise an error for estimators of other classes, and for several blocks of columns."""
+    if type(dictionary) not in accepted:
+        names = ", ".join(kind.__name__ for kind in accepted)
+        raise TypeError(
+            f"{type(dictionary).__name__} cannot be written in the format of {library}; pass one "
+            f"of {names}, or save it with format='skdict'"
+        )
+    if len(getattr(dictionary, "blocks_", ())) > 1:
+        raise no_counterpart("several blocks of columns (blocks_)", library)
 
 
 def no_counterpart(what, library):

@@ -6,7 +6,7 @@ import numpy as np
 
 from skdict._core import Weights
 from skdict.decomposition import PretrainedDictionary, PretrainedTranscoder
-from skdict.io.formats._scaling import chunks, product, scaled
+from skdict.io.formats._scaling import product, row_norms, scaled
 
 # Decoder rows whose norms are this close to 1 count as rounded unit vectors.
 ROUNDING = 1e-6
@@ -53,6 +53,11 @@ class Published:
         If True, y is a prediction of other rows than x.
     skip : ndarray of shape (d, d_out), optional
         Skip connection A of a transcoder.
+    blocks : tuple of int, optional
+        Sizes of the blocks of columns of a crosscoder.
+    scale : float or ndarray of shape (n_blocks,), default=1.0
+        Scale of centred rows in training, or of each of several blocks. It is only stated: rows
+        are scaled by s and the encoder.
     """
 
     encoder: np.ndarray
@@ -71,12 +76,16 @@ class Published:
     row_norm: str | None = None
     is_transcoder: bool = False
     skip: np.ndarray | None = None
+    blocks: tuple | None = None
+    scale: float | np.ndarray = 1.0
 
     def fitted(self, metadata):
         """Return the dictionary in the one fitted form, with its metadata."""
         if self.is_transcoder:
             return PretrainedTranscoder._of(self._weights(), metadata)
-        return PretrainedDictionary._of(self._weights(), metadata, row_norm=self.row_norm)
+        return PretrainedDictionary._of(
+            self._weights(), metadata, row_norm=self.row_norm, blocks=self.blocks
+        )
 
     def _weights(self):
         """Return weights with the same reconstructions, folded in float64 and rounded once."""
@@ -103,7 +112,7 @@ class Published:
             name: value.astype(dtype, order="C") if isinstance(value, np.ndarray) else value
             for name, value in form.items()
         }
-        return Weights(**rounded, scale=1.0, k=self.k, signed=self.signed or None)
+        return Weights(**rounded, scale=self.scale, k=self.k, signed=self.signed or None)
 
     def _shift(self, mean):
         """Return what the encoder adds to its bias because the mean is subtracted from rows."""
@@ -142,7 +151,6 @@ def gated(encoder, gate_bias, magnitude_bias, log_gains, **others):
 
 def _norms(decoder):
     """Return the norms of the decoder rows in float64; those of rounded unit vectors are 1."""
-    parts = [np.square(part, dtype=np.float64).sum(axis=1) for part in chunks(decoder)]
-    norms = np.sqrt(np.concatenate(parts))
+    norms = row_norms(decoder)
     norms[np.abs(norms - 1) < ROUNDING] = 1
     return norms

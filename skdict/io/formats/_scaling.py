@@ -20,6 +20,12 @@ def product(matrix, vector):
     return np.concatenate([part.astype(np.float64) @ vector for part in chunks(matrix)])
 
 
+def row_norms(array):
+    """Return the norms of the rows in float64."""
+    parts = [np.square(part, dtype=np.float64).sum(axis=1) for part in chunks(array)]
+    return np.sqrt(np.concatenate(parts))
+
+
 def chunks(array):
     """Return views of consecutive rows."""
     return [array[start : start + CHUNK_ROWS] for start in range(0, len(array), CHUNK_ROWS)]

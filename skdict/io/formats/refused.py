@@ -39,8 +39,8 @@ OTHERS = (
     ),
     Other(
         lambda source: "model.safetensors" in source and "dict_class" in _config(source),
-        "holds a crosscoder of crosscoder_learning, whose features read and write several models "
-        "or layers; pass a dictionary of one hook point",
+        "holds a dictionary of crosscoder_learning of a class that is not supported; pass a "
+        "CrossCoder or a BatchTopKCrossCoder",
     ),
     Other(
         lambda source: "params.npz" in source,

@@ -19,6 +19,7 @@ FAMILIES = (
     "saelens gated",
     "saelens legacy topk",
     "dictionary_learning BatchTopKSAE",
+    "crosscoder_learning",
     "sparsify skip",
     "gemma scope",
     "gemma scope 2 transcoder",

@@ -380,7 +380,7 @@ def empty(path):
         ),
         (["params_layer_0.safetensors"], "cross-layer transcoder or crosscoder of Gemma Scope 2"),
         (["latest_ckpt.safetensors", "conf.yaml"], "temporal dictionary"),
-        (["model.safetensors", "config.json"], "crosscoder of crosscoder_learning"),
+        (["model.safetensors", "config.json"], "crosscoder_learning of a class .* not supported"),
         (["trainer_state.pt"], "state of a training run"),
         (["checkpoints/final.dcp"], r"distributed checkpoint \(\.dcp\)"),
         (["config.yaml"], "lists its transcoders in other repositories"),
@@ -390,7 +390,7 @@ def test_other_kinds_of_files_are_refused_by_name(names, match, folder):
     for name in names:
         empty(folder / name)
     if "config.json" in names:
-        write_json(folder / "config.json", {"dict_class": "BatchTopKCrossCoder"})
+        write_json(folder / "config.json", {"dict_class": "HeterogeneousCrossCoder"})
     if "config.yaml" in names:
         (folder / "config.yaml").write_text("transcoders: ['hf://a/b/layer_0.safetensors']\n")
     refused(folder, match)

@@ -9,7 +9,7 @@ import yaml
 from safetensors.numpy import load_file
 
 from skdict import RandomDictionary, SparseDictionaryAutoencoder, SparseTranscoder
-from skdict.decomposition import is_transcoder
+from skdict.decomposition import block_transcoder, is_transcoder
 from skdict.io import load_dictionary, save_dictionary
 from tests.io.formats.layouts._common import jump, relu, top, wide
 from tests.signed_topk import SignedTopK
@@ -216,6 +216,24 @@ def test_signed_codes_and_row_norms_are_refused(format, fitted, rows, tmp_path):
     normed.row_norm_ = "layer_norm"
     with pytest.raises(ValueError, match=r"each normalised \(row_norm_\)"):
         save_dictionary(normed, tmp_path / "out", format=format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_several_blocks_are_refused_and_one_is_not(format, rows, tmp_path):
+    for blocks in ([2, 4], [6]):
+        options = {"activation": "topk" if format == "sparsify" else "relu"}
+        sae = SparseDictionaryAutoencoder(M, blocks=blocks, max_iter=1, random_state=0, **options)
+        dictionary = sae.fit(rows)
+        if format == "circuit_tracer":
+            dictionary = block_transcoder(sae, 0)
+        if len(blocks) == 1:
+            save_dictionary(dictionary, tmp_path / "one", format=format, metadata=PAIR)
+            again = load_dictionary(tmp_path / "one")
+            np.testing.assert_allclose(output(again, rows), output(dictionary, rows), atol=1e-10)
+            continue
+        with pytest.raises(ValueError, match=r"several blocks of columns \(blocks_\)"):
+            save_dictionary(dictionary, tmp_path / "out", format=format, metadata=PAIR)
+        assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("format", ["sparsify", "circuit_tracer"])

@@ -72,8 +72,10 @@ MAY_BE_INFINITE = {
     "_error_unit",
     "_error_unit_inliers",
 }
-# Shapes in terms of the number of features m, the width d of rows and the width t of what the
-# dictionary reconstructs, which is d but for transcoders.
+# Numbers that are arrays with one value for each of several blocks of columns.
+OF_BLOCKS = {"scale_", "outlier_cutoff_"}
+# Shapes in terms of the number of features m, the width d of rows, the width t of what the
+# dictionary reconstructs, which is d but for transcoders, and the number b of blocks of columns.
 SHAPES = {
     "components_": "mt",
     "encoder_": "md",
@@ -86,8 +88,11 @@ SHAPES = {
     "code_offsets_": "m",
     "bandwidths_": "m",
     "firing_counts_": "m",
+    "blocks_": "b",
+    "scale_": "b",
+    "outlier_cutoff_": "b",
 }
-COUNTS = {"firing_counts_"}
+COUNTS = {"firing_counts_", "blocks_"}
 # Attributes of transcoders, which other dictionaries must not have.
 OF_TARGETS = {"target_mean_", "target_scale_", "target_outlier_cutoff_"}
 BASELINE_ARRAYS = {"RandomDictionary": {"components_", "mean_"}}
@@ -185,16 +190,34 @@ def check_state(name, plain, arrays, told):
     components = arrays.get("components_")
     if components is None or components.ndim != 2:
         raise ValueError(f"{told} has components_ that are not a matrix; {_ADVICE}")
-    sizes = dict(zip("mtd", (*components.shape, plain["n_features_in_"]), strict=True))
+    blocks = arrays.get("blocks_", np.zeros(0, np.int64))
+    sizes = (*components.shape, plain["n_features_in_"], len(blocks) if blocks.ndim else 0)
+    sizes = dict(zip("mtdb", sizes, strict=True))
     if sizes["d"] != sizes["t"] and name not in TRANSCODERS:
         raise ValueError(
             f"{told} has n_features_in_={sizes['d']} but components_ of width {sizes['t']}; "
             f"{_ADVICE}"
         )
+    _check_blocks(plain, arrays, sizes, told)
     for attribute, array in arrays.items():
         # A custom activation learns one number per feature.
         shape = tuple(sizes[letter] for letter in SHAPES.get(attribute, "m"))
         _check_array(attribute, array, shape, told)
+
+
+def _check_blocks(plain, arrays, sizes, told):
+    """Raise ValueError for blocks that do not fit the rows, or without a scale of each."""
+    blocks, several = arrays.get("blocks_"), sizes["b"] > 1
+    if blocks is not None and (blocks.min(initial=1) < 1 or blocks.sum() != sizes["d"]):
+        raise ValueError(
+            f"{told} has blocks_ that do not sum to its {sizes['d']} columns; {_ADVICE}"
+        )
+    wrong = OF_BLOCKS & set(plain if several else arrays)
+    if wrong:
+        raise ValueError(
+            f"{told} has {'one number' if several else 'an array'} {min(wrong)!r}, but "
+            f"{sizes['b']} blocks of columns; {_ADVICE}"
+        )
 
 
 def _check_names(name, found, told):
@@ -237,7 +260,8 @@ def _are_numbers(values):
 
 
 def _check_array(attribute, array, shape, told):
-    if not attribute.isidentifier() or not attribute.endswith("_") or attribute in PLAIN:
+    is_known = attribute.isidentifier() and attribute.endswith("_")
+    if not is_known or attribute in PLAIN.keys() - OF_BLOCKS:
         raise ValueError(
             f"{told} has an array {attribute!r:.80}, which is not a known attribute; {_ADVICE}"
         )
@@ -249,7 +273,7 @@ def _check_array(attribute, array, shape, told):
         )
     # A finite sum shows in one pass, without an array of flags, that all values are finite.
     if array.dtype.kind == "f" and not np.isfinite(array.sum(dtype=np.float64)):
-        if not np.isfinite(array).all():
+        if not np.isfinite(array).all() and attribute not in MAY_BE_INFINITE:
             raise ValueError(f"{told} has NaN or infinity in {attribute}; {_ADVICE}")
 
 

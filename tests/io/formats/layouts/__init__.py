@@ -1,5 +1,6 @@
 """Tiny random dictionaries in the layout of every family, with its formula in float64."""
 
+from tests.io.formats.layouts._crosscoder_learning import crosscoder_learning
 from tests.io.formats.layouts._dictionary_learning import dictionary_learning
 from tests.io.formats.layouts._gemma import gemma_scope, gemma_scope_2
 from tests.io.formats.layouts._openai import openai
@@ -52,6 +53,13 @@ CASES = {
             "MatryoshkaBatchTopKSAE",
             "JumpReluAutoEncoder",
         )
+    },
+    "crosscoder_learning": _case(crosscoder_learning),
+    "crosscoder_learning unscaled": _case(crosscoder_learning, scales=False),
+    "crosscoder_learning relu": _case(crosscoder_learning, norm="DECOUPLED", selects=False),
+    **{
+        f"crosscoder_learning {norm.lower()}": _case(crosscoder_learning, norm=norm)
+        for norm in ("SAE", "MIXED", "NONE")
     },
     "sparsify": _case(sparsify),
     "sparsify signed": _case(sparsify, signed=True),
