@@ -11,18 +11,23 @@ part of the store, so a store is consistent at every moment. The manifest includ
 from skdict._store._format import MANIFEST, is_finished, read_manifest, store_digest
 from skdict._store._order import check_order, first_out_of_order
 from skdict._store._reading import open_store
+from skdict._store._row_numbers import pack_rows, unpack_rows
 from skdict._store._sharded_rows import ShardedRows
+from skdict._store._stored_table import StoredTable
 from skdict._store._writing import ActivationsWriter, write_whole
 
 __all__ = [
     "MANIFEST",
     "ActivationsWriter",
     "ShardedRows",
+    "StoredTable",
     "check_order",
     "first_out_of_order",
     "is_finished",
     "open_store",
+    "pack_rows",
     "read_manifest",
     "store_digest",
+    "unpack_rows",
     "write_whole",
 ]
