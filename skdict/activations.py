@@ -13,8 +13,11 @@ from skdict._store import (
     ActivationsWriter,
     JoinedRows,
     ShardedRows,
+    StoredTable,
     check_order,
     open_store,
+    pack_rows,
+    unpack_rows,
     write_whole,
 )
 from skdict._text import readable
@@ -104,9 +107,8 @@ class Activations:
         columns = {name: _integers(name, c, len(rows)) for name, c in columns.items()}
         check_order(columns["documents"], columns["positions"])
         _check_token_ids(columns["token_ids"], vocabulary)
-        self._base = {"rows": rows, **columns}
+        self._base = {"rows": rows, **columns, "vocabulary": vocabulary}
         self._index = slice(0, len(rows))
-        self.vocabulary = vocabulary
         self.metadata = dict(metadata or {})
 
     @property
@@ -183,6 +185,12 @@ class Activations:
             key = key if key.size else key.astype(np.intp)
         return (np.arange(index.start, index.stop) if isinstance(index, slice) else index)[key]
 
+    def __getstate__(self):
+        return vars(self) | {"_index": pack_rows(self._index)}
+
+    def __setstate__(self, state):
+        vars(self).update(state, _index=unpack_rows(state["_index"]))
+
     def __repr__(self):
         n_rows, width = self.shape
         source = "".join(f", {name}={value!r}" for name, value in self.metadata.items())
@@ -202,6 +210,11 @@ class Activations:
     def token_ids(self):
         """Token id of each row, shape (n_tokens,)."""
         return self._column("token_ids")
+
+    @property
+    def vocabulary(self):
+        """Text of each token id, or None."""
+        return self._base["vocabulary"]
 
     def token(self, row):
         """Return the text of a row's token.
@@ -313,7 +326,9 @@ class Activations:
         Returns
         -------
         Activations
-            The stored activations. Pickling them stores the paths of the files, not the rows.
+            The stored activations. Pickling them stores the path of the folder and the numbers of
+            the selected rows. A process that unpickles them opens the store at this path when it
+            first reads them, and raises an error if it is missing there or has other content.
 
         Raises
         ------
@@ -326,8 +341,10 @@ class Activations:
         """
         folder = Path(folder)
         restore_interrupted(folder)
-        rows, columns, vocabulary, metadata = open_store(folder, verify=verify)
-        return cls(rows, **columns, vocabulary=vocabulary, metadata=metadata)
+        content, metadata, digest = open_store(folder, verify=verify)
+        activations = cls(**content, metadata=metadata)
+        activations._base = StoredTable(folder, digest, content)
+        return activations
 
 
 def _as_array(rows):

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from skdict import Activations
+from skdict.activations import Vocabulary
 
 
 @pytest.fixture
@@ -144,13 +145,58 @@ def test_pickle(acts):
     np.testing.assert_array_equal(rows_of(again), rows_of(acts)[3:6])
 
 
-def test_pickles_of_a_loaded_store_keep_paths(acts, tmp_path):
-    acts.save(tmp_path / "store")
-    pickled = pickle.dumps(Activations.load(tmp_path / "store")[3:6])
-    np.testing.assert_array_equal(rows_of(pickle.loads(pickled)), rows_of(acts)[3:6])
-    acts[:5].save(tmp_path / "store")
+@pytest.fixture
+def loaded(tmp_path):
+    """A store of 5000 rows in documents of 50, whose content takes 200 KB and more."""
+    numbers = np.arange(5000)
+    Activations(
+        np.random.default_rng(0).standard_normal((5000, 8), dtype=np.float32),
+        documents=numbers // 50,
+        positions=numbers % 50,
+        token_ids=numbers % 1000,
+        vocabulary=Vocabulary([f"piece {i}" for i in range(1000)], np.eye(1000, 4)),
+        metadata={"hook_point": "resid_post.1"},
+    ).save(tmp_path / "store")
+    return Activations.load(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("select", "most_bytes"),
+    [
+        (lambda acts: acts, 600),
+        (lambda acts: acts[100:4000], 600),
+        (lambda acts: acts[acts.documents % 5 != 4], 2000),
+        (lambda acts: acts[[17]], 1000),
+        (lambda acts: acts[[]], 1000),
+        (lambda acts: acts[np.random.default_rng(0).permutation(5000)[:2000]], 8 * 2000 + 1000),
+        (lambda acts: acts[::-2], 8 * 2500 + 1000),
+    ],
+)
+def test_pickles_of_a_loaded_store_keep_its_path_and_row_numbers(loaded, select, most_bytes):
+    view = select(loaded)
+    content = pickle.dumps(view)
+    assert len(content) <= most_bytes
+    again = pickle.loads(content)
+    assert (again.shape, again.dtype, repr(again)) == (view.shape, view.dtype, repr(view))
+    for name in ("documents", "positions", "token_ids"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(view, name))
+    np.testing.assert_array_equal(rows_of(again), rows_of(view))
+    np.testing.assert_array_equal(again.vocabulary.vectors, view.vocabulary.vectors)
+    assert again.vocabulary == view.vocabulary
+    assert pickle.dumps(again) == content
+
+
+def test_a_pickle_sees_that_its_store_is_missing_or_has_changed(loaded, tmp_path):
+    folder, content = tmp_path / "store", pickle.dumps(loaded[3:6])
+    rows = rows_of(loaded)[3:6]
+    folder.rename(tmp_path / "away")
+    with pytest.raises(FileNotFoundError, match=r"make the store available at .*store' on every"):
+        rows_of(pickle.loads(content))
+    loaded[:50].save(folder)
     with pytest.raises(ValueError, match="has changed since the store was loaded"):
-        rows_of(pickle.loads(pickled))
+        rows_of(pickle.loads(content))
+    Activations.load(tmp_path / "away").save(folder)
+    np.testing.assert_array_equal(rows_of(pickle.loads(content)), rows)
 
 
 def test_save_refuses_other_folders(acts, tmp_path):

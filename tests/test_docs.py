@@ -4,9 +4,12 @@ import importlib
 import pkgutil
 import re
 import textwrap
+from functools import partial
 from pathlib import Path
 
+import distributed
 import pytest
+from distributed import LocalCluster
 from sklearn.utils import Bunch
 
 import skdict
@@ -95,6 +98,8 @@ def test_the_code_of_a_page_runs(page, few_stories, used_everywhere, monkeypatch
     for fit in FITS:
         for default, value in {"max_iter": 1, "batch_size": 128}.items():
             monkeypatch.setitem(fit.__kwdefaults__, default, value)
+    # A cluster of threads starts at once. Tests marked slow start processes.
+    monkeypatch.setattr(distributed, "LocalCluster", partial(LocalCluster, processes=False))
     monkeypatch.chdir(tmp_path)
     names = dict(used_everywhere)
     for number, block in enumerate(blocks(page), 1):

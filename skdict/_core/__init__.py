@@ -8,7 +8,7 @@ A tilde in formulas marks rows after centring and scaling.
 
 from skdict._core._agreement import agreed, check_same
 from skdict._core._batches import Batch, iter_blocks, sample_rows, shuffled_batches
-from skdict._core._device import resolve_device
+from skdict._core._device import resolve_device, without_autocast
 from skdict._core._dictionary import (
     AffineDictionary,
     AffineTranscoder,
@@ -85,4 +85,5 @@ __all__ = [
     "shuffled_batches",
     "to_csr",
     "with_skip",
+    "without_autocast",
 ]

@@ -1,4 +1,4 @@
-"""Choose the device to compute on."""
+"""Choose the device to compute on, and its precision."""
 
 import torch
 
@@ -26,3 +26,8 @@ def resolve_device(device):
             f"best device available, or device='cpu'"
         )
     return resolved
+
+
+def without_autocast(device):
+    """Return a context in which an autocast of the caller does not round what we compute."""
+    return torch.autocast(device.type, enabled=False)

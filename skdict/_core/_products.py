@@ -1,8 +1,8 @@
 """Dense matrix products: choose the library that multiplies float32 on this processor."""
 
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import torch
 
@@ -61,17 +61,33 @@ def _processor_vendor():
 
 
 def _onednn(left, right, out):
-    with _onednn_for_float32():
+    with _onednn_for_float32:
         return torch.matmul(left, right, out=out)
 
 
-@contextmanager
-def _onednn_for_float32():
-    """Have oneDNN multiply float32 matrices; the setting also permits less accurate products."""
-    settings = torch.backends.mkldnn.matmul
-    before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
+class _OnednnForFloat32:
+    """Have oneDNN multiply float32 matrices; the setting also permits less accurate products.
+
+    The setting belongs to the process, so the first thread to enter changes it and the last to
+    leave restores it. If each thread restored what it found, the change could outlast all of them.
+    """
+
+    def __init__(self):
+        self._lock, self._inside, self._before = Lock(), 0, None
+
+    def __enter__(self):
+        settings = torch.backends.mkldnn.matmul
+        with self._lock:
+            if self._inside == 0:
+                self._before = settings.fp32_precision
+                settings.fp32_precision = "bf16"
+            self._inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                torch.backends.mkldnn.matmul.fp32_precision = self._before
+
+
+_onednn_for_float32 = _OnednnForFloat32()

@@ -42,7 +42,9 @@ class Stack:
         self._model = Model(tensors, nonlinearity, self._penalty, shared.levels, shared.group)
         self._backend = Dense(first.multiply, first.batch_size)
         self._step = Recorded(self._take_step)
-        self._rate = tensors.bias.new_empty(())
+        # torch's fused Adam reads a rate on a GPU as float32, whatever the tensors are.
+        on_cpu = tensors.bias.device.type == "cpu"
+        self._rate = tensors.bias.new_empty((), dtype=None if on_cpu else torch.float32)
         self._n_steps = self._tally.last_fired.new_empty(())
         self._silent_steps = first.silent_steps
 

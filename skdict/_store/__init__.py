@@ -12,7 +12,9 @@ from skdict._store._format import MANIFEST, is_finished, read_manifest, store_di
 from skdict._store._joined_rows import JoinedRows
 from skdict._store._order import check_order, first_out_of_order
 from skdict._store._reading import open_store
+from skdict._store._row_numbers import pack_rows, unpack_rows
 from skdict._store._sharded_rows import ShardedRows
+from skdict._store._stored_table import StoredTable
 from skdict._store._writing import ActivationsWriter, write_whole
 
 __all__ = [
@@ -20,11 +22,14 @@ __all__ = [
     "ActivationsWriter",
     "JoinedRows",
     "ShardedRows",
+    "StoredTable",
     "check_order",
     "first_out_of_order",
     "is_finished",
     "open_store",
+    "pack_rows",
     "read_manifest",
     "store_digest",
+    "unpack_rows",
     "write_whole",
 ]

@@ -126,6 +126,11 @@ def store_digest(folder):
     """
     manifest = read_manifest(folder)
     check_complete(folder, manifest)
+    return manifest_digest(manifest)
+
+
+def manifest_digest(manifest):
+    """Return the `store_digest` of the store that a manifest describes."""
     shards = [[s["n_rows"], [s["sha256"][name] for name in FILES]] for s in manifest["shards"]]
     content = [manifest["dtype"], manifest["width"], manifest["vocabulary"], shards]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

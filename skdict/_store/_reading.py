@@ -7,6 +7,7 @@ from skdict._store._format import (
     COLUMNS,
     FILES,
     check_complete,
+    manifest_digest,
     read_manifest,
 )
 from skdict._store._sharded_rows import ShardedRows
@@ -15,7 +16,7 @@ from skdict._vocabulary import Vocabulary
 
 
 def open_store(folder, *, verify):
-    """Return the memory-mapped rows, the columns, the vocabulary and the metadata of a store.
+    """Return the content, the metadata and the digest of a store, with its rows memory-mapped.
 
     The sizes, shapes and dtypes of all files and the hashes of the token table, of the vectors of
     the vocabulary and of both ends of the rows are always checked; `verify` adds the hashes of all
@@ -30,14 +31,13 @@ def open_store(folder, *, verify):
 
     Returns
     -------
-    rows : ShardedRows of shape (n, d)
-        Memory-mapped rows.
-    columns : dict of str to ndarray of shape (n,)
-        Documents, positions and token ids.
-    vocabulary : Vocabulary or None
-        Vocabulary, with its vectors if they are stored.
+    content : dict
+        The `rows`, ShardedRows of shape (n, d); the columns `documents`, `positions` and
+        `token_ids`, ndarrays of shape (n,); and the `vocabulary`, a Vocabulary or None.
     metadata : dict
         Provenance of the rows.
+    digest : str
+        The `store_digest`.
     """
     manifest = read_manifest(folder)
     check_complete(folder, manifest)
@@ -56,7 +56,8 @@ def open_store(folder, *, verify):
         manifest["dtype"],
     )
     columns = {name: _join(parts) for name, parts in columns.items()}
-    return rows, columns, _vocabulary(folder, manifest), manifest["metadata"]
+    content = {"rows": rows, **columns, "vocabulary": _vocabulary(folder, manifest)}
+    return content, manifest["metadata"], manifest_digest(manifest)
 
 
 def _vocabulary(folder, manifest):

@@ -15,7 +15,7 @@ class ShardedRows:
     """Read-only rows of shape (n, d) in files that are memory-mapped on demand.
 
     A slice within one file is a view that copies nothing; other slices and arrays of row numbers
-    are copied. Pickling stores the paths, not the rows.
+    are copied.
 
     Parameters
     ----------
@@ -41,9 +41,6 @@ class ShardedRows:
 
     def __len__(self):
         return self.shape[0]
-
-    def __getstate__(self):
-        return vars(self) | {"_maps": OrderedDict()}
 
     def __array__(self, dtype=None, copy=None):
         rows = self[:]
@@ -94,16 +91,18 @@ class ShardedRows:
 
     def _map(self, shard):
         shard = int(shard)
-        if shard not in self._maps:
+        # Threads share the maps, so one that was found may be dropped by another at any time.
+        found = self._maps.get(shard)
+        if found is None:
             path = self._paths[shard]
             if _state(path) != self._states[shard]:
                 raise ValueError(
                     f"{path!r} has changed since the store was loaded; load the store again"
                 )
-            self._maps[shard] = map_array(path)
+            self._maps[shard] = found = map_array(path)
             if len(self._maps) > MOST_OPEN:
                 self._maps.popitem(last=False)
-        return self._maps[shard]
+        return found
 
 
 def _state(path):

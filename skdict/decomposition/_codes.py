@@ -3,7 +3,14 @@
 import numpy as np
 import scipy.sparse
 
-from skdict._core import RunningMoments, active_codes, iter_active_codes, iter_codes, to_csr
+from skdict._core import (
+    RunningMoments,
+    active_codes,
+    iter_active_codes,
+    iter_codes,
+    to_csr,
+    without_autocast,
+)
 from skdict._validation import as_numbers, check_finite, compute_dtype
 from skdict.decomposition._blocks import finite_blocks
 
@@ -29,6 +36,11 @@ def encode_rows(dictionary, X, *, sparse_output, few_active=False):
     csr_array or ndarray of shape (n, m)
         Codes of the rows.
     """
+    with without_autocast(dictionary.components.device):
+        return _encoded(dictionary, X, sparse_output, few_active)
+
+
+def _encoded(dictionary, X, sparse_output, few_active):
     dtype = compute_dtype(X)
     blocks = (block for _, block in finite_blocks(X))
     n_components = len(dictionary.components)

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from skdict._core import Stack
+from skdict._core import Stack, without_autocast
 from skdict._validation import check_rows
 from skdict.decomposition._autoencoder_params import check_autoencoder_params
 from skdict.decomposition._candidates import check_candidates
@@ -291,16 +291,22 @@ def fit_path(dictionaries, X, columns):
     SparseDictionaryPath
     """
     rows = training_rows(dictionaries[0], X)
+    with without_autocast(rows.device):
+        fits = _fit_together(dictionaries, rows)
+        fitted = [finished_attributes(*pair, X) for pair in zip(dictionaries, fits, strict=True)]
+    for dictionary, attributes in zip(dictionaries, fitted, strict=True):
+        vars(dictionary).update(columns, **attributes, **row_attributes(rows))
+    warn_of_outlier_rows(rows.moments, rows.has_targets)
+    return SparseDictionaryPath(dictionaries)
+
+
+def _fit_together(dictionaries, rows):
     # Drawn once, because the start depends on neither alpha nor the target. The last dictionary
     # has the largest target, so the check against the number of features covers all targets.
     start = start_of(dictionaries[-1], rows)
     fits = [new_fit(dictionary, copy.deepcopy(start), rows) for dictionary in dictionaries]
     run_together(fits, _stack(fits))
-    for dictionary, fit in zip(dictionaries, fits, strict=True):
-        fitted = finished_attributes(dictionary, fit, X)
-        vars(dictionary).update(columns, **fitted, **row_attributes(rows))
-    warn_of_outlier_rows(rows.moments, rows.has_targets)
-    return SparseDictionaryPath(dictionaries)
+    return fits
 
 
 def _stack(fits):

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from skdict._core import Weights, agreed, resolve_device
+from skdict._core import Weights, agreed, resolve_device, without_autocast
 from skdict._validation import check_rows, check_targets
 from skdict.decomposition._activation import is_steered, penalty_kind
 from skdict.decomposition._autoencoder_params import check_autoencoder_params, told_what_to_lower
@@ -73,7 +73,8 @@ def fit_autoencoder(sae, X, observers=(), *, y=None):
             check_autoencoder_params(sae)
             X = check_rows(sae, X, reset=True, min_rows=2)
             y = _checked_targets(sae, X, y)
-        _fit_rows(sae, X, y, observers)
+        with without_autocast(resolve_device(sae.device)):
+            _fit_rows(sae, X, y, observers)
         warn_of_dead_features(sae)
     return sae
 
@@ -127,7 +128,8 @@ def fit_block(sae, X, y=None):
         with agreed(group):
             X = check_rows(sae, X, reset=first, min_rows=2 if first else 1)
             targets = _checked_targets(sae, X, y, None if first else sae.components_.shape[1])
-        (_fit_first_block if first else _fit_next_block)(sae, X, targets)
+        with without_autocast(resolve_device(sae.device)):
+            (_fit_first_block if first else _fit_next_block)(sae, X, targets)
     return sae
 
 

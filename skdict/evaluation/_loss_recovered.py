@@ -53,9 +53,10 @@ def loss_recovered(
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Causal language model: a name, a folder, or a loaded model with its tokenizer.
-    hook_point : str or (str, str)
+    hook_point : str, (str, str) or ((str, ...), str)
         Hook point whose activations are replaced, see `ActivationExtractor`; or the two that a
-        transcoder reads and predicts, such as ``("mlp_in.2", "mlp_out.2")``.
+        transcoder reads and predicts, such as ``("mlp_in.2", "mlp_out.2")``, or those of a
+        crosscoder's block, see `intervene`.
     dictionary : estimator, or dict of str to estimator
         Dictionary fitted on activations from this hook point, or transcoder fitted on those from
         the pair. A dict of several shares the passes of the unedited and of the ablated model.

@@ -26,7 +26,7 @@ def frozen_dictionary(dictionary, model, hook_point=None):
         Fitted dictionary.
     model : Module
         Model to use it in.
-    hook_point : str or (str, str), optional
+    hook_point : str, (str, str) or ((str, ...), str), optional
         Hook point or, for a transcoder, pair of hook points. Without it, transcoders are rejected.
 
     Returns

@@ -10,7 +10,13 @@ from skdict.interventions._frozen_dictionary import (
     check_width,
     frozen_dictionary,
 )
-from skdict.interventions._hook_pairs import check_fits, find_pair, split_pair
+from skdict.interventions._hook_pairs import (
+    check_fits,
+    encoded_name,
+    find_pair,
+    join_rows,
+    split_pair,
+)
 from skdict.models import PassTracker, as_rows, loaded_model, verify_found
 
 ERRORS = ("keep", "target", "drop")
@@ -39,14 +45,18 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
 
     which keeps the difference between y and what the transcoder predicts.
 
+    A crosscoder is edited at the last of its hook points, as the transcoder of that block: pass
+    ``block_transcoder(crosscoder, 1)`` and ``(("resid_post.1", "resid_post.2"), "resid_post.2")``.
+    The hook points that are read are side by side in the order of the blocks.
+
     Parameters
     ----------
     model : module, str, path or (module, tokenizer)
         Loaded model, with or without its tokenizer, or the name or folder of a model to load.
-    hook_point : str or (str, str)
+    hook_point : str, (str, str) or ((str, ...), str)
         Hook point to edit, such as "resid_post.2" (see `ActivationExtractor`), or the path of a
-        module. For a transcoder: the hook point that it reads, and the one that it predicts, which
-        is edited. Blocks that edit the first of them go around this one.
+        module. For a transcoder: the hook point or hook points that it reads, and the one that it
+        predicts, which is edited. Blocks that edit one that is read go around this one.
     dictionary : estimator or None
         Fitted dictionary: any estimator with `components_`, `transform` and `inverse_transform`,
         or a transcoder. Pass the result of `to_torch` to convert a dictionary once and use it many
@@ -135,36 +145,28 @@ def intervene(model, hook_point, dictionary, edit, *, positions=None, error="kee
     check_choice("error", error, ERRORS)
     chosen = EditedPositions(positions)
     module = loaded_model(model)
-    source, point = find_pair(module, hook_point)
+    sources, point = find_pair(module, hook_point)
     check_fits(dictionary, hook_point)
     frozen = None if dictionary is None else frozen_dictionary(dictionary, module, hook_point)
     rewrite = bind_edit(edit, frozen, error)
-    names = [name for name in split_pair(hook_point) if name is not None]
-    verify_found(module, names)
+    _, target = split_pair(hook_point)
+    verify_found(module, list(dict.fromkeys((*sources, target))))
 
-    def edited(value, standing, read):
-        values = [value] if source is None else [read, value]
+    def edited(value, standing, reads):
         shape, flags = standing.positions.shape, chosen.of(standing)
-        sides = [as_rows(v, shape, name) for v, name in zip(values, names, strict=True)]
-        new = _edit(sides, flags, standing.start, frozen, rewrite, names)
+        y = as_rows(value, shape, target)
+        x = join_rows([as_rows(reads[name], shape, name) for name in sources]) if sources else y
+        if frozen is not None:
+            check_width(encoded_name(hook_point), x.shape[-1], frozen)
+            if sources:
+                check_target_width(target, y.shape[-1], frozen)
+            # The model may be spread over devices; the dictionary is on one of them.
+            x, y = x.to(frozen.offset), y.to(frozen.offset)
+        if not flags.any():
+            return None
+        new = rewrite(x, y, flags.to(y.device), standing.start)
         return None if new is None else new.to(value).reshape(value.shape)
 
-    with PassTracker(module, point, names[-1], source).editing(edited):
+    with PassTracker(module, point, target, sources).editing(edited):
         yield module
     chosen.check_all_met()
-
-
-def _edit(sides, chosen, start, dictionary, rewrite, names):
-    """Return the rows that the model continues with, or None if nothing is edited.
-
-    The sides are the rows to edit or, for a transcoder, the rows to read and those to edit.
-    """
-    if dictionary is not None:
-        check_width(names[0], sides[0].shape[-1], dictionary)
-        if len(sides) > 1:
-            check_target_width(names[1], sides[1].shape[-1], dictionary)
-        # The model may be spread over devices; the dictionary is on one of them.
-        sides = [rows.to(dictionary.offset) for rows in sides]
-    if not chosen.any():
-        return None
-    return rewrite(sides[0], sides[-1], chosen.to(sides[-1].device), start)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from skdict.interventions._frozen_dictionary import check_width, frozen_dictionary
-from skdict.interventions._hook_pairs import check_fits, split_pair
+from skdict.interventions._hook_pairs import check_fits, encoded_name, split_pair
 from skdict.interventions._text_batches import text_batches
 from skdict.models import (
     HookPoint,
@@ -76,8 +76,9 @@ class StreamPath:
             )
         for dictionary, hook_point in zip(dictionaries, hook_points, strict=True):
             check_fits(dictionary, hook_point)
-        (read, target), (source, written) = map(split_pair, hook_points)
-        self.upper, self._encoded, self._lower = read or target, source or written, hook_points[1]
+            _check_read_once(hook_point)
+        self.upper, self._encoded = map(encoded_name, hook_points)
+        self._lower, (_, written) = hook_points[1], split_pair(hook_points[1])
         self.width = residual_stream_width(self.model, self.upper, written)
         verify_found(self.model, [self._encoded])
         self.norm = norm_before(self.model, self.upper)
@@ -134,3 +135,12 @@ class StreamPath:
         if self.norm is None or rms is not None:
             return torch.full_like(codes[:, 0], 1 / (rms or 1))
         return self.norm.scales(rows["input"], rows["output"]).to(codes)
+
+
+def _check_read_once(hook_point):
+    sources, _ = split_pair(hook_point)
+    if len(sources) > 1:
+        raise ValueError(
+            f"hook_point={hook_point!r} reads several hook points, between which there is no "
+            f"single path; pass dictionaries that read one hook point"
+        )

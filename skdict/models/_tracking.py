@@ -4,6 +4,7 @@ import threading
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from weakref import ref
 
 import torch
@@ -51,23 +52,25 @@ class PassTracker:
         Hook point to edit.
     hook_point : str
         Name of the hook point.
-    source : (str, HookPoint) or None, default=None
-        Name of a hook point that is read before, in the same pass, and the hook point.
+    sources : dict of str to HookPoint, default={}
+        Hook points that are read before, in the same pass, by name. If the one to edit is among
+        them, what it edits is read as it was before the edit.
 
     Raises
     ------
     ValueError
-        If the source is in another part of the model, which may receive other tokens.
+        If a source is in another part of the model, which may receive other tokens.
     """
 
-    def __init__(self, model, point, hook_point, source=None):
-        self.point, self.hook_point, self.source = point, hook_point, source
+    def __init__(self, model, point, hook_point, sources=MappingProxyType({})):
+        self.point, self.hook_point, self.sources = point, hook_point, sources
         self._model, self._around = model, _given_tokens(model, point.module)
-        if source is not None and _given_tokens(model, source[1].module) != self._around:
-            raise ValueError(
-                f"{source[0]!r} and {hook_point!r} are in parts of the model that may read "
-                f"different tokens; pass two hook points inside the same stack of blocks"
-            )
+        for name, source in sources.items():
+            if _given_tokens(model, source.module) != self._around:
+                raise ValueError(
+                    f"{name!r} and {hook_point!r} are in parts of the model that may read "
+                    f"different tokens; pass hook points inside the same stack of blocks"
+                )
         self._scope, self._calls, self._filled = Scope(), [], {}
         self._started = self._finished = self._reached = 0
 
@@ -78,16 +81,16 @@ class PassTracker:
         Parameters
         ----------
         edit : callable
-            Function called as ``edit(value, token_positions, read)`` with the activations, their
-            `TokenPositions` and the activations at the source in the same pass, or None if there
-            is no source. It returns new activations, or None to leave them unchanged.
+            Function called as ``edit(value, token_positions, reads)`` with the activations, their
+            `TokenPositions` and the activations at each source in the same pass, by name. It
+            returns new activations, or None to leave them unchanged.
 
         Raises
         ------
         ValueError
             If a pass did not reach the hook point, or an enclosing block reads it. While the model
             runs: if a pass runs in another thread, will be run again in the backward pass, has
-            arguments from which its token positions cannot be read, or has not passed the source.
+            arguments from which its token positions cannot be read, or has not passed a source.
 
         Warns
         -----
@@ -112,23 +115,20 @@ class PassTracker:
 
     @contextmanager
     def _reading(self):
-        """Read the source inside the block, in which no inner block may edit it."""
-        sources = vars(_thread).setdefault("sources", [])
-        if any(_is_same(self.point, source) for source in sources):
+        """Read the sources inside the block, in which no inner block may edit them."""
+        held = vars(_thread).setdefault("sources", [])
+        if any(_is_same(self.point, source) for source in held):
             raise ValueError(
                 f"hook_point={self.hook_point!r} is read by an enclosing block, which would not "
                 f"see its edits; nest the blocks the other way round"
             )
-        if self.source is None:
+        with ExitStack() as stack:
+            for name, source in self.sources.items():
+                if not _is_same(self.point, source):
+                    stack.callback(hook_everywhere(source, self._read(name)).remove)
+                    held.append(source)
+                    stack.callback(held.remove, source)
             yield
-            return
-        handle = hook_everywhere(self.source[1], self._read)
-        sources.append(self.source[1])
-        try:
-            yield
-        finally:
-            sources.remove(self.source[1])
-            handle.remove()
 
     def _check_reached(self):
         if self._reached:
@@ -197,32 +197,38 @@ class PassTracker:
             self._reached += 1
             for call in self._calls:
                 call.token_positions = token_positions
-            return edit(value, token_positions, self._value_read())
+            return edit(value, token_positions, self._values_read(value))
 
         return visit
 
-    def _read(self, value):
-        if self._scope.is_resting():
-            return
-        self._check_thread()
-        self._check_call(self.source[0])
-        # A copy, because some models modify their tensors in place.
-        self._calls[-1].reads.append(value.clone() if torch.is_tensor(value) else value)
+    def _read(self, name):
+        def read(value):
+            if self._scope.is_resting():
+                return
+            self._check_thread()
+            self._check_call(name)
+            # A copy, because some models modify their tensors in place.
+            copied = value.clone() if torch.is_tensor(value) else value
+            self._calls[-1].reads.append((name, copied))
 
-    def _value_read(self):
-        """Return the activations at the source in this pass; None if there is no source."""
-        if self.source is None:
-            return None
-        reads = [value for call in self._calls for value in call.reads]
-        if not reads:
-            raise ValueError(
-                f"a forward pass reached {self.hook_point!r} before it had computed "
-                f"{self.source[0]!r}, or without computing it; pass the hook point that is read "
-                f"first, and run the whole model"
-            )
-        if len(reads) > 1:
-            self._refuse_repeated(self.source[0])
-        return reads[0]
+        return read
+
+    def _values_read(self, value):
+        """Return the activations at the sources in this pass, given those at the hook point."""
+        reads = [read for call in self._calls for read in call.reads]
+        found = dict(reads)
+        for name, source in self.sources.items():
+            if _is_same(self.point, source):
+                found[name] = value
+            elif name not in found:
+                raise ValueError(
+                    f"a forward pass reached {self.hook_point!r} before it had computed "
+                    f"{name!r}, or without computing it; pass the hook point that is read "
+                    f"first, and run the whole model"
+                )
+            elif [other for other, _ in reads].count(name) > 1:
+                self._refuse_repeated(name)
+        return found
 
     def _check_thread(self):
         if not self._scope.is_here():

@@ -16,5 +16,6 @@ def read(self, *arguments):
         os._exit(9)
 
 
-ExtractedBlocks.read = read
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    ExtractedBlocks.read = read
+    sys.exit(main(sys.argv[1:]))

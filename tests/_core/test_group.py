@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from skdict._core import L1, NONLINEARITIES, Levels, TargetL0, Trainer, random_tensors
 from skdict._core._backends import is_compiled
 from skdict._core._group import ALONE
 from skdict._core._plan import Plan
+from skdict._core._processes import Processes
 from skdict._core._selection import kth_largest, largest_of_batch, largest_of_rows
 from skdict._core._start import draw_normal
 from skdict._core._threshold import shared_threshold
@@ -155,3 +157,27 @@ def test_parts_of_normal_numbers_are_those_of_one_draw(shape, monkeypatch):
     after = torch.Generator().manual_seed(0)
     torch.randn(*shape, generator=after)
     assert torch.equal(torch.rand(3, generator=generator), torch.rand(3, generator=after))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_nccl_exchanges_tensors_of_the_gpu_and_of_the_host(tmp_path):
+    place = f"file://{tmp_path}/group"
+    dist.init_process_group("nccl", init_method=place, rank=0, world_size=1)
+    try:
+        group = Processes("rows")
+        for device in ("cuda", "cpu"):
+            given = torch.arange(12.0, dtype=torch.float64, device=device).view(3, 4)
+            # A column is not contiguous.
+            columns = [given[:, 1], given.long()]
+            for exchange in (group.sum_, group.max_, group.broadcast_):
+                exchange(columns)
+            found = [*columns, group.gather(given)[0], group.joined(given, 3)]
+            due = [given[:, 1], given.long(), given, given]
+            for one, other in zip(found, due, strict=True):
+                assert one.device.type == device
+                torch.testing.assert_close(one, other)
+        assert group.total(7) == 7
+        assert group.gather_objects({"a": 1}) == [{"a": 1}]
+    finally:
+        dist.destroy_process_group()

@@ -1,5 +1,7 @@
 """Dense products are float32 ones, whichever library multiplies."""
 
+import threading
+
 import pytest
 import torch
 
@@ -31,6 +33,26 @@ def test_the_choice_of_library_leaves_torch_as_it_was(matrices):
     before = torch.backends.mkldnn.matmul.fp32_precision
     left, right = matrices
     _products._onednn(left, right, torch.empty(40, 50))
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_products_that_overlap_in_threads_leave_torch_as_it_was():
+    if not hasattr(torch.backends.mkldnn, "matmul"):
+        pytest.skip("this torch has no such setting")
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    inside, left = threading.Event(), threading.Event()
+
+    def overlap():
+        with _products._onednn_for_float32:
+            inside.set()
+            left.wait(60)
+
+    thread = threading.Thread(target=overlap)
+    with _products._onednn_for_float32:
+        thread.start()
+        assert inside.wait(60)
+    left.set()
+    thread.join()
     assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from skdict._core import L1, NONLINEARITIES, Stack, TargetL0, Trainer, random_tensors
+from skdict._core import ALONE, L1, NONLINEARITIES, Stack, TargetL0, Trainer, random_tensors
+from skdict._core._selection import batch_count
 
 ALPHAS = [0.02, 0.1, 0.4]
 KS = {"topk": [2, 5, 24], "batch_topk": [0.7, 2, 5.3]}
@@ -86,16 +87,25 @@ def test_trainers_can_be_stacked_midway_and_changed_while_stacked():
             torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-10)
 
 
+def test_a_stack_selects_as_many_entries_as_one_dictionary():
+    # In float32 the product would be 64,600.
+    one, eligible = NONLINEARITIES["batch_topk"](64.6), torch.ones(1000, dtype=torch.bool)
+    stacked = one.stacked([one, one], torch.zeros(1))
+    for k in (one.k, stacked.k):
+        assert set(batch_count(k, eligible, ALONE).flatten().tolist()) == {64_599}
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-3), (torch.float64, 1e-6)])
 @pytest.mark.parametrize("kind", NONLINEARITIES)
-def test_recorded_steps_on_a_gpu_are_those_of_the_cpu(kind):
+def test_recorded_steps_on_a_gpu_are_those_of_the_cpu(kind, dtype, close):
     ends = []
     for device in ("cpu", "cuda"):
-        trainers = new_trainers(True, torch.float32, device, kind)
+        trainers = new_trainers(True, dtype, device, kind)
         stack = Stack(trainers)
-        for x in batches(20, torch.float32):
+        for x in batches(20, dtype):
             stack.step(x.to(device))
         ends.append([trainer.tensors.components.cpu() for trainer in trainers])
     for one, other in zip(*ends, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(one, other, rtol=close, atol=close)

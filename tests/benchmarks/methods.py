@@ -260,11 +260,12 @@ class Sparsify:
         k=32,
         optimizer="signum",
         learning_rate=None,
+        device="cpu",
         **options,
     ):
         sparsify, sign_sgd, schedulefree = import_all(self.modules)
         config = sparsify.SparseCoderConfig(num_latents=n_components, k=k, **options)
-        self._coder = sparsify.SparseCoder(width, config)
+        self._coder = sparsify.SparseCoder(width, config, device=device)
         parameters, wide = self._coder.parameters(), (n_components / 2**14) ** 0.5
         if optimizer == "adam":
             self._optimizer = torch.optim.Adam(parameters, lr=learning_rate or 2e-4 / wide)

@@ -1,6 +1,7 @@
 """Transcoders predict other rows than they read, and are dictionaries in every other way."""
 
 import pickle
+from functools import partial
 
 import joblib
 import numpy as np
@@ -19,7 +20,7 @@ from skdict import (
     SparseTranscoder,
     compare_dictionaries,
 )
-from skdict._core import AffineDictionary, AffineTranscoder
+from skdict._core import AffineDictionary, AffineTranscoder, iter_blocks
 from skdict._store import ShardedRows
 from skdict.decomposition import (
     IdentityDictionary,
@@ -335,7 +336,7 @@ def test_stores_are_read_in_slices_and_in_step(stores, monkeypatch):
     monkeypatch.setattr(ShardedRows, "__getitem__", sliced)
     monkeypatch.setattr(
         "skdict.decomposition._measured_rows.iter_blocks",
-        lambda rows, group: ((i, np.asarray(rows[i : i + 300])) for i in range(0, len(rows), 300)),
+        partial(iter_blocks, block_bytes=300 * 8 * stores[0].shape[1]),
     )
     got = new("batch_topk").fit(*stores)
     assert sum(most) > 20_000

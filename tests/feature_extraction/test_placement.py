@@ -136,3 +136,18 @@ def test_a_loaded_model_is_used_as_it_is(tiny_model, byte_tokenizer, options, ne
     finally:
         tiny_model.to(torch.float32)
     assert acts.dtype == np.float32
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize(("dtype", "close"), [("float32", 1e-3), ("bfloat16", 0.1)])
+def test_rows_read_on_a_gpu_are_those_of_the_cpu(folder, dtype, close):
+    on_cpu, on_gpu = (
+        ActivationExtractor(folder, "resid_post.2", model_dtype=dtype, device=device).fit_transform(
+            TEXTS
+        )
+        for device in ("cpu", "cuda")
+    )
+    assert on_gpu.token_ids.tolist() == on_cpu.token_ids.tolist()
+    rows = np.asarray(on_cpu)
+    np.testing.assert_allclose(np.asarray(on_gpu), rows, atol=close * np.abs(rows).max())

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
@@ -254,3 +255,18 @@ def test_damage_is_told_and_nothing_is_run(rows, tmp_path):
     manifest.unlink()
     with pytest.raises(FileNotFoundError, match="none of these: dictionary.json with"):
         load_dictionary(folder)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
+def test_a_dictionary_fitted_on_a_gpu_is_used_on_the_cpu(activation, rows, tmp_path):
+    target = {} if activation == "relu" else {"target_l0": 3}
+    sae = SparseDictionaryAutoencoder(
+        16, activation=activation, max_iter=1, device="cuda", random_state=0, **target
+    ).fit(rows)
+    save_dictionary(sae, tmp_path / "sae")
+    loaded = load_dictionary(tmp_path / "sae").set_params(device="cpu")
+    np.testing.assert_array_equal(loaded.components_, sae.components_)
+    codes = loaded.transform(rows).toarray()
+    np.testing.assert_allclose(codes, sae.transform(rows).toarray(), rtol=1e-3, atol=1e-4)

@@ -41,9 +41,8 @@ class JumpRelu(Nonlinearity):
         """
         for part in torch.arange(len(tensors.bias)).split(1024):
             projections = sample @ tensors.encoder[part].T
-            quartiles = torch.quantile(
-                projections[:4096], projections.new_tensor([0.25, 0.75]), dim=0
-            )
+            levels = torch.tensor([0.25, 0.75]).to(projections)
+            quartiles = torch.quantile(projections[:4096], levels, dim=0)
             spread = (quartiles[1] - quartiles[0]) / NORMAL_RANGE
             tensors["thresholds"][part] = THRESHOLD * spread
             tensors["bandwidths"][part] = (BANDWIDTH * spread).clamp(min=1e-6)

@@ -1,5 +1,6 @@
 """TopK: keep the k largest positive pre-activations of each row."""
 
+import numpy as np
 import torch
 
 from skdict._core._nonlinearities.relu import Relu
@@ -42,4 +43,5 @@ class TopK(Relu):
     def stacked(self, several, like):
         """Return one nonlinearity that holds the k of each dictionary in the stack."""
         ks = [one.k for one in several]
-        return type(self)(torch.tensor(ks, device=like.device)[:, None], max(ks))
+        # From numpy, fractions stay float64, so floor(k n) is that of a single dictionary.
+        return type(self)(torch.from_numpy(np.array(ks)).to(like.device)[:, None], max(ks))

@@ -13,7 +13,13 @@ from skdict.interventions._frozen_dictionary import (
     check_width,
     frozen_dictionary,
 )
-from skdict.interventions._hook_pairs import check_order, find_pair, split_pair
+from skdict.interventions._hook_pairs import (
+    check_order,
+    encoded_name,
+    find_pair,
+    join_rows,
+    split_pair,
+)
 from skdict.interventions._intervene import intervene
 from skdict.interventions._text_batches import text_batches
 from skdict.interventions.outputs._effects_table import OutputEffects
@@ -73,9 +79,10 @@ def output_effects(
     ----------
     model : str, path or (PreTrainedModel, PreTrainedTokenizerBase)
         Causal language model: a name, a folder, or a loaded model with its tokenizer.
-    hook_point : str or (str, str)
+    hook_point : str, (str, str) or ((str, ...), str)
         Hook point of the features, see `ActivationExtractor`; or the two that a transcoder reads
-        and predicts. Its features fire at the first and act at the second.
+        and predicts, or those of a crosscoder's block, see `intervene`. Features then fire at the
+        first and act at the second.
     dictionary : estimator
         Dictionary fitted on activations from this hook point, or transcoder fitted on those from
         the pair.
@@ -170,8 +177,8 @@ class _Sums:
 
     def __init__(self, model, hook_point, dictionary, features):
         self.model, self.hook_point = model, hook_point
-        source, self.target = split_pair(hook_point)
-        self.source = source or self.target
+        sources, self.target = split_pair(hook_point)
+        self.read = sources or (self.target,)
         self.dictionary, self.features = dictionary, features
         self.final = FinalNorm.find(model) if writes_to_the_residual_stream(self.target) else None
         self.counts = np.zeros(len(features), dtype=int)
@@ -180,8 +187,11 @@ class _Sums:
     def draw_texts(self, batches, n_texts, rng):
         """Return, for each batch, the pairs (index of feature, text) to run."""
         fires = []
+        places = {name: find_hook_point(self.model, name) for name in self.read}
         for batch in batches:
-            codes = self._codes(batch.read(self.model, self.source), batch)
+            with capture(places) as values:
+                batch.run(self.model)
+            codes = self._codes(values, batch)
             fires.append((codes != 0).any(dim=1).cpu().numpy())
         starts = np.cumsum([0, *map(len, fires)])
         fires = np.concatenate(fires)
@@ -195,9 +205,10 @@ class _Sums:
             for start, end in pairwise(starts)
         ]
 
-    def _codes(self, x, batch):
+    def _codes(self, values, batch):
         """Return codes of the features, (texts, tokens, features); zero at unedited tokens."""
-        check_width(self.source, x.shape[-1], self.dictionary)
+        x = join_rows([as_rows(values[name], batch.ids.shape, name) for name in self.read])
+        check_width(encoded_name(self.hook_point), x.shape[-1], self.dictionary)
         x = x.to(self.dictionary.offset)
         codes = x.new_zeros(*batch.ids.shape, len(self.features))
         codes[batch.kept] = self.dictionary.encode(x[batch.kept])[:, self.features]
@@ -233,7 +244,7 @@ class _Sums:
 
     def _unedited(self, batch):
         """Return log-probabilities, codes and the input of the final norm, if there is one."""
-        names = dict.fromkeys((self.source, self.target))
+        names = dict.fromkeys((*self.read, self.target))
         places = {name: find_hook_point(self.model, name) for name in names}
         if self.final is not None:
             places[FINAL] = self.final.point
@@ -241,7 +252,7 @@ class _Sums:
             clean = _log_probabilities(batch.run(self.model))
         check_order(self.hook_point, values)
         shape = batch.ids.shape
-        codes = self._codes(as_rows(values[self.source], shape, self.source), batch)
+        codes = self._codes(values, batch)
         final = None if self.final is None else as_rows(values[FINAL], shape, FINAL)
         return clean, codes, final
 
