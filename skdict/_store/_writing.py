@@ -204,9 +204,9 @@ class ActivationsWriter:
         OSError
             If the shards cannot be linked or copied.
         """
-        _, columns, vocabulary, _ = open_store(Path(folder), verify=False)
-        manifest = read_manifest(folder)
-        other = SimpleNamespace(vocabulary=vocabulary, documents=columns["documents"])
+        content, _, _ = open_store(Path(folder), verify=False)
+        manifest, vocabulary = read_manifest(folder), content["vocabulary"]
+        other = SimpleNamespace(vocabulary=vocabulary, documents=content["documents"])
         self._check_follows(other, manifest)
         new = self._manifest | {key: manifest[key] for key in DESCRIPTION}
         if not new["shards"]:
