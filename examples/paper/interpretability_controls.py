@@ -197,7 +197,8 @@ def draw(groups, path):
             axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
             axis.grid(alpha=0.3)
         row[0].set_ylabel(place_label(hook_point))
-    axes[0][0].legend(fontsize="x-small", loc="lower left")
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, fontsize="small")
     save_figure(figure, path)
 
 
