@@ -177,7 +177,7 @@ class InputHistogramDisplay:
         if stat == "share":
             for left, right, total in zip(self.edges[:-1], self.edges[1:], totals, strict=True):
                 ax.annotate(
-                    f"{total:,}", ((left + right) / 2, 1.01), ha="center", fontsize="x-small"
+                    _short(total), ((left + right) / 2, 1.01), ha="center", fontsize="x-small"
                 )
             ax.set_ylim(0, 1.08)
         ax.set_xlabel("Code (in units of the activations)")
@@ -186,6 +186,11 @@ class InputHistogramDisplay:
         ax.legend(frameon=False, **_legend_place(stat))
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _short(count):
+    """Return a count in at most four characters below a million, as bars are narrow."""
+    return f"{count / 1000:.0f}k" if count >= 10_000 else str(count)
 
 
 def _legend_place(stat):
