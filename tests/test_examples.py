@@ -13,6 +13,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::skdict.exceptions.DeadFeaturesWarning",
 )
+@pytest.mark.slow  # .ci/run builds the gallery, which runs every example whole.
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_runs(path, monkeypatch, tmp_path):
     monkeypatch.setenv("SKDICT_EXAMPLES_FAST", "1")
