@@ -183,7 +183,9 @@ def measured(workspace, layer, seed, path=None):
     features = sorted({record["feature"] for record, _ in studies})
     texts, options = workspace.test_texts[: args.texts], {"max_length": args.max_length}
     effects = output_effects(pair, hook_point, sae, texts, features, random_state=seed, **options)
-    vocabulary = readable_pieces(pair[1])
+    # Bytes of a character that is split over several tokens are lone surrogates.
+    pieces = (p.encode("utf-8", "surrogateescape") for p in readable_pieces(pair[1]))
+    vocabulary = [piece.decode("utf-8", "replace") for piece in pieces]
     records = [
         {"case": case} | record | output_record(effects, record["feature"], vocabulary)
         for case, (record, _) in zip(cases, studies, strict=True)

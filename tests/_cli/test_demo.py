@@ -21,6 +21,13 @@ def few_texts(tmp_path):
     return path
 
 
+@pytest.fixture
+def few_explained(monkeypatch):
+    """Explain a few features of each dictionary, because that takes most of the time."""
+    monkeypatch.setattr(demo, "EXPLAINED_FEATURES", 16)
+
+
+@pytest.mark.usefixtures("few_explained")
 def test_demo_prints_and_writes(few_texts, tmp_path, capsys):
     out = tmp_path / "out"
     options = ["--texts", few_texts, "--out", out, "--n-components", 64, "--alpha", 0.05]
@@ -77,6 +84,7 @@ def scored(monkeypatch):
     return found
 
 
+@pytest.mark.usefixtures("few_explained")
 def test_json_and_nothing_else(few_texts, tmp_path, capsys, scored):
     options = ["--texts", few_texts, "--out", tmp_path, "--hook-point", "resid_post.0", "--json"]
     options += ["--n-components", 64, "--target-l0", 5]
@@ -93,6 +101,7 @@ def test_json_and_nothing_else(few_texts, tmp_path, capsys, scored):
     assert [record["score"] for record in others] == [one["interpretability"] for one in scored]
 
 
+@pytest.mark.usefixtures("few_explained")
 def test_smollm2_is_fetched_and_read_in_part(few_texts, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_reading, "fetch_smollm2", lambda: Bunch(model=load_stories().model))
     monkeypatch.setattr(demo, "MOST_TOKENS", 2500)
