@@ -177,7 +177,7 @@ class InputHistogramDisplay:
         if stat == "share":
             for left, right, total in zip(self.edges[:-1], self.edges[1:], totals, strict=True):
                 ax.annotate(
-                    _short(total), ((left + right) / 2, 1.01), ha="center", fontsize="x-small"
+                    _short(total), ((left + right) / 2, 1.01), ha="center", fontsize="xx-small"
                 )
             ax.set_ylim(0, 1.08)
         ax.set_xlabel("Code (in units of the activations)")
