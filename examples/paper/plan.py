@@ -12,7 +12,7 @@ class Script(NamedTuple):
         Which hook points it reads: "layers", "mlp_layers" or "layer", as in `Setting`, or
         "mlp_layer" for the MLP of that layer.
     minutes : dict
-        Minutes on one of two busy cores, measured, by model.
+        Minutes on one of two busy cores, measured, by model, with what other scripts store.
     """
 
     reads: tuple
@@ -24,20 +24,20 @@ SCRIPTS = {
     "interpretability": Script(("layers", "mlp_layers"), {"bundled": 26}),
     "patching_curves": Script(("layers",), {"bundled": 23}),
     "loss_recovered": Script(("layers",), {"bundled": 4, "smollm2": 116}),
-    "erasure": Script(("layers",), {"bundled": 4}),
-    "interpretability_controls": Script(("layer",), {"bundled": 5}),
-    "interpretability_sampling": Script(("layer",), {}),
-    "interpretability_topk": Script(("layer",), {}),
-    "interpretability_sizes": Script(("layer",), {}),
+    "erasure": Script(("layers",), {"bundled": 4, "smollm2": 55}),
+    "interpretability_controls": Script(("layer",), {"bundled": 5, "smollm2": 8}),
+    "interpretability_sampling": Script(("layer",), {"smollm2": 5}),
+    "interpretability_topk": Script(("layer",), {"smollm2": 5}),
+    "interpretability_sizes": Script(("layer",), {"smollm2": 3}),
     "patching_causes": Script(("layer",), {}),
     "patching_tokens": Script(("layer",), {}),
     "fvu_l0": Script(("layer", "mlp_layer"), {}),
     "living_features": Script(("layer", "mlp_layer"), {}),
     "similarity_across_sizes": Script(("layer",), {}),
-    "moments": Script(("layer",), {}),
-    "case_studies": Script(("layers",), {}),
+    "moments": Script(("layer",), {"smollm2": 1}),
+    "case_studies": Script(("layers",), {"smollm2": 9}),
     "circuit": Script(("layers",), {}),
-    "ioi_accuracy": Script(("layer",), {}),
+    "ioi_accuracy": Script(("layer",), {"smollm2": 4}),
     "toy_recovery": Script((), {}),
 }
 
