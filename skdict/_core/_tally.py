@@ -41,8 +41,13 @@ class Tally:
     def add(self, sums, weights, step, group):
         """Add the sums of a batch whose rows have weights (n,).
 
-        Of the sums, only the number of codes is that of the features of this process. Return the
-        number of rows on which each of them fired.
+        With features shared by several processes, errors and losses are those of the whole
+        dictionary, and codes are counted for the features of this process.
+
+        Returns
+        -------
+        torch.Tensor of shape (..., m), dtype int64
+            Number of rows on which each feature of this process fired.
         """
         inlier = weights == 1
         errors, losses = sums.squared_errors.double(), sums.penalties.double()

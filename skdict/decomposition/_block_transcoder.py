@@ -32,7 +32,8 @@ def block_transcoder(dictionary, block):
     -------
     SparseTranscoder or PretrainedTranscoder
         Fitted transcoder. Its decoder directions are the columns of `components_` in the block,
-        whose lengths differ: a feature of other blocks has almost none. It cannot be trained.
+        whose lengths differ: a feature of other blocks has almost none. `block_` is the index of
+        the block. It cannot be trained.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def block_transcoder(dictionary, block):
     columns = slice(*np.cumsum([0, *sizes])[block : block + 2])
     fitted = {name: value for name, value in vars(dictionary).items() if name.endswith("_")}
     fitted |= {
+        "block_": int(block),
         "components_": np.ascontiguousarray(dictionary.components_[:, columns]),
         "target_mean_": dictionary.mean_[columns].copy(),
         "target_scale_": float(np.ravel(dictionary.scale_)[block]),

@@ -33,6 +33,7 @@ from skdict.decomposition._training_rows import block_rows, training_rows
 LEFT_BEHIND = (
     "_moments",
     "metadata_",
+    "block_",
     "blocks_",
     "bandwidths_",
     "feature_range_",

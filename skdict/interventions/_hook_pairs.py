@@ -70,10 +70,10 @@ def check_fits(dictionary, hook_point):
         If the dictionary is None and the hook point is a pair.
     ValueError
         If one is a transcoder or a pair and the other is not, or the dictionary reads blocks of
-        another number of hook points.
+        another number of hook points or is the transcoder of another block.
     """
     sources, target = split_pair(hook_point)
-    _check_blocks(dictionary, hook_point, len(sources))
+    _check_blocks(dictionary, hook_point)
     name = type(dictionary).__name__
     if not sources and is_transcoder(dictionary):
         raise ValueError(
@@ -93,21 +93,24 @@ def check_fits(dictionary, hook_point):
         )
 
 
-def _check_blocks(dictionary, hook_point, n_sources):
-    """Raise ValueError unless a dictionary of several hook points is one block, with all of them.
+def _check_blocks(dictionary, hook_point):
+    """Raise ValueError unless a dictionary of several hook points edits the one of its block.
 
     The codes need the rows of all hook points, so only what is computed last can be edited in the
     same pass.
     """
-    blocks = getattr(dictionary, "blocks_", ())
-    if len(blocks) < 2 or (is_transcoder(dictionary) and n_sources == len(blocks)):
+    blocks, (sources, target) = getattr(dictionary, "blocks_", ()), split_pair(hook_point)
+    if len(blocks) < 2:
+        return
+    block = getattr(dictionary, "block_", None)
+    if block is not None and len(sources) == len(blocks) and sources[block] == target:
         return
     raise ValueError(
         f"hook_point={hook_point!r} does not suit {type(dictionary).__name__}, which encodes "
         f"{len(blocks)} hook points side by side (blocks={list(map(int, blocks))}); pass "
-        f"block_transcoder(dictionary, i), and a pair of all these hook points and the one to "
-        f"edit, which the model must compute last, such as "
-        f"(('resid_post.1', 'resid_post.2'), 'resid_post.2')"
+        f"block_transcoder(dictionary, i), and a pair of all these hook points and the one of "
+        f"block i, which the model must compute last, such as "
+        f"(('resid_post.1', 'resid_post.2'), 'resid_post.2') for i=1"
     )
 
 

@@ -45,6 +45,15 @@ def test_it_predicts_the_columns_of_its_block(activation, tmp_path):
         save_dictionary(part, tmp_path / str(i))
         again = load_dictionary(tmp_path / str(i))
         np.testing.assert_array_equal(again.predict(X), part.predict(X))
+        assert again.block_ == i
+
+
+def test_a_block_that_does_not_exist_is_not_saved(tmp_path):
+    part = block_transcoder(make()[1], 1)
+    part.block_ = 2
+    with pytest.raises(ValueError, match="block_=2 but 2 blocks"):
+        save_dictionary(part, tmp_path / "part")
+    assert not (tmp_path / "part").exists()
 
 
 def test_it_counts_as_a_transcoder_and_cannot_be_trained():

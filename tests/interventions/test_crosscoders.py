@@ -138,6 +138,8 @@ def test_what_a_block_cannot_do_is_refused(model, crosscoder):
         (crosscoder, NAMES[2], "encodes 3 hook points side by side"),
         (last, (NAMES[:2], NAMES[2]), "encodes 3 hook points side by side"),
         (last, (NAMES[1], NAMES[2]), "encodes 3 hook points side by side"),
+        (first, (NAMES, NAMES[2]), "encodes 3 hook points side by side"),
+        (last, (NAMES, NAMES[1]), "the one of block i"),
         (last, ((NAMES[0], *NAMES[:2]), NAMES[2]), "of which 2 differ"),
         (last, ((), NAMES[2]), "of which 0 differ"),
     ]

@@ -1,7 +1,5 @@
 """Crosscoders of crosscoder_learning: their blocks, how they select codes, and what is refused."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from skdict import SparseDictionaryAutoencoder
 from skdict.decomposition import PretrainedTranscoder, block_transcoder
 from skdict.io import load_dictionary, save_dictionary
 from tests.io.formats.layouts import crosscoder_learning
-from tests.io.formats.layouts._common import D, N, write_json
+from tests.io.formats.layouts._common import D, N, change_json, saved
 from tests.io.formats.layouts._crosscoder_learning import WIDTH, L
 
 
@@ -21,20 +19,6 @@ def rows():
 @pytest.fixture
 def folder(tmp_path):
     return tmp_path / "sae"
-
-
-def saved(layout, **changes):
-    """Write the layout with changed tensors; those that are None are left out."""
-    tensors = layout.tensors | changes
-    layout.save({name: array for name, array in tensors.items() if array is not None})
-    return layout
-
-
-def set_config(folder, **changes):
-    """Change settings; those that are ... are removed."""
-    config = json.loads((folder / "config.json").read_text()) | changes
-    kept = {name: value for name, value in config.items() if value is not ...}
-    write_json(folder / "config.json", kept)
 
 
 def refused(folder, match):
@@ -107,7 +91,7 @@ def test_a_crosscoder_of_one_layer_has_one_block(rows, folder):
         if layout.tensors[name].ndim and name != "encoder.bias"
     }
     saved(layout, **first)
-    set_config(folder, num_layers=1)
+    change_json(folder / "config.json", num_layers=1)
     dictionary = load_dictionary(folder)
     assert dictionary.scale_ == 2.0 and type(dictionary.scale_) is float
     np.testing.assert_array_equal(dictionary.blocks_, [WIDTH])
@@ -120,7 +104,7 @@ def test_older_files_state_neither_class_nor_norm_nor_scales(rows, folder):
     kept = ("encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias")
     layout.save({name: layout.tensors[name] for name in kept})
     nothing = {"encoder_layers": None, "latent_processor": None, "num_decoder_layers": None}
-    set_config(folder, dict_class=..., code_normalization=..., **nothing)
+    change_json(folder / "config.json", dict_class=..., code_normalization=..., **nothing)
     dictionary = load_dictionary(folder)
     assert dictionary.metadata_["architecture"] == "CrossCoder"
     np.testing.assert_array_equal(dictionary.scale_, [1, 1])
@@ -130,7 +114,7 @@ def test_older_files_state_neither_class_nor_norm_nor_scales(rows, folder):
 
 def test_the_class_may_be_left_to_the_tensors(rows, folder):
     layout = saved(crosscoder_learning(folder, np.float64))
-    set_config(folder, dict_class=..., code_normalization=...)
+    change_json(folder / "config.json", dict_class=..., code_normalization=...)
     dictionary = load_dictionary(folder)
     assert dictionary.metadata_["architecture"] == "BatchTopKCrossCoder"
     np.testing.assert_array_equal(
@@ -142,7 +126,7 @@ def test_a_norm_that_is_not_stated_is_the_sum_over_blocks(rows, folder):
     layout = saved(crosscoder_learning(folder, np.float64), code_normalization_id=None)
     expected = layout.encode(rows) != 0
     np.testing.assert_array_equal(load_dictionary(folder).transform(rows).toarray() != 0, expected)
-    set_config(folder, code_normalization=...)
+    change_json(folder / "config.json", code_normalization=...)
     with pytest.warns(UserWarning, match="does not state by which norm .* compare the L0"):
         dictionary = load_dictionary(folder)
     np.testing.assert_array_equal(dictionary.transform(rows).toarray() != 0, expected)
@@ -207,11 +191,11 @@ def test_tensors_that_do_not_fit_are_refused(changes, match, folder):
 )
 def test_settings_that_do_not_fit_are_refused(changes, match, folder):
     saved(crosscoder_learning(folder, np.float64))
-    set_config(folder, **changes)
+    change_json(folder / "config.json", **changes)
     refused(folder, match)
 
 
 def test_the_mixture_of_norms_has_weights(folder):
     saved(crosscoder_learning(folder, np.float64, norm="MIXED"))
-    set_config(folder, code_normalization_alpha_cc="much")
+    change_json(folder / "config.json", code_normalization_alpha_cc="much")
     refused(folder, "has code_normalization_alpha_cc='much', but int or float is expected")

@@ -20,7 +20,7 @@ from tests.io.formats.layouts import (
     saelens,
     sparsify,
 )
-from tests.io.formats.layouts._common import D, N, jump, wide, write_json
+from tests.io.formats.layouts._common import D, N, change_json, jump, saved, wide, write_json
 
 
 @pytest.fixture
@@ -31,20 +31,6 @@ def rows():
 @pytest.fixture
 def folder(tmp_path):
     return tmp_path / "sae"
-
-
-def saved(layout, **changes):
-    """Write the layout with changed tensors; those that are None are left out."""
-    tensors = layout.tensors | changes
-    layout.save({name: array for name, array in tensors.items() if array is not None})
-    return layout
-
-
-def change_json(path, **changes):
-    import json
-
-    config = json.loads(path.read_text()) | changes
-    write_json(path, {name: value for name, value in config.items() if value is not ...})
 
 
 def refused(path, match, error=ValueError, **options):

@@ -49,6 +49,7 @@ PLAIN = {
     "history_": (list,),
     "n_iter_": COUNT,
     "n_steps_": COUNT,
+    "block_": COUNT,
     "outlier_cutoff_": NUMBER,
     "target_outlier_cutoff_": NUMBER,
     "n_outlier_rows_": COUNT,
@@ -212,6 +213,10 @@ def _check_blocks(plain, arrays, sizes, told):
         raise ValueError(
             f"{told} has blocks_ that do not sum to its {sizes['d']} columns; {_ADVICE}"
         )
+    if plain.get("block_", 0) >= max(sizes["b"], 1):
+        raise ValueError(
+            f"{told} has block_={plain['block_']} but {sizes['b']} blocks of columns; {_ADVICE}"
+        )
     wrong = OF_BLOCKS & set(plain if several else arrays)
     if wrong:
         raise ValueError(
@@ -222,7 +227,7 @@ def _check_blocks(plain, arrays, sizes, told):
 
 def _check_names(name, found, told):
     """Raise ValueError if mandatory attributes are missing or those of another class present."""
-    due, others = BASELINE_ARRAYS.get(name, {"components_"}), OF_TARGETS | {"skip_"}
+    due, others = BASELINE_ARRAYS.get(name, {"components_"}), OF_TARGETS | {"skip_", "block_"}
     if name in {kind.__name__ for kind in TRAINED}:
         due = {f"{field.name}_" for field in fields(Weights) if field.default is MISSING}
     if name in TRANSCODERS:

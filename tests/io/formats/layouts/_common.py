@@ -86,6 +86,19 @@ def write_json(path, value):
     path.write_text(json.dumps(value))
 
 
+def change_json(path, **changes):
+    """Change settings of a file; those that are ... are removed."""
+    config = json.loads(path.read_text()) | changes
+    write_json(path, {name: value for name, value in config.items() if value is not ...})
+
+
+def saved(layout, **changes):
+    """Write a layout with changed tensors and return it; those that are None are left out."""
+    tensors = layout.tensors | changes
+    layout.save({name: array for name, array in tensors.items() if array is not None})
+    return layout
+
+
 def safetensors_at(path):
     path.parent.mkdir(parents=True, exist_ok=True)
 
