@@ -91,6 +91,7 @@ methods = {"sae": sae, "pca": PCA(16).fit(train)}
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::skdict.exceptions.DeadFeaturesWarning",
 )
+@pytest.mark.slow  # .ci/run runs these.
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name)
 def test_the_code_of_a_page_runs(page, few_stories, used_everywhere, monkeypatch, tmp_path):
     for module in (skdict, datasets):

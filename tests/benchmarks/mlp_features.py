@@ -61,11 +61,10 @@ def draw(table, codes, rows, path):
         left.set(title=f"feature {feature}", xlabel="code", ylabel="share of tokens")
         left.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
         right.scatter(direct, effect, s=4, color="0.75", linewidths=0, rasterized=True)
-        for token in np.argsort(-effect)[:6]:
-            right.scatter(direct[token], effect[token], s=16, color="#5b3f91")
-            right.annotate(
-                table.vocabulary[token].strip(), (direct[token], effect[token]), fontsize=8
-            )
+        largest = np.argsort(-effect)[:8]
+        right.scatter(direct[largest], effect[largest], s=16, color="#5b3f91")
+        words = "\n".join(table.vocabulary[token].strip() for token in largest)
+        right.text(1, 0, words, color="#5b3f91", fontsize=8, transform=right.transAxes)
         right.set(xlabel="by weights (logits)", ylabel="by ablation (nats)")
         right.spines[["top", "right"]].set_visible(False)
     fig.savefig(path, dpi=110)
@@ -77,7 +76,7 @@ def main():
     parser.add_argument("texts", nargs="+", type=Path)
     parser.add_argument("--cache", required=True, type=Path, help="folder for the activations")
     parser.add_argument("--figure", required=True, type=Path)
-    parser.add_argument("--layer", type=int, default=15)
+    parser.add_argument("--layer", type=int, default=27)
     parser.add_argument("--activation", default="topk", choices=["topk", "batch_topk"])
     parser.add_argument("--skip-connection", action="store_true")
     parser.add_argument("--n-texts", type=int, default=200, help="texts to ablate in")

@@ -4,8 +4,8 @@ Dictionaries of 4,608 features at L0 32 see as many rows in as many steps: trans
 to `mlp_out`, with and without a skip connection, an autoencoder on `mlp_out` with the same
 activation, and, where it is installed (see peers.txt), sparsify's coder with `transcode=True`, on
 rows that are centred and scaled. FVU of `mlp_out` is that of held-out documents; the increase in
-cross-entropy that of the model on the beginnings of some of them. Needs what real_layers.py needs.
-Fits are recorded one by one, so that a stopped run resumes.
+cross-entropy that of the model on the beginnings of some of them. Seconds are of processor time.
+Needs what real_layers.py needs. Fits are recorded one by one, so that a stopped run resumes.
 
 Run: python tests/benchmarks/real_transcoders.py wikitext2-test.txt --cache FOLDER --record FILE
 """
@@ -68,7 +68,9 @@ class SparsifyTranscoder(Sparsify):
             k=self._coder.cfg.k,
         )
         transcoder = SparseTranscoder(N_COMPONENTS, activation="topk")
-        vars(transcoder).update(weights.attributes() | {"n_features_in_": len(mean)})
+        vars(transcoder).update(
+            weights.attributes() | {"n_features_in_": len(mean), "history_": []}
+        )
         return transcoder
 
 
@@ -120,9 +122,9 @@ def fits():
 
 def measure(fit, X, Y, test, seed):
     """Return a fitted dictionary with FVU, L0, dead features and seconds."""
-    start = time.perf_counter()
+    start = time.process_time()
     fitted = fit(X, Y, seed)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     predicts = hasattr(fitted, "predict")
     rows = test[0] if predicts else test[1]
     codes = fitted.transform(rows)
