@@ -213,3 +213,6 @@ def capture(points, *, stop=True):
         except _EndOfForward as reached:
             if reached is not end:
                 raise
+            # Its frames hold the tensors of the pass, and this frame holds it: a cycle, which would
+            # keep gigabytes until the garbage collector happens to run.
+            end.__traceback__ = None

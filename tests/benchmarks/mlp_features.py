@@ -50,6 +50,11 @@ def agreement(table):
     return np.array([[spearmanr(e, d).statistic for d in table.direct] for e in table.effects])
 
 
+def readable(piece):
+    """Return the text of a token without spaces, and without bytes of a divided character."""
+    return piece.strip().encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def draw(table, codes, rows, path):
     """Draw what each feature fires on, and its effects by weights and by ablation."""
     n = len(table.features)
@@ -63,7 +68,7 @@ def draw(table, codes, rows, path):
         right.scatter(direct, effect, s=4, color="0.75", linewidths=0, rasterized=True)
         largest = np.argsort(-effect)[:8]
         right.scatter(direct[largest], effect[largest], s=16, color="#5b3f91")
-        words = "\n".join(table.vocabulary[token].strip() for token in largest)
+        words = "\n".join(readable(table.vocabulary[token]) for token in largest)
         right.text(1, 0, words, color="#5b3f91", fontsize=8, transform=right.transAxes)
         right.set(xlabel="by weights (logits)", ylabel="by ablation (nats)")
         right.spines[["top", "right"]].set_visible(False)
@@ -79,7 +84,7 @@ def main():
     parser.add_argument("--layer", type=int, default=27)
     parser.add_argument("--activation", default="topk", choices=["topk", "batch_topk"])
     parser.add_argument("--skip-connection", action="store_true")
-    parser.add_argument("--n-texts", type=int, default=200, help="texts to ablate in")
+    parser.add_argument("--n-texts", type=int, default=60, help="texts to ablate in")
     args = parser.parse_args()
     pair = args.hook_points = [f"mlp_{side}.{args.layer}" for side in ("in", "out")]
     (X, X_test), (Y, Y_test) = (split(acts) for acts in read_rows(args).values())

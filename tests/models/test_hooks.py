@@ -1,6 +1,8 @@
 """What is captured is the module's own, and no hook is left behind."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 import torch
@@ -29,6 +31,24 @@ def test_later_modules_do_not_run(tiny_model):
         tiny_model(IDS)
     handle.remove()
     assert ran == ["last"]
+
+
+@torch.no_grad()
+def test_a_pass_that_ended_early_keeps_no_memory(tiny_model):
+    seen = []
+
+    def note(module, args, output):
+        seen.append(weakref.ref(output if torch.is_tensor(output) else output[0]))
+
+    handle = find_hook_point(tiny_model, "resid_post.0").module.register_forward_hook(note)
+    gc.disable()
+    try:
+        with capture(points(tiny_model, "resid_post.1")):
+            tiny_model(IDS)
+        assert [ref() for ref in seen] == [None]
+    finally:
+        gc.enable()
+        handle.remove()
 
 
 @torch.no_grad()
