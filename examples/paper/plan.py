@@ -36,7 +36,7 @@ SCRIPTS = {
     "similarity_across_sizes": Script(("layer",), {}),
     "moments": Script(("layer",), {"smollm2": 1}),
     "case_studies": Script(("layers",), {"smollm2": 9}),
-    "circuit": Script(("layers",), {}),
+    "circuit": Script(("layers",), {"smollm2": 18}),
     "ioi_accuracy": Script(("layer",), {"smollm2": 4}),
     "toy_recovery": Script((), {}),
 }
