@@ -31,7 +31,7 @@ SCRIPTS = {
     "interpretability_sizes": Script(("layer",), {"smollm2": 3}),
     "patching_causes": Script(("layer",), {}),
     "patching_tokens": Script(("layer",), {}),
-    "fvu_l0": Script(("layer", "mlp_layer"), {}),
+    "fvu_l0": Script(("layer", "mlp_layer"), {"smollm2": 24}),
     "living_features": Script(("layer", "mlp_layer"), {}),
     "similarity_across_sizes": Script(("layer",), {}),
     "moments": Script(("layer",), {"smollm2": 1}),
