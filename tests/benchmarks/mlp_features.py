@@ -24,6 +24,7 @@ from real_transcoders import fit_ours
 from scipy.stats import spearmanr
 
 from skdict import ActivationExtractor, FeatureInterpreter
+from skdict._text import readable
 from skdict.datasets import fetch_smollm2
 from skdict.inspection import InputHistogramDisplay, summarize_features
 from skdict.interventions import output_effects
@@ -42,17 +43,15 @@ def select(transcoder, codes, model, hook_point, sentences):
     ends = np.searchsorted(found.documents, np.arange(len(sentences)), side="right") - 1
     last = transcoder.transform(np.asarray(found)[ends]).toarray()
     last[:, np.asarray((codes != 0).mean(axis=0)).ravel() >= MOST_FREQUENT] = 0
+    for sentence, row in zip(sentences, last, strict=True):
+        if not row.any():
+            raise SystemExit(f"no rare feature fires on the last token of {sentence!r}")
     return list(dict.fromkeys(last.argmax(axis=1).tolist()))
 
 
 def agreement(table):
     """Return the rank correlation of each feature's effects with each one's attribution."""
     return np.array([[spearmanr(e, d).statistic for d in table.direct] for e in table.effects])
-
-
-def readable(piece):
-    """Return the text of a token without spaces, and without bytes of a divided character."""
-    return piece.strip().encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def draw(table, codes, rows, path):
@@ -68,7 +67,7 @@ def draw(table, codes, rows, path):
         right.scatter(direct, effect, s=4, color="0.75", linewidths=0, rasterized=True)
         largest = np.argsort(-effect)[:8]
         right.scatter(direct[largest], effect[largest], s=16, color="#5b3f91")
-        words = "\n".join(readable(table.vocabulary[token]) for token in largest)
+        words = "\n".join(readable(table.vocabulary[token]).strip() for token in largest)
         right.text(1, 0, words, color="#5b3f91", fontsize=8, transform=right.transAxes)
         right.set(xlabel="by weights (logits)", ylabel="by ablation (nats)")
         right.spines[["top", "right"]].set_visible(False)
