@@ -149,7 +149,8 @@ def tokens_of(clauses, quoter, strength):
         if not sets:
             found.spellings[spellings] = weight
             continue
-        common = [i for i in sets[0].value if all(i in c.value for c in sets)]
+        others = [frozenset(c.value) for c in sets[1:]]
+        common = [i for i in sets[0].value if all(i in ids for ids in others)]
         if any(c.kind == "suffix" for c in sets):
             shares = dict.fromkeys(common, 1.0)
         else:

@@ -82,6 +82,8 @@ def _examples(shown, n):
     """Return the first quotes, skipping tokens that begin like an earlier one if others remain."""
     chosen, stems = [], set()
     for quote in shown.values():
+        if len(chosen) == n:
+            return chosen
         stem = quote.strip('"-').casefold()[:STEM]
         if len(stem) < STEM - 1 or not any(_share_a_stem(stem, other) for other in stems):
             chosen.append(quote)
