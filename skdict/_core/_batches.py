@@ -91,7 +91,7 @@ def shuffled_batches(sources, batch_size, *, generator, dtype, device, prepare=N
         Batch of each source.
     """
     parts = draw_blocks(sources, batch_size, generator, dtype)
-    for blocks in _read_ahead(sources, parts, dtype):
+    for blocks in _read_blocks(sources, parts, dtype):
         blocks = [block.to(device) for block in blocks]
         if prepare is not None:
             blocks = prepare(blocks)
@@ -110,8 +110,8 @@ def draw_blocks(sources, batch_size, generator, dtype):
     return np.array_split(starts, max(1, round(n_rows / block_rows)))
 
 
-def _read_ahead(sources, parts, dtype):
-    """Yield a block of each source per part of the chunks, reading the next in the background."""
+def _read_blocks(sources, parts, dtype):
+    """Yield a block of each source per part of the chunks."""
     largest = max(len(starts) for starts in parts) * CHUNK_ROWS
     # Alternate between two buffers: allocating memory for each block costs more than reading it.
     rooms = [
@@ -125,13 +125,29 @@ def _read_ahead(sources, parts, dtype):
             for rows, room in zip(sources, rooms[i % len(rooms)], strict=True)
         ]
 
+    for _, blocks in read_ahead(read, range(len(parts))):
+        yield blocks
+
+
+def read_ahead(read, items):
+    """Yield each item with `read(item)`, called in a thread while the item before is in use.
+
+    A single item is read in the calling thread: with few rows, starting a thread for each pass
+    would take longer than the pass.
+    """
+    items = iter(items)
+    item, following = next(items), next(items, None)
+    if following is None:
+        yield item, read(item)
+        return
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, 0)
-        for i in range(len(parts)):
-            blocks = coming.result()
-            if i + 1 < len(parts):
-                coming = reader.submit(read, i + 1)
-            yield blocks
+        coming = reader.submit(read, item)
+        while item is not None:
+            found = coming.result()
+            if following is not None:
+                coming = reader.submit(read, following)
+            yield item, found
+            item, following = following, next(items, None)
 
 
 def _read_chunks(rows, starts, room):

@@ -1,11 +1,9 @@
 """Read this process's part of shuffled batches, and none of the other rows."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 
-from skdict._core._batches import CHUNK_ROWS, draw_blocks
+from skdict._core._batches import CHUNK_ROWS, draw_blocks, read_ahead
 
 
 def shared_batches(sources, batch_size, *, group, generator, dtype, device, prepare=None):
@@ -33,19 +31,13 @@ def shared_batches(sources, batch_size, *, group, generator, dtype, device, prep
     def read(plan):
         return [_gather(rows, plan[1], dtype) for rows in sources]
 
-    with ThreadPoolExecutor(1) as reader:
-        plan = next(plans)
-        coming = reader.submit(read, plan)
-        while plan is not None:
-            sizes, _, state = plan
-            blocks, plan = [block.to(device) for block in coming.result()], next(plans, None)
-            if plan is not None:
-                coming = reader.submit(read, plan)
-            # As if the order of this block had been drawn only now.
-            generator.set_state(state)
-            blocks = blocks if prepare is None else prepare(blocks)
-            ends = [group.span(size)[1] - group.span(size)[0] for size in sizes]
-            yield from zip(sizes, zip(*(b.split(ends) for b in blocks), strict=True), strict=True)
+    for (sizes, _, state), blocks in read_ahead(read, plans):
+        blocks = [block.to(device) for block in blocks]
+        # As if the order of this block had been drawn only now.
+        generator.set_state(state)
+        blocks = blocks if prepare is None else prepare(blocks)
+        ends = [group.span(size)[1] - group.span(size)[0] for size in sizes]
+        yield from zip(sizes, zip(*(b.split(ends) for b in blocks), strict=True), strict=True)
 
 
 def _plans(sources, batch_size, group, generator, dtype):

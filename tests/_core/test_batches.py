@@ -1,5 +1,7 @@
 """Shuffled batches give every row once, from anything that slices."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -112,6 +114,41 @@ def test_processes_read_their_parts_of_the_same_batches(block_bytes, size, monke
         assert all(torch.equal(state, states[-1]) for state in states)
         n_batches += 1
     assert n_batches >= 11
+
+
+class Watched:
+    """Rows that remember which thread read them."""
+
+    def __init__(self, rows):
+        self.shape, self._rows, self.readers = rows.shape, rows, []
+
+    def __getitem__(self, chosen):
+        self.readers.append(threading.current_thread())
+        return self._rows[chosen]
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 3, 8])
+def test_threads_read_ahead_only_where_there_are_several_blocks(n_blocks, monkeypatch):
+    monkeypatch.setattr(_batches, "BLOCK_BYTES", 256 * 3 * 4)
+    rows = Watched(rows_of(256 * n_blocks))
+    gathered = torch.cat(draw(rows, 100)).numpy()
+    np.testing.assert_array_equal(gathered[np.argsort(gathered[:, 0])], rows_of(256 * n_blocks))
+    assert len(rows.readers) == n_blocks
+    assert (threading.current_thread() in rows.readers) == (n_blocks == 1)
+
+
+def test_the_next_block_is_read_while_one_is_in_use():
+    second_read = threading.Event()
+
+    def read(item):
+        if item == 1:
+            second_read.set()
+        return -item
+
+    found = _batches.read_ahead(read, [0, 1, 2])
+    assert next(found) == (0, 0)
+    assert second_read.wait(10)
+    assert list(found) == [(1, -1), (2, -2)]
 
 
 def test_memory_maps_half_precision_and_activations(tmp_path):
