@@ -4,7 +4,8 @@ What decides how few features carry a behaviour?
 
 The curves of ``patching_curves.py`` at one block for the paper's dictionary and for dictionaries
 that differ from it in one thing: the penalty, ties between encoder and decoder, refitted codes, the
-size, the number of epochs, and the texts it is fitted on, which may contain prompts of the task.
+size, the number of epochs, and the texts it is fitted on, which may contain prompts of the task;
+and for its baselines, two of which are also fitted on such texts.
 The reconstruction error that the patched run keeps from the prompt may also be exchanged for that
 of the target run, without any feature::
 
@@ -17,7 +18,7 @@ import numpy as np
 from common import complete, interval, paper_parser, save_figure, with_interval, write_table
 from curves import kl_at_edit, measured_curve, until_half
 from ioi import ioi_prompts
-from methods import LABELS, fitted_baseline, fitted_sparse, mean_l0
+from methods import BASELINES, LABELS, fitted_baseline, fitted_sparse, mean_l0
 from settings import size
 from workspace import Workspace
 
@@ -37,7 +38,8 @@ def parse_args():
     parser.add_argument("--l0s", type=float, nargs="+", default=l0s, help="L0 of refitted ones")
     parser.add_argument("--ratios", type=float, nargs="+", default=size([1, 8], [1]))
     parser.add_argument("--epochs", type=int, default=size(16, 2), help="the larger number")
-    parser.add_argument("--prompts", type=int, default=size(3000, 40), help="prompts to fit on")
+    n_prompts = size([30, 300, 3000], [40])
+    parser.add_argument("--prompts", type=int, nargs="+", default=n_prompts, help="to fit on")
     parser.add_argument("--pairs", type=int, default=size(50, 8))
     counts = [0, 1, 2, 4, 8, 16, 32, 64, 128, 512]
     parser.add_argument("--counts", type=int, nargs="+", default=counts)
@@ -56,31 +58,40 @@ def changes(args, sources):
     }
     found |= {f"{ratio:g} times the width": ({"ratio": ratio}, "all") for ratio in args.ratios}
     found[f"{args.epochs} epochs"] = ({"max_iter": args.epochs}, "all")
-    found["prompts among the texts"] = ({}, "prompts")
+    found |= {_with_prompts(n): ({}, n) for n in args.prompts}
     if len(sources) > 1:
         found |= {f"{source} only": ({}, source) for source in sources}
-    return found
+    found |= {name: ({"name": name}, "all") for name in BASELINES}
+    return found | {
+        f"{LABELS[name]}, {_with_prompts(max(args.prompts))}": ({"name": name}, max(args.prompts))
+        for name in ("ica", "pca")
+    }
+
+
+def _with_prompts(n):
+    return f"{n:,} prompts among the texts"
 
 
 def rows_of(workspace, rows, kind, args):
-    """Return the rows to fit on: all, those of one source, or some with prompts of the task."""
+    """Return the rows to fit on: all, those of one source, or some with n prompts of the task."""
     if kind == "all":
         return rows
     train, hook_point = rows.train, rows.key[0]
-    if kind == "prompts":
-        prompts = ioi_prompts(args, workspace.pair[1], args.prompts, PROMPTS_SEED).prompts
+    if isinstance(kind, int):
+        prompts = ioi_prompts(args, workspace.pair[1], kind, PROMPTS_SEED).prompts
         added = np.asarray(ActivationExtractor(workspace.pair, hook_point).fit_transform(prompts))
         kept = np.asarray(train[: max(len(train) - len(added), 0)])
-        return rows._replace(train=np.concatenate([kept, added]), key=(*rows.key, kind))
+        key = (*rows.key, "prompts", kind)
+        return rows._replace(train=np.concatenate([kept, added]), key=key)
     sources = np.array([document.source for part in workspace.documents for document in part])
     own = np.flatnonzero(sources[train.documents] == kind)
     return rows._replace(train=train[own], key=(*rows.key, kind))
 
 
-def fitted(workspace, rows, name, options, seed):
+def fitted(workspace, rows, options, seed):
     """Return the fitted dictionary of a change."""
-    if name in LABELS:
-        return fitted_baseline(workspace, name, rows, seed)
+    if options.get("name") in BASELINES:
+        return fitted_baseline(workspace, options["name"], rows, seed)
     if options.get("target_l0", 0) is None:
         l0 = mean_l0(fitted_sparse(workspace, rows, seed), rows.test)
         options = options | {"target_l0": round(l0)}
@@ -89,10 +100,10 @@ def fitted(workspace, rows, name, options, seed):
 
 def measured(workspace, args, seed, change):
     """Return the records of the curves of one dictionary, with either reconstruction error."""
-    options, kind = changes(args, sources_of(workspace)).get(change, ({}, "all"))
+    options, kind = changes(args, sources_of(workspace))[change]
     hook_point = f"resid_post.{args.layer}"
     rows = rows_of(workspace, workspace.rows(hook_point), kind, args)
-    dictionary = fitted(workspace, rows, change, options, seed)
+    dictionary = fitted(workspace, rows, options, seed)
     test = np.asarray(rows.test, dtype=np.float32)
     label = {"l0": mean_l0(dictionary, test), "n_rows": len(rows.train)}
     label["fvu"] = fvu(test, dictionary.inverse_transform(dictionary.transform(test)))
@@ -171,7 +182,7 @@ def main():
     """Measure what is missing, and write the tables and the figure."""
     args = parse_args()
     workspace = Workspace(args)
-    names = [*changes(args, sources_of(workspace)), "ica", "pca", "random"]
+    names = list(changes(args, sources_of(workspace)))
     jobs = [{"seed": seed, "change": name} for seed in args.seeds for name in names]
     records = complete(
         args.out / "patching_causes.csv",

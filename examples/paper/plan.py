@@ -33,7 +33,7 @@ SCRIPTS = {
     "patching_tokens": Script(("layer",), {}),
     "fvu_l0": Script(("layer", "mlp_layer"), {"smollm2": 24}),
     "living_features": Script(("layer", "mlp_layer"), {}),
-    "similarity_across_sizes": Script(("layer",), {}),
+    "similarity_across_sizes": Script(("layer",), {"smollm2": 13}),
     "moments": Script(("layer",), {"smollm2": 1}),
     "case_studies": Script(("layers",), {"smollm2": 9}),
     "circuit": Script(("layers",), {"smollm2": 18}),
