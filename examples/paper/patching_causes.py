@@ -150,7 +150,31 @@ def written(records, names):
     return table
 
 
-def draw(records, names, path):
+def styles_of(found):
+    """Return the style of each curve: a colour for each kind of change, in shades."""
+    kinds = {name: _colormap(*change) for name, change in found.items()}
+    styles = {}
+    for colormap in dict.fromkeys(kinds.values()):
+        own = [name for name, kind in kinds.items() if kind == colormap]
+        for name, shade in zip(own, np.linspace(0.95, 0.45, len(own)), strict=True):
+            styles[name] = (colormap, shade, "--" if colormap == "Greys" else "-")
+    return styles | {REFERENCE: ("Greys", 1.0, "-")}
+
+
+def _colormap(options, kind):
+    name = options.get("name")
+    if name in BASELINES:
+        return "Greys"
+    if isinstance(kind, int):
+        return "Reds"
+    if kind != "all":
+        return "YlOrBr"
+    if name:
+        return "Greens"
+    return "Blues" if "alpha" in options else "Purples"
+
+
+def draw(records, found, path):
     """Draw every curve against features and against the edit, with either error."""
     import matplotlib
 
@@ -158,17 +182,17 @@ def draw(records, names, path):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, 2, figsize=(11, 8.6), sharey=True, layout="constrained")
-    colors = plt.cm.turbo(np.linspace(0.05, 0.95, len(names)))
     titles = {"keep": "error of the prompt kept", "target": "error of the target"}
     for row, (error, title) in zip(axes, titles.items(), strict=True):
-        for name, color in zip(names, colors, strict=True):
+        for name, (colormap, shade, dashes) in styles_of(found).items():
             own = [r for r in records if (r["change"], r["error"]) == (name, error)]
             n = np.unique([r["n_patched"] for r in own])
             means = [
                 [np.mean([r[c] for r in own if r["n_patched"] == k]) for k in n]
                 for c in ("kl", "relative_edit_magnitude")
             ]
-            style = {"color": color, "marker": "o", "markersize": 3, "linewidth": 1.2}
+            color = plt.colormaps[colormap](shade)
+            style = {"color": color, "ls": dashes, "marker": "o", "markersize": 3}
             row[0].plot(n, means[0], label=LABELS.get(name, name), **style)
             row[1].plot(means[1], means[0], **style)
         row[0].set(xscale="symlog", xlabel="features patched", title=title)
@@ -182,15 +206,15 @@ def main():
     """Measure what is missing, and write the tables and the figure."""
     args = parse_args()
     workspace = Workspace(args)
-    names = list(changes(args, sources_of(workspace)))
-    jobs = [{"seed": seed, "change": name} for seed in args.seeds for name in names]
+    found = changes(args, sources_of(workspace))
+    jobs = [{"seed": seed, "change": name} for seed in args.seeds for name in found]
     records = complete(
         args.out / "patching_causes.csv",
         jobs,
         lambda seed, change: measured(workspace, args, seed, change),
     )
-    draw(records, names, args.out / "patching_causes.png")
-    write_table(written(records, names), args.out / "patching_causes_summary.csv")
+    draw(records, found, args.out / "patching_causes.png")
+    write_table(written(records, found), args.out / "patching_causes_summary.csv")
 
 
 if __name__ == "__main__":

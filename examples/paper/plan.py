@@ -29,7 +29,7 @@ SCRIPTS = {
     "interpretability_sampling": Script(("layer",), {"smollm2": 5}),
     "interpretability_topk": Script(("layer",), {"smollm2": 5}),
     "interpretability_sizes": Script(("layer",), {"smollm2": 3}),
-    "patching_causes": Script(("layer",), {}),
+    "patching_causes": Script(("layer",), {"smollm2": 85}),
     "patching_tokens": Script(("layer",), {}),
     "fvu_l0": Script(("layer", "mlp_layer"), {"smollm2": 24}),
     "living_features": Script(("layer", "mlp_layer"), {}),
