@@ -21,7 +21,7 @@ class Script(NamedTuple):
 
 # Those that take longest come first, so that two cores end together.
 SCRIPTS = {
-    "interpretability": Script(("layers", "mlp_layers"), {"bundled": 26}),
+    "interpretability": Script(("layers", "mlp_layers"), {"bundled": 26, "smollm2": 30}),
     "patching_curves": Script(("layers",), {"bundled": 23}),
     "loss_recovered": Script(("layers",), {"bundled": 4, "smollm2": 116}),
     "erasure": Script(("layers",), {"bundled": 4, "smollm2": 55}),
@@ -32,7 +32,8 @@ SCRIPTS = {
     "patching_causes": Script(("layer",), {"smollm2": 85}),
     "patching_tokens": Script(("layer",), {}),
     "fvu_l0": Script(("layer", "mlp_layer"), {"smollm2": 24}),
-    "living_features": Script(("layer", "mlp_layer"), {}),
+    # On SmolLM2 without alpha 0 in the residual stream.
+    "living_features": Script(("layer", "mlp_layer"), {"smollm2": 55}),
     "similarity_across_sizes": Script(("layer",), {"smollm2": 13}),
     "moments": Script(("layer",), {"smollm2": 1}),
     "case_studies": Script(("layers",), {"smollm2": 9}),
