@@ -37,6 +37,7 @@ STYLES = {
     "neurons": "k-d",
 }
 ICA_ROWS = 20_000
+PCA_ROWS = 500_000  # the decomposition takes several times the memory of its rows
 BLOCK_ROWS = 10_000
 
 
@@ -80,7 +81,7 @@ def fitted_sparse(workspace, rows, seed, **options):
 
 
 def fitted_baseline(workspace, name, rows, seed, *, n_components=None):
-    """Return one of the fitted baselines; ICA is fitted on a sample of the rows.
+    """Return one of the fitted baselines; ICA, and PCA of many rows, are fitted on a sample.
 
     Only random directions depend on `n_components`, by default as many as the dictionary has.
     """
@@ -89,7 +90,7 @@ def fitted_baseline(workspace, name, rows, seed, *, n_components=None):
     if name == "random":
         n_components = n_components or round(workspace.args.ratio * rows.train.shape[1])
         return workspace.fit(RandomDictionary(n_components, random_state=seed), rows)
-    pca = workspace.fit(PCA(svd_solver="full"), rows)
+    pca = workspace.fit(PCA(svd_solver="full"), sampled(rows, PCA_ROWS, seed))
     if name == "pca":
         return pca
     # Whitening fails along directions without variance, such as a neuron that never fires.

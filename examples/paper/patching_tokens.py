@@ -111,6 +111,8 @@ def draw(records, args, path):
         strict=True,
     ):
         axis.set(xscale="log", xlabel="tokens to fit on", title=title, ylim=(0, None))
+        axis.set_xticks(args.tokens, [f"{tokens:,}" for tokens in args.tokens])
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("KL to target (nats)")
     axes[0].legend(fontsize="small")

@@ -30,7 +30,7 @@ SCRIPTS = {
     "interpretability_topk": Script(("layer",), {"smollm2": 5}),
     "interpretability_sizes": Script(("layer",), {"smollm2": 3}),
     "patching_causes": Script(("layer",), {"smollm2": 85}),
-    "patching_tokens": Script(("layer",), {}),
+    "patching_tokens": Script(("layer",), {"smollm2": 85}),
     "fvu_l0": Script(("layer", "mlp_layer"), {"smollm2": 24}),
     # On SmolLM2 without alpha 0 in the residual stream.
     "living_features": Script(("layer", "mlp_layer"), {"smollm2": 55}),
