@@ -143,9 +143,9 @@ def written(records, names):
         row = {"dictionary": LABELS.get(name, name), "L0": f"{l0:.1f}", "FVU": f"{error:.2f}"}
         for title, cells in values.items():
             known = not np.isnan(cells).any()
-            row[title] = with_interval(*interval(cells)) if known else "-"
+            row[title] = with_interval(*interval(cells)) if known else "never"
         known = not np.isnan(half).any()
-        row["half (edit)"] = f"{half.mean():.0f} ({edit.mean():.2f})" if known else "-"
+        row["half (edit)"] = f"{half.mean():.0f} ({edit.mean():.2f})" if known else "never"
         table.append(row)
     return table
 

@@ -109,12 +109,12 @@ def cells_of(records, task, layer, name, args):
         "_all": kls[:, -1],
     }
     cells = {
-        end: with_interval(*interval(values)) if not np.isnan(values).any() else "-"
+        end: with_interval(*interval(values)) if not np.isnan(values).any() else "never"
         for end, values in found.items()
     }
     n_half, edit_half = until_half(counts, edits, kls)
     reached = not np.isnan(n_half).any()
-    half = f"{n_half.mean():.0f} ({edit_half.mean():.2f})" if reached else "-"
+    half = f"{n_half.mean():.0f} ({edit_half.mean():.2f})" if reached else "never"
     return cells | {"_half": half}
 
 

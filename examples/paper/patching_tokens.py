@@ -82,7 +82,7 @@ def written(records, args):
             values |= {"at edit 0.3": kl_at_edit(edits, kls, 0.3), "error alone": kl_error[:, 0]}
             for title, cells in values.items():
                 known = not np.isnan(cells).any()
-                row[title] = with_interval(*interval(cells)) if known else "-"
+                row[title] = with_interval(*interval(cells)) if known else "never"
             table.append(row)
     return table
 
