@@ -1,6 +1,7 @@
 """Patching curves as records, and what is read off them."""
 
 import numpy as np
+from common import interval, with_interval
 
 from skdict.interventions import patching_curve
 
@@ -42,3 +43,14 @@ def until_half(counts, edits, kls):
         log_n = np.log1p(n[i - 1 : i + 1]) @ (1 - share, share)
         found.append((np.expm1(log_n), edit[i - 1 : i + 1] @ (1 - share, share)))
     return np.array(found).T
+
+
+def cell_of(values):
+    """Return the mean over seeds as text, or "never" where a curve never gets there."""
+    return "never" if np.isnan(values).any() else with_interval(*interval(values))
+
+
+def half_cell(counts, edits, kls):
+    """Return the cell with the number of features for half of the effect, and the edit there."""
+    half, edit = until_half(counts, edits, kls)
+    return "never" if np.isnan(half).any() else f"{half.mean():.0f} ({edit.mean():.2f})"

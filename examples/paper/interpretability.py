@@ -186,7 +186,8 @@ def draw(groups, path):
         row[0].set_ylabel("mean score")
     for axis in axes[-1]:
         axis.set_xlabel("layer")
-    axes[0][0].plot([], [], "o", color="0.4", fillstyle="none", label=REINITIALISED)
+    if any(weights == REINITIALISED for weights, *_ in groups):
+        axes[0][0].plot([], [], "o", color="0.4", fillstyle="none", label=REINITIALISED)
     handles = axes[0][0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     save_figure(figure, path)

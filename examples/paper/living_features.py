@@ -73,19 +73,14 @@ def rows_of(workspace, hook_point, way):
     return rows._replace(train=train, test=test, key=(*rows.key, "scaled"))
 
 
-def measured(workspace, hook_point, way, seed, ratio):
-    """Yield a record per alpha."""
+def measured(workspace, hook_point, way, seed, ratio, alpha):
+    """Return the record of a dictionary."""
     rows = rows_of(workspace, hook_point, way)
-    for alpha in workspace.args.alphas:
-        options = {"ratio": ratio, "alpha": alpha} | WAYS[way]
-        counts = firing_counts(fitted_sparse(workspace, rows, seed, **options), rows.test)
-        living = np.count_nonzero(counts >= MIN_COUNT)
-        yield {
-            "alpha": alpha,
-            "living": living / len(counts),
-            "n_living": living,
-            "l0": counts.sum() / len(rows.test),
-        }
+    options = {"ratio": ratio, "alpha": alpha} | WAYS[way]
+    counts = firing_counts(fitted_sparse(workspace, rows, seed, **options), rows.test)
+    n_living = np.count_nonzero(counts >= MIN_COUNT)
+    l0 = counts.sum() / len(rows.test)
+    return [{"living": n_living / len(counts), "n_living": n_living, "l0": l0}]
 
 
 def table_of_living(summary):
@@ -147,11 +142,12 @@ def main():
     args = parse_args()
     workspace = Workspace(args)
     jobs = [
-        {"hook_point": hook_point, "way": way, "seed": seed, "ratio": ratio}
+        {"hook_point": hook_point, "way": way, "seed": seed, "ratio": ratio, "alpha": alpha}
         for hook_point in args.hook_points
         for way in args.ways
         for seed in args.seeds
         for ratio in args.ratios
+        for alpha in args.alphas
     ]
     path = args.out / "living_features.csv"
     records = complete(path, jobs, lambda **job: measured(workspace, **job))

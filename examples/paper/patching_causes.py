@@ -15,8 +15,8 @@ Writes ``patching_causes.csv``, ``patching_causes_summary.csv`` and ``patching_c
 """
 
 import numpy as np
-from common import complete, interval, paper_parser, save_figure, with_interval, write_table
-from curves import kl_at_edit, measured_curve, until_half
+from common import complete, paper_parser, save_figure, write_table
+from curves import cell_of, half_cell, kl_at_edit, measured_curve
 from ioi import ioi_prompts
 from methods import BASELINES, LABELS, fitted_baseline, fitted_sparse, mean_l0
 from settings import size
@@ -132,7 +132,6 @@ def written(records, names):
             np.array([[r[c] for r in group] for group in groups])
             for c in ("n_patched", "relative_edit_magnitude", "kl")
         )
-        half, edit = until_half(n, edits, kls)
         values = {
             "8 features": kls[:, np.searchsorted(n[0], 8)],
             "128 features": kls[:, np.searchsorted(n[0], 128)],
@@ -141,12 +140,8 @@ def written(records, names):
         }
         l0, error = (np.mean([group[0][key] for group in groups]) for key in ("l0", "fvu"))
         row = {"dictionary": LABELS.get(name, name), "L0": f"{l0:.1f}", "FVU": f"{error:.2f}"}
-        for title, cells in values.items():
-            known = not np.isnan(cells).any()
-            row[title] = with_interval(*interval(cells)) if known else "never"
-        known = not np.isnan(half).any()
-        row["half (edit)"] = f"{half.mean():.0f} ({edit.mean():.2f})" if known else "never"
-        table.append(row)
+        row |= {title: cell_of(cells) for title, cells in values.items()}
+        table.append(row | {"half (edit)": half_cell(n, edits, kls)})
     return table
 
 

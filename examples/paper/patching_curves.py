@@ -25,13 +25,11 @@ import numpy as np
 from common import (
     complete,
     drop_constant,
-    interval,
     paper_parser,
     save_figure,
-    with_interval,
     write_table,
 )
-from curves import kl_at_edit, measured_curve, until_half
+from curves import cell_of, half_cell, kl_at_edit, measured_curve
 from ioi import ioi_prompts
 from methods import BASELINES, LABELS, SPARSE, STYLES, fitted_baseline, fitted_sparse
 from settings import size
@@ -108,14 +106,8 @@ def cells_of(records, task, layer, name, args):
         "_edit": kl_at_edit(edits, kls, args.edit),
         "_all": kls[:, -1],
     }
-    cells = {
-        end: with_interval(*interval(values)) if not np.isnan(values).any() else "never"
-        for end, values in found.items()
-    }
-    n_half, edit_half = until_half(counts, edits, kls)
-    reached = not np.isnan(n_half).any()
-    half = f"{n_half.mean():.0f} ({edit_half.mean():.2f})" if reached else "never"
-    return cells | {"_half": half}
+    cells = {end: cell_of(values) for end, values in found.items()}
+    return cells | {"_half": half_cell(counts, edits, kls)}
 
 
 def write_summaries(records, args):

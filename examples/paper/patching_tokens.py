@@ -15,8 +15,8 @@ Activations of the longest run are stored in the folder ``long`` of the output f
 import argparse
 
 import numpy as np
-from common import complete, interval, paper_parser, save_figure, with_interval, write_table
-from curves import kl_at_edit, measured_curve
+from common import complete, paper_parser, save_figure, write_table
+from curves import cell_of, kl_at_edit, measured_curve
 from ioi import ioi_prompts
 from methods import BASELINES, LABELS, STYLES, fitted_baseline, fitted_sparse, mean_l0
 from settings import size
@@ -80,10 +80,7 @@ def written(records, args):
             row |= {"L0": f"{l0.mean():.1f}", "FVU": f"{error.mean():.3f}"}
             values = {f"{k} features": kls[:, np.searchsorted(n[0], k)] for k in (8, 128)}
             values |= {"at edit 0.3": kl_at_edit(edits, kls, 0.3), "error alone": kl_error[:, 0]}
-            for title, cells in values.items():
-                known = not np.isnan(cells).any()
-                row[title] = with_interval(*interval(cells)) if known else "never"
-            table.append(row)
+            table.append(row | {title: cell_of(cells) for title, cells in values.items()})
     return table
 
 
@@ -110,8 +107,8 @@ def draw(records, args, path):
         ("after 32 features", "at a relative edit of 0.3", "error exchanged alone"),
         strict=True,
     ):
-        axis.set(xscale="log", xlabel="tokens to fit on", title=title, ylim=(0, None))
-        axis.set_xticks(args.tokens, [f"{tokens:,}" for tokens in args.tokens])
+        axis.set(xscale="log", xlabel="thousands of tokens to fit on", title=title, ylim=(0, None))
+        axis.set_xticks(args.tokens, [f"{tokens / 1000:,g}" for tokens in args.tokens])
         axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("KL to target (nats)")
